@@ -1,0 +1,1 @@
+"""Engine, repositories (all SQL lives here) and Alembic migrations."""

@@ -1,0 +1,1 @@
+"""Contracts between the rooms: Temporal messages, SQLModel tables, HTTP schemas."""
