@@ -1,0 +1,1 @@
+"""The embedded stack: real servers installed by pip, started, watched and stopped as our own children."""

@@ -1,0 +1,105 @@
+"""Throw-away servers for one test run: a PostgreSQL cluster and helpers to find ports."""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from stack import postgres as pg
+from stack.account import service_account
+from stack.folders import postgres_binaries, postgres_home, prepare_state_dir
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class PostgresForTests:
+    """Addresses of a running server; the database behind owner and app URL is migrated."""
+
+    admin_url: str
+    owner_url: str
+    app_url: str
+
+    def truncate(self) -> None:
+        """Empty every table that has rows. As superuser, because the audit refuses even its owner."""
+        with psycopg.connect(self.admin_url) as admin:
+            tables = [
+                sql.Identifier(name)
+                for (name,) in admin.execute(
+                    "SELECT tablename FROM pg_tables WHERE schemaname = 'public' "
+                    "AND tablename <> 'alembic_version'"
+                )
+            ]
+            if not tables:
+                return
+            probes = [
+                sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})").format(sql.Literal(t.as_string(admin)), t)
+                for t in tables
+            ]
+            filled = [row[0] for row in admin.execute(sql.SQL(" UNION ALL ").join(probes))]
+            if filled:
+                admin.execute("SET LOCAL session_replication_role = replica")  # no triggers
+                names = sql.SQL(", ").join(sql.SQL(name) for name in filled)
+                admin.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(names))
+
+
+class ThrowAwayPostgres:
+    """A server in its own temporary folder, gone with everything in it at the end."""
+
+    def __init__(self) -> None:
+        self.state_dir = prepare_state_dir(Path(tempfile.mkdtemp(prefix="recall-test-pg-")))
+        account = service_account()
+        self.home = postgres_home(self.state_dir, account)
+        self.cluster = pg.Cluster(self.home, postgres_binaries(account), free_port(), account)
+        self._passwords = [secrets.token_hex(16) for _ in range(3)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the server without durability and make `recall` with both roles."""
+        admin, owner, app = self._passwords
+        self.cluster.initialise(admin)
+        with (self.state_dir / "logs" / "postgres.log").open("ab") as log:
+            process = subprocess.Popen(
+                self.cluster.command(durable=False),
+                stdout=log,
+                stderr=log,
+                **self.cluster.spawn_options(),
+            )
+        self._process = process
+        self.cluster.wait_until_ready(admin, lambda: process.poll() is None)
+        self.cluster.ensure_roles(admin, owner, app)
+
+    def addresses(self, database: str = pg.DATABASE) -> PostgresForTests:
+        """URLs of the three roles for a database of this server."""
+        roles = zip((pg.ADMIN, pg.OWNER, pg.APP), self._passwords, strict=True)
+        return PostgresForTests(*(pg.url_of(role, pw, self.cluster.port, database) for role, pw in roles))
+
+    def create_database(self, name: str) -> PostgresForTests:
+        """Another empty database of the same server, for tests that migrate or corrupt."""
+        self.cluster.ensure_roles(*self._passwords, database=name)
+        return self.addresses(name)
+
+    def stop(self) -> None:
+        """Fast shutdown, then remove the folder."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, 9)
+                self._process.wait(10)
+        for folder in {self.home, self.state_dir}:
+            shutil.rmtree(folder, ignore_errors=True)
