@@ -36,9 +36,7 @@ class Settings(BaseSettings):
 
     twilio_account_sid: str | None = Field(default=None, validation_alias="TWILIO_ACCOUNT_SID")
     twilio_auth_token: SecretStr | None = Field(default=None, validation_alias="TWILIO_AUTH_TOKEN")
-    twilio_auth_token_previous: SecretStr | None = Field(
-        default=None, validation_alias="TWILIO_AUTH_TOKEN_PREVIOUS"
-    )
+    twilio_auth_token_previous: SecretStr | None = Field(default=None, validation_alias="TWILIO_AUTH_TOKEN_PREVIOUS")
     """Second token accepted on webhooks while the first is being rotated."""
     twilio_from: str | None = Field(default=None, validation_alias="TWILIO_FROM")
     twilio_base_url: str | None = Field(default=None, validation_alias="TWILIO_BASE_URL")

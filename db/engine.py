@@ -19,7 +19,9 @@ def libpq_url(url: str) -> str:
     return "postgresql://" + async_url(url).removeprefix("postgresql+psycopg://")
 
 
-def make_engine(url: str, *, application_name: str, pool_size: int = 10, statement_timeout_ms: int = 60_000) -> AsyncEngine:
+def make_engine(
+    url: str, *, application_name: str, pool_size: int = 10, statement_timeout_ms: int = 60_000
+) -> AsyncEngine:
     """Engine over psycopg 3; `pool_pre_ping` lets a process live through a database restart."""
     return create_async_engine(
         async_url(url),

@@ -5,7 +5,17 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Identity, Numeric, String, func
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Numeric,
+    String,
+    func,
+)
 from sqlmodel import Field, SQLModel
 
 SQLModel.metadata.naming_convention = {
@@ -33,11 +43,23 @@ def identity() -> Any:
 
 def instant(*, nullable: bool = False, server_now: bool = False, index: bool = False) -> Any:
     """A `timestamptz`; naive values are refused at flush by SQLModel."""
-    default = {"server_default": func.now()} if server_now else {}
     return Field(
         default=None,
-        sa_column=Column(DateTime(timezone=True), nullable=nullable, index=index, **default),
+        sa_column=Column(
+            DateTime(timezone=True),
+            nullable=nullable,
+            index=index,
+            server_default=func.now() if server_now else None,
+        ),
     )
+
+
+def ref(target: str, *, nullable: bool = False, primary_key: bool = False, index: bool = False) -> Any:
+    """Foreign key to a `bigint` identity."""
+    column: Column[int] = Column(
+        BigInteger, ForeignKey(target), nullable=nullable, primary_key=primary_key, index=index
+    )
+    return Field(default=None, sa_column=column) if nullable else Field(sa_column=column)
 
 
 def text(length: int = 200, *, nullable: bool = False, unique: bool = False, index: bool = False) -> Any:
@@ -52,4 +74,15 @@ def quantity(*, nullable: bool = False) -> Any:
     return Field(sa_column=Column(QUANTITY, nullable=nullable), **kwargs)
 
 
-__all__ = ["QUANTITY", "Decimal", "SQLModel", "datetime", "identity", "instant", "one_of", "quantity", "text"]
+__all__ = [
+    "QUANTITY",
+    "Decimal",
+    "SQLModel",
+    "datetime",
+    "identity",
+    "instant",
+    "one_of",
+    "quantity",
+    "ref",
+    "text",
+]

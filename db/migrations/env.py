@@ -13,11 +13,7 @@ _MIGRATION_LOCK = 0x5243_4C4D  # "RCLM": one migrating process at a time
 
 
 def _url() -> str:
-    url = (
-        context.config.attributes.get("url")
-        or os.environ.get("DATABASE_OWNER_URL")
-        or os.environ.get("DATABASE_URL")
-    )
+    url = context.config.attributes.get("url") or os.environ.get("DATABASE_OWNER_URL") or os.environ.get("DATABASE_URL")
     if not url:
         raise SystemExit("set DATABASE_OWNER_URL (or DATABASE_URL) to migrate")
     return async_url(url)
@@ -28,9 +24,7 @@ def run() -> None:
     engine = create_engine(_url(), connect_args={"options": "-c timezone=UTC", "connect_timeout": 10})
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        context.configure(
-            connection=connection, target_metadata=SQLModel.metadata, compare_server_default=True
-        )
+        context.configure(connection=connection, target_metadata=SQLModel.metadata, compare_server_default=True)
         with context.begin_transaction():
             context.run_migrations()
     engine.dispose()

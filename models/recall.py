@@ -1,0 +1,328 @@
+"""The recall's own records: intake, scope versions, evaluation and class, decisions, clocks, deadlines, holds."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.types import String
+from sqlmodel import Column, Field, SQLModel
+
+from models.base import identity, instant, one_of, quantity, ref, text
+
+
+class HoldState(StrEnum):
+    """A hold is requested, then confirmed by whoever holds the stock; it ends only through a signed release."""
+
+    requested = "requested"
+    confirmed = "confirmed"
+    failed = "failed"
+    nonconformity = "nonconformity"
+    """The recall's claim ended without a release; quality decides lot by lot."""
+    released = "released"
+
+
+class PositionKind(StrEnum):
+    """Where a held quantity was found."""
+
+    on_hand = "on_hand"
+    reserved = "reserved"
+    in_transit = "in_transit"
+
+
+class Recall(SQLModel, table=True):
+    """One recall: intake facts, and the read model (phase, class, counters) that its workflow projects."""
+
+    __tablename__ = "recall"
+    __table_args__ = (
+        CheckConstraint(r"number ~ '^RC-[0-9]{4}-[0-9]{6}$'", name="number_format"),
+        CheckConstraint("pace >= 1", name="pace_at_least_real_time"),
+        CheckConstraint("awareness_at <= created_at + interval '5 minutes'", name="awareness_not_in_future"),
+        Index("ix_recall_phase", "phase", "created_at"),
+        Index("ix_recall_created", "created_at", "number"),
+    )
+
+    number: str = Field(sa_column=Column(String(14), primary_key=True))
+    title: str = text(200)
+    reason: str = text(4000)
+    hazard: str = text(4000)
+    trigger_source: str = text(60)
+    """complaint, internal_test, supplier, authority, other."""
+    trigger_reference: str | None = text(200, nullable=True)
+    awareness_at: datetime = instant()
+    jurisdictions: list[str] = Field(sa_column=Column(ARRAY(String(20)), nullable=False))
+    suspect: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    """The scope criteria as given at intake (`models.messages.ScopeCriteria`)."""
+    drill: bool = Field(default=False, nullable=False)
+    pace: float = Field(default=1.0, nullable=False)
+    owner: str = text(120)
+    started_by: str = text(120)
+    created_at: datetime = instant()
+    phase: str = text(24)
+    phase_since: datetime = instant()
+    recall_class: str | None = text(4, nullable=True)
+    """Strictest approved class over product lines and jurisdictions (I, II, III)."""
+    geographic_scope: str | None = text(12, nullable=True)
+    scope_version: int = Field(default=0, nullable=False)
+    waiting_for: str | None = text(200, nullable=True)
+    next_deadline_at: datetime | None = instant(nullable=True)
+    next_deadline_name: str | None = text(200, nullable=True)
+    ended_reason: str | None = text(2000, nullable=True)
+    version: int = Field(default=0, nullable=False)
+    """Rises with every projected change; the API's ETag."""
+
+
+class PinnedPolicy(SQLModel, table=True):
+    """The policy text a recall runs under, frozen at its start (design promise 4)."""
+
+    __tablename__ = "pinned_policy"
+
+    recall_number: str = Field(foreign_key="recall.number", primary_key=True)
+    policy_id: str = Field(sa_column=Column(String(20), primary_key=True))
+    version: str = text(40)
+    sha256: str = text(64)
+    body: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    pinned_at: datetime = instant()
+
+
+class Evidence(SQLModel, table=True):
+    """A stored file: content hash, verified type, uploader. Never a string."""
+
+    __tablename__ = "evidence"
+    __table_args__ = (Index("ix_evidence_recall", "recall_number"),)
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    recall_number: str | None = Field(default=None, foreign_key="recall.number")
+    """Empty until the recall or step that cites it is accepted."""
+    file_name: str = text(200)
+    content_type: str = text(100)
+    size: int = Field(nullable=False)
+    sha256: str = text(64)
+    uploaded_by: str = text(120)
+    uploaded_at: datetime = instant()
+
+
+class ScopeLot(SQLModel, table=True):
+    """A lot in one scope version of a recall: a root named by the criteria, or reached by the trace."""
+
+    __tablename__ = "scope_lot"
+    __table_args__ = (Index("ix_scope_lot_lot", "lot_id"),)
+
+    recall_number: str = Field(foreign_key="recall.number", primary_key=True)
+    scope_version: int = Field(primary_key=True)
+    lot_id: int = ref("lot.id", primary_key=True)
+    root: bool = Field(nullable=False)
+    depth: int = Field(nullable=False)
+    """Genealogy steps from the nearest root."""
+
+
+class ScopeGap(SQLModel, table=True):
+    """What the trace could not know (design promise 5): no-lot receipts, stale sites, unbalanced quantities."""
+
+    __tablename__ = "scope_gap"
+    __table_args__ = (Index("ix_scope_gap_recall", "recall_number", "scope_version"),)
+
+    id: int | None = identity()
+    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    scope_version: int = Field(nullable=False)
+    kind: str = text(30)
+    detail: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+
+
+class Consignee(SQLModel, table=True):
+    """A partner that received affected product under one recall, and where it stands on the notice ladder."""
+
+    __tablename__ = "consignee"
+    __table_args__ = (
+        UniqueConstraint("recall_number", "partner_id"),
+        CheckConstraint("state IN ('open','acknowledged','answered','documented')", name="state_known"),
+        Index(
+            "ix_consignee_due",
+            "recall_number",
+            "next_step_at",
+            postgresql_where=sql("state = 'open' AND next_step_at IS NOT NULL"),
+        ),
+        Index("ix_consignee_partner", "partner_id"),
+    )
+
+    id: int | None = identity()
+    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    partner_id: int = ref("partner.id")
+    tier: int = Field(default=1, nullable=False)
+    """1 = reached by our own shipments; +1 for each passing-on stated in replies."""
+    parent_id: int | None = ref("consignee.id", nullable=True)
+    state: str = text(14)
+    """open -> acknowledged (received the notice) -> answered (quantities stated); documented = closed by a person."""
+    step: int = Field(default=0, nullable=False)
+    """Ladder steps already taken; 0 = not yet notified."""
+    first_notified_at: datetime | None = instant(nullable=True)
+    next_step_at: datetime | None = instant(nullable=True)
+    acknowledged_at: datetime | None = instant(nullable=True)
+    answered_at: datetime | None = instant(nullable=True)
+    added_at: datetime = instant()
+
+
+class ConsigneeLot(SQLModel, table=True):
+    """What the trace says a consignee received of a lot, in units of use; statements are checked against it."""
+
+    __tablename__ = "consignee_lot"
+    __table_args__ = (Index("ix_consignee_lot_lot", "lot_id"),)
+
+    consignee_id: int = ref("consignee.id", primary_key=True)
+    lot_id: int = ref("lot.id", primary_key=True)
+    shipped: Decimal = quantity()
+    returned: Decimal = quantity()
+    stated: bool = Field(default=False, nullable=False)
+    """True when the quantity is a consignee's statement (passed on), not our own shipment record."""
+
+
+class HazardEvaluationRecord(SQLModel, table=True):
+    """A signed health-hazard evaluation of one product line (21 CFR 7.41); a new one supersedes, none is changed."""
+
+    __tablename__ = "hazard_evaluation"
+    __table_args__ = (Index("ix_hazard_evaluation_recall", "recall_number", "product_line"),)
+
+    id: int | None = identity()
+    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    product_line: str = text(120)
+    body: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    assessor: str = text(120)
+    recorded_at: datetime = instant()
+
+
+class ClassDecision(SQLModel, table=True):
+    """Class per product line and jurisdiction: what the system proposed and what an approver decided."""
+
+    __tablename__ = "class_decision"
+    __table_args__ = (
+        CheckConstraint("kind IN ('proposed','approved','overridden','authority')", name="kind_known"),
+        Index("ix_class_decision_recall", "recall_number", "product_line", "jurisdiction"),
+    )
+
+    id: int | None = identity()
+    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    product_line: str = text(120)
+    jurisdiction: str = text(20)
+    kind: str = text(12)
+    recall_class: str = text(4)
+    local_term: str = text(40)
+    market_action: str = text(24)
+    reasons: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
+    decided_by: str = text(120)
+    decided_at: datetime = instant()
+
+
+class SignOff(SQLModel, table=True):
+    """A plain approval of a step: assessment, strategy (quality, regulatory), gate, notice. Signatures come later."""
+
+    __tablename__ = "sign_off"
+    __table_args__ = (Index("ix_sign_off_recall", "recall_number", "step"),)
+
+    id: int | None = identity()
+    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    step: str = text(60)
+    outcome: str = text(24)
+    """approved, overridden, rejected, passed, waived, signed."""
+    actor: str = text(120)
+    role: str = text(24)
+    meaning: str = text(200)
+    reason: str | None = text(2000, nullable=True)
+    reference: str | None = text(200, nullable=True)
+    body: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    signed_at: datetime = instant()
+
+
+class ClockStart(SQLModel, table=True):
+    """A named fact that starts deadlines: awareness, decision, first_communication, completion, authority_order."""
+
+    __tablename__ = "clock_start"
+    __table_args__ = (UniqueConstraint("recall_number", "name", "scope_version"),)
+
+    id: int | None = identity()
+    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    name: str = text(40)
+    scope_version: int = Field(default=1, nullable=False)
+    at: datetime = instant()
+    source: str = text(200)
+    author: str = text(120)
+    recorded_at: datetime = instant()
+
+
+class Deadline(SQLModel, table=True):
+    """One limit with its basis: policy instant (what the rule says) and real instant (at the recall's pace)."""
+
+    __tablename__ = "deadline"
+    __table_args__ = (UniqueConstraint("recall_number", "name", "jurisdiction"),)
+
+    id: int | None = identity()
+    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    name: str = text(80)
+    jurisdiction: str = text(20)
+    clock: str = text(40)
+    limit_text: str = text(40)
+    basis: str = text(12)
+    source: str = text(200)
+    policy_due_at: datetime = instant()
+    due_at: datetime = instant()
+    met_at: datetime | None = instant(nullable=True)
+
+
+class Hold(SQLModel, table=True):
+    """One recall's claim on one position (lot at a location, or on its way there)."""
+
+    __tablename__ = "hold"
+    __table_args__ = (
+        UniqueConstraint(
+            "recall_number",
+            "lot_id",
+            "location_id",
+            "position",
+            "document_no",
+            postgresql_nulls_not_distinct=True,
+        ),
+        one_of("state", HoldState),
+        one_of("position", PositionKind),
+        Index("ix_hold_lot", "lot_id", "location_id"),
+        Index("ix_hold_open", "recall_number", "state"),
+    )
+
+    id: int | None = identity()
+    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    lot_id: int = ref("lot.id")
+    location_id: int = ref("location.id")
+    position: str = text(12)
+    document_no: str | None = text(80, nullable=True)
+    """Shipment in transit, or order whose reservation was broken."""
+    quantity: Decimal = quantity()
+    state: str = text(14)
+    attempts: int = Field(default=0, nullable=False)
+    last_error: str | None = text(500, nullable=True)
+    late: bool = Field(default=False, nullable=False)
+    """True when the stock appeared after the first request."""
+    requested_at: datetime = instant()
+    confirmed_at: datetime | None = instant(nullable=True)
+    confirmed_by: str | None = text(120, nullable=True)
+    ended_at: datetime | None = instant(nullable=True)
+
+
+__all__ = [
+    "ClassDecision",
+    "ClockStart",
+    "Consignee",
+    "ConsigneeLot",
+    "Deadline",
+    "Evidence",
+    "HazardEvaluationRecord",
+    "Hold",
+    "HoldState",
+    "PinnedPolicy",
+    "PositionKind",
+    "Recall",
+    "ScopeGap",
+    "ScopeLot",
+    "SignOff",
+]
