@@ -66,7 +66,7 @@ class Cluster:
 
     def _initdb(self, target: Path, password_file: Path) -> None:
         command = [
-            self._binaries / "initdb",
+            str(self._binaries / "initdb"),
             f"--pgdata={target}",
             f"--username={ADMIN}",
             f"--pwfile={password_file}",

@@ -89,7 +89,8 @@ class ThrowAwayPostgres:
 
     def create_database(self, name: str) -> PostgresForTests:
         """Another empty database of the same server, for tests that migrate or corrupt."""
-        self.cluster.ensure_roles(*self._passwords, database=name)
+        admin, owner, app = self._passwords
+        self.cluster.ensure_roles(admin, owner, app, name)
         return self.addresses(name)
 
     def stop(self) -> None:
