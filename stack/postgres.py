@@ -152,6 +152,4 @@ class Cluster:
             if not known:
                 admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, owner))
             admin.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
-            admin.execute(
-                sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(name, sql.Identifier(APP))
-            )
+            admin.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(name, sql.Identifier(APP)))

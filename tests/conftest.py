@@ -69,9 +69,7 @@ def db(clean_db: PostgresForTests, sessions: SessionFactory) -> SessionFactory:
 @pytest_asyncio.fixture(scope="session")
 async def temporal() -> AsyncIterator[WorkflowEnvironment]:
     """Real Temporal dev server with our search attributes and time skipping."""
-    attributes = (
-        import_module("workflows.search_attributes").ALL if find_spec("workflows.search_attributes") else ()
-    )
+    attributes = import_module("workflows.search_attributes").ALL if find_spec("workflows.search_attributes") else ()
     env = await start_environment(attributes)
     yield env
     await env.shutdown()

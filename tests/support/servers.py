@@ -39,8 +39,7 @@ class PostgresForTests:
             tables = [
                 sql.Identifier(name)
                 for (name,) in admin.execute(
-                    "SELECT tablename FROM pg_tables WHERE schemaname = 'public' "
-                    "AND tablename <> 'alembic_version'"
+                    "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
                 )
             ]
             if not tables:
