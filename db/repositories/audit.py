@@ -1,4 +1,4 @@
-"""The audit chain: appending locks the stream's head, so events of one stream form one unbroken line.
+"""The audit chain: appending locks the stream's head, so the events of one stream form one unbroken line.
 
 `append` must run in the same transaction as the change it speaks of. A stream is a recall number or `system`.
 """
@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from domain.audit_chain import GENESIS, chain_hash, verify
+from domain.audit_chain import GENESIS, chain_hash, normalise, verify
 from models.audit import AuditEvent, AuditHead
 
 SYSTEM = "system"
+_PAGE = 1000
 
 
 async def append(
@@ -32,14 +32,21 @@ async def append(
     """Add one event and return its sequence number (1, 2, ...) in the stream.
 
     `at` is the instant the sender's clock gave (`workflow.now()` in workflows), never the database's.
+
+    Raises:
+        domain.audit_chain.AuditValueError: `data` holds a value without a canonical form.
     """
     await session.exec(
         insert(AuditHead).values(stream=stream, seq=0, hash=GENESIS).on_conflict_do_nothing(index_elements=["stream"])
     )
     head = (
-        await session.exec(select(AuditHead).where(col(AuditHead.stream) == stream).with_for_update())
-    ).scalar_one()
-    await session.refresh(head)
+        await session.exec(
+            select(AuditHead)
+            .where(col(AuditHead.stream) == stream)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+    ).one()
     event = AuditEvent(
         stream=stream,
         seq=head.seq + 1,
@@ -48,11 +55,11 @@ async def append(
         role=role,
         action=action,
         reason=reason,
-        data=dict(data or {}),
+        data=normalise(dict(data or {})),
         prev_hash=head.hash,
         hash="",
     )
-    event.hash = chain_hash(head.hash, content(event))
+    event.hash = chain_hash(head.hash, as_mapping(event))
     session.add(event)
     head.seq, head.hash = event.seq, event.hash
     session.add(head)
@@ -60,8 +67,8 @@ async def append(
     return event.seq
 
 
-def content(event: AuditEvent) -> dict[str, Any]:
-    """What the hash covers: everything but the hashes themselves."""
+def as_mapping(event: AuditEvent) -> dict[str, Any]:
+    """An event as the chain hashes and verifies it."""
     return {
         "stream": event.stream,
         "seq": event.seq,
@@ -71,4 +78,36 @@ def content(event: AuditEvent) -> dict[str, Any]:
         "action": event.action,
         "reason": event.reason,
         "data": event.data,
+        "prev_hash": event.prev_hash,
+        "hash": event.hash,
     }
+
+
+async def read(session: AsyncSession, stream: str, *, after: int = 0, limit: int = _PAGE) -> list[AuditEvent]:
+    """Events of a stream in order, from the one after sequence number `after`."""
+    query = (
+        select(AuditEvent)
+        .where(col(AuditEvent.stream) == stream, col(AuditEvent.seq) > after)
+        .order_by(col(AuditEvent.seq))
+        .limit(limit)
+    )
+    return list((await session.exec(query)).all())
+
+
+async def read_all(session: AsyncSession, stream: str) -> AsyncIterator[AuditEvent]:
+    """All events of a stream in order, page by page."""
+    after = 0
+    while page := await read(session, stream, after=after):
+        for event in page:
+            yield event
+        after = page[-1].seq
+
+
+async def first_broken_link(session: AsyncSession, stream: str) -> int | None:
+    """Sequence number of the first event that does not fit the chain, None when all do.
+
+    The head row says which hash the last event must have, so a chain cut off at its end is found too.
+    """
+    head = (await session.exec(select(AuditHead).where(col(AuditHead.stream) == stream))).one_or_none()
+    events = [as_mapping(event) async for event in read_all(session, stream)]
+    return verify(events, expected_head=head.hash if head else None)
