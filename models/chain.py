@@ -186,6 +186,22 @@ class Stock(SQLModel, table=True):
     batch_id: int | None = ref("import_batch.id", nullable=True)
 
 
+class StockBefore(SQLModel, table=True):
+    """What a stock row said before a later batch superseded it, kept so that the later batch can be reversed."""
+
+    __tablename__ = "stock_before"
+    __table_args__ = (Index("ix_stock_before_prior_batch", "prior_batch_id"),)
+
+    batch_id: int = ref("import_batch.id", primary_key=True)
+    """The batch that superseded the row."""
+    lot_id: int = ref("lot.id", primary_key=True)
+    location_id: int = ref("location.id", primary_key=True)
+    on_hand: Decimal = quantity()
+    reserved: Decimal = quantity()
+    as_of: datetime = instant()
+    prior_batch_id: int | None = ref("import_batch.id", nullable=True)
+
+
 __all__ = [
     "BatchState",
     "ImportBatch",
@@ -196,4 +212,5 @@ __all__ = [
     "MovementKind",
     "Serial",
     "Stock",
+    "StockBefore",
 ]
