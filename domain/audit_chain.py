@@ -37,22 +37,24 @@ def normalise(value: object, path: str = "event") -> Any:
         AuditValueError: for naive instants, NaN and infinities, sets, bytes, text that PostgreSQL
             cannot store, keys that are not text, and anything else without a canonical form.
     """
-    if isinstance(value, Enum):
-        return normalise(value.value, path)
+    if isinstance(value, Mapping):
+        return {_key(key, path): normalise(item, f"{path}.{key}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [normalise(item, f"{path}[{index}]") for index, item in enumerate(value)]
+    return _scalar(value.value if isinstance(value, Enum) else value, path)
+
+
+def _scalar(value: object, path: str) -> str | int | float | bool | None:
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, str):
         return _text(value, path)
     if isinstance(value, float | Decimal):
         return _number(value, path)
-    if isinstance(value, datetime | date):
+    if isinstance(value, date):
         return _instant(value, path)
     if isinstance(value, UUID):
         return str(value)
-    if isinstance(value, Mapping):
-        return {_key(key, path): normalise(item, f"{path}.{key}") for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [normalise(item, f"{path}[{index}]") for index, item in enumerate(value)]
     raise AuditValueError(f"{path}: a {type(value).__name__} has no canonical form; {_ACCEPTED}")
 
 

@@ -74,7 +74,7 @@ class Limit:
         if match is None:
             raise LimitError(f"{text[:40]!r} is not a limit: {_EXPECTED}")
         amount, unit, after = match.groups()
-        if after is not None and after not in Clock:
+        if after is not None and after not in set(Clock):
             raise LimitError(f"{text[:60]!r}: {after!r} is no clock; expected one of {', '.join(Clock)}")
         return cls(Unit(unit), int(amount), Clock(after) if after else None)
 

@@ -39,7 +39,7 @@ class Permission(StrEnum):
     EDIT_STRATEGY = "strategy:edit"
     SIGN_STRATEGY_QUALITY = "strategy:sign_quality"
     SIGN_STRATEGY_REGULATORY = "strategy:sign_regulatory"
-    PASS_GATE = "gate:pass"
+    PASS_GATE = "gate:pass"  # noqa: S105 (a gate, not a password)
     WAIVE_GATE = "gate:waive"
     DRAFT_NOTICE = "notice:draft"
     APPROVE_NOTICE = "notice:approve"

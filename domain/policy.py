@@ -1,0 +1,206 @@
+"""A regulation profile: one jurisdiction's rules as validated, frozen data.
+
+A running recall keeps the profile it started with (`pinned`), recognised by `policy_hash`. Nothing
+here reads a file or a clock: `parse_policy` turns YAML text, read elsewhere, into a `Policy`.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import date
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from domain.audit_chain import canonical_json
+from domain.decision import Proposal, Rule, evaluate, strictest_level
+from domain.hazard import DeviceFlags, HazardEvaluation
+from domain.ladder import Ladder, strictest_ladder
+from domain.levels import MarketAction, RecallClass, strictness
+from domain.policy_parts import (
+    Gate,
+    HoldWatch,
+    HumanStep,
+    LevelRules,
+    Name,
+    Obligation,
+    Part,
+    Retention,
+    TaskRule,
+    Text,
+)
+from domain.policy_text import PolicyError, check_zone, fault_line, load_mapping
+
+__all__ = ["Policy", "PolicyError", "WorkingCalendar", "common_ladder", "parse_policy", "policy_hash"]
+
+
+class WorkingCalendar(StrEnum):
+    """Which days are working days (regulations.md §9)."""
+
+    US_FEDERAL = "us-federal"
+    CN_STATE_COUNCIL = "cn-state-council"
+    EU_MEMBER_STATE = "eu-member-state"
+
+
+class CalendarRule(Part):
+    """The calendar that counts working days, and the state for an EU calendar."""
+
+    working_days: WorkingCalendar
+    state: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
+    """ISO code of the member state whose authority receives the reports (a recall may name another)."""
+
+    @model_validator(mode="after")
+    def _names_its_state(self) -> "CalendarRule":
+        if (self.working_days == WorkingCalendar.EU_MEMBER_STATE) != (self.state is not None):
+            raise ValueError("state is needed for eu-member-state and only there")
+        return self
+
+
+class ZoneRule(Part):
+    """Where a day ends: the IANA zone and whose it is."""
+
+    zone: str = Field(min_length=1, max_length=64)
+    of: Text
+
+
+class Policy(Part):
+    """One jurisdiction's profile in one version."""
+
+    schema_: Literal["recall-policy/1"] = Field(alias="schema")
+    id: Name
+    version: int = Field(ge=1)
+    title: Text
+    title_zh: Text
+    authority: Text
+    authority_zh: Text
+    valid_from: date
+    valid_to: date | None = None
+    verified_on: date
+    verified_note: Text
+    calendar: CalendarRule
+    zone: ZoneRule
+    retention: Retention
+    actions: tuple[MarketAction, ...] = Field(min_length=1)
+    """Market actions this law knows."""
+    levels: dict[str, LevelRules] = Field(min_length=1)
+    """The jurisdiction's own levels, strictest first."""
+    decision_table: tuple[Rule, ...] = Field(min_length=1)
+    gates: tuple[Gate, ...]
+    obligations: tuple[Obligation, ...] = ()
+    """Obligations at every level, beside those of the level."""
+    tasks: dict[HumanStep, TaskRule]
+    hold: HoldWatch
+
+    @field_validator("tasks")
+    @classmethod
+    def _covers_every_step(cls, tasks: dict[HumanStep, TaskRule]) -> dict[HumanStep, TaskRule]:
+        if missing := [step for step in HumanStep if step not in tasks]:
+            raise ValueError(f"no task rule for {', '.join(missing)}")
+        return tasks
+
+    @field_validator("levels")
+    @classmethod
+    def _covers_every_class(cls, levels: dict[str, LevelRules]) -> dict[str, LevelRules]:
+        covered = {item for rules in levels.values() for item in rules.classes}
+        if missing := [item for item in RecallClass if item not in covered]:
+            raise ValueError(f"no level covers class {', '.join(missing)}")
+        top = [max(strictness(item) for item in rules.classes) for rules in levels.values()]
+        if top != sorted(top, reverse=True):
+            raise ValueError("levels must be listed strictest first")
+        return levels
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "Policy":
+        faults = [*self._table_faults(), *self._id_faults()]
+        if self.valid_to and self.valid_to < self.valid_from:
+            faults.append("valid_to lies before valid_from")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _table_faults(self) -> Iterable[str]:
+        for rule in self.decision_table:
+            level = self.levels.get(rule.level)
+            if level is None:
+                yield f"decision_table {rule.id}: level {rule.level!r} is none of {', '.join(self.levels)}"
+            elif rule.recall_class not in level.classes:
+                yield f"decision_table {rule.id}: level {rule.level} does not cover class {rule.recall_class}"
+        if self.decision_table[-1].when:
+            yield "decision_table: the last rule must have no condition, so that every case has a result"
+
+    def _id_faults(self) -> Iterable[str]:
+        lists: dict[str, list[str]] = {
+            "decision_table": [rule.id for rule in self.decision_table],
+            "gates": [gate.id for gate in self.gates],
+        }
+        for code, rules in self.levels.items():
+            lists[f"obligations of level {code}"] = [item.id for item in (*self.obligations, *rules.obligations)]
+        for where, ids in lists.items():
+            for twice in sorted({item for item in ids if ids.count(item) > 1}):
+                yield f"{where}: id {twice} is used twice"
+
+    def propose(self, evaluation: HazardEvaluation, flags: DeviceFlags) -> Proposal:
+        """The decision table's proposal for one product line, with every rule that fired."""
+        classes = {code: rules.classes for code, rules in self.levels.items()}
+        return evaluate(self.decision_table, classes, evaluation, flags)
+
+    def level_for(self, recall_class: RecallClass) -> str:
+        """The strictest own level that covers `recall_class`, where only our class is known."""
+        return strictest_level({code: rules.classes for code, rules in self.levels.items()}, recall_class)
+
+    def level(self, level_or_class: str) -> LevelRules:
+        """The rules of an own level ("1", "II"), or of the strictest level of a `RecallClass`.
+
+        Raises:
+            KeyError: when this policy has no such level; the message lists those it has.
+        """
+        if not isinstance(level_or_class, RecallClass) and level_or_class in self.levels:
+            return self.levels[level_or_class]
+        if level_or_class in set(RecallClass):
+            return self.levels[self.level_for(RecallClass(level_or_class))]
+        raise KeyError(f"{self.id}: no level {level_or_class!r}; expected one of {', '.join(self.levels)}")
+
+    def obligations_for(self, level_or_class: str) -> tuple[Obligation, ...]:
+        """What is owed at a level: the common obligations and the level's own."""
+        return (*self.obligations, *self.level(level_or_class).obligations)
+
+    def gates_for(self, action: MarketAction) -> tuple[Gate, ...]:
+        """The gates that a market action has to pass before its notice."""
+        return tuple(gate for gate in self.gates if action in gate.actions)
+
+    def in_force(self, day: date) -> bool:
+        """Whether the profile applies on `day`."""
+        return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
+
+    def pinned(self) -> dict[str, Any]:
+        """The whole profile as JSON-able data, for a running recall to keep."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    @classmethod
+    def from_pinned(cls, data: dict[str, Any]) -> "Policy":
+        """The profile a recall has kept; equal to the one `pinned` was called on."""
+        return cls.model_validate(data)
+
+
+def parse_policy(text: str) -> Policy:
+    """The policy written in `text` (YAML, schema `recall-policy/1`).
+
+    Raises:
+        PolicyError: with every fault found, each one line `path: what was expected`.
+    """
+    try:
+        policy = Policy.model_validate(load_mapping(text))
+    except ValidationError as error:
+        raise PolicyError([fault_line(item) for item in error.errors(include_url=False)]) from error
+    check_zone(policy.zone.zone)
+    return policy
+
+
+def policy_hash(policy: Policy) -> str:
+    """SHA-256 (hex) of the profile's content; comments and layout of its file do not count."""
+    return hashlib.sha256(canonical_json(policy.pinned()).encode()).hexdigest()
+
+
+def common_ladder(policies: Iterable[tuple[Policy, str]]) -> Ladder:
+    """One ladder for several jurisdictions, each given with its level or class: strictest step wins."""
+    return strictest_ladder([policy.level(level).ladder.build() for policy, level in policies])
