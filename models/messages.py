@@ -412,3 +412,23 @@ class CampaignReport(Message):
     finished: bool = False
     stopped: str | None = None
     first_sent_at: AwareDatetime | None = None
+
+
+class BeginIntake(RecallRef):
+    """Pin the policies and start the awareness clock."""
+
+    pace: float = 1.0
+
+
+class CreateCampaign(RecallRef):
+    """Create the campaign record of an approved notice."""
+
+    notice_id: int
+    sequence: int
+
+
+class EndRecall(RecallRef):
+    """The recall ends without a notice; claims on stock become nonconformity holds."""
+
+    actor: Actor
+    reason: str

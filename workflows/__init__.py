@@ -1,0 +1,1 @@
+"""Orchestration only: order, decisions and time. Records are written by activities."""

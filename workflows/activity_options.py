@@ -1,0 +1,37 @@
+"""Named activity options: one retry policy per kind of dependency, chosen by what giving up would mean."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.common import RetryPolicy
+
+from models.messages import INVENTORY_QUEUE, RECALL_QUEUE
+
+_PERMANENT: Final = ["InvalidInput", "UnknownProductLine", "UnknownScope", "PolicyFault"]
+"""Application errors that no retry can mend; the database being away is never one of them."""
+
+RECORD: Final[dict[str, Any]] = {
+    "task_queue": RECALL_QUEUE,
+    "start_to_close_timeout": timedelta(minutes=2),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=500),
+        maximum_interval=timedelta(seconds=30),
+        non_retryable_error_types=_PERMANENT,
+    ),
+}
+"""Short database work: retried for ever, because a record that is not written is a lost fact."""
+
+TRACE: Final[dict[str, Any]] = RECORD | {"start_to_close_timeout": timedelta(minutes=15)}
+"""The trace of a large scope; idempotent per scope version."""
+
+INVENTORY: Final[dict[str, Any]] = {
+    "task_queue": INVENTORY_QUEUE,
+    "start_to_close_timeout": timedelta(minutes=30),
+    "heartbeat_timeout": timedelta(seconds=30),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        maximum_interval=timedelta(minutes=1),
+        non_retryable_error_types=_PERMANENT,
+    ),
+}
+"""Holds at warehouses and logistics partners: slow, outside, idempotent by key."""

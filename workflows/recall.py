@@ -1,0 +1,222 @@
+"""One recall from alarm to termination: `recall:{number}` (design §§2a, 5).
+
+It owns order, decisions and time. People decide through updates whose validators refuse before anything is
+written; records are written by activities; long waits are absolute deadlines with names the Web UI shows.
+"""
+
+import asyncio
+from datetime import timedelta
+
+import pydantic
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.workflow import ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from domain import workflow_ids
+    from domain.phases import Phase
+    from domain.roles import Role
+    from models.messages import (
+        RECALL_QUEUE,
+        BeginIntake,
+        CampaignInput,
+        CampaignReport,
+        CreateCampaign,
+        HoldFigures,
+        NoticeDraft,
+        PolicyFigures,
+        RecallInput,
+        RecallRef,
+        RecallScopeRef,
+        ScopeFigures,
+        Snapshot,
+    )
+    from workflows.activity_options import INVENTORY, TRACE
+    from workflows.deadline import cut, wait_until
+    from workflows.recall_decisions import RecallDecisions
+
+PRIORITY = {"I": 1, "II": 3, "III": 5}
+"""Temporal and sending priority by recall class: 1 is served first."""
+
+
+@workflow.defn(name="RecallWorkflow", failure_exception_types=[pydantic.ValidationError])
+class RecallWorkflow(RecallDecisions):
+    """The whole life of one recall."""
+
+    @workflow.init
+    def __init__(self, start: RecallInput) -> None:
+        """State exists before the first message handler can run."""
+        self._set_up(start)
+
+    @workflow.run
+    async def run(self, _start: RecallInput) -> str:
+        """Walk the phases until one that is final; returns that phase."""
+        phases = {
+            Phase.INTAKE: self._intake,
+            Phase.ASSESSMENT: self._assessment,
+            Phase.STRATEGY: self._strategy,
+            Phase.GATES: self._gates,
+            Phase.NOTIFICATION: self._notification,
+            Phase.RESOLUTION: self._resolution,
+        }
+        watch = asyncio.create_task(self._watch_holds())
+        while not self._state.ended:
+            await phases[self._state.phase]()
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+        await self._project(waiting_for=None)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self._state.phase.value
+
+    async def _intake(self) -> None:
+        state, number = self._state, self._start.number
+        state.waiting_for = "the trace and the first holds"
+        self._show()
+        begin = BeginIntake(number=number, now=workflow.now(), pace=self._start.pace)
+        state.figures = await self._do("begin_intake", begin, PolicyFigures, "Pin policies, start the awareness clock")
+        scope = RecallScopeRef(number=number, now=workflow.now(), scope_version=1)
+        state.scope = await self._do("resolve_scope", scope, ScopeFigures, "Trace the suspect lots", TRACE)
+        await self._request_holds("Request provisional holds on the suspect lots")
+        await self._enter(Phase.ASSESSMENT)
+
+    async def _assessment(self) -> None:
+        state = self._state
+        for line in state.missing_lines():
+            await self._open_task(f"evaluation:{line}", "evaluation", f"Health-hazard evaluation: {line}", Role.MEDICAL)
+        await self._wait(
+            lambda: state.proposal is not None or state.ended,
+            [f"evaluation:{line}" for line in state.missing_lines()],
+            "the medical assessor's health-hazard evaluation",
+        )
+        if not state.ended:
+            await self._open_task("assessment", "assessment", "Approve, override or reject the class", Role.APPROVER)
+            await self._wait(
+                lambda: state.decided is not None or state.ended, ["assessment"], "the approver's decision on the class"
+            )
+        if not state.ended:
+            await self._enter(Phase.STRATEGY)
+
+    async def _strategy(self) -> None:
+        state = self._state
+        for capacity, role in (("quality", Role.QA), ("regulatory", Role.REGULATORY)):
+            if capacity not in state.strategy_signers:
+                await self._open_task(f"strategy:{capacity}", "strategy", f"Sign the strategy ({capacity})", role)
+        keys = ["strategy:quality", "strategy:regulatory"]
+        await self._wait(lambda: len(state.strategy_signers) == len(keys), keys, "two signatures on the strategy")
+        await self._enter(Phase.GATES)
+
+    async def _gates(self) -> None:
+        state = self._state
+        titles = {gate.key: gate.title for gate in (state.decided.gates if state.decided else ())}
+        keys = [f"gate:{key}" for key in state.open_gates()]
+        for key in state.open_gates():
+            await self._open_task(f"gate:{key}", "gate", titles[key], Role.REGULATORY)
+        await self._wait(lambda: not state.open_gates(), keys, "the authority steps before the notice")
+        await self._enter(Phase.NOTIFICATION)
+
+    async def _notification(self) -> None:
+        state, number = self._state, self._start.number
+        if not state.campaign_started:
+            # Promise 1: the notice waits for the hold requests, never for their confirmation.
+            await self._request_holds("Request holds everywhere before the notice")
+            if state.notice is None:
+                ref = RecallRef(number=number, now=workflow.now())
+                state.notice = await self._do("draft_notice", ref, NoticeDraft, "Render the notice in every language")
+            await self._open_task("notice", "notice", "Approve the notice", Role.APPROVER)
+            await self._wait(lambda: state.notice_approved, ["notice"], "the approver's release of the notice")
+            await self._start_campaign()
+        await self._follow_campaign()
+        await self._enter(Phase.RESOLUTION)
+
+    async def _resolution(self) -> None:
+        # CAPA, disposition and closure arrive with the next issue; the recall stays open for late answers.
+        await self._wait(lambda: self._state.ended, [], "CAPA and disposition")
+
+    # ------------------------------------------------------------------ campaign
+
+    async def _start_campaign(self) -> None:
+        state, start = self._state, self._start
+        decided, notice = self._decided(), state.notice
+        assert notice is not None  # noqa: S101 - the phase's own order
+        create = CreateCampaign(number=start.number, now=workflow.now(), notice_id=notice.notice_id, sequence=1)
+        campaign_id = await self._do("create_campaign", create, int, "Create the campaign record")
+        await workflow.start_child_workflow(
+            "CampaignWorkflow",
+            CampaignInput(
+                number=start.number,
+                sequence=1,
+                campaign_id=campaign_id,
+                notice_id=notice.notice_id,
+                ladder=decided.ladder,
+                pace=start.pace,
+                drill=start.drill,
+                priority=PRIORITY[decided.recall_class],
+                notify_due_at=decided.notify_due_at,
+            ),
+            id=workflow_ids.campaign_id(start.number, 1),
+            task_queue=RECALL_QUEUE,
+            # The default would end the campaign when this recall continues as new.
+            parent_close_policy=ParentClosePolicy.ABANDON,
+            static_summary=cut(f"Notice 1 of {start.number} · class {decided.recall_class}"),
+        )
+        state.campaign_started = True
+
+    async def _follow_campaign(self) -> None:
+        state = self._state
+        while True:
+            self._campaign_moved = False
+            state.waiting_for = "the consignees' acknowledgements"
+            if state.campaign:
+                state.next_deadline_at = state.campaign.next_due_at
+                state.next_deadline_name = "next step for silent consignees"
+                if state.campaign.stopped:
+                    state.waiting_for = f"the notices are stopped: {state.campaign.stopped}"
+            await self._project(state.waiting_for)
+            if state.campaign and state.campaign.finished:
+                return
+            await self._or_continue(lambda: self._campaign_moved)
+
+    # ------------------------------------------------------------------ holds
+
+    async def _request_holds(self, summary: str) -> None:
+        ref = RecallScopeRef(number=self._start.number, now=workflow.now(), scope_version=1)
+        self._state.holds = await self._do("request_holds", ref, HoldFigures, summary, INVENTORY)
+        self._state.holds_requested = True
+
+    async def _watch_holds(self) -> None:
+        """Ask for every requested hold until it is confirmed; look again for stock that appears later."""
+        state = self._state
+        await workflow.wait_condition(lambda: state.holds_requested)
+        while not state.ended:
+            self._stock_appeared = False
+            try:
+                ref = RecallScopeRef(number=self._start.number, now=workflow.now(), scope_version=1)
+                state.holds = await self._do("execute_holds", ref, HoldFigures, "Place and confirm holds", INVENTORY)
+            except ActivityError as error:
+                if is_cancelled_exception(error):
+                    raise
+                workflow.logger.error("holds could not be placed; they stay requested and are tried again")
+            self._show()
+            open_holds = state.holds.requested + state.holds.failed
+            figures = state.figures
+            pause = (figures.hold_retry if open_holds else figures.hold_watch) if figures else timedelta(hours=1)
+            name = f"Holds: {open_holds} unconfirmed, asked again" if open_holds else "Look again for stock to hold"
+            await wait_until(lambda: self._stock_appeared or state.ended, workflow.now() + self._paced(pause), name)
+            if not state.ended:
+                await self._request_holds("Look for stock that appeared since")
+
+    @workflow.signal
+    def campaign_progress(self, report: CampaignReport) -> None:
+        """A campaign reports its counters."""
+        self._state.campaign = report
+        self._campaign_moved = True
+
+    @workflow.signal
+    def stock_appeared(self) -> None:
+        """Stock of a lot in scope was booked; the hold watch looks at once instead of at its next turn."""
+        self._stock_appeared = True
+
+    @workflow.query
+    def snapshot(self) -> Snapshot:
+        """The recall as its workflow sees it now."""
+        return self._state.snapshot(self._start.number)

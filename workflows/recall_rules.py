@@ -1,0 +1,163 @@
+"""What a decision must satisfy before it is accepted: phase, permission, four eyes, what it refers to.
+
+Every rule raises an `ApplicationError` with a type the API maps to a problem. They run in the update's validator,
+where a refusal writes nothing to the history, and again in the handler once it holds the lock.
+"""
+
+from typing import NoReturn
+
+from temporalio.exceptions import ApplicationError
+
+from domain.phases import Phase
+from domain.roles import Permission, Role, may, roles_with, violates_four_eyes
+from models.messages import (
+    Actor,
+    ApproveAssessment,
+    ApproveNotice,
+    ApproveStrategy,
+    Gate,
+    OverrideClass,
+    PassGate,
+    RecordEvaluation,
+    RejectRecall,
+    WaiveGate,
+)
+from workflows.recall_state import RecallState
+
+_SIGN_AS = {
+    "quality": Permission.SIGN_STRATEGY_QUALITY,
+    "regulatory": Permission.SIGN_STRATEGY_REGULATORY,
+}
+
+
+def refuse(kind: str, text: str) -> NoReturn:
+    """Refuse a decision with a typed reason."""
+    raise ApplicationError(text, type=kind, non_retryable=True)
+
+
+def _permit(actor: Actor, permission: Permission) -> None:
+    roles = [Role(role) for role in actor.roles if role in set(Role)]
+    if not may(roles, permission):
+        needed = " or ".join(roles_with(permission))
+        refuse("NotPermitted", f"{permission} needs the role {needed}")
+
+
+def _in_phase(state: RecallState, *phases: Phase) -> None:
+    if state.phase not in phases:
+        wanted = " or ".join(phases)
+        refuse("WrongPhase", f"the recall is in phase {state.phase}, this decision belongs to {wanted}")
+
+
+def _other_person(actor: Actor, proposer: str, what: str) -> None:
+    if violates_four_eyes(proposer, actor.principal):
+        refuse("FourEyes", f"{actor.principal} {what} and cannot also decide on it")
+
+
+def _reason(reason: str | None, what: str) -> None:
+    if not reason or not reason.strip():
+        refuse("ReasonRequired", f"{what} needs a reason")
+
+
+def check_evaluation(state: RecallState, decision: RecordEvaluation) -> None:
+    """A medical assessor evaluates a product line of the scope, before the class is decided."""
+    _permit(decision.actor, Permission.RECORD_EVALUATION)
+    _in_phase(state, Phase.ASSESSMENT)
+    if state.decided:
+        refuse("AlreadyDecided", "the class is already decided")
+    lines = [line.key for line in state.scope.product_lines] if state.scope else []
+    if decision.product_line not in lines:
+        refuse("UnknownProductLine", f"product line {decision.product_line!r} is not in scope; it has {lines}")
+
+
+def _check_class_decision(state: RecallState, started_by: str, actor: Actor, proposal_id: int) -> None:
+    _permit(actor, Permission.DECIDE_ASSESSMENT)
+    _in_phase(state, Phase.ASSESSMENT)
+    if state.decided:
+        refuse("AlreadyDecided", "the class is already decided")
+    if state.proposal is None:
+        missing = ", ".join(state.missing_lines())
+        refuse("WrongPhase", f"there is no proposal yet; a hazard evaluation is missing for: {missing}")
+    if state.proposal.proposal_id != proposal_id:
+        refuse("StaleProposal", f"proposal {proposal_id} was replaced by {state.proposal.proposal_id}")
+    _other_person(actor, started_by, "started this recall")
+    for assessor in state.assessors.values():
+        _other_person(actor, assessor, "signed the hazard evaluation")
+
+
+def check_approval(state: RecallState, started_by: str, decision: ApproveAssessment) -> None:
+    """Another person than starter and assessor approves the proposal he has read."""
+    _check_class_decision(state, started_by, decision.actor, decision.proposal_id)
+
+
+def check_override(state: RecallState, started_by: str, decision: OverrideClass) -> None:
+    """As approval, with a reason, and only for lines and jurisdictions that were proposed."""
+    _check_class_decision(state, started_by, decision.actor, decision.proposal_id)
+    _reason(decision.reason, "an override")
+    proposed = {(each.product_line, each.jurisdiction) for each in state.proposal.classes} if state.proposal else set()
+    for override in decision.overrides:
+        if (override.product_line, override.jurisdiction) not in proposed:
+            refuse("InvalidInput", f"nothing was proposed for {override.product_line} under {override.jurisdiction}")
+
+
+def check_rejection(state: RecallState, started_by: str, decision: RejectRecall) -> None:
+    """No recall: possible until the class is decided, by another person than the one who started it."""
+    _permit(decision.actor, Permission.DECIDE_ASSESSMENT)
+    _in_phase(state, Phase.ASSESSMENT)
+    if state.decided:
+        refuse("AlreadyDecided", "the class is already decided")
+    _other_person(decision.actor, started_by, "started this recall")
+    _reason(decision.reason, "a rejection")
+
+
+def check_strategy(state: RecallState, decision: ApproveStrategy) -> None:
+    """Quality and regulatory affairs, two persons, sign the same strategy."""
+    _permit(decision.actor, _SIGN_AS[decision.capacity])
+    _in_phase(state, Phase.STRATEGY)
+    if decision.capacity in state.strategy_signers:
+        refuse("AlreadyDecided", f"the strategy is already signed for {decision.capacity}")
+    for capacity, signer in state.strategy_signers.items():
+        _other_person(decision.actor, signer, f"signed the strategy for {capacity}")
+    if state.strategy is not None and decision.strategy != state.strategy:
+        refuse("HashMismatch", "the strategy differs from the one already signed; both must sign the same")
+
+
+def _gate(state: RecallState, key: str) -> Gate:
+    gates = state.decided.gates if state.decided else ()
+    gate = next((each for each in gates if each.key == key), None)
+    if gate is None:
+        refuse("UnknownGate", f"gate {key!r} is none of {[each.key for each in gates]}")
+    if key in state.gates_done:
+        refuse("AlreadyDecided", f"gate {key} is already {state.gates_done[key]}")
+    return gate
+
+
+def check_gate_pass(state: RecallState, decision: PassGate) -> None:
+    """Regulatory affairs records that an authority step was done."""
+    _permit(decision.actor, Permission.PASS_GATE)
+    _in_phase(state, Phase.GATES)
+    _gate(state, decision.gate)
+
+
+def check_gate_waiver(state: RecallState, decision: WaiveGate) -> None:
+    """An urgency waiver: only where the policy allows one, with a reason."""
+    _permit(decision.actor, Permission.WAIVE_GATE)
+    _in_phase(state, Phase.GATES)
+    gate = _gate(state, decision.gate)
+    if not gate.waivable:
+        refuse("NotWaivable", f"gate {gate.key} cannot be waived ({gate.source})")
+    _reason(decision.reason, "a waiver")
+
+
+def check_notice(state: RecallState, started_by: str, decision: ApproveNotice) -> None:
+    """Another person than the one who started the recall approves exactly the bodies behind the hash."""
+    _permit(decision.actor, Permission.APPROVE_NOTICE)
+    _in_phase(state, Phase.NOTIFICATION)
+    if state.notice is None:
+        refuse("WrongPhase", "the notice is still being drafted")
+    if state.notice_approved:
+        refuse("AlreadyDecided", "the notice is already approved")
+    if decision.notice_id != state.notice.notice_id:
+        refuse("StaleProposal", f"notice {decision.notice_id} is not the open draft {state.notice.notice_id}")
+    if decision.sha256 != state.notice.sha256:
+        refuse("HashMismatch", "the hash is not that of the draft; read the draft again before approving it")
+    _other_person(decision.actor, started_by, "started this recall")

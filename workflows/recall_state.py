@@ -1,0 +1,118 @@
+"""What a recall's workflow remembers: small, serialisable, carried over continue-as-new as one value."""
+
+from datetime import datetime, timedelta
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from domain.phases import Phase, is_final
+from models.messages import (
+    CampaignReport,
+    DecisionFigures,
+    HoldFigures,
+    NoticeDraft,
+    PolicyFigures,
+    Proposal,
+    ScopeFigures,
+    Snapshot,
+    Strategy,
+)
+
+
+class RecallState(BaseModel):
+    """Everything that decides control flow; records themselves live in Postgres."""
+
+    phase: Phase = Phase.INTAKE
+    figures: PolicyFigures | None = None
+    scope: ScopeFigures | None = None
+    holds: HoldFigures = HoldFigures()
+    holds_requested: bool = False
+    assessors: dict[str, str] = Field(default_factory=dict)
+    """Product line -> who signed its latest hazard evaluation."""
+    proposal: Proposal | None = None
+    decided: DecisionFigures | None = None
+    strategy: Strategy | None = None
+    strategy_signers: dict[str, str] = Field(default_factory=dict)
+    gates_done: dict[str, str] = Field(default_factory=dict)
+    notice: NoticeDraft | None = None
+    notice_approved: bool = False
+    campaign: CampaignReport | None = None
+    campaign_started: bool = False
+    ended_reason: str | None = None
+    dues: dict[str, AwareDatetime] = Field(default_factory=dict)
+    """Task key -> its absolute due time, so that a continued run keeps the first one."""
+    overdue: list[str] = Field(default_factory=list)
+    waiting_for: str | None = None
+    next_deadline_at: AwareDatetime | None = None
+    next_deadline_name: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the recall has reached a phase it never leaves."""
+        return is_final(self.phase)
+
+    def limit(self, step: str) -> timedelta | None:
+        """Policy time a person has for `step`; None where the policy sets none."""
+        limits = self.figures.step_limits if self.figures else ()
+        return next((each.limit for each in limits if each.step == step), None)
+
+    def missing_lines(self) -> tuple[str, ...]:
+        """Product lines still without a hazard evaluation."""
+        lines = self.scope.product_lines if self.scope else ()
+        return tuple(line.key for line in lines if line.key not in self.assessors)
+
+    def open_gates(self) -> tuple[str, ...]:
+        """Keys of the gates neither passed nor waived."""
+        gates = self.decided.gates if self.decided else ()
+        return tuple(gate.key for gate in gates if gate.key not in self.gates_done)
+
+    def response_percent(self) -> int | None:
+        """Share of consignees that answered, rounded down: 100 only when all did."""
+        if self.campaign is None or self.campaign.consignees == 0:
+            return None
+        answered = self.campaign.consignees - self.campaign.outstanding
+        return 100 * answered // self.campaign.consignees
+
+    def snapshot(self, number: str) -> Snapshot:
+        """The query's answer."""
+        return Snapshot(
+            number=number,
+            phase=self.phase,
+            recall_class=self.decided.recall_class if self.decided else None,
+            scope=self.scope,
+            holds=self.holds,
+            proposal=self.proposal,
+            strategy_signed_as=tuple(sorted(self.strategy_signers)),
+            gates_open=self.open_gates(),
+            notice=self.notice,
+            outstanding=self.campaign.outstanding if self.campaign else None,
+            response_percent=self.response_percent(),
+            waiting_for=self.waiting_for,
+            next_deadline_at=self.next_deadline_at,
+            next_deadline_name=self.next_deadline_name,
+            overdue=bool(self.overdue),
+            policies=self.figures.policies if self.figures else (),
+        )
+
+
+def details(number: str, state: RecallState, now: datetime) -> str:
+    """Current details shown by the Temporal Web UI: Markdown table of what an operator asks first."""
+    rows: list[tuple[str, str]] = [("Phase", state.phase.value)]
+    if state.decided:
+        rows.append(("Class", state.decided.recall_class))
+    if state.scope:
+        scope = state.scope
+        rows.append(("Scope", f"{scope.lots} lots, {scope.consignees} consignees, {scope.quantity} units"))
+        rows.append(("Gaps in the trace", str(scope.gaps)))
+    holds = state.holds
+    rows.append(("Holds", f"{holds.confirmed} confirmed, {holds.requested} waiting, {holds.failed} failed"))
+    if state.campaign:
+        campaign = state.campaign
+        rows.append(("Answered", f"{campaign.consignees - campaign.outstanding} of {campaign.consignees}"))
+    rows.append(("Waiting for", state.waiting_for or "nothing"))
+    if state.next_deadline_at:
+        late = " **overdue**" if state.next_deadline_at < now or state.overdue else ""
+        rows.append(("Next deadline", f"{state.next_deadline_name}: {state.next_deadline_at.isoformat()}{late}"))
+    if state.figures:
+        rows.append(("Policies", ", ".join(state.figures.policies)))
+    lines = [f"### {number}", "", "| | |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {name} | {value} |" for name, value in rows)])
