@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import String
 from sqlmodel import Column, Field, SQLModel
 
 from models.base import identity, instant, one_of, quantity, ref, text
@@ -202,6 +203,33 @@ class StockBefore(SQLModel, table=True):
     prior_batch_id: int | None = ref("import_batch.id", nullable=True)
 
 
+class StockClaim(SQLModel, table=True):
+    """The ledger's own record of a hold it carries out: who claims how much of a lot at a location, by key.
+
+    `stock.held` is derived from the open claims, so two claimants on one lot never count twice and the end of one
+    claim leaves the other standing.
+    """
+
+    __tablename__ = "stock_claim"
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="positive"),
+        Index("ix_stock_claim_open", "lot_id", "location_id", postgresql_where=sql("released_at IS NULL")),
+    )
+
+    key: str = Field(sa_column=Column(String(200), primary_key=True))
+    """Idempotency key of the hold: the same key again is the same claim."""
+    claimant: str = text(40)
+    lot_id: int = ref("lot.id")
+    location_id: int = ref("location.id")
+    position: str = text(12)
+    document_no: str | None = text(80, nullable=True)
+    """The shipment that is stopped, for goods in transit."""
+    quantity: Decimal = quantity()
+    """Units of use."""
+    placed_at: datetime = instant(server_now=True)
+    released_at: datetime | None = instant(nullable=True)
+
+
 __all__ = [
     "BatchState",
     "ImportBatch",
@@ -213,4 +241,5 @@ __all__ = [
     "Serial",
     "Stock",
     "StockBefore",
+    "StockClaim",
 ]
