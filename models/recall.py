@@ -184,7 +184,8 @@ class HazardEvaluationRecord(SQLModel, table=True):
     """A signed health-hazard evaluation of one product line (21 CFR 7.41); a new one supersedes, none is changed."""
 
     __tablename__ = "hazard_evaluation"
-    __table_args__ = (Index("ix_hazard_evaluation_recall", "recall_number", "product_line"),)
+    # The workflow's instant makes a retried activity write its evaluation once.
+    __table_args__ = (UniqueConstraint("recall_number", "product_line", "recorded_at"),)
 
     id: int | None = identity()
     recall_number: str = Field(foreign_key="recall.number", nullable=False)
@@ -200,7 +201,7 @@ class ClassDecision(SQLModel, table=True):
     __tablename__ = "class_decision"
     __table_args__ = (
         CheckConstraint("kind IN ('proposed','approved','overridden','authority')", name="kind_known"),
-        Index("ix_class_decision_recall", "recall_number", "product_line", "jurisdiction"),
+        UniqueConstraint("recall_number", "product_line", "jurisdiction", "kind", "proposal_id"),
     )
 
     id: int | None = identity()
@@ -208,8 +209,12 @@ class ClassDecision(SQLModel, table=True):
     product_line: str = text(120)
     jurisdiction: str = text(20)
     kind: str = text(12)
+    proposal_id: int = Field(nullable=False)
+    """Id of the newest hazard evaluation the proposal rests on; a new evaluation makes a new proposal."""
     recall_class: str = text(4)
-    local_term: str = text(40)
+    level: str = text(20)
+    """The jurisdiction's own level (`domain.policy.Policy.levels`)."""
+    local_term: str = text(120)
     market_action: str = text(24)
     reasons: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
     decided_by: str = text(120)
@@ -220,7 +225,7 @@ class SignOff(SQLModel, table=True):
     """A plain approval of a step: assessment, strategy (quality, regulatory), gate, notice. Signatures come later."""
 
     __tablename__ = "sign_off"
-    __table_args__ = (Index("ix_sign_off_recall", "recall_number", "step"),)
+    __table_args__ = (UniqueConstraint("recall_number", "step", "actor", "signed_at"),)
 
     id: int | None = identity()
     recall_number: str = Field(foreign_key="recall.number", nullable=False)

@@ -89,7 +89,7 @@ class RecallWorkflow(RecallDecisions):
             "the medical assessor's health-hazard evaluation",
         )
         if not state.ended:
-            await self._open_task("assessment", "assessment", "Approve, override or reject the class", Role.APPROVER)
+            await self._open_task("assessment", "approval", "Approve, override or reject the class", Role.APPROVER)
             await self._wait(
                 lambda: state.decided is not None or state.ended, ["assessment"], "the approver's decision on the class"
             )
@@ -122,7 +122,7 @@ class RecallWorkflow(RecallDecisions):
             if state.notice is None:
                 ref = RecallRef(number=number, now=workflow.now())
                 state.notice = await self._do("draft_notice", ref, NoticeDraft, "Render the notice in every language")
-            await self._open_task("notice", "notice", "Approve the notice", Role.APPROVER)
+            await self._open_task("notice", "notice_approval", "Approve the notice", Role.APPROVER)
             await self._wait(lambda: state.notice_approved, ["notice"], "the approver's release of the notice")
             await self._start_campaign()
         await self._follow_campaign()

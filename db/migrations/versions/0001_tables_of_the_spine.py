@@ -123,17 +123,19 @@ def upgrade() -> None:
     sa.Column('product_line', sa.String(length=120), nullable=False),
     sa.Column('jurisdiction', sa.String(length=20), nullable=False),
     sa.Column('kind', sa.String(length=12), nullable=False),
+    sa.Column('proposal_id', sa.Integer(), nullable=False),
     sa.Column('recall_class', sa.String(length=4), nullable=False),
-    sa.Column('local_term', sa.String(length=40), nullable=False),
+    sa.Column('level', sa.String(length=20), nullable=False),
+    sa.Column('local_term', sa.String(length=120), nullable=False),
     sa.Column('market_action', sa.String(length=24), nullable=False),
     sa.Column('reasons', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('decided_by', sa.String(length=120), nullable=False),
     sa.Column('decided_at', sa.DateTime(timezone=True), nullable=False),
     sa.CheckConstraint("kind IN ('proposed','approved','overridden','authority')", name=op.f('ck_class_decision_kind_known')),
     sa.ForeignKeyConstraint(['recall_number'], ['recall.number'], name=op.f('fk_class_decision_recall_number_recall')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_class_decision'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_class_decision')),
+    sa.UniqueConstraint('recall_number', 'product_line', 'jurisdiction', 'kind', 'proposal_id', name=op.f('uq_class_decision_recall_number_product_line_jurisdiction_kind_proposal_id'))
     )
-    op.create_index('ix_class_decision_recall', 'class_decision', ['recall_number', 'product_line', 'jurisdiction'], unique=False)
     op.create_table('clock_start',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('recall_number', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -184,9 +186,9 @@ def upgrade() -> None:
     sa.Column('assessor', sa.String(length=120), nullable=False),
     sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['recall_number'], ['recall.number'], name=op.f('fk_hazard_evaluation_recall_number_recall')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_hazard_evaluation'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_hazard_evaluation')),
+    sa.UniqueConstraint('recall_number', 'product_line', 'recorded_at', name=op.f('uq_hazard_evaluation_recall_number_product_line_recorded_at'))
     )
-    op.create_index('ix_hazard_evaluation_recall', 'hazard_evaluation', ['recall_number', 'product_line'], unique=False)
     op.create_table('notice',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('recall_number', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -281,9 +283,9 @@ def upgrade() -> None:
     sa.Column('body', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('signed_at', sa.DateTime(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['recall_number'], ['recall.number'], name=op.f('fk_sign_off_recall_number_recall')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_sign_off'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_sign_off')),
+    sa.UniqueConstraint('recall_number', 'step', 'actor', 'signed_at', name=op.f('uq_sign_off_recall_number_step_actor_signed_at'))
     )
-    op.create_index('ix_sign_off_recall', 'sign_off', ['recall_number', 'step'], unique=False)
     op.create_table('campaign',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('recall_number', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -761,7 +763,6 @@ def downgrade() -> None:
     op.drop_index('ix_consignee_due', table_name='consignee', postgresql_where=sa.text("state = 'open' AND next_step_at IS NOT NULL"))
     op.drop_table('consignee')
     op.drop_table('campaign')
-    op.drop_index('ix_sign_off_recall', table_name='sign_off')
     op.drop_table('sign_off')
     op.drop_index('ix_scope_gap_recall', table_name='scope_gap')
     op.drop_table('scope_gap')
@@ -773,13 +774,11 @@ def downgrade() -> None:
     op.drop_index(op.f('ix_partner_batch_id'), table_name='partner')
     op.drop_table('partner')
     op.drop_table('notice')
-    op.drop_index('ix_hazard_evaluation_recall', table_name='hazard_evaluation')
     op.drop_table('hazard_evaluation')
     op.drop_index('ix_evidence_recall', table_name='evidence')
     op.drop_table('evidence')
     op.drop_table('deadline')
     op.drop_table('clock_start')
-    op.drop_index('ix_class_decision_recall', table_name='class_decision')
     op.drop_table('class_decision')
     op.drop_index(op.f('ix_refused_access_recall_number'), table_name='refused_access')
     op.drop_table('refused_access')

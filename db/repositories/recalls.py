@@ -1,0 +1,171 @@
+"""The recall row, its pinned policies, clock starts and deadlines: what the recall's workflow writes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import case, func, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from domain.policy import Policy, policy_hash
+from models.chain import Lot
+from models.master import Product
+from models.messages import ProductLine, Projection
+from models.recall import ClockStart, Consignee, ConsigneeLot, Deadline, PinnedPolicy, Recall, ScopeGap, ScopeLot
+
+
+class UnknownRecall(LookupError):  # noqa: N818 - a term of the API
+    """No recall has this number."""
+
+
+async def get(session: AsyncSession, number: str, *, lock: bool = False) -> Recall:
+    """The recall row, locked for update if asked.
+
+    Raises:
+        UnknownRecall: there is none with this number.
+    """
+    query = select(Recall).where(col(Recall.number) == number)
+    if lock:
+        query = query.with_for_update()
+    found = (await session.exec(query)).one_or_none()
+    if found is None:
+        raise UnknownRecall(number)
+    return found
+
+
+async def project(session: AsyncSession, view: Projection) -> None:
+    """Write the workflow's view; the version (ETag) rises only when something changed."""
+    recall = await get(session, view.number, lock=True)
+    before = (recall.phase, recall.waiting_for, recall.next_deadline_at, recall.ended_reason)
+    if recall.phase != view.phase.value:
+        recall.phase, recall.phase_since = view.phase.value, view.now
+    recall.waiting_for = view.waiting_for
+    recall.next_deadline_at, recall.next_deadline_name = view.next_deadline_at, view.next_deadline_name
+    recall.ended_reason = view.ended_reason
+    if before != (recall.phase, recall.waiting_for, recall.next_deadline_at, recall.ended_reason):
+        recall.version += 1
+    session.add(recall)
+
+
+async def pin(session: AsyncSession, number: str, policies: Sequence[Policy], now: datetime) -> None:
+    """Freeze the policies a recall runs under; a second call changes nothing."""
+    for policy in policies:
+        row = {
+            "recall_number": number,
+            "policy_id": policy.id,
+            "version": str(policy.version),
+            "sha256": policy_hash(policy),
+            "body": policy.pinned(),
+            "pinned_at": now,
+        }
+        await session.exec(insert(PinnedPolicy).values(row).on_conflict_do_nothing())
+
+
+async def pinned(session: AsyncSession, number: str) -> list[Policy]:
+    """The policies as pinned, in order of their ids."""
+    query = select(PinnedPolicy).where(col(PinnedPolicy.recall_number) == number).order_by(col(PinnedPolicy.policy_id))
+    return [Policy.from_pinned(row.body) for row in (await session.exec(query)).all()]
+
+
+async def start_clock(
+    session: AsyncSession, number: str, name: str, at: datetime, *, source: str, author: str, now: datetime
+) -> bool:
+    """Record a clock start; False when this clock already runs (the first fact stands)."""
+    row = {
+        "recall_number": number,
+        "name": name,
+        "scope_version": 1,
+        "at": at,
+        "source": source,
+        "author": author,
+        "recorded_at": now,
+    }
+    return (await session.exec(insert(ClockStart).values(row).on_conflict_do_nothing())).rowcount == 1
+
+
+async def clocks(session: AsyncSession, number: str) -> dict[str, datetime]:
+    """Real instants of the clocks that run."""
+    query = select(ClockStart.name, ClockStart.at).where(col(ClockStart.recall_number) == number)
+    return dict((await session.exec(query)).all())
+
+
+async def put_deadline(session: AsyncSession, deadline: Deadline) -> None:
+    """Insert a deadline, or pull an existing one forward; an open one never becomes later (design §7)."""
+    row = deadline.model_dump(exclude={"id"})
+    statement = insert(Deadline).values(row)
+    earlier = statement.excluded.due_at < col(Deadline.due_at)
+    await session.exec(
+        statement.on_conflict_do_update(
+            index_elements=["recall_number", "name", "jurisdiction"],
+            set_={
+                name: case((earlier, getattr(statement.excluded, name)), else_=getattr(Deadline, name))
+                for name in ("due_at", "policy_due_at", "limit_text", "basis", "source", "clock")
+            },
+        )
+    )
+
+
+async def earliest_deadline(session: AsyncSession, number: str, name: str) -> datetime | None:
+    """Real instant of the earliest deadline of that name over all jurisdictions."""
+    query = select(func.min(Deadline.due_at)).where(col(Deadline.recall_number) == number, col(Deadline.name) == name)
+    return (await session.exec(query)).one()
+
+
+async def meet_deadlines(session: AsyncSession, number: str, name: str, at: datetime) -> None:
+    """Note that what a deadline asks for was done."""
+    await session.exec(
+        update(Deadline)
+        .where(col(Deadline.recall_number) == number, col(Deadline.name) == name, col(Deadline.met_at).is_(None))
+        .values(met_at=at)
+    )
+
+
+async def product_lines(session: AsyncSession, number: str, scope_version: int) -> list[ProductLine]:
+    """Product lines that reached consignees; where nothing did, those of every lot in scope.
+
+    A line is the product family, or the product code where there is none. A raw-material lot that only went into
+    distributed products is traced, but its hazard is evaluated in the product that carries it.
+    """
+    key = func.coalesce(Product.family, Product.code).label("line")
+    in_scope = (
+        select(key)
+        .join(Lot, col(Lot.product_id) == col(Product.id))
+        .join(ScopeLot, col(ScopeLot.lot_id) == col(Lot.id))
+        .where(col(ScopeLot.recall_number) == number, col(ScopeLot.scope_version) == scope_version)
+    )
+    reached = in_scope.where(
+        col(Lot.id).in_(
+            select(ConsigneeLot.lot_id)
+            .join(Consignee, col(Consignee.id) == col(ConsigneeLot.consignee_id))
+            .where(col(Consignee.recall_number) == number)
+        )
+    )
+    lines = (await session.exec(reached.distinct().order_by(key))).all()
+    lines = lines or (await session.exec(in_scope.distinct().order_by(key))).all()
+    return [ProductLine(key=line) for line in lines]
+
+
+async def products_of_line(session: AsyncSession, number: str, line: str) -> list[Product]:
+    """The products of one line that have a lot in scope."""
+    query = (
+        select(Product)
+        .where(
+            func.coalesce(Product.family, Product.code) == line,
+            col(Product.id).in_(
+                select(Lot.product_id)
+                .join(ScopeLot, col(ScopeLot.lot_id) == col(Lot.id))
+                .where(col(ScopeLot.recall_number) == number)
+            ),
+        )
+        .order_by(col(Product.code))
+    )
+    return list((await session.exec(query)).all())
+
+
+async def gap_count(session: AsyncSession, number: str, scope_version: int) -> int:
+    """Gaps the trace reported for a scope version."""
+    query = select(func.count()).where(
+        col(ScopeGap.recall_number) == number, col(ScopeGap.scope_version) == scope_version
+    )
+    return (await session.exec(query)).one()
