@@ -30,6 +30,7 @@ def prepare_state_dir(state_dir: Path) -> Path:
     """
     state_dir = Path(os.path.realpath(state_dir))
     try:
+        _refuse_somebody_elses(state_dir)
         fresh = not state_dir.exists()
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.geteuid() == 0 and (fresh or not any(state_dir.iterdir())):
@@ -41,6 +42,14 @@ def prepare_state_dir(state_dir: Path) -> Path:
     except OSError as error:
         raise StackError(f"the state folder {state_dir} cannot be written: {error.strerror}") from None
     return state_dir
+
+
+def _refuse_somebody_elses(state_dir: Path) -> None:
+    """Root on a user's folder (or the reverse) would leave files that the other can no longer open."""
+    marker = state_dir / "secrets.json"
+    if marker.exists() and marker.stat().st_uid != os.geteuid():
+        owner = marker.stat().st_uid
+        raise StackError(f"the state folder {state_dir} belongs to uid {owner}; run as that user or use --state-dir")
 
 
 def postgres_home(state_dir: Path, account: Account | None) -> Path:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -47,6 +48,7 @@ class Cluster:
         initdb runs into `data.new`, renamed when complete, so a killed first start is simply redone.
         """
         if self.data.exists():
+            self._require_same_major()
             return False
         fresh = self.home / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
@@ -81,6 +83,38 @@ class Cluster:
         if done.returncode != 0:
             reason = (done.stderr.strip() or done.stdout.strip()).replace("\n", " ")[-300:]
             raise StackError(f"PostgreSQL's initdb failed in {self.home}: {reason}")
+
+    def _require_same_major(self) -> None:
+        """A data folder of another major version cannot be opened; better said in our words."""
+        version_of = [str(self._binaries / "postgres"), "--version"]
+        program = subprocess.run(version_of, check=True, capture_output=True, text=True, **self.spawn_options())
+        stored = (self.data / "PG_VERSION").read_text().strip()
+        installed = program.stdout.split()[-1].partition(".")[0]
+        if stored != installed:
+            raise StackError(
+                f"the data in {self.data} are of PostgreSQL {stored}, installed is {installed}; "
+                "dump them with the older package and restore"
+            )
+
+    def clear_foreign_pid_file(self) -> None:
+        """Remove `postmaster.pid` if its pid now belongs to a stranger, who would block the start for ever.
+
+        It stays while any process still works in the data folder: PostgreSQL's own interlock then holds.
+        """
+        pid_file = self.data / "postmaster.pid"
+        try:
+            named = psutil.Process(int(pid_file.read_text().split()[0]))
+            if str(self.data) in named.cmdline():
+                return
+        except (OSError, ValueError, IndexError, psutil.Error):
+            return  # none, damaged or of a dead process: PostgreSQL deals with that itself
+        for process in psutil.process_iter():
+            try:
+                if Path(process.cwd()) == self.data:
+                    return
+            except (psutil.Error, OSError):
+                continue
+        pid_file.unlink(missing_ok=True)
 
     def command(self, *, durable: bool = True) -> list[str]:
         """Command line of the server. `durable=False` is for throw-away test databases only."""
@@ -120,7 +154,7 @@ class Cluster:
         except psycopg.OperationalError as error:
             if "password authentication failed" in str(error):
                 raise StackError(
-                    f"the PostgreSQL on port {self.port} refuses the password kept in this state folder"
+                    f"the PostgreSQL on port {self.port} refuses the password kept in this state folder's secrets.json"
                 ) from None
             return False
 

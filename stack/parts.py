@@ -1,0 +1,150 @@
+"""The parts of the stack in the order in which they start: who they are, how they run, how we see them work."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from stack.account import service_account
+from stack.child import Part
+from stack.environment import Wiring
+from stack.folders import postgres_binaries, postgres_home
+from stack.options import Ports, StackOptions
+from stack.postgres import Cluster
+from stack.probes import LOOPBACK, Probe
+from stack.secret_store import StackSecrets
+from stack.temporal_server import TemporalFile
+
+PROJECT = Path(__file__).parent.parent
+WORKFLOW_QUEUE = "recall"
+
+
+def embedded_cluster(options: StackOptions) -> Cluster:
+    """The PostgreSQL cluster of this state folder."""
+    account = service_account()
+    home = postgres_home(options.state_dir, account)
+    return Cluster(home, postgres_binaries(account), options.ports.pg, account)
+
+
+def postgres_part(cluster: Cluster, secrets: StackSecrets) -> Part:
+    """Embedded PostgreSQL: SIGINT is its fast shutdown, SIGQUIT the immediate one."""
+    cluster.initialise(secrets.pg_admin)
+    return Part(
+        name="postgres",
+        address=f"{LOOPBACK}:{cluster.port}",
+        probe=Probe("tcp", f"{LOOPBACK}:{cluster.port}"),
+        command=cluster.command(),
+        spawn=cluster.spawn_options(),
+        ports={Ports.variable("pg"): cluster.port},
+        stop_signal=signal.SIGINT,
+        hard_signal=signal.SIGQUIT,
+        stop_timeout_s=30,
+        before=cluster.clear_foreign_pid_file,
+    )
+
+
+def temporal_part(options: StackOptions, wiring: Wiring, say: Callable[[str], None]) -> Part:
+    """Embedded Temporal server with its Web UI."""
+    file, ports = TemporalFile(options.state_dir), options.ports
+    return Part(
+        name="temporal",
+        address=f"{wiring.temporal_address}  (web UI http://{LOOPBACK}:{ports.temporal_ui})",
+        probe=Probe("tcp", wiring.temporal_address),
+        command=file.command(ports.temporal, ports.temporal_ui, wiring.temporal_namespace),
+        spawn={"cwd": options.state_dir},
+        ports={Ports.variable("temporal"): ports.temporal, Ports.variable("temporal_ui"): ports.temporal_ui},
+        before=lambda: file.set_aside_unfinished(say),
+    )
+
+
+def external_part(name: str, address: str, default_port: int) -> Part:
+    """Something the operator runs himself: shown and probed, never started."""
+    split = urlsplit(address if "//" in address else f"//{address}")
+    shown = f"{split.hostname}:{split.port or default_port}"
+    return Part(name=name, address=shown, probe=Probe("tcp", shown))
+
+
+def _module(
+    name: str,
+    module: str,
+    *,
+    wiring: Wiring,
+    address: str,
+    probe: Probe,
+    ports: dict[str, int],
+    stop_timeout_s: float = 15,
+) -> Part:
+    inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_OWNER_URL"}
+    return Part(
+        name=name,
+        address=address,
+        probe=probe,
+        command=[sys.executable, "-m", module],
+        spawn={"cwd": PROJECT, "env": inherited | wiring.environment | {"PYTHONUNBUFFERED": "1"}},
+        ports=ports,
+        stop_timeout_s=stop_timeout_s,
+    )
+
+
+def application_parts(options: StackOptions, wiring: Wiring) -> list[Part]:
+    """Everything that needs database and Temporal: sinks first, then API, then workers."""
+    return [_mail(options, wiring), _sms(options, wiring), _api(options, wiring), *_workers(options, wiring)]
+
+
+def _mail(options: StackOptions, wiring: Wiring) -> Part:
+    if wiring.external.smtp:
+        return external_part("mail", wiring.external.smtp, 25)
+    smtp, inbox = options.ports.smtp, options.ports.inbox
+    return _module(
+        "mail",
+        "stack.mail_catcher",
+        wiring=wiring,
+        address=f"{LOOPBACK}:{smtp}  (inbox http://{LOOPBACK}:{inbox})",
+        probe=Probe("tcp", f"{LOOPBACK}:{smtp}"),
+        ports={Ports.variable("smtp"): smtp, Ports.variable("inbox"): inbox},
+    )
+
+
+def _sms(options: StackOptions, wiring: Wiring) -> Part:
+    if wiring.external.twilio:
+        return external_part("sms", wiring.external.twilio, 443)
+    port = options.ports.sms
+    return _module(
+        "sms",
+        "stack.twilio_standin",
+        wiring=wiring,
+        address=f"http://{LOOPBACK}:{port}",
+        probe=Probe("tcp", f"{LOOPBACK}:{port}"),
+        ports={Ports.variable("sms"): port},
+    )
+
+
+def _api(options: StackOptions, wiring: Wiring) -> Part:
+    port = options.ports.api
+    address = f"http://{LOOPBACK}:{port}"
+    return _module(
+        "api",
+        "api",
+        wiring=wiring,
+        address=address,
+        probe=Probe("http", f"{address}/readyz"),
+        ports={Ports.variable("api"): port},
+    )
+
+
+def _workers(options: StackOptions, wiring: Wiring) -> list[Part]:
+    polled = f"{WORKFLOW_QUEUE}@{wiring.temporal_address}/{wiring.temporal_namespace}"
+    return [
+        _module(
+            f"worker-{number}",
+            "worker",
+            wiring=wiring,
+            address=f"task queue {WORKFLOW_QUEUE}",
+            probe=Probe("poller", polled),
+            ports={},
+            stop_timeout_s=45,
+        )
+        for number in range(1, options.workers + 1)
+    ]
