@@ -143,7 +143,9 @@ async def _transaction(client: aiosmtplib.SMTP, sender: str, recipient: str, bod
 
 
 def _unreachable(error: Exception, stage: str) -> SendError:
-    if isinstance(error, ssl.SSLCertVerificationError | aiosmtplib.SMTPNotSupported):
+    # The library raises the bare base class where the server lacks STARTTLS or a login mechanism.
+    lacking = type(error) is SMTPException and stage == "connect"
+    if lacking or isinstance(error, ssl.SSLCertVerificationError):
         detail = f"the server offers no acceptable TLS or login (at {stage})"
         return SendError(ErrorKind.PERMANENT_CAMPAIGN, "smtp:tls", detail)
     timed_out = isinstance(error, TimeoutError)

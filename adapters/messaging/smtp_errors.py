@@ -73,16 +73,20 @@ def classify_smtp(code: int, reply: str, *, stage: str) -> SendError:
     Args:
         code: three-digit reply code.
         reply: text of the reply; only its enhanced status code is used, the rest may quote the address.
-        stage: `connect`, `login`, `sender`, `recipient` or `data`. A permanent refusal before the recipient
+        stage: `connect`, `sender`, `recipient` or `data`. A permanent refusal before the recipient
             is named cannot be the recipient's fault.
     """
     match = _ENHANCED_CODE.match(reply)
     enhanced = match.group(1) if match else None
     name = f"smtp:{code}/{enhanced}" if enhanced else f"smtp:{code}"
-    if 400 <= code < 500:
+    if not 400 <= code < 600:
+        # Neither yes nor no: garbage, or the answer to something else.
+        maybe = stage == "data"
+        return SendError(_TRANSIENT, "smtp:unknown:answer", f"no readable answer (at {stage})", maybe_sent=maybe)
+    if code < 500:
         detail = _BASIC.get(code, (_TRANSIENT, "the server asks to try again later"))[1]
         return SendError(_TRANSIENT, name, f"{detail} (at {stage})")
-    if stage in {"connect", "login", "sender"} and 500 <= code < 600:
+    if stage in {"connect", "sender"}:
         detail = _known(enhanced, code) or "the server refuses us"
         return SendError(_CAMPAIGN, name, f"{detail} (at {stage})")
     row = _ENHANCED.get(enhanced or "") or _BASIC.get(code)

@@ -39,8 +39,8 @@ class SmtpPool:
             client = await self._take()
             try:
                 yield client
-            except SMTPResponseException:
-                await self._reset_or_drop(client)
+            except SMTPResponseException as refusal:
+                await self._reset_or_drop(client, refusal.code)
                 raise
             except BaseException:
                 # Cancelled, timed out or broken in mid-command: what the server expects next is unknown.
@@ -78,9 +78,9 @@ class SmtpPool:
             return
         self._idle.append((asyncio.get_running_loop().time(), client))
 
-    async def _reset_or_drop(self, client: aiosmtplib.SMTP) -> None:
+    async def _reset_or_drop(self, client: aiosmtplib.SMTP, code: int) -> None:
         try:
-            if client.is_connected:
+            if client.is_connected and 400 <= code < 600:
                 await client.rset(timeout=5)
                 self._put(client)
                 return

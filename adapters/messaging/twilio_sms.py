@@ -17,6 +17,7 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.rest import Client
 
 from adapters.messaging.base import ErrorKind, OutgoingMessage, SendError, SendResult
+from adapters.messaging.twilio_auth import BasicCredentials
 from adapters.messaging.twilio_errors import classify_twilio
 from domain.channels import Channel
 
@@ -104,8 +105,14 @@ class TwilioSmsAdapter:
         if self._client is None:
             config = self._config
             self._http = AsyncTwilioHttpClient(timeout=config.timeout_seconds, logger=_QUIET)
-            # A non-empty environment of our own: TWILIO_EDGE and TWILIO_REGION must not rewrite the host.
-            self._client = Client(config.account_sid, config.auth_token, http_client=self._http, environment={"-": "-"})
+            self._client = Client(
+                config.account_sid,
+                config.auth_token,
+                http_client=self._http,
+                credential_provider=BasicCredentials(config.account_sid, config.auth_token),
+                # Not empty, else the client reads os.environ, where TWILIO_EDGE would rewrite the host.
+                environment={"-": "-"},
+            )
             if config.base_url:
                 self._client.api.base_url = config.base_url.rstrip("/")
         return self._client
