@@ -1,82 +1,133 @@
-"""Geographic scope of a recall: how far the trace says the product went, with the facts behind it.
+"""What a recall starts from: the criteria a person names, and the counts the trace answers with.
 
-Local is one region, regional a few neighbouring ones, national more of one country, global anything
-outside the recalling firm's country. What is not known is read as the wider scope and said so.
+Criteria name lots directly, or describe them by product, family, brand, supplier lot or manufacturing site, narrowed
+by dates. They select *root* lots; the trace adds every lot made from them. Unknown names are errors, never ignored.
+How far the product went (local ... global) is `domain.geographic_scope`.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from enum import StrEnum
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-
-class GeographicScope(StrEnum):
-    """How far the affected product has gone."""
-
-    NONE = "none"
-    """No consignee: everything is still under the firm's control."""
-    LOCAL = "local"
-    REGIONAL = "regional"
-    NATIONAL = "national"
-    GLOBAL = "global"
+Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=160)]
+_Closed = ConfigDict(frozen=True, extra="forbid")
 
 
-class ScopeFinding(BaseModel):
-    """The scope and the reasons for it."""
+class LotRef(BaseModel):
+    """A lot as printed: product code and lot number. Without `site_code` the lot of every manufacturing site counts."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = _Closed
 
-    scope: GeographicScope
-    reasons: tuple[str, ...]
-    countries: tuple[str, ...]
+    product_code: Code
+    number: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+    site_code: Code | None = None
+
+    def __str__(self) -> str:
+        site = f" of site {self.site_code}" if self.site_code else ""
+        return f"{self.product_code}:{self.number}{site}"
 
 
-def geographic_scope(
-    places: Iterable[tuple[str, str | None]],
-    firm_country: str,
-    region_groups: Mapping[str, Mapping[str, str]] | None = None,
-) -> ScopeFinding:
-    """The scope from the places of all consignees.
+class Window(BaseModel):
+    """Half-open span of time: `start` belongs to it, `end` does not; an open side has no limit."""
 
-    Args:
-        places: (ISO country code, region or None) of each consignee; repeats are fine.
-        firm_country: ISO code of the recalling firm's country.
-        region_groups: per country, region to the larger area it belongs to; regions of one area are
-            "regional". Without it, two or more regions are "national".
+    model_config = _Closed
+
+    start: AwareDatetime | None = None
+    end: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _has_length(self) -> Self:
+        if self.start is None and self.end is None:
+            raise ValueError("give start, end or both")
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise ValueError("start must be before end")
+        return self
+
+
+class ScopeCriteria(BaseModel):
+    """Which lots a recall starts from.
+
+    * `lots` are taken as named, whatever the other fields say.
+    * `product_codes`, `families`, `brands`, `supplier_lots`, `manufacturing_sites` (location codes) are *selectors*:
+      values inside one of them are alternatives (OR), several of them must all hold (AND).
+    * `made_from`/`made_to` (both included), `received`, `shipped` narrow the selectors. `shipped`: the lot was shipped
+      from anywhere in that window; `received`: it arrived anywhere in it (receipt, or shipment recorded on delivery).
+    * A described lot whose making date is unknown counts as made inside the window: leaving it out could miss a
+      patient. The trace reports it as the gap `undated_lot`.
+    * At least one lot or one selector is needed; dates alone would name the whole firm's production.
     """
-    regions: dict[str, set[str]] = defaultdict(set)
-    unknown: dict[str, int] = defaultdict(int)
-    for country, region in places:
-        code = country.strip().upper()
-        if region and region.strip():
-            regions[code].add(region.strip())
-        else:
-            regions[code] |= set()
-            unknown[code] += 1
-    home = firm_country.strip().upper()
-    countries = tuple(sorted(regions))
-    if not countries:
-        return ScopeFinding(scope=GeographicScope.NONE, reasons=("the trace found no consignee",), countries=())
-    if abroad := [code for code in countries if code != home]:
-        shown = ", ".join(abroad[:10]) + (f" and {len(abroad) - 10} more" if len(abroad) > 10 else "")
-        reason = f"consignees in {len(abroad)} countries outside the firm's country {home}: {shown}"
-        return ScopeFinding(scope=GeographicScope.GLOBAL, reasons=(reason,), countries=countries)
-    scope, reasons = _within(home, regions[home], unknown[home], (region_groups or {}).get(home, {}))
-    return ScopeFinding(scope=scope, reasons=reasons, countries=countries)
+
+    model_config = _Closed
+
+    lots: tuple[LotRef, ...] = Field(default=(), max_length=10_000)
+    product_codes: tuple[Code, ...] = Field(default=(), max_length=10_000)
+    families: tuple[Code, ...] = Field(default=(), max_length=1_000)
+    brands: tuple[Code, ...] = Field(default=(), max_length=1_000)
+    supplier_lots: tuple[Code, ...] = Field(default=(), max_length=10_000)
+    manufacturing_sites: tuple[Code, ...] = Field(default=(), max_length=1_000)
+    made_from: date | None = None
+    made_to: date | None = None
+    received: Window | None = None
+    shipped: Window | None = None
+
+    @property
+    def selects(self) -> bool:
+        """Whether lots are described by selectors, beside those named one by one."""
+        return bool(
+            self.product_codes or self.families or self.brands or self.supplier_lots or self.manufacturing_sites
+        )
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether dates narrow the selectors."""
+        return any(limit is not None for limit in (self.made_from, self.made_to, self.received, self.shipped))
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not self.lots and not self.selects:
+            raise ValueError(
+                "name at least one of lots, product_codes, families, brands, supplier_lots, manufacturing_sites"
+            )
+        if self.narrowed and not self.selects:
+            raise ValueError("dates narrow product, family, brand, supplier lot or site; lots are taken as named")
+        if self.made_from is not None and self.made_to is not None and self.made_from > self.made_to:
+            raise ValueError("made_from must not be after made_to")
+        return self
 
 
-def _within(
-    country: str, regions: set[str], unknown: int, groups: Mapping[str, str]
-) -> tuple[GeographicScope, tuple[str, ...]]:
-    if unknown:
-        reason = f"{unknown} consignees in {country} have no region on record, so the wider scope counts"
-        return GeographicScope.NATIONAL, (reason,)
-    if len(regions) == 1:
-        return GeographicScope.LOCAL, (f"all consignees are in {next(iter(regions))}, {country}",)
-    areas = {groups.get(region, f"?{region}") for region in regions}
-    named = ", ".join(sorted(regions)[:10])
-    if len(areas) == 1:
-        area = next(iter(areas))
-        return GeographicScope.REGIONAL, (f"{len(regions)} regions of {area}, {country}: {named}",)
-    return GeographicScope.NATIONAL, (f"{len(regions)} regions of {country}: {named}",)
+class UnknownScope(ValueError):  # noqa: N818 - a term of the API: the scope names something unknown
+    """The criteria name something that is not on record, or nothing on record fits them all.
+
+    `unknown` lists each as `{"field": ..., "value": ...}`, in the order it was given.
+    """
+
+    def __init__(self, unknown: Iterable[dict[str, Any]]) -> None:
+        self.unknown = tuple(unknown)
+        super().__init__("; ".join(f"{item['field']}: {item['value']}" for item in self.unknown))
+
+
+class ScopeSummary(BaseModel):
+    """What the trace of one scope version found, as counts."""
+
+    model_config = _Closed
+
+    lots: int
+    consignees: int
+    sites: int
+    """Customer locations that received the product."""
+    quantity: Decimal
+    """Units of use shipped to customers, each unit once however often it was passed on."""
+    returned: Decimal
+    """Units of use that came back from customers to our own or logistics custody."""
+    gaps: dict[str, int]
+    """Count by kind."""
+    countries: tuple[str, ...]
+    """ISO 3166-1 alpha-2 codes of the consignees, sorted."""
+    added_consignees: int = 0
+    """Consignees this run added: zero when nothing new is on record."""
+
+
+__all__ = ["LotRef", "ScopeCriteria", "ScopeSummary", "UnknownScope", "Window"]

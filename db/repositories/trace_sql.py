@@ -1,0 +1,270 @@
+"""The trace as SQL text: reachable lots, and what each lot did at each location.
+
+Pieces are common table expressions that build on each other by name: `scope` (lot ids) -> `moved`, `counted` ->
+`arrival` -> `flow` -> `position`. The recall's own statements (`scope_records`), the gaps and the stock to be held
+all start from them, so every answer of one scope rests on the same reading of the movements:
+
+* A shipment not `delivered` is in transit until receipts of the same document, lot and destination cover it.
+* A receipt of the same document as a delivered shipment or a return confirms it and is not counted again.
+* A receipt beyond what was sent is an arrival without a shipment; its source, where named, has shipped it.
+* A count (`stock`) is the truth at its instant; movements after it are added to it.
+"""
+
+WALK = """
+walk(depth, frontier, seen) AS (
+    SELECT 0, CAST(:lot_ids AS bigint[]), CAST(:lot_ids AS bigint[])
+    UNION ALL
+    SELECT walk.depth + 1, step.lots, walk.seen || step.lots
+    FROM walk CROSS JOIN LATERAL (
+        -- Each level holds the lots not seen before, so a cycle ends and the depth is the shortest one.
+        SELECT array_agg(fresh.lot_id ORDER BY fresh.lot_id) AS lots
+        FROM (
+            SELECT g.{head} AS lot_id
+            FROM unnest(walk.frontier) AS f(lot_id) JOIN lot_genealogy g ON g.{tail} = f.lot_id
+            EXCEPT
+            SELECT unnest(walk.seen)
+        ) AS fresh
+    ) AS step
+    WHERE step.lots IS NOT NULL
+),
+reached AS MATERIALIZED (
+    SELECT depth, lot_id FROM walk CROSS JOIN LATERAL unnest(frontier) AS f(lot_id)
+)
+"""
+
+_EDGES = {
+    "forward": {"tail": "input_lot_id", "head": "output_lot_id"},
+    "backward": {"tail": "output_lot_id", "head": "input_lot_id"},
+}
+
+
+def walk(direction: str) -> str:
+    """CTEs `walk` and `reached(depth, lot_id)`: lots reachable from `:lot_ids`, `forward` or `backward`."""
+    return WALK.format(**_EDGES[direction])
+
+
+def lots(direction: str) -> str:
+    """Statement: every reached lot with its depth and the parent it was first reached through."""
+    edge = _EDGES[direction]
+    return f"""
+WITH RECURSIVE {walk(direction)},
+via AS (
+    SELECT child.lot_id, min(parent.lot_id) AS parent_id
+    FROM reached child
+    JOIN lot_genealogy g ON g.{edge["head"]} = child.lot_id
+    JOIN reached parent ON parent.lot_id = g.{edge["tail"]} AND parent.depth = child.depth - 1
+    WHERE child.depth > 0
+    GROUP BY child.lot_id
+)
+SELECT r.lot_id, l.number, p.code AS product_code, s.code AS site_code, l.supplier_lot, l.quantity_made,
+       r.depth, r.depth = 0 AS root, via.parent_id
+FROM reached r
+JOIN lot l ON l.id = r.lot_id
+JOIN product p ON p.id = l.product_id
+LEFT JOIN location s ON s.id = l.site_id
+LEFT JOIN via ON via.lot_id = r.lot_id
+ORDER BY r.depth, r.lot_id
+"""  # noqa: S608 - the two column names come from the table above
+
+
+SCOPE_OF_IDS = "scope AS MATERIALIZED (SELECT DISTINCT unnest(CAST(:lot_ids AS bigint[])) AS lot_id)"
+SCOPE_OF_RECALL = """scope AS MATERIALIZED (
+    SELECT lot_id FROM scope_lot WHERE recall_number = :recall_number AND scope_version = :scope_version
+)"""
+
+_WINDOW = """
+    WHERE m.occurred_at >= coalesce(CAST(:window_start AS timestamptz), '-infinity')
+      AND m.occurred_at < coalesce(CAST(:window_end AS timestamptz), 'infinity')"""
+
+
+def moved(*, windowed: bool = False) -> str:
+    """CTE `moved`: the movements of the scope's lots, within `:window_start`..`:window_end` if asked."""
+    return f"""
+moved AS MATERIALIZED (
+    SELECT m.id, m.kind, m.lot_id, m.from_location_id AS source_id, m.to_location_id AS target_id,
+           m.quantity, m.delivered, m.occurred_at, m.document_no
+    FROM scope JOIN movement m ON m.lot_id = scope.lot_id{_WINDOW if windowed else ""}
+)"""  # noqa: S608 - constants
+
+
+POSITIONS = """
+counted AS MATERIALIZED (
+    SELECT s.lot_id, s.location_id, s.on_hand, s.reserved, s.held, s.as_of FROM scope JOIN stock s USING (lot_id)
+),
+document AS (
+    SELECT m.lot_id, m.target_id, m.document_no,
+           coalesce(sum(m.quantity) FILTER (WHERE m.kind = 'shipment' AND NOT m.delivered), 0) AS sent,
+           coalesce(sum(m.quantity) FILTER (WHERE m.kind = 'shipment' AND m.delivered), 0) AS delivered,
+           coalesce(sum(m.quantity) FILTER (WHERE m.kind = 'return'), 0) AS returned,
+           coalesce(sum(m.quantity) FILTER (WHERE m.kind = 'receipt'), 0) AS received,
+           coalesce(sum(m.quantity) FILTER (
+               WHERE m.occurred_at > c.as_of AND (m.kind <> 'shipment' OR m.delivered)), 0) AS recorded_after,
+           min(m.source_id) FILTER (WHERE m.kind = 'shipment' AND NOT m.delivered) AS sent_from,
+           min(m.source_id) FILTER (WHERE m.kind = 'receipt') AS receipt_source,
+           max(m.occurred_at) AS last_at,
+           bool_or(m.occurred_at > c.as_of) AS after_count
+    FROM moved m LEFT JOIN counted c ON c.lot_id = m.lot_id AND c.location_id = m.target_id
+    WHERE m.target_id IS NOT NULL AND m.kind IN ('shipment', 'receipt', 'return')
+    GROUP BY m.lot_id, m.target_id, m.document_no
+),
+paired AS (
+    SELECT *,
+           CASE WHEN document_no IS NULL THEN 0 ELSE least(sent, received) END AS matched,
+           -- What is left of the receipts confirms deliveries and returns already counted.
+           CASE WHEN document_no IS NULL THEN 0
+                ELSE least(delivered + returned, greatest(received - sent, 0)) END AS confirmed
+    FROM document
+),
+arrival AS MATERIALIZED (
+    SELECT *, received - matched - confirmed AS unsent, sent - matched AS in_transit,
+           greatest(recorded_after - confirmed, 0) AS arrived_after
+    FROM paired
+),
+genealogy_use AS (
+    SELECT g.input_lot_id AS lot_id, sum(g.quantity) AS quantity
+    FROM scope JOIN lot_genealogy g ON g.input_lot_id = scope.lot_id GROUP BY g.input_lot_id
+),
+own_use AS (
+    SELECT m.lot_id, sum(m.quantity) AS quantity
+    FROM moved m JOIN location l ON l.id = coalesce(m.source_id, m.target_id)
+    WHERE m.kind = 'consumption' AND l.custody <> 'customer' GROUP BY m.lot_id
+),
+birth AS MATERIALIZED (
+    -- A receipt from nowhere in our own custody is the lot leaving its manufacturing site.
+    SELECT l.id AS lot_id, l.site_id, l.quantity_made, coalesce(entry.quantity, 0) AS entered,
+           coalesce(g.quantity, 0) AS built_in, coalesce(u.quantity, 0) AS consumed,
+           -- Genealogy says the lot was used, no consumption movement says where.
+           greatest(coalesce(g.quantity, 0) - coalesce(u.quantity, 0), 0) AS unlocated
+    FROM scope JOIN lot l ON l.id = scope.lot_id
+    LEFT JOIN genealogy_use g ON g.lot_id = l.id
+    LEFT JOIN own_use u ON u.lot_id = l.id
+    LEFT JOIN (
+        SELECT a.lot_id, sum(a.unsent) AS quantity
+        FROM arrival a JOIN location t ON t.id = a.target_id JOIN lot l ON l.id = a.lot_id
+        WHERE a.unsent > 0 AND a.receipt_source IS NULL AND t.custody <> 'customer'
+          AND a.target_id IS DISTINCT FROM l.site_id
+        GROUP BY a.lot_id
+    ) AS entry ON entry.lot_id = l.id
+),
+flow AS (
+    SELECT lot_id, target_id AS location_id,
+           sent + delivered + unsent AS shipped_to, delivered + matched + unsent AS received, in_transit,
+           returned AS returned_in, 0 AS shipped_out, 0 AS returned_out, 0 AS consumed, 0 AS destroyed,
+           0 AS adjusted, 0 AS made, 0 AS unlocated, arrived_after AS net_after, last_at
+    FROM arrival
+    UNION ALL
+    SELECT m.lot_id, m.source_id, 0, 0, 0, 0,
+           CASE WHEN m.kind = 'shipment' THEN m.quantity ELSE 0 END,
+           CASE WHEN m.kind = 'return' THEN m.quantity ELSE 0 END,
+           0, 0, 0, 0, 0,
+           CASE WHEN m.occurred_at > c.as_of THEN -m.quantity ELSE 0 END, m.occurred_at
+    FROM moved m LEFT JOIN counted c ON c.lot_id = m.lot_id AND c.location_id = m.source_id
+    WHERE m.source_id IS NOT NULL AND m.kind IN ('shipment', 'return')
+    UNION ALL
+    SELECT a.lot_id, a.receipt_source, 0, 0, 0, 0, a.unsent, 0, 0, 0, 0, 0, 0,
+           CASE WHEN a.last_at > c.as_of THEN -a.unsent ELSE 0 END, a.last_at
+    FROM arrival a LEFT JOIN counted c ON c.lot_id = a.lot_id AND c.location_id = a.receipt_source
+    WHERE a.unsent > 0 AND a.receipt_source IS NOT NULL
+    UNION ALL
+    SELECT m.lot_id, place.location_id, 0, 0, 0, 0, 0, 0,
+           CASE WHEN m.kind = 'consumption' THEN m.quantity ELSE 0 END,
+           CASE WHEN m.kind = 'destruction' THEN m.quantity ELSE 0 END,
+           CASE WHEN m.kind = 'adjustment' THEN m.quantity * place.sign ELSE 0 END, 0, 0,
+           CASE WHEN m.occurred_at > c.as_of
+                THEN m.quantity * CASE WHEN m.kind = 'adjustment' THEN place.sign ELSE -1 END ELSE 0 END,
+           m.occurred_at
+    FROM moved m
+    CROSS JOIN LATERAL (
+        -- Recorded at one place, whichever column names it; an adjustment with both moves from one to the other.
+        SELECT coalesce(m.target_id, m.source_id) AS location_id, 1 AS sign
+        WHERE m.kind = 'adjustment'
+        UNION ALL
+        SELECT m.source_id, -1 WHERE m.kind = 'adjustment' AND m.source_id <> m.target_id
+        UNION ALL
+        SELECT coalesce(m.source_id, m.target_id), 1 WHERE m.kind <> 'adjustment'
+    ) AS place
+    LEFT JOIN counted c ON c.lot_id = m.lot_id AND c.location_id = place.location_id
+    WHERE m.kind IN ('consumption', 'destruction', 'adjustment')
+    UNION ALL
+    SELECT lot_id, site_id, 0, 0, 0, 0, 0, 0, 0, 0, 0, quantity_made - entered, unlocated, 0, NULL
+    FROM birth WHERE quantity_made IS NOT NULL AND site_id IS NOT NULL
+    UNION ALL
+    SELECT lot_id, location_id, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, as_of FROM counted
+),
+summed AS (
+    SELECT lot_id, location_id, sum(shipped_to) AS shipped_to, sum(received) AS received,
+           sum(in_transit) AS in_transit, sum(returned_in) AS returned_in, sum(shipped_out) AS shipped_out,
+           sum(returned_out) AS returned_out, sum(consumed) AS consumed, sum(destroyed) AS destroyed,
+           sum(adjusted) AS adjusted, sum(made) AS made, sum(unlocated) AS unlocated,
+           sum(net_after) AS net_after, max(last_at) AS last_at,
+           sum(received + returned_in - shipped_out - returned_out - consumed - destroyed + adjusted + made) AS net
+    FROM flow GROUP BY lot_id, location_id
+),
+position AS MATERIALIZED (
+    SELECT s.*, c.on_hand AS counted, c.reserved, c.held, c.as_of,
+           greatest(CASE WHEN c.lot_id IS NULL THEN s.net - s.unlocated ELSE c.on_hand + s.net_after END, 0) AS on_hand
+    FROM summed s LEFT JOIN counted c ON c.lot_id = s.lot_id AND c.location_id = s.location_id
+)
+"""
+
+
+def positions(scope: str, *, windowed: bool = False) -> str:
+    """All CTEs up to `position`, for a `WITH` clause."""
+    return f"{scope},{moved(windowed=windowed)},{POSITIONS}"
+
+
+SITES = """
+SELECT p.lot_id, p.location_id, l.code AS location_code, l.name AS location_name, l.custody,
+       partner.id AS partner_id, partner.code AS partner_code, partner.kind AS partner_kind, partner.country,
+       p.shipped_to, p.received, p.in_transit, p.returned_in, p.shipped_out, p.returned_out,
+       p.consumed, p.destroyed, p.adjusted, p.on_hand, p.counted IS NOT NULL AS is_counted, p.net, p.last_at
+FROM position p JOIN location l ON l.id = p.location_id JOIN partner ON partner.id = l.partner_id
+ORDER BY p.lot_id, p.location_id
+"""
+
+CONSIGNEES = """
+onward AS MATERIALIZED (
+    -- From customer to customer: passed on, or moved between the sites of one of them.
+    SELECT m.kind, m.lot_id, s.partner_id AS source_partner, t.partner_id AS target_partner, m.quantity
+    FROM moved m
+    JOIN location s ON s.id = m.source_id AND s.custody = 'customer'
+    JOIN location t ON t.id = m.target_id AND t.custody = 'customer'
+    WHERE m.kind IN ('shipment', 'return')
+    UNION ALL
+    SELECT 'shipment', a.lot_id, s.partner_id, t.partner_id, a.unsent
+    FROM arrival a
+    JOIN location s ON s.id = a.receipt_source AND s.custody = 'customer'
+    JOIN location t ON t.id = a.target_id AND t.custody = 'customer'
+    WHERE a.unsent > 0
+),
+internal AS (
+    SELECT lot_id, source_partner AS partner_id,
+           coalesce(sum(quantity) FILTER (WHERE kind = 'shipment'), 0) AS shipped,
+           coalesce(sum(quantity) FILTER (WHERE kind = 'return'), 0) AS returned
+    FROM onward WHERE source_partner = target_partner GROUP BY lot_id, source_partner
+),
+passed_on AS (
+    SELECT lot_id, target_partner AS partner_id, sum(quantity) AS quantity
+    FROM onward WHERE kind = 'shipment' AND source_partner <> target_partner GROUP BY lot_id, target_partner
+),
+touched AS MATERIALIZED (
+    SELECT p.*, l.partner_id FROM position p
+    JOIN location l ON l.id = p.location_id JOIN partner ON partner.id = l.partner_id
+    WHERE l.custody = 'customer' AND (
+        p.shipped_to > 0
+        -- Whoever had the product without a shipment on record must be told too; its makers need no notice.
+        OR partner.kind NOT IN ('supplier', 'manufacturer', 'regulator')
+           AND (p.returned_in + p.shipped_out + p.returned_out + p.consumed + p.destroyed + p.on_hand > 0
+                OR p.adjusted <> 0))
+),
+received_by AS MATERIALIZED (
+    SELECT t.partner_id, t.lot_id, sum(t.shipped_to) - coalesce(max(i.shipped), 0) AS shipped,
+           sum(t.returned_out) - coalesce(max(i.returned), 0) AS returned,
+           coalesce(max(o.quantity), 0) AS from_customers
+    FROM touched t
+    LEFT JOIN internal i ON i.partner_id = t.partner_id AND i.lot_id = t.lot_id
+    LEFT JOIN passed_on o ON o.partner_id = t.partner_id AND o.lot_id = t.lot_id
+    GROUP BY t.partner_id, t.lot_id
+)
+"""
+"""`received_by(partner_id, lot_id, shipped, returned, from_customers)`: builds on `positions`."""
