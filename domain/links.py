@@ -1,0 +1,206 @@
+"""Signed links and callback addresses: what lets a recipient in without an account.
+
+A link names one consignee of one recall (and the delivery it was sent with) and carries its own expiry; the
+HMAC over all of it makes it good for nothing else. Tokens stay short because a text message has 160
+characters: a binary payload, its first 128 bits of HMAC-SHA256, base64url without padding. Each use has its
+own key derived from the one secret, so that a token of one kind is never accepted as another.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from domain.recall_number import RecallNumber, RecallNumberError
+
+_VERSION: Final = 1
+_HAS_DELIVERY, _IS_DRILL = 0b01, 0b10
+_MAC_BYTES: Final = 16
+_EXPIRY_BYTES: Final = 5
+_LONGEST: Final = 120
+_MIN_SECRET: Final = 16
+TWILIO_STATUS_PATH: Final = "/v1/webhooks/twilio/status"
+"""Path of Twilio's delivery reports; `n` is the delivery id, `s` its HMAC."""
+RECIPIENT_PATH: Final = "/r/"
+"""Path of the recipient page, followed by the token."""
+
+
+class LinkError(Exception):
+    """A link that lets nobody in. `kind` is what goes into the record of refused access."""
+
+    kind = "link_refused"
+
+
+class LinkMalformed(LinkError):  # noqa: N818 - reads as what the link is
+    """Not a token of ours: cut, mistyped or made up."""
+
+    kind = "link_malformed"
+
+
+class LinkBadSignature(LinkError):  # noqa: N818
+    """The right shape, but not signed by us for this content."""
+
+    kind = "link_signature"
+
+
+class LinkExpired(LinkError):  # noqa: N818
+    """Once valid; `claims` tell whose it was, so that the right contact can be shown."""
+
+    kind = "link_expired"
+
+    def __init__(self, claims: "LinkClaims") -> None:
+        super().__init__(f"the link expired at {claims.expires_at.isoformat()}")
+        self.claims = claims
+
+
+class CallbackRefused(Exception):  # noqa: N818
+    """A delivery report whose address we did not hand out."""
+
+    kind = "callback_signature"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkClaims:
+    """What a valid link says."""
+
+    recall_no: str
+    consignee_id: int
+    delivery_id: UUID | None
+    """The delivery that carried the link; None for one handed out by staff."""
+    expires_at: datetime
+
+
+def make_link_token(
+    secret: str, *, recall_no: str, consignee_id: int, delivery_id: UUID | None, expires_at: datetime
+) -> str:
+    """Token of at most 62 characters for a recall of our own numbering.
+
+    Args:
+        expires_at: aware instant, kept to the second.
+
+    Raises:
+        ValueError: the secret is shorter than 16 characters, the expiry is naive or out of range, the
+            consignee id is not positive, or the number is no recall number.
+    """
+    number = RecallNumber.parse(recall_no)
+    if expires_at.tzinfo is None:
+        raise ValueError("expires_at: expected an aware instant")
+    if consignee_id < 1:
+        raise ValueError("consignee_id: expected a positive id")
+    flags = (_HAS_DELIVERY if delivery_id else 0) | (_IS_DRILL if number.drill else 0)
+    payload = bytes([_VERSION, flags])
+    payload += _varint(number.year) + _varint(number.sequence) + _varint(consignee_id)
+    payload += int(expires_at.timestamp()).to_bytes(_EXPIRY_BYTES, "big")
+    payload += delivery_id.bytes if delivery_id else b""
+    return _base64(payload + _mac(secret, b"recipient link", payload))
+
+
+def read_link_token(secret: str, token: str, now: datetime) -> LinkClaims:
+    """Claims of a valid token.
+
+    Raises:
+        LinkMalformed: not a token of ours.
+        LinkBadSignature: altered, or signed with another secret.
+        LinkExpired: `now` is at or after its expiry.
+    """
+    raw = _unbase64(token)
+    payload, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
+    if len(raw) <= _MAC_BYTES or payload[0] != _VERSION:
+        raise LinkMalformed("not a recipient link")
+    if not hmac.compare_digest(mac, _mac(secret, b"recipient link", payload)):
+        raise LinkBadSignature("the link is not signed by this installation")
+    claims = _parse(payload)
+    if now >= claims.expires_at:
+        raise LinkExpired(claims)
+    return claims
+
+
+def recipient_url(public_url: str, token: str) -> str:
+    """Address of the recipient page for a token."""
+    return f"{public_url.rstrip('/')}{RECIPIENT_PATH}{token}"
+
+
+def status_callback_url(secret: str, public_url: str, delivery_id: UUID) -> str:
+    """Address a provider reports a delivery to; the first report heals a send whose answer was lost."""
+    signature = _base64(_mac(secret, b"status callback", delivery_id.bytes))
+    return f"{public_url.rstrip('/')}{TWILIO_STATUS_PATH}?n={delivery_id.hex}&s={signature}"
+
+
+def read_status_callback(secret: str, n: str, s: str) -> UUID:
+    """The delivery a callback address was made for.
+
+    Raises:
+        CallbackRefused: the id is malformed or the signature is not ours.
+    """
+    try:
+        delivery_id = UUID(hex=n)
+    except ValueError:
+        raise CallbackRefused("n: expected a delivery id") from None
+    expected = _base64(_mac(secret, b"status callback", delivery_id.bytes))
+    if n != delivery_id.hex or not hmac.compare_digest(s.encode(), expected.encode()):
+        raise CallbackRefused("the callback address is not signed by this installation")
+    return delivery_id
+
+
+def _parse(payload: bytes) -> LinkClaims:
+    try:
+        flags, rest = payload[1], payload[2:]
+        year, rest = _read_varint(rest)
+        sequence, rest = _read_varint(rest)
+        consignee, rest = _read_varint(rest)
+        expiry, rest = rest[:_EXPIRY_BYTES], rest[_EXPIRY_BYTES:]
+        number = str(RecallNumber(year, sequence, drill=bool(flags & _IS_DRILL)))
+        delivery = UUID(bytes=rest) if flags & _HAS_DELIVERY else None
+        expires_at = datetime.fromtimestamp(int.from_bytes(expiry, "big"), UTC)
+        if len(expiry) != _EXPIRY_BYTES or (delivery is None and rest):
+            raise ValueError("wrong length")
+    except (IndexError, ValueError, OverflowError, OSError, RecallNumberError):
+        raise LinkMalformed("a signed link of another shape") from None
+    return LinkClaims(number, consignee, delivery, expires_at)
+
+
+def _mac(secret: str, purpose: bytes, payload: bytes) -> bytes:
+    if len(secret) < _MIN_SECRET:
+        raise ValueError(f"RECALL_LINK_SECRET: expected at least {_MIN_SECRET} characters")
+    key = hmac.digest(secret.encode(), purpose, hashlib.sha256)
+    return hmac.digest(key, payload, hashlib.sha256)[:_MAC_BYTES]
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _read_varint(data: bytes) -> tuple[int, bytes]:
+    value = shift = 0
+    for index, byte in enumerate(data[:10]):
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            return value, data[index + 1 :]
+    raise ValueError("number without end")
+
+
+def _base64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+
+def _unbase64(text: str) -> bytes:
+    """Strict: one spelling per token, so that a token can be recognised wherever it is recorded."""
+    if not text or len(text) > _LONGEST or not text.isascii():
+        raise LinkMalformed("not a recipient link")
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise LinkMalformed("not a recipient link") from None
+    if _base64(raw) != text:
+        raise LinkMalformed("not a recipient link")
+    return raw
