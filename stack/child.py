@@ -32,8 +32,6 @@ class Part:
     command: Sequence[str] = ()
     spawn: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of `subprocess.Popen`: cwd, env, account."""
-    ports: Mapping[str, int] = field(default_factory=dict)
-    """Variable -> port that must be free before the start."""
     stop_signal: int = signal.SIGTERM
     hard_signal: int = signal.SIGKILL
     stop_timeout_s: float = 15

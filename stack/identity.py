@@ -7,6 +7,7 @@ kernel's start mark and its command line, and only a process that matches all th
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,7 +51,10 @@ class ProcessRecord:
         """Record of a running process, or None if it has ended already."""
         started = start_mark(pid)
         try:
-            command = psutil.Process(pid).cmdline()
+            process = psutil.Process(pid)
+            # Just after exec the kernel shows an empty command line for a moment.
+            while not (command := process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.001)
         except psutil.Error:
             return None
         return None if started is None else cls(part, pid, started, command, **signals)
@@ -93,17 +97,24 @@ def marked_processes(stack_id: str) -> Iterator[psutil.Process]:
             continue
 
 
-def end(process: psutil.Process, gentle: int, hard: int, timeout_s: float, say: Callable[[str], None]) -> None:
-    """Stop a verified process that may not be our child; psutil checks its identity at each signal."""
+def has_ended(process: psutil.Process) -> bool:
+    """Gone, or a zombie that its new parent has not collected (some containers' pid 1 never does)."""
     try:
-        process.send_signal(gentle)
-        process.wait(timeout_s)
-    except psutil.TimeoutExpired:
-        say(f"pid {process.pid} did not stop within {timeout_s:.0f} s, killing it")
-        try:
-            process.send_signal(hard)
-            process.wait(10)
-        except psutil.Error:
-            return
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
-        return
+        return True
+
+
+def end(process: psutil.Process, gentle: int, hard: int, timeout_s: float, say: Callable[[str], None]) -> None:
+    """Stop a verified process that is not our child; psutil checks its identity at each signal."""
+    for number, limit in ((gentle, timeout_s), (hard, 10.0)):
+        try:
+            process.send_signal(number)
+        except psutil.NoSuchProcess:
+            return
+        deadline = time.monotonic() + limit
+        while time.monotonic() < deadline:
+            if has_ended(process):
+                return
+            time.sleep(0.02)
+        say(f"pid {process.pid} did not stop within {limit:.0f} s")

@@ -26,7 +26,8 @@ from stack.errors import StackError
 from stack.folders import prepare_state_dir
 from stack.identity import ProcessRecord
 from stack.lock import exclusive
-from stack.options import StackOptions
+from stack.options import Ports, StackOptions
+from stack.probes import require_free
 from stack.secret_store import StackSecrets, load_secrets, write_private
 from stack.shutdown import stop_leftovers
 from stack.status import note_parts, state_of, table
@@ -58,6 +59,7 @@ class Launcher:
     _unsettled: dict[str, Callable[[], None]] = field(default_factory=dict)
     """Work on external servers that has not succeeded yet, by its name."""
     _next_try: float = 0.0
+    _ready_told: bool = False
 
     @property
     def run_dir(self) -> Path:
@@ -73,7 +75,7 @@ class Launcher:
         with self.supervisor.signals():
             try:
                 self._start()
-                self.supervisor.watch(self._settle)
+                self.supervisor.watch(self._regularly)
             except StopRequested:
                 say("stopping")
             finally:
@@ -91,6 +93,8 @@ class Launcher:
         stop_leftovers(self.options.state_dir, self.secrets.stack_id, say)
         if record is not None:
             record.write(self.run_dir)
+        for name, port in catalogue.required_ports(self.options, self.wiring.external):
+            require_free(name, port, Ports.variable(name))
         self._start_database()
         self._start_temporal()
         applications = [p for p in catalogue.application_parts(self.options, self.wiring) if self._wanted(p.name)]
@@ -98,9 +102,13 @@ class Launcher:
         publish(self.run_dir, self.wiring)
         note_parts(self.run_dir, self._parts)
         children = [self.supervisor.start(part) for part in applications if part.command]
-        for child in children:
-            self.supervisor.wait_until_ready(child)
+        if self._unsettled:
+            say("not waiting for readiness: an external server does not answer yet")
+        else:
+            for child in children:
+                self.supervisor.wait_until_ready(child)
         self._announce()
+        self._write_ready_file()
 
     def _start_database(self) -> None:
         external = self.wiring.external.database
@@ -146,6 +154,10 @@ class Launcher:
         if added:
             say(f"search attributes added: {', '.join(added)}")
 
+    def _regularly(self) -> None:
+        self._settle()
+        self._write_ready_file()
+
     def _settle(self) -> None:
         """Try what is still to be done on external servers; say so at the first failure only."""
         if not self._unsettled or time.monotonic() < self._next_try:
@@ -158,22 +170,28 @@ class Launcher:
                 say(f"{error} ({name} will be tried again every {_RETRY_S:.0f} s)")
         self._next_try = time.monotonic() + _RETRY_S
 
-    def _announce(self) -> None:
-        rows = [
-            (
-                part.name,
-                part.address,
-                state_of(part.name, external=not part.command, probe=part.probe, run_dir=self.run_dir)[1],
-            )
+    def _states(self) -> list[tuple[Part, bool, str]]:
+        return [
+            (part, *state_of(part.name, external=not part.command, probe=part.probe, run_dir=self.run_dir))
             for part in self._parts
         ]
+
+    def _announce(self) -> None:
+        rows = [(part.name, part.address, words) for part, _up, words in self._states()]
         sys.stdout.write(table(rows) + "\n")
         tokens = self.options.state_dir / TOKENS_FILE
         if tokens.exists():
             sys.stdout.write(f"development tokens: {tokens}\n")
         sys.stdout.flush()
-        if self.options.ready_file is not None:
-            write_private(self.options.ready_file, json.dumps(self._addresses(), indent=1))
+
+    def _write_ready_file(self) -> None:
+        """Once every part works; for programs that wait for it."""
+        ready_file = self.options.ready_file
+        if ready_file is None or self._ready_told or self._unsettled:
+            return
+        if all(up for _part, up, _words in self._states()):
+            write_private(ready_file, json.dumps(self._addresses(), indent=1))
+            self._ready_told = True
 
     def _addresses(self) -> dict[str, str | None]:
         """What a program needs to talk to this stack; secrets only as the names of their files."""

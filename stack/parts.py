@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from stack.account import service_account
 from stack.child import Part
-from stack.environment import Wiring
+from stack.environment import External, Wiring
+from stack.errors import StackError
 from stack.folders import postgres_binaries, postgres_home
-from stack.options import Ports, StackOptions
+from stack.options import StackOptions
 from stack.postgres import Cluster
 from stack.probes import LOOPBACK, Probe
 from stack.secret_store import StackSecrets
@@ -19,6 +20,20 @@ from stack.temporal_server import TemporalFile
 
 PROJECT = Path(__file__).parent.parent
 WORKFLOW_QUEUE = "recall"
+
+
+def required_ports(options: StackOptions, external: External) -> list[tuple[str, int]]:
+    """Name and number of each port that an embedded part will listen on."""
+    wanted = {
+        "pg": external.database is None,
+        "temporal": external.temporal is None,
+        "temporal_ui": external.temporal is None,
+        "api": "api" not in options.without,
+        "smtp": external.smtp is None and "mail" not in options.without,
+        "inbox": external.smtp is None and "mail" not in options.without,
+        "sms": external.twilio is None and "sms" not in options.without,
+    }
+    return [(name, getattr(options.ports, name)) for name, needed in wanted.items() if needed]
 
 
 def embedded_cluster(options: StackOptions) -> Cluster:
@@ -37,7 +52,6 @@ def postgres_part(cluster: Cluster, secrets: StackSecrets) -> Part:
         probe=Probe("tcp", f"{LOOPBACK}:{cluster.port}"),
         command=cluster.command(),
         spawn=cluster.spawn_options(),
-        ports={Ports.variable("pg"): cluster.port},
         stop_signal=signal.SIGINT,
         hard_signal=signal.SIGQUIT,
         stop_timeout_s=30,
@@ -54,16 +68,20 @@ def temporal_part(options: StackOptions, wiring: Wiring, say: Callable[[str], No
         probe=Probe("tcp", wiring.temporal_address),
         command=file.command(ports.temporal, ports.temporal_ui, wiring.temporal_namespace),
         spawn={"cwd": options.state_dir},
-        ports={Ports.variable("temporal"): ports.temporal, Ports.variable("temporal_ui"): ports.temporal_ui},
         before=lambda: file.set_aside_unfinished(say),
     )
 
 
 def external_part(name: str, address: str, default_port: int) -> Part:
     """Something the operator runs himself: shown and probed, never started."""
-    split = urlsplit(address if "//" in address else f"//{address}")
-    shown = f"{split.hostname}:{split.port or default_port}"
-    return Part(name=name, address=shown, probe=Probe("tcp", shown))
+    try:
+        split = urlsplit(address if "//" in address else f"//{address}")
+        host, port = split.hostname, split.port or default_port
+    except ValueError:
+        raise StackError(f"the address configured for {name} is not host:port or a URL") from None
+    if host is None:  # a database by local socket: libpq's business
+        return Part(name=name, address="local socket", probe=Probe("none"))
+    return Part(name=name, address=f"{host}:{port}", probe=Probe("tcp", f"{host}:{port}"))
 
 
 def _module(
@@ -73,7 +91,6 @@ def _module(
     wiring: Wiring,
     address: str,
     probe: Probe,
-    ports: dict[str, int],
     stop_timeout_s: float = 15,
 ) -> Part:
     inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_OWNER_URL"}
@@ -83,7 +100,6 @@ def _module(
         probe=probe,
         command=[sys.executable, "-m", module],
         spawn={"cwd": PROJECT, "env": inherited | wiring.environment | {"PYTHONUNBUFFERED": "1"}},
-        ports=ports,
         stop_timeout_s=stop_timeout_s,
     )
 
@@ -103,7 +119,6 @@ def _mail(options: StackOptions, wiring: Wiring) -> Part:
         wiring=wiring,
         address=f"{LOOPBACK}:{smtp}  (inbox http://{LOOPBACK}:{inbox})",
         probe=Probe("tcp", f"{LOOPBACK}:{smtp}"),
-        ports={Ports.variable("smtp"): smtp, Ports.variable("inbox"): inbox},
     )
 
 
@@ -117,7 +132,6 @@ def _sms(options: StackOptions, wiring: Wiring) -> Part:
         wiring=wiring,
         address=f"http://{LOOPBACK}:{port}",
         probe=Probe("tcp", f"{LOOPBACK}:{port}"),
-        ports={Ports.variable("sms"): port},
     )
 
 
@@ -130,7 +144,6 @@ def _api(options: StackOptions, wiring: Wiring) -> Part:
         wiring=wiring,
         address=address,
         probe=Probe("http", f"{address}/readyz"),
-        ports={Ports.variable("api"): port},
     )
 
 
@@ -143,7 +156,6 @@ def _workers(options: StackOptions, wiring: Wiring) -> list[Part]:
             wiring=wiring,
             address=f"task queue {WORKFLOW_QUEUE}",
             probe=Probe("poller", polled),
-            ports={},
             stop_timeout_s=45,
         )
         for number in range(1, options.workers + 1)

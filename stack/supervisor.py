@@ -10,7 +10,6 @@ from types import FrameType
 
 from stack.child import Child, Part
 from stack.errors import StackError
-from stack.probes import require_free
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _CHECK_EVERY_S = 1.0
@@ -57,10 +56,8 @@ class Supervisor:
             raise StopRequested
 
     def start(self, part: Part) -> Child:
-        """Start a part after checking that its ports are free."""
+        """Start a part and look after it from now on."""
         self.check_stop()
-        for variable, port in part.ports.items():
-            require_free(part.name, port, variable)
         child = Child(part, self._logs, self._run_dir, self._stack_id)
         self.children.append(child)
         child.start()
