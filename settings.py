@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     """Key of pagination cursors; defaults to `link_secret`."""
     company_name: str = "Recall Orchestrator Demo Company"
     """Printed in notices as the recalling firm."""
+    home_country: str = Field(default="US", pattern="^[A-Z]{2}$")
+    """ISO 3166-1 code of the recalling firm; a recall beyond it is global."""
     company_phone: str = "+1 202 555 0100"
     company_email: str = "recall@recall.invalid"
     allow_pace: bool = False

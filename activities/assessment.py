@@ -1,0 +1,305 @@
+"""Assessment: signed hazard evaluations, proposed classes with their reasons, the approver's decision."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.limits import NOTIFY, DeadlineWriter
+from activities.policies import PolicyStore
+from db.engine import SessionFactory
+from db.repositories import assessment, audit, holds, recalls, tasks
+from domain.geographic_scope import geographic_scope
+from domain.hazard import DeviceFlags, HazardEvaluation
+from domain.levels import MarketAction, RecallClass, strictest
+from domain.policy import Policy, common_ladder
+from domain.roles import Role
+from models.master import Product
+from models.messages import (
+    ApproveAssessment,
+    DecisionFigures,
+    EndRecall,
+    Gate,
+    HoldFigures,
+    OverrideClass,
+    Proposal,
+    ProposedClass,
+    RecallRef,
+    RecordDecision,
+    RecordEvaluation,
+)
+from models.recall import ClassDecision, HazardEvaluationRecord, Recall
+
+SYSTEM = "system"
+DECIDED = ("approved", "overridden")
+
+
+def flags_of(products: Sequence[Product]) -> DeviceFlags:
+    """Device flags of a product line: what holds for one of its products holds for the line."""
+    classes = sorted({product.device_class for product in products if product.device_class})
+    return DeviceFlags(
+        implantable=any(product.implantable for product in products),
+        life_supporting=any(product.life_supporting for product in products),
+        sterile=any(product.sterile for product in products),
+        device_class=classes[-1] if classes else "",
+    )
+
+
+class AssessmentActivities:
+    """Records of the assessment; each may run again after a crash and then changes nothing."""
+
+    def __init__(self, sessions: SessionFactory, policies: PolicyStore, home_country: str) -> None:
+        self._sessions = sessions
+        self._policies = policies
+        self._home_country = home_country
+
+    @activity.defn
+    async def record_evaluation(self, record: RecordDecision) -> None:
+        """Store a signed evaluation; a later one supersedes it, none is changed (21 CFR 7.41)."""
+        decision = RecordEvaluation.model_validate(record.decision)
+        evaluation = HazardEvaluation.model_validate(decision.evaluation)
+        row = HazardEvaluationRecord(
+            recall_number=record.number,
+            product_line=decision.product_line,
+            body={
+                "evaluation": evaluation.model_dump(mode="json"),
+                "market_actions": {key: MarketAction(value).value for key, value in decision.market_actions.items()},
+            },
+            assessor=decision.actor.principal,
+            recorded_at=record.now,
+        )
+        async with self._sessions.begin() as session:
+            if not await assessment.add_evaluation(session, row):
+                return
+            key = f"evaluation:{decision.product_line}"
+            actor = decision.actor.principal
+            await tasks.close(session, record.number, key, outcome="evaluated", done_by=actor, now=record.now)
+            await audit.append(
+                session,
+                record.number,
+                actor=actor,
+                role=Role.MEDICAL,
+                action="evaluation.recorded",
+                at=record.now,
+                reason=decision.reason,
+                data={"product_line": decision.product_line} | row.body,
+            )
+
+    @activity.defn
+    async def propose_classes(self, ref: RecallRef) -> Proposal:
+        """Run each pinned policy's decision table over each product line's latest evaluation."""
+        async with self._sessions.begin() as session:
+            evaluations = await assessment.latest_evaluations(session, ref.number)
+            proposal_id = max(row.id or 0 for row in evaluations)
+            policies = await recalls.pinned(session, ref.number)
+            rows: list[ClassDecision] = []
+            for row in evaluations:
+                flags = flags_of(await recalls.products_of_line(session, ref.number, row.product_line))
+                rows += [_proposed(policy, row, flags, proposal_id, ref) for policy in policies]
+            new = await assessment.add_class_decisions(session, rows)
+            places = await assessment.consignee_places(session, ref.number)
+            # ZZ: ISO's code for an unknown country, which widens the scope instead of hiding the consignee.
+            scope = geographic_scope(((country or "ZZ", region) for country, region in places), self._home_country)
+            recall = await recalls.get(session, ref.number, lock=True)
+            recall.geographic_scope = scope.scope.value
+            recall.version += 1
+            session.add(recall)
+            if new:
+                await audit.append(
+                    session,
+                    ref.number,
+                    actor=SYSTEM,
+                    role=SYSTEM,
+                    action="class.proposed",
+                    at=ref.now,
+                    data={
+                        "proposal": proposal_id,
+                        "classes": [_short(row) | {"reasons": row.reasons} for row in rows],
+                        "geographic_scope": scope.model_dump(mode="json"),
+                    },
+                )
+            return Proposal(
+                proposal_id=proposal_id,
+                classes=tuple(
+                    ProposedClass(
+                        product_line=row.product_line,
+                        jurisdiction=row.jurisdiction,
+                        recall_class=RecallClass(row.recall_class).value,
+                        local_term=row.local_term,
+                    )
+                    for row in rows
+                ),
+                geographic_scope=scope.scope.value,
+            )
+
+    @activity.defn
+    async def record_class_decision(self, record: RecordDecision) -> DecisionFigures:
+        """Record the approver's class, start the decision clock, and say what follows from it."""
+        async with self._sessions.begin() as session:
+            recall = await recalls.get(session, record.number, lock=True)
+            policies = {policy.id: policy for policy in await recalls.pinned(session, record.number)}
+            proposal_id = int(record.decision["proposal_id"])
+            if not await assessment.class_decisions(session, record.number, proposal_id, DECIDED):
+                await self._decide(session, recall, policies, record)
+            rows = await assessment.class_decisions(session, record.number, proposal_id, DECIDED)
+            levels = [(policies[row.jurisdiction], row.level) for row in rows]
+            await DeadlineWriter(session, self._policies, recall, record.now).put(levels)
+            decided_at = (await recalls.clocks(session, record.number))["decision"]
+            notify_due = await recalls.earliest_deadline(session, record.number, NOTIFY)
+            worst = strictest(RecallClass(row.recall_class) for row in rows)
+            if worst is None or notify_due is None:
+                raise ApplicationError("no class was decided", type="InvalidInput", non_retryable=True)
+            return DecisionFigures(
+                recall_class=worst.value,
+                ladder=common_ladder(levels),
+                gates=_gates(policies, rows),
+                notify_due_at=notify_due,
+                decided_at=decided_at,
+            )
+
+    async def _decide(
+        self, session: AsyncSession, recall: Recall, policies: dict[str, Policy], record: RecordDecision
+    ) -> None:
+        model = OverrideClass if record.operation == "override" else ApproveAssessment
+        decision = model.model_validate(record.decision)
+        actor = decision.actor.principal
+        proposed = await assessment.class_decisions(session, record.number, decision.proposal_id, ("proposed",))
+        overrides = {
+            (each.product_line, each.jurisdiction): RecallClass(each.recall_class)
+            for each in (decision.overrides if isinstance(decision, OverrideClass) else ())
+        }
+        rows = [
+            _decided(row, overrides.get((row.product_line, row.jurisdiction)), policies[row.jurisdiction], record)
+            for row in proposed
+        ]
+        await assessment.add_class_decisions(session, rows)
+        worst = strictest(RecallClass(row.recall_class) for row in rows)
+        recall.recall_class = worst.value if worst else None
+        recall.version += 1
+        session.add(recall)
+        outcome = "overridden" if overrides else "approved"
+        sign_off = assessment.sign_off(
+            record.number,
+            "assessment",
+            outcome,
+            actor=actor,
+            role=Role.APPROVER,
+            meaning="approval of class and scope",
+            at=record.now,
+            reason=decision.reason,
+            body={"classes": [_short(row) for row in rows]},
+        )
+        await assessment.sign(session, sign_off)
+        await recalls.start_clock(
+            session, record.number, "decision", record.now, source="assessment approved", author=actor, now=record.now
+        )
+        await tasks.close(session, record.number, "assessment", outcome=outcome, done_by=actor, now=record.now)
+        await audit.append(
+            session,
+            record.number,
+            actor=actor,
+            role=Role.APPROVER,
+            action=f"class.{outcome}",
+            at=record.now,
+            reason=decision.reason,
+            data={"proposal": decision.proposal_id, "classes": sign_off.body["classes"]},
+        )
+
+    @activity.defn
+    async def record_rejection(self, end: EndRecall) -> HoldFigures:
+        """No recall: the claims become nonconformity holds (design promise 6), open tasks are cancelled."""
+        async with self._sessions.begin() as session:
+            actor = end.actor.principal
+            sign_off = assessment.sign_off(
+                end.number,
+                "assessment",
+                "rejected",
+                actor=actor,
+                role=Role.APPROVER,
+                meaning="rejection: no recall",
+                at=end.now,
+                reason=end.reason,
+            )
+            if await assessment.sign(session, sign_off):
+                await holds.to_nonconformity(session, end.number, end.now)
+                await tasks.cancel_open(session, end.number, outcome="recall rejected", done_by=actor, now=end.now)
+                await audit.append(
+                    session,
+                    end.number,
+                    actor=actor,
+                    role=Role.APPROVER,
+                    action="recall.rejected",
+                    at=end.now,
+                    reason=end.reason,
+                    data={"holds": "nonconformity"},
+                )
+            return HoldFigures()
+
+
+def _proposed(
+    policy: Policy, evaluation: HazardEvaluationRecord, flags: DeviceFlags, proposal_id: int, ref: RecallRef
+) -> ClassDecision:
+    found = policy.propose(HazardEvaluation.model_validate(evaluation.body["evaluation"]), flags)
+    reasons: list[dict[str, Any]] = [rule.model_dump(mode="json") for rule in found.fired]
+    if found.floor:
+        reasons.append({"id": "floor", "reason": found.floor, "decided": True})
+    reasons += [{"id": "review", "reason": question, "decided": False} for question in found.review]
+    return ClassDecision(
+        recall_number=ref.number,
+        product_line=evaluation.product_line,
+        jurisdiction=policy.id,
+        kind="proposed",
+        proposal_id=proposal_id,
+        recall_class=found.recall_class.value,
+        level=found.level,
+        local_term=policy.level(found.level).term,
+        market_action=evaluation.body["market_actions"].get(policy.id, policy.actions[0].value),
+        reasons=reasons,
+        decided_by=SYSTEM,
+        decided_at=ref.now,
+    )
+
+
+def _decided(
+    proposed: ClassDecision, override: RecallClass | None, policy: Policy, record: RecordDecision
+) -> ClassDecision:
+    recall_class = override or RecallClass(proposed.recall_class)
+    changed = recall_class != proposed.recall_class
+    level = policy.level_for(recall_class) if changed else proposed.level
+    reason = [{"id": "override", "reason": record.decision["reason"], "decided": True}]
+    return ClassDecision(
+        recall_number=proposed.recall_number,
+        product_line=proposed.product_line,
+        jurisdiction=proposed.jurisdiction,
+        kind="overridden" if changed else "approved",
+        proposal_id=proposed.proposal_id,
+        recall_class=recall_class.value,
+        level=level,
+        local_term=policy.level(level).term,
+        market_action=proposed.market_action,
+        reasons=reason if changed else proposed.reasons,
+        decided_by=record.decision["actor"]["principal"],
+        decided_at=record.now,
+    )
+
+
+def _gates(policies: dict[str, Policy], rows: Sequence[ClassDecision]) -> tuple[Gate, ...]:
+    found: dict[str, Gate] = {}
+    for row in rows:
+        for gate in policies[row.jurisdiction].gates_for(MarketAction(row.market_action)):
+            key = f"{row.jurisdiction}:{gate.id}"
+            found[key] = Gate(key=key, title=gate.title, waivable=gate.waivable, source=gate.source or gate.basis.value)
+    return tuple(found[key] for key in sorted(found))
+
+
+def _short(row: ClassDecision) -> dict[str, str]:
+    return {
+        "product_line": row.product_line,
+        "jurisdiction": row.jurisdiction,
+        "class": row.recall_class,
+        "level": row.level,
+        "kind": row.kind,
+        "market_action": row.market_action,
+    }

@@ -1,0 +1,124 @@
+"""Intake: pin the policies, start the awareness clock, trace the suspect lots into scope version 1."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.policies import PolicyStore
+from db.engine import SessionFactory
+from db.repositories import audit, recalls, trace
+from domain.policy import Policy
+from domain.policy_parts import HumanStep
+from domain.scope import ScopeCriteria, UnknownScope
+from models.messages import BeginIntake, PolicyFigures, RecallScopeRef, ScopeFigures, StepLimit
+
+SYSTEM_ROLE = "system"
+
+
+def policy_figures(policies: Sequence[Policy]) -> PolicyFigures:
+    """The strictest figure of several policies for each human step and for the hold watch."""
+    return PolicyFigures(
+        policies=tuple(f"{policy.id}@{policy.version}" for policy in policies),
+        step_limits=tuple(
+            StepLimit(step=step.value, limit=min(policy.tasks[step].due.as_timedelta() for policy in policies))
+            for step in HumanStep
+        ),
+        hold_watch=_least(policy.hold.overdue_after.as_timedelta() for policy in policies),
+        hold_retry=_least(policy.hold.watch_every.as_timedelta() for policy in policies),
+    )
+
+
+def _least(limits: Iterable[timedelta]) -> timedelta:
+    return min(limits)
+
+
+class IntakeActivities:
+    """First activities of a recall; each may run again after a crash and then changes nothing."""
+
+    def __init__(self, sessions: SessionFactory, policies: PolicyStore) -> None:
+        self._sessions = sessions
+        self._policies = policies
+
+    @activity.defn
+    async def begin_intake(self, begin: BeginIntake) -> PolicyFigures:
+        """Pin the policies in force for the recall's jurisdictions and record when we became aware.
+
+        Raises:
+            ApplicationError: `PolicyFault` when a jurisdiction has no policy in force that day.
+        """
+        async with self._sessions.begin() as session:
+            recall = await recalls.get(session, begin.number, lock=True)
+            already = await recalls.pinned(session, begin.number)
+            if already:
+                return policy_figures(already)
+            policies = [self._in_force(each, begin) for each in sorted(set(recall.jurisdictions))]
+            await recalls.pin(session, begin.number, policies, begin.now)
+            await recalls.start_clock(
+                session,
+                begin.number,
+                "awareness",
+                recall.awareness_at,
+                source=f"intake: {recall.trigger_source}",
+                author=recall.started_by,
+                now=begin.now,
+            )
+            figures = policy_figures(policies)
+            await audit.append(
+                session,
+                begin.number,
+                actor=SYSTEM_ROLE,
+                role=SYSTEM_ROLE,
+                action="intake.policies_pinned",
+                at=begin.now,
+                data={"policies": list(figures.policies), "awareness_at": recall.awareness_at},
+            )
+            return figures
+
+    def _in_force(self, policy_id: str, begin: BeginIntake) -> Policy:
+        policy = self._policies.in_force(policy_id, begin.now.date())
+        if policy is None:
+            raise ApplicationError(
+                f"no policy {policy_id} is in force on {begin.now.date()}", type="PolicyFault", non_retryable=True
+            )
+        return policy
+
+    @activity.defn
+    async def resolve_scope(self, ref: RecallScopeRef) -> ScopeFigures:
+        """Trace the criteria of the intake into lots, consignees and gaps of this scope version.
+
+        Raises:
+            ApplicationError: `UnknownScope` when the criteria name nothing on record.
+        """
+        async with self._sessions.begin() as session:
+            recall = await recalls.get(session, ref.number, lock=True)
+            criteria = ScopeCriteria.model_validate(recall.suspect)
+            try:
+                found = await trace.materialise_scope(session, ref.number, ref.scope_version, criteria, ref.now)
+            except UnknownScope as error:
+                raise ApplicationError(str(error), type="UnknownScope", non_retryable=True) from error
+            lines = await recalls.product_lines(session, ref.number, ref.scope_version)
+            figures = ScopeFigures(
+                scope_version=ref.scope_version,
+                lots=found.lots,
+                consignees=found.consignees,
+                quantity=format(found.quantity.normalize(), "f"),
+                gaps=sum(found.gaps.values()),
+                countries=found.countries,
+                product_lines=tuple(lines),
+            )
+            if recall.scope_version < ref.scope_version:
+                recall.scope_version = ref.scope_version
+                recall.version += 1
+                session.add(recall)
+                await audit.append(
+                    session,
+                    ref.number,
+                    actor=SYSTEM_ROLE,
+                    role=SYSTEM_ROLE,
+                    action="scope.traced",
+                    at=ref.now,
+                    data=figures.model_dump(mode="json") | {"gaps_by_kind": found.gaps},
+                )
+            return figures

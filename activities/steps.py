@@ -1,0 +1,151 @@
+"""Signed-off steps after the assessment, tasks, and the projection of the workflow's view."""
+
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio import activity
+
+from activities.limits import DeadlineWriter
+from activities.policies import PolicyStore
+from db.engine import SessionFactory
+from db.repositories import assessment, audit, evidence, recalls, tasks
+from domain.roles import Role
+from models.messages import (
+    ApproveStrategy,
+    OpenTask,
+    PassGate,
+    Projection,
+    RecallRef,
+    RecordDecision,
+    TaskOverdue,
+    WaiveGate,
+)
+
+_SIGNED_AS = {"quality": Role.QA, "regulatory": Role.REGULATORY}
+
+
+class StepActivities:
+    """Records of strategy, gates and tasks; each may run again after a crash and then changes nothing."""
+
+    def __init__(self, sessions: SessionFactory, policies: PolicyStore) -> None:
+        self._sessions = sessions
+        self._policies = policies
+
+    @activity.defn
+    async def record_strategy(self, record: RecordDecision) -> None:
+        """One signature under the strategy (21 CFR 7.42)."""
+        decision = ApproveStrategy.model_validate(record.decision)
+        await self._sign(
+            record,
+            f"strategy:{decision.capacity}",
+            "signed",
+            role=_SIGNED_AS[decision.capacity],
+            meaning=f"approval of the recall strategy for {decision.capacity}",
+            body=decision.strategy.model_dump(mode="json"),
+        )
+
+    @activity.defn
+    async def record_gate(self, record: RecordDecision) -> None:
+        """An authority step before the notice: passed with its reference, or waived with its reason."""
+        if record.operation == "waive_gate":
+            waiver = WaiveGate.model_validate(record.decision)
+            roles = set(waiver.actor.roles)
+            role = Role.APPROVER if Role.APPROVER in roles else Role.REGULATORY
+            await self._sign(record, f"gate:{waiver.gate}", "waived", role=role, meaning="urgency waiver of the gate")
+            return
+        passed = PassGate.model_validate(record.decision)
+        await self._sign(
+            record,
+            f"gate:{passed.gate}",
+            "passed",
+            role=Role.REGULATORY,
+            meaning="the authority step was done",
+            reference=passed.reference,
+            body={"evidence_ids": list(passed.evidence_ids)},
+        )
+
+    async def _sign(
+        self, record: RecordDecision, step: str, outcome: str, *, role: Role, meaning: str, **rest: Any
+    ) -> None:
+        actor, reason = str(record.decision["actor"]["principal"]), record.decision.get("reason")
+        body = rest.get("body", {})
+        sign_off = assessment.sign_off(
+            record.number, step, outcome, actor=actor, role=role, meaning=meaning, at=record.now, reason=reason, **rest
+        )
+        async with self._sessions.begin() as session:
+            if not await assessment.sign(session, sign_off):
+                return
+            await self._attach(session, record.number, body.get("evidence_ids", []))
+            await tasks.close(session, record.number, step, outcome=outcome, done_by=actor, now=record.now)
+            await audit.append(
+                session,
+                record.number,
+                actor=actor,
+                role=role,
+                action=f"{step.split(':', 1)[0]}.{outcome}",
+                at=record.now,
+                reason=reason,
+                data={"step": step, "meaning": meaning, "reference": rest.get("reference"), "body": body},
+            )
+
+    async def _attach(self, session: AsyncSession, number: str, ids: list[str]) -> None:
+        if ids:
+            await evidence.attach(session, number, ids)
+
+    @activity.defn
+    async def open_task(self, task: OpenTask) -> None:
+        """Open a task unless its key exists."""
+        async with self._sessions.begin() as session:
+            recall = await recalls.get(session, task.number)
+            if await tasks.open_task(session, recall, task):
+                await audit.append(
+                    session,
+                    task.number,
+                    actor="system",
+                    role="system",
+                    action="task.opened",
+                    at=task.now,
+                    data={"key": task.key, "role": task.role, "due_at": task.due_at},
+                )
+
+    @activity.defn
+    async def task_overdue(self, overdue: TaskOverdue) -> None:
+        """Remind of a task whose due time has passed."""
+        async with self._sessions.begin() as session:
+            if await tasks.mark_overdue(session, overdue.number, overdue.key, overdue.now):
+                await audit.append(
+                    session,
+                    overdue.number,
+                    actor="system",
+                    role="system",
+                    action="task.overdue",
+                    at=overdue.now,
+                    data={"key": overdue.key},
+                )
+
+    @activity.defn
+    async def start_obligations(self, ref: RecallRef) -> None:
+        """Record the deadlines of clocks that began since the decision (first communication: 21 CFR 806.10(b))."""
+        async with self._sessions.begin() as session:
+            recall = await recalls.get(session, ref.number, lock=True)
+            policies = {policy.id: policy for policy in await recalls.pinned(session, ref.number)}
+            decided = await assessment.decided_levels(session, ref.number)
+            levels = [(policies[jurisdiction], level) for jurisdiction, level in decided]
+            await DeadlineWriter(session, self._policies, recall, ref.now).put(levels)
+
+    @activity.defn
+    async def project(self, view: Projection) -> None:
+        """Write the workflow's view to the read model; a change of phase is an audit event."""
+        async with self._sessions.begin() as session:
+            before = (await recalls.get(session, view.number, lock=True)).phase
+            await recalls.project(session, view)
+            if before != view.phase.value:
+                await audit.append(
+                    session,
+                    view.number,
+                    actor="system",
+                    role="system",
+                    action="phase.entered",
+                    at=view.now,
+                    data={"from": before, "to": view.phase.value},
+                )

@@ -1,0 +1,101 @@
+"""Hazard evaluations, class decisions and sign-offs: facts that are added and never changed."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.master import Partner
+from models.recall import ClassDecision, Consignee, HazardEvaluationRecord, SignOff
+
+
+async def add_evaluation(session: AsyncSession, evaluation: HazardEvaluationRecord) -> bool:
+    """Add an evaluation; False when a retried activity brings the same one again."""
+    row = evaluation.model_dump(exclude={"id"})
+    done = await session.exec(insert(HazardEvaluationRecord).values(row).on_conflict_do_nothing())
+    return done.rowcount == 1
+
+
+async def latest_evaluations(session: AsyncSession, number: str) -> list[HazardEvaluationRecord]:
+    """The newest evaluation of each product line."""
+    query = (
+        select(HazardEvaluationRecord)
+        .where(col(HazardEvaluationRecord.recall_number) == number)
+        .distinct(col(HazardEvaluationRecord.product_line))
+        .order_by(col(HazardEvaluationRecord.product_line), col(HazardEvaluationRecord.id).desc())
+    )
+    return list((await session.exec(query)).all())
+
+
+async def add_class_decisions(session: AsyncSession, rows: list[ClassDecision]) -> int:
+    """Add decisions; those that exist for the same proposal stay as they are. Returns how many are new."""
+    values = [row.model_dump(exclude={"id"}) for row in rows]
+    return (await session.exec(insert(ClassDecision).values(values).on_conflict_do_nothing())).rowcount
+
+
+async def class_decisions(
+    session: AsyncSession, number: str, proposal_id: int, kinds: tuple[str, ...]
+) -> list[ClassDecision]:
+    """Decisions of the given kinds on one proposal, in a stable order."""
+    query = (
+        select(ClassDecision)
+        .where(
+            col(ClassDecision.recall_number) == number,
+            col(ClassDecision.proposal_id) == proposal_id,
+            col(ClassDecision.kind).in_(kinds),
+        )
+        .order_by(col(ClassDecision.product_line), col(ClassDecision.jurisdiction))
+    )
+    return list((await session.exec(query)).all())
+
+
+async def sign(session: AsyncSession, sign_off: SignOff) -> bool:
+    """Record a sign-off; False when a retried activity brings the same one again."""
+    row = sign_off.model_dump(exclude={"id"})
+    return (await session.exec(insert(SignOff).values(row).on_conflict_do_nothing())).rowcount == 1
+
+
+async def consignee_places(session: AsyncSession, number: str) -> list[tuple[str | None, str | None]]:
+    """(country, region) of every consignee of the recall, without repeats."""
+    query = (
+        select(Partner.country, Partner.region)
+        .join(Consignee, col(Consignee.partner_id) == col(Partner.id))
+        .where(col(Consignee.recall_number) == number)
+        .distinct()
+        .order_by(col(Partner.country), col(Partner.region))
+    )
+    return [(country, region) for country, region in (await session.exec(query)).all()]
+
+
+def sign_off(
+    number: str, step: str, outcome: str, *, actor: str, role: str, meaning: str, at: datetime, **rest: Any
+) -> SignOff:
+    """A sign-off with the fields every step shares."""
+    return SignOff(
+        recall_number=number,
+        step=step,
+        outcome=outcome,
+        actor=actor,
+        role=role,
+        meaning=meaning,
+        signed_at=at,
+        reason=rest.get("reason"),
+        reference=rest.get("reference"),
+        body=rest.get("body", {}),
+    )
+
+
+async def decided_levels(session: AsyncSession, number: str) -> list[tuple[str, str]]:
+    """(jurisdiction, level) pairs of the approved classes, without repeats."""
+    query = (
+        select(ClassDecision.jurisdiction, ClassDecision.level)
+        .where(
+            col(ClassDecision.recall_number) == number,
+            col(ClassDecision.kind).in_(("approved", "overridden")),
+        )
+        .distinct()
+        .order_by(col(ClassDecision.jurisdiction), col(ClassDecision.level))
+    )
+    return [(jurisdiction, level) for jurisdiction, level in (await session.exec(query)).all()]

@@ -1,0 +1,170 @@
+"""Composition root of the workers: settings -> engine and adapters -> activities -> one Worker per task queue.
+
+A worker started while Temporal is away says so once and keeps trying; a running one reconnects by itself. SIGTERM
+and SIGINT let activities finish, then end the process.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.assessment import AssessmentActivities
+from activities.campaign import CampaignActivities
+from activities.intake import IntakeActivities
+from activities.notice import NoticeActivities
+from activities.notice_rendering import NoticeRenderer
+from activities.notify import NotifyActivities
+from activities.policies import PolicyStore
+from activities.quarantine import QuarantineActivities
+from activities.steps import StepActivities
+from adapters.inventory.ledger import LedgerInventory
+from adapters.messaging.factory import build_adapters
+from db.engine import SessionFactory, make_engine, make_session_factory
+from db.repositories.stock import StockLedger
+from models.messages import EMAIL_QUEUE, INVENTORY_QUEUE, RECALL_QUEUE, SMS_QUEUE
+from plugin import recall_plugin
+from settings import Settings, get_settings
+from workflows.campaign import CampaignWorkflow
+from workflows.recall import RecallWorkflow
+
+HERE = Path(__file__).parent
+QUEUES = (RECALL_QUEUE, INVENTORY_QUEUE, EMAIL_QUEUE, SMS_QUEUE)
+WORKFLOWS: tuple[type, ...] = (RecallWorkflow, CampaignWorkflow)
+PASSED_THROUGH = ("models", "domain", "activities", "workflows", "db", "adapters", "sqlmodel", "sqlalchemy", "holidays")
+log = logging.getLogger("worker")
+
+
+def workflow_runner() -> SandboxedWorkflowRunner:
+    """The sandbox, with our pure modules loaded once instead of once per run."""
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+
+
+async def connect(stop: asyncio.Event) -> Client | None:
+    """Connect to Temporal, trying until it answers; None when the process is told to stop first."""
+    config = ClientConfig.load_client_connect_config()
+    address = config.get("target_host", "localhost:7233")
+    pause, told = 0.5, False
+    while not stop.is_set():
+        try:
+            return await Client.connect(**config, plugins=[recall_plugin()])
+        except RuntimeError as error:
+            if not told:
+                log.warning("Temporal at %s does not answer (%s); trying until it does", address, _short(error))
+                told = True
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause)
+        pause = min(pause * 2, 10)
+    return None
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:120]
+
+
+def build_workers(client: Client, sessions: SessionFactory, settings: Settings, queues: Sequence[str]) -> list[Worker]:
+    """One Worker per task queue asked for, sharing one set of activities."""
+    policies = PolicyStore.load(HERE / "policies")
+    renderer = NoticeRenderer(HERE / "templates" / "notices")
+    intake = IntakeActivities(sessions, policies)
+    assessment = AssessmentActivities(sessions, policies, settings.home_country)
+    steps = StepActivities(sessions, policies)
+    notice = NoticeActivities(sessions, renderer, settings)
+    campaign = CampaignActivities(sessions)
+    records: list[Callable[..., Any]] = [
+        intake.begin_intake,
+        intake.resolve_scope,
+        assessment.record_evaluation,
+        assessment.propose_classes,
+        assessment.record_class_decision,
+        assessment.record_rejection,
+        steps.record_strategy,
+        steps.record_gate,
+        steps.open_task,
+        steps.task_overdue,
+        steps.start_obligations,
+        steps.project,
+        notice.draft_notice,
+        notice.record_notice_approval,
+        notice.create_campaign,
+        campaign.advance_campaign,
+    ]
+    quarantine = QuarantineActivities(sessions, LedgerInventory(StockLedger(sessions)))
+    holding = [quarantine.request_holds, quarantine.execute_holds]
+    adapters = build_adapters(settings)
+    notify = NotifyActivities(sessions, adapters, renderer, settings)
+    by_queue: dict[str, list[Callable[..., Any]]] = {
+        RECALL_QUEUE: records,
+        INVENTORY_QUEUE: holding,
+        EMAIL_QUEUE: [notify.send_batch],
+        SMS_QUEUE: [notify.send_batch],
+    }
+    return [
+        Worker(
+            client,
+            task_queue=queue,
+            workflows=list(WORKFLOWS) if queue == RECALL_QUEUE else [],
+            activities=by_queue[queue],
+            workflow_runner=workflow_runner(),
+            max_concurrent_activities=20,
+            graceful_shutdown_timeout=timedelta(seconds=20),
+        )
+        for queue in queues
+    ]
+
+
+async def run(settings: Settings, queues: Sequence[str]) -> int:
+    """Run until SIGTERM or SIGINT; 2 when the configuration cannot work at all."""
+    if settings.database_url is None:
+        log.error("DATABASE_URL is not set; start the embedded stack with `recall up` or set it")
+        return 2
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    engine = make_engine(settings.database_url.get_secret_value(), application_name="recall-worker", pool_size=20)
+    try:
+        client = await connect(stop)
+        if client is None:
+            return 0
+        workers = build_workers(client, make_session_factory(engine), settings, queues)
+        log.info("polling %s", ", ".join(queues))
+        async with contextlib.AsyncExitStack() as stack:
+            for worker in workers:
+                await stack.enter_async_context(worker)
+            await stop.wait()
+            log.info("stopping: running activities may finish")
+    finally:
+        await engine.dispose()
+    return 0
+
+
+def main() -> int:
+    """Entry point: `python worker.py [--queues recall,inventory,notify-email,notify-sms]`."""
+    parser = argparse.ArgumentParser(description="Runs the recall orchestrator's workers.")
+    parser.add_argument("--queues", default=",".join(QUEUES), help="comma-separated task queues to serve")
+    queues = [queue.strip() for queue in parser.parse_args().queues.split(",") if queue.strip()]
+    if unknown := [queue for queue in queues if queue not in QUEUES]:
+        parser.error(f"unknown task queue {unknown[0]!r}; known are {', '.join(QUEUES)}")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    return asyncio.run(run(get_settings(), queues))
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # temporalio 1.35 sometimes aborts while the interpreter shuts down (measured); nothing is left to do here.
+    os._exit(code)
