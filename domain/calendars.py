@@ -19,40 +19,8 @@ from domain.policy import CalendarRule, WorkingCalendar
 from domain.policy_text import PolicyError, load_mapping
 from domain.working_days import CalendarError, WorkingDays
 
-EEA_STATES: Final = frozenset(
-    [
-        "AT",
-        "BE",
-        "BG",
-        "CY",
-        "CZ",
-        "DE",
-        "DK",
-        "EE",
-        "ES",
-        "FI",
-        "FR",
-        "GR",
-        "HR",
-        "HU",
-        "IE",
-        "IS",
-        "IT",
-        "LI",
-        "LT",
-        "LU",
-        "LV",
-        "MT",
-        "NL",
-        "NO",
-        "PL",
-        "PT",
-        "RO",
-        "SE",
-        "SI",
-        "SK",
-    ]
-)
+_STATES: Final = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK"
+EEA_STATES: Final = frozenset(_STATES.split())
 """States that apply the MDR: the 27 members of the EU and IS, LI, NO."""
 
 

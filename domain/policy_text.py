@@ -84,7 +84,7 @@ def check_zone(zone: str) -> None:
     """
     try:
         ZoneInfo(zone)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         expected = "expected a name like Europe/Berlin"
         raise PolicyError([f"zone.zone: {zone!r} is no time zone; {expected}"]) from error
 

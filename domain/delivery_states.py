@@ -1,0 +1,41 @@
+"""What a provider's report means for a delivery, and why a late report never takes anything back.
+
+Reports repeat and arrive in any order. Each state has a rank; a delivery's state only rises, and `delivered` wins
+over everything else that is said of the same message (design §6).
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+RANK: Final[Mapping[str, int]] = MappingProxyType(
+    {"pending": 0, "cancelled": 0, "submitting": 1, "submitted": 2, "failed": 3, "delivered": 4}
+)
+"""`cancelled` is low on purpose: if the provider says a message went out after all, the record has to say so."""
+
+_REPORTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "accepted": "submitted",
+        "scheduled": "submitted",
+        "queued": "submitted",
+        "sending": "submitted",
+        "sent": "submitted",
+        "delivered": "delivered",
+        "read": "delivered",
+        # Some segments arrived: nobody can say that the notice was received.
+        "partially_delivered": "failed",
+        "undelivered": "failed",
+        "failed": "failed",
+        "canceled": "failed",
+    }
+)
+
+
+def state_of_report(status: str) -> str | None:
+    """The delivery state a provider's status stands for; None for one nobody knows, which changes nothing."""
+    return _REPORTS.get(status.strip().lower())
+
+
+def rises(current: str, reported: str) -> bool:
+    """Whether a report may change a delivery that is in `current`."""
+    return RANK[reported] > RANK[current]
