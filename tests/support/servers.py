@@ -58,11 +58,11 @@ class PostgresForTests:
 class ThrowAwayPostgres:
     """A server in its own temporary folder, gone with everything in it at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int | None = None) -> None:
         self.state_dir = prepare_state_dir(Path(tempfile.mkdtemp(prefix="recall-test-pg-")))
         account = service_account()
         self.home = postgres_home(self.state_dir, account)
-        self.cluster = pg.Cluster(self.home, postgres_binaries(account), free_port(), account)
+        self.cluster = pg.Cluster(self.home, postgres_binaries(account), port or free_port(), account)
         self._passwords = [secrets.token_hex(16) for _ in range(3)]
         self._process: subprocess.Popen[bytes] | None = None
 

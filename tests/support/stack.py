@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -48,10 +49,33 @@ def wait_for(what: str, condition: Callable[[], Any], within_s: float = 60) -> A
         time.sleep(0.02)
 
 
-def recall(*arguments: str, env: Mapping[str, str] | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
+def as_ordinary_user(uid: int, gid: int, home: Path) -> dict[str, Any] | None:
+    """Options of `recall` and `RunningStack` that run it as another user; None where he cannot reach it.
+
+    Our own interpreter may lie in a closed folder (pyenv beneath /root); then the system's Python of the
+    same version does, with our packages on its path.
+    """
+    tools = {"HOME": str(home), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+    packages = {"PYTHONPATH": sysconfig.get_path("purelib")}
+    same_version = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
+    identity: dict[str, Any] = {"user": uid, "group": gid, "extra_groups": []}
+    for python, env in ((sys.executable, tools), (same_version, tools | packages)):
+        command = [python, "-c", "import cli"]
+        try:
+            done = subprocess.run(command, cwd=PROJECT, env=clean_environment(env), check=False, **identity)
+        except OSError:
+            continue
+        if done.returncode == 0:
+            return identity | {"python": python, "env": env}
+    return None
+
+
+def recall(
+    *arguments: str, env: Mapping[str, str] | None = None, python: str = sys.executable, **options: Any
+) -> subprocess.CompletedProcess[str]:
     """Run a short `recall` command to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "cli", *arguments],
+        [python, "-m", "cli", *arguments],
         cwd=PROJECT,
         env=clean_environment(env),
         text=True,
@@ -76,6 +100,7 @@ class RunningStack:
         self.port_base = port_base
         self._arguments = arguments
         self._env: Mapping[str, str] = options.pop("env", {})
+        self._python: str = options.pop("python", sys.executable)
         self._options = options
         self._ready = state_dir.with_name(state_dir.name + "-ready") / "ready.json"
         self.process: subprocess.Popen[str] | None = None
@@ -86,7 +111,7 @@ class RunningStack:
         if "user" in self._options:
             os.chown(self._ready.parent, self._options["user"], -1)
         self._ready.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "cli", "up", "--state-dir", str(self.state_dir)]
+        command = [self._python, "-m", "cli", "up", "--state-dir", str(self.state_dir)]
         command += ["--port-base", str(self.port_base), "--ready-file", str(self._ready), *self._arguments]
         with (self._ready.parent / "output.txt").open("a") as output:
             self.process = subprocess.Popen(
@@ -117,6 +142,10 @@ class RunningStack:
         """The ready file."""
         loaded: dict[str, str] = json.loads(self._ready.read_text())
         return loaded
+
+    def addresses_if_ready(self) -> dict[str, str] | None:
+        """The ready file, or None while the stack is not ready."""
+        return self.addresses() if self._ready.exists() else None
 
     def environment(self) -> dict[str, str]:
         """What the children were given."""
@@ -149,4 +178,4 @@ class RunningStack:
         if self.process is not None and self.process.poll() is None:
             self.stop()
         if (self.state_dir / "secrets.json").exists():
-            recall("down", "--state-dir", str(self.state_dir), **self._options)
+            recall("down", "--state-dir", str(self.state_dir), env=self._env, python=self._python, **self._options)

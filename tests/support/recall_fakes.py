@@ -1,0 +1,185 @@
+"""Same-named stand-ins of the recall's activities, for tests of order, decisions and time alone.
+
+They record every call and answer from a script; the real activities have tests of their own against Postgres.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio import activity
+
+from domain.ladder import Ladder, LadderStep, StepKind
+from models.messages import (
+    BeginIntake,
+    CreateCampaign,
+    DecisionFigures,
+    EndRecall,
+    Gate,
+    HoldFigures,
+    NoticeDraft,
+    OpenTask,
+    PolicyFigures,
+    ProductLine,
+    Projection,
+    Proposal,
+    ProposedClass,
+    RecallRef,
+    RecallScopeRef,
+    RecordDecision,
+    ScopeFigures,
+    StepLimit,
+    TaskOverdue,
+)
+
+LADDER = Ladder(
+    steps=(
+        LadderStep(kind=StepKind.FIRST, after=timedelta(0)),
+        LadderStep(kind=StepKind.REMINDER, after=timedelta(hours=24)),
+    )
+)
+
+
+class FakeRecallActivities:
+    """What the recall workflow asked for, in order, and scripted answers."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any]] = []
+        self.projections: list[Projection] = []
+        self.tasks: dict[str, OpenTask] = {}
+        self.overdue: list[str] = []
+        self.lines: tuple[str, ...] = ("Uni-Gold",)
+        self.holds: list[HoldFigures] = [HoldFigures(requested=0, confirmed=4)]
+        self.evaluated = 0
+
+    def _note(self, name: str, argument: Any) -> None:
+        self.calls.append((name, argument))
+
+    def names(self) -> list[str]:
+        """Names of the activities in the order they were called."""
+        return [name for name, _ in self.calls]
+
+    @activity.defn
+    async def begin_intake(self, begin: BeginIntake) -> PolicyFigures:
+        self._note("begin_intake", begin)
+        steps = ("evaluation", "approval", "strategy", "gate", "notice_approval", "phone_call")
+        return PolicyFigures(
+            policies=("us-fda@1",),
+            step_limits=tuple(StepLimit(step=step, limit=timedelta(hours=24)) for step in steps),
+            hold_watch=timedelta(hours=24),
+            hold_retry=timedelta(hours=4),
+        )
+
+    @activity.defn
+    async def resolve_scope(self, ref: RecallScopeRef) -> ScopeFigures:
+        self._note("resolve_scope", ref)
+        return ScopeFigures(
+            scope_version=1,
+            lots=3,
+            consignees=2,
+            quantity="120",
+            gaps=1,
+            countries=("US",),
+            product_lines=tuple(ProductLine(key=line) for line in self.lines),
+        )
+
+    @activity.defn
+    async def request_holds(self, ref: RecallScopeRef) -> HoldFigures:
+        self._note("request_holds", ref)
+        return HoldFigures(requested=4)
+
+    @activity.defn
+    async def execute_holds(self, ref: RecallScopeRef) -> HoldFigures:
+        self._note("execute_holds", ref)
+        return self.holds.pop(0) if len(self.holds) > 1 else self.holds[0]
+
+    @activity.defn
+    async def record_evaluation(self, record: RecordDecision) -> None:
+        self._note("record_evaluation", record)
+        self.evaluated += 1
+
+    @activity.defn
+    async def propose_classes(self, ref: RecallRef) -> Proposal:
+        self._note("propose_classes", ref)
+        return Proposal(
+            proposal_id=self.evaluated,
+            classes=tuple(
+                ProposedClass(product_line=line, jurisdiction="us-fda", recall_class="I", local_term="Class I")
+                for line in self.lines
+            ),
+            geographic_scope="national",
+        )
+
+    @activity.defn
+    async def record_class_decision(self, record: RecordDecision) -> DecisionFigures:
+        self._note("record_class_decision", record)
+        return DecisionFigures(
+            recall_class="I",
+            ladder=LADDER,
+            gates=(
+                Gate(key="us-fda:fda_informed", title="FDA told", waivable=True, source="21 CFR 7.46(a)"),
+                Gate(key="us-fda:firm", title="Not waivable", waivable=False, source="test"),
+            ),
+            notify_due_at=record.now + timedelta(hours=24),
+            decided_at=record.now,
+        )
+
+    @activity.defn
+    async def record_rejection(self, end: EndRecall) -> HoldFigures:
+        self._note("record_rejection", end)
+        return HoldFigures()
+
+    @activity.defn
+    async def record_strategy(self, record: RecordDecision) -> None:
+        self._note("record_strategy", record)
+
+    @activity.defn
+    async def record_gate(self, record: RecordDecision) -> None:
+        self._note("record_gate", record)
+
+    @activity.defn
+    async def draft_notice(self, ref: RecallRef) -> NoticeDraft:
+        self._note("draft_notice", ref)
+        return NoticeDraft(notice_id=7, version=1, sha256="a" * 64, bodies=12)
+
+    @activity.defn
+    async def record_notice_approval(self, record: RecordDecision) -> None:
+        self._note("record_notice_approval", record)
+
+    @activity.defn
+    async def create_campaign(self, create: CreateCampaign) -> int:
+        self._note("create_campaign", create)
+        return 11
+
+    @activity.defn
+    async def start_obligations(self, ref: RecallRef) -> None:
+        self._note("start_obligations", ref)
+
+    @activity.defn
+    async def open_task(self, task: OpenTask) -> None:
+        self._note("open_task", task)
+        self.tasks.setdefault(task.key, task)
+
+    @activity.defn
+    async def task_overdue(self, overdue: TaskOverdue) -> None:
+        self._note("task_overdue", overdue)
+        self.overdue.append(overdue.key)
+
+    @activity.defn
+    async def project(self, view: Projection) -> None:
+        self._note("project", view)
+        self.projections.append(view)
+
+    def all(self) -> list[Any]:
+        """The activities to register."""
+        return [
+            self.begin_intake, self.resolve_scope, self.request_holds, self.execute_holds, self.record_evaluation,
+            self.propose_classes, self.record_class_decision, self.record_rejection, self.record_strategy,
+            self.record_gate, self.draft_notice, self.record_notice_approval, self.create_campaign,
+            self.start_obligations, self.open_task, self.task_overdue, self.project,
+        ]  # fmt: skip
+
+
+def due(task: OpenTask) -> datetime:
+    """A task's due time, which the test knows to be set."""
+    assert task.due_at is not None
+    return task.due_at
