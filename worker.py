@@ -19,7 +19,6 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.assessment import AssessmentActivities
 from activities.campaign import CampaignActivities
@@ -35,7 +34,7 @@ from adapters.messaging.factory import build_adapters
 from db.engine import SessionFactory, make_engine, make_session_factory
 from db.repositories.stock import StockLedger
 from models.messages import EMAIL_QUEUE, INVENTORY_QUEUE, RECALL_QUEUE, SMS_QUEUE
-from plugin import recall_plugin
+from plugin import recall_plugin, workflow_runner
 from settings import Settings, get_settings
 from workflows.campaign import CampaignWorkflow
 from workflows.recall import RecallWorkflow
@@ -43,13 +42,7 @@ from workflows.recall import RecallWorkflow
 HERE = Path(__file__).parent
 QUEUES = (RECALL_QUEUE, INVENTORY_QUEUE, EMAIL_QUEUE, SMS_QUEUE)
 WORKFLOWS: tuple[type, ...] = (RecallWorkflow, CampaignWorkflow)
-PASSED_THROUGH = ("models", "domain", "activities", "workflows", "db", "adapters", "sqlmodel", "sqlalchemy", "holidays")
 log = logging.getLogger("worker")
-
-
-def workflow_runner() -> SandboxedWorkflowRunner:
-    """The sandbox, with our pure modules loaded once instead of once per run."""
-    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
 
 
 async def connect(stop: asyncio.Event) -> Client | None:

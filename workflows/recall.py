@@ -33,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.activity_options import INVENTORY, TRACE
     from workflows.deadline import cut, wait_until
-    from workflows.recall_decisions import RecallDecisions
+    from workflows.recall_decisions import SIGNATURES, RecallDecisions
 
 PRIORITY = {"I": 1, "II": 3, "III": 5}
 """Temporal and sending priority by recall class: 1 is served first."""
@@ -102,7 +102,7 @@ class RecallWorkflow(RecallDecisions):
             if capacity not in state.strategy_signers:
                 await self._open_task(f"strategy:{capacity}", "strategy", f"Sign the strategy ({capacity})", role)
         keys = ["strategy:quality", "strategy:regulatory"]
-        await self._wait(lambda: len(state.strategy_signers) == len(keys), keys, "two signatures on the strategy")
+        await self._wait(lambda: len(state.strategy_signers) == SIGNATURES, keys, "two signatures on the strategy")
         await self._enter(Phase.GATES)
 
     async def _gates(self) -> None:
@@ -129,8 +129,11 @@ class RecallWorkflow(RecallDecisions):
         await self._enter(Phase.RESOLUTION)
 
     async def _resolution(self) -> None:
-        # CAPA, disposition and closure arrive with the next issue; the recall stays open for late answers.
-        await self._wait(lambda: self._state.ended, [], "CAPA and disposition")
+        # The recall stays open here: a late or corrected answer can still name further consignees.
+        while not self._state.ended:
+            self._campaign_moved = False
+            await self._show_campaign("corrective action and disposition")
+            await self._or_continue(lambda: self._campaign_moved or self._state.ended)
 
     # ------------------------------------------------------------------ campaign
 
@@ -152,6 +155,8 @@ class RecallWorkflow(RecallDecisions):
                 drill=start.drill,
                 priority=PRIORITY[decided.recall_class],
                 notify_due_at=decided.notify_due_at,
+                channels=state.strategy.channels if state.strategy else ("email", "sms"),
+                call_limit=state.limit("phone_call") or timedelta(days=1),
             ),
             id=workflow_ids.campaign_id(start.number, 1),
             task_queue=RECALL_QUEUE,
@@ -162,19 +167,30 @@ class RecallWorkflow(RecallDecisions):
         state.campaign_started = True
 
     async def _follow_campaign(self) -> None:
+        """Show the campaign's progress until nobody is outstanding."""
         state = self._state
-        while True:
+        while not (state.campaign and state.campaign.finished):
             self._campaign_moved = False
-            state.waiting_for = "the consignees' acknowledgements"
-            if state.campaign:
-                state.next_deadline_at = state.campaign.next_due_at
-                state.next_deadline_name = "next step for silent consignees"
-                if state.campaign.stopped:
-                    state.waiting_for = f"the notices are stopped: {state.campaign.stopped}"
-            await self._project(state.waiting_for)
-            if state.campaign and state.campaign.finished:
-                return
+            await self._show_campaign("the consignees' acknowledgements")
             await self._or_continue(lambda: self._campaign_moved)
+        await self._note_first_communication()
+
+    async def _show_campaign(self, waiting_for: str) -> None:
+        state, report = self._state, self._state.campaign
+        state.next_deadline_at = report.next_due_at if report else None
+        state.next_deadline_name = "next step for silent consignees" if state.next_deadline_at else None
+        await self._note_first_communication()
+        stopped = f"the notices are stopped: {report.stopped}" if report and report.stopped else None
+        await self._project(stopped or waiting_for)
+
+    async def _note_first_communication(self) -> None:
+        """The first communication starts clocks of its own, such as the ten working days of 21 CFR 806.10(b)."""
+        state = self._state
+        if state.obligations_started or not (state.campaign and state.campaign.first_sent_at):
+            return
+        state.obligations_started = True
+        ref = RecallRef(number=self._start.number, now=workflow.now())
+        await self._do("start_obligations", ref, None, "Deadlines that run from the first communication")
 
     # ------------------------------------------------------------------ holds
 

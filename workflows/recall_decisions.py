@@ -24,6 +24,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.recall_core import RecallCore
 
 
+SIGNATURES = 2
+"""Quality and regulatory affairs."""
+
+
 class RecallDecisions(RecallCore):
     """Update handlers; each checks again under the lock, records through an activity, then moves the state."""
 
@@ -53,6 +57,7 @@ class RecallDecisions(RecallCore):
             self._state.decided = await self._record(
                 "record_class_decision", "approve_assessment", decision, DecisionFigures
             )
+            await self._left(Phase.ASSESSMENT)
             return self._receipt(f"class {self._decided().recall_class} approved")
 
     @approve_assessment.validator
@@ -67,6 +72,7 @@ class RecallDecisions(RecallCore):
             self._state.decided = await self._record(
                 "record_class_decision", "override_class", decision, DecisionFigures
             )
+            await self._left(Phase.ASSESSMENT)
             return self._receipt(f"class {self._decided().recall_class} decided against the proposal")
 
     @override_class.validator
@@ -98,6 +104,8 @@ class RecallDecisions(RecallCore):
             await self._record("record_strategy", "approve_strategy", decision, None)
             self._state.strategy = decision.strategy
             self._state.strategy_signers[decision.capacity] = decision.actor.principal
+            if len(self._state.strategy_signers) == SIGNATURES:
+                await self._left(Phase.STRATEGY)
             return self._receipt(f"strategy signed for {decision.capacity}")
 
     @approve_strategy.validator
@@ -111,6 +119,7 @@ class RecallDecisions(RecallCore):
             rules.check_gate_pass(self._state, decision)
             await self._record("record_gate", "pass_gate", decision, None)
             self._state.gates_done[decision.gate] = "passed"
+            await self._gate_settled()
             return self._receipt(f"gate {decision.gate} passed")
 
     @pass_gate.validator
@@ -124,6 +133,7 @@ class RecallDecisions(RecallCore):
             rules.check_gate_waiver(self._state, decision)
             await self._record("record_gate", "waive_gate", decision, None)
             self._state.gates_done[decision.gate] = "waived"
+            await self._gate_settled()
             return self._receipt(f"gate {decision.gate} waived")
 
     @waive_gate.validator
@@ -142,3 +152,13 @@ class RecallDecisions(RecallCore):
     @approve_notice.validator
     def _validate_notice(self, decision: ApproveNotice) -> None:
         rules.check_notice(self._state, self._start.started_by, decision)
+
+    # ------------------------------------------------------------------ helpers
+
+    async def _left(self, phase: Phase) -> None:
+        """Answer only when the recall has moved on, so that the next decision can follow at once."""
+        await workflow.wait_condition(lambda: self._state.phase != phase)
+
+    async def _gate_settled(self) -> None:
+        if not self._state.open_gates():
+            await self._left(Phase.GATES)

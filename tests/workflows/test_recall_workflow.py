@@ -1,0 +1,281 @@
+"""The recall's order, decisions and time, on a real Temporal server with time skipping."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+
+from domain.phases import Phase
+from models.messages import (
+    Actor,
+    ApproveNotice,
+    CampaignReport,
+    ClassOverride,
+    HoldFigures,
+    OverrideClass,
+    PassGate,
+    RejectRecall,
+    WaiveGate,
+)
+from tests.support.clock import fast_forward
+from tests.support.recall_fakes import FakeRecallActivities
+from tests.workflows.conftest import ADA, MIRA, QUINN, REGI, STRATEGY, RecallRun, actor
+
+pytestmark = pytest.mark.workflow
+Start = Callable[..., Awaitable[RecallRun]]
+
+
+async def refused(attempt: Awaitable[object]) -> str:
+    """Type of the refusal an update was answered with."""
+    with pytest.raises(WorkflowUpdateFailedError) as caught:
+        await attempt
+    assert isinstance(caught.value.cause, ApplicationError)
+    return caught.value.cause.type or ""
+
+
+async def test_a_recall_goes_from_alarm_to_resolution(
+    start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
+) -> None:
+    run = await start()
+    await run.to_campaign()
+    campaign = temporal.client.get_workflow_handle(f"{run.handle.id}:campaign:1")
+    await run.until(lambda state: state.waiting_for == "the consignees' acknowledgements")
+    open_one = CampaignReport(
+        campaign_id=11, consignees=2, outstanding=1, next_due_at=None, first_sent_at=fakes.projections[-1].now
+    )
+    await campaign.signal("report", open_one)
+    halfway = await run.until(lambda state: state.outstanding == 1)
+    assert halfway.response_percent == 50
+    await campaign.signal("report", open_one.model_copy(update={"outstanding": 0, "finished": True}))
+    done = await run.until(lambda state: state.phase == Phase.RESOLUTION)
+    assert done.response_percent == 100
+    assert fakes.names().count("start_obligations") == 1
+    assert await run.history_length() < 300
+
+
+async def test_stock_is_asked_to_be_held_before_anyone_evaluates_and_again_before_the_notice(
+    start: Start, fakes: FakeRecallActivities
+) -> None:
+    run = await start()
+    await run.to_notice()
+    names = fakes.names()
+    assert names.index("request_holds") < names.index("open_task")
+    second = names.index("request_holds", names.index("record_gate"))
+    assert second < names.index("draft_notice")
+
+
+async def test_the_notice_does_not_wait_for_holds_that_are_never_confirmed(
+    start: Start, fakes: FakeRecallActivities
+) -> None:
+    fakes.holds = [HoldFigures(requested=3, failed=1)]
+    run = await start()
+    await run.to_campaign()
+    state = await run.until(lambda state: state.waiting_for == "the consignees' acknowledgements")
+    assert state.holds.requested + state.holds.failed > 0
+
+
+async def test_unconfirmed_holds_are_asked_for_again_until_confirmed(
+    start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
+) -> None:
+    fakes.holds = [HoldFigures(requested=4), HoldFigures(failed=1, confirmed=3), HoldFigures(confirmed=4)]
+    run = await start()
+    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
+    await fast_forward(temporal, run.handle, timedelta(hours=9))
+    await run.until(lambda state: state.holds == HoldFigures(confirmed=4))
+    assert fakes.names().count("execute_holds") >= 3
+
+
+async def test_stock_that_appears_later_is_looked_for_at_once(start: Start, fakes: FakeRecallActivities) -> None:
+    run = await start()
+    await run.until(lambda state: state.holds.confirmed == 4)
+    before = fakes.names().count("request_holds")
+    await run.handle.signal("stock_appeared")
+    while fakes.names().count("request_holds") == before:
+        await run.handle.query("snapshot")
+    await run.until(lambda state: state.holds.confirmed == 4)
+
+
+@pytest.mark.parametrize(
+    ("who", "kind"),
+    [
+        (actor("quinn", "qa", "approver"), "FourEyes"),
+        (actor("QUINN ", "approver"), "FourEyes"),
+        (actor("mira", "medical", "approver"), "FourEyes"),
+        (actor("olaf", "qa"), "NotPermitted"),
+        (actor("olaf", "auditor"), "NotPermitted"),
+        (actor("olaf", "no-such-role"), "NotPermitted"),
+    ],
+)
+async def test_neither_starter_nor_assessor_nor_a_person_without_the_role_approves(
+    start: Start, who: Actor, kind: str
+) -> None:
+    run = await start()
+    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
+    await run.evaluate()
+    assert await refused(run.approve(who)) == kind
+    assert await run.updates_in_history() == 1, "only the evaluation: a refused update writes nothing"
+
+
+async def test_decisions_out_of_turn_are_refused_with_a_typed_reason(start: Start) -> None:
+    run = await start()
+    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
+    assert await refused(run.approve()) == "WrongPhase"
+    assert await refused(run.evaluate("another line")) == "UnknownProductLine"
+    await run.evaluate()
+    await run.evaluate()
+    assert await refused(run.approve(proposal=1)) == "StaleProposal"
+    assert await refused(run.sign("quality", QUINN)) == "WrongPhase"
+    override = OverrideClass(
+        actor=ADA,
+        proposal_id=2,
+        overrides=(ClassOverride(product_line="Uni-Gold", jurisdiction="us-fda", recall_class="II"),),
+    )
+    assert await refused(run.decide("override_class", override)) == "ReasonRequired"
+    foreign = override.model_copy(
+        update={
+            "reason": "test",
+            "overrides": (ClassOverride(product_line="x", jurisdiction="us-fda", recall_class="II"),),
+        }
+    )
+    assert await refused(run.decide("override_class", foreign)) == "InvalidInput"
+    await run.decide("override_class", override.model_copy(update={"reason": "harm is remote"}))
+    assert await refused(run.approve(proposal=2)) in {"WrongPhase", "AlreadyDecided"}
+
+
+async def test_the_class_is_proposed_only_when_every_product_line_is_evaluated(
+    start: Start, fakes: FakeRecallActivities
+) -> None:
+    fakes.lines = ("kits", "controls")
+    run = await start()
+    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
+    await run.evaluate("kits")
+    assert await refused(run.approve()) == "WrongPhase"
+    assert "propose_classes" not in fakes.names()
+    await run.evaluate("controls")
+    assert fakes.names().count("propose_classes") == 1
+
+
+async def test_two_persons_sign_the_same_strategy(start: Start) -> None:
+    run = await start()
+    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
+    await run.to_strategy()
+    await run.until(lambda state: state.phase == Phase.STRATEGY)
+    both = actor("olaf", "qa", "regulatory")
+    await run.sign("quality", both)
+    assert await refused(run.sign("regulatory", both)) == "FourEyes"
+    assert await refused(run.sign("quality", QUINN)) == "AlreadyDecided"
+    other = STRATEGY.model_copy(update={"depth": "wholesale"})
+    assert await refused(run.sign("regulatory", REGI, other)) == "HashMismatch"
+    await run.sign("regulatory", REGI)
+    await run.until(lambda state: state.phase == Phase.GATES)
+
+
+async def test_a_gate_is_passed_or_waived_where_the_policy_allows_and_once(start: Start) -> None:
+    run = await start()
+    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
+    await run.to_gates()
+    await run.until(lambda state: state.phase == Phase.GATES)
+    assert await refused(run.decide("pass_gate", PassGate(actor=REGI, gate="x", reference="r"))) == "UnknownGate"
+    firm = WaiveGate(actor=ADA, gate="us-fda:firm", reason="urgent")
+    assert await refused(run.decide("waive_gate", firm)) == "NotWaivable"
+    informed = WaiveGate(actor=ADA, gate="us-fda:fda_informed")
+    assert await refused(run.decide("waive_gate", informed)) == "ReasonRequired"
+    await run.decide("waive_gate", informed.model_copy(update={"reason": "urgent"}))
+    passed = PassGate(actor=REGI, gate="us-fda:fda_informed", reference="r")
+    assert await refused(run.decide("pass_gate", passed)) == "AlreadyDecided"
+    assert (await run.handle.query("snapshot"))["gates_open"] == ["us-fda:firm"]
+
+
+async def test_only_the_bodies_behind_the_hash_are_approved(start: Start) -> None:
+    run = await start()
+    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
+    await run.to_notice()
+    good = ApproveNotice(actor=ADA, notice_id=7, sha256="a" * 64)
+    assert await refused(run.decide("approve_notice", good.model_copy(update={"sha256": "b" * 64}))) == "HashMismatch"
+    assert await refused(run.decide("approve_notice", good.model_copy(update={"notice_id": 8}))) == "StaleProposal"
+    starter = good.model_copy(update={"actor": actor("quinn", "approver")})
+    assert await refused(run.decide("approve_notice", starter)) == "FourEyes"
+    await run.decide("approve_notice", good)
+
+
+async def test_a_rejected_recall_ends_with_nonconformity_holds(start: Start, fakes: FakeRecallActivities) -> None:
+    run = await start()
+    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
+    assert await refused(run.decide("reject", RejectRecall(actor=ADA))) == "ReasonRequired"
+    await run.decide("reject", RejectRecall(actor=ADA, reason="the complaint was about another product"))
+    assert await run.handle.result() == Phase.REJECTED.value
+    assert "record_rejection" in fakes.names()
+    last = fakes.projections[-1]
+    assert (last.phase, last.waiting_for) == (Phase.REJECTED, None)
+    assert last.ended_reason == "the complaint was about another product"
+
+
+async def test_a_late_person_is_reminded_once_and_the_recall_waits_on(
+    start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
+) -> None:
+    run = await start()
+    await run.until(lambda state: state.waiting_for is not None and "evaluation" in state.waiting_for)
+    assert not (await run.until(lambda _: True)).overdue
+    await fast_forward(temporal, run.handle, timedelta(hours=30))
+    assert (await run.until(lambda state: state.overdue)).overdue
+    assert fakes.overdue == ["evaluation:Uni-Gold"]
+    await run.evaluate()
+    state = await run.until(lambda state: state.waiting_for == "the approver's decision on the class")
+    assert not state.overdue
+
+
+async def test_due_times_shrink_with_the_pace(start: Start, fakes: FakeRecallActivities) -> None:
+    run = await start(pace=24.0)
+    await run.until(lambda state: state.next_deadline_at is not None)
+    task = fakes.tasks["evaluation:Uni-Gold"]
+    assert task.due_at is not None
+    assert task.due_at - task.now == timedelta(hours=1)
+
+
+async def test_the_same_decision_sent_twice_counts_once(start: Start, fakes: FakeRecallActivities) -> None:
+    run = await start()
+    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
+    await run.evaluate()
+    first = await run.approve(id="approve-1")
+    again = await run.approve(id="approve-1")
+    assert first == again
+    assert fakes.names().count("record_class_decision") == 1
+
+
+async def test_of_two_approvals_at_once_one_is_recorded(start: Start, fakes: FakeRecallActivities) -> None:
+    run = await start()
+    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
+    await run.evaluate()
+    outcomes = await asyncio.gather(
+        run.approve(actor("ada", "approver")), run.approve(actor("bert", "approver")), return_exceptions=True
+    )
+    assert sum(isinstance(outcome, WorkflowUpdateFailedError) for outcome in outcomes) == 1
+    assert fakes.names().count("record_class_decision") == 1
+
+
+async def test_a_medical_assessor_only_evaluates(start: Start) -> None:
+    run = await start()
+    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
+    assert await refused(run.evaluate(who=ADA)) == "NotPermitted"
+    await run.evaluate(who=MIRA)
+
+
+class TestReplayedFromHistoryAtEveryTask:
+    """Without a workflow cache every task replays, which exposes nondeterminism at once."""
+
+    @pytest.fixture
+    def cached_workflows(self) -> int:
+        return 0
+
+    async def test_the_whole_story_replays(self, start: Start, temporal: WorkflowEnvironment) -> None:
+        run = await start()
+        await run.to_campaign()
+        campaign = temporal.client.get_workflow_handle(f"{run.handle.id}:campaign:1")
+        await run.until(lambda state: state.waiting_for == "the consignees' acknowledgements")
+        report = CampaignReport(campaign_id=11, consignees=2, outstanding=0, next_due_at=None, finished=True)
+        await campaign.signal("report", report)
+        await run.until(lambda state: state.phase == Phase.RESOLUTION)
