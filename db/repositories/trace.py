@@ -16,12 +16,10 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import trace_gaps_sql, trace_sql
+from db.repositories.trace_limits import ARRIVAL_MARGIN, STALE_AFTER
+from db.repositories.trace_roots import resolve_roots
+from db.repositories.trace_scope import materialise_scope
 from domain.scope import Window
-
-STALE_AFTER = timedelta(days=90)
-"""A site holding traced product whose last data is older than this before the newest data is a gap."""
-ARRIVAL_MARGIN = timedelta(days=30)
-"""Goods without a lot that arrive this long after the last known movement may still be of a traced lot."""
 
 Direction = Literal["forward", "backward"]
 
@@ -196,3 +194,21 @@ async def _select(
     ctes = trace_sql.positions(trace_sql.SCOPE_OF_IDS, windowed=window is not None)
     statement = text(f"WITH {ctes} {select}")
     return (await (await session.connection()).execute(statement, binds)).all()
+
+
+__all__ = [
+    "ARRIVAL_MARGIN",
+    "STALE_AFTER",
+    "Direction",
+    "Gap",
+    "TraceResult",
+    "TracedLot",
+    "TracedSite",
+    "materialise_scope",
+    "resolve_roots",
+    "trace_backward",
+    "trace_forward",
+    "trace_gaps",
+    "trace_lots",
+    "trace_sites",
+]

@@ -111,8 +111,9 @@ JOIN location l ON l.id = a.target_id JOIN partner ON partner.id = l.partner_id
 LEFT JOIN location source ON source.id = a.receipt_source
 LEFT JOIN partner sender ON sender.id = source.partner_id
 -- Goods enter our record by a receipt from production or a supplier: no shipment is owed for these.
-WHERE a.unsent > 0 AND NOT (l.custody <> 'customer' AND (
-    a.receipt_source IS NULL OR a.receipt_source = lot.site_id OR sender.kind IN ('supplier', 'manufacturer')))
+WHERE a.unsent > 0 AND (l.custody <> 'customer' AND (
+    a.receipt_source IS NULL OR a.receipt_source = lot.site_id OR sender.kind IN ('supplier', 'manufacturer'))
+) IS NOT TRUE
 UNION ALL
 SELECT 'broken_link', jsonb_build_object(
     'link', CASE WHEN m.target_id IS NULL THEN m.kind || '_to_unknown' ELSE m.kind || '_from_unknown' END,

@@ -1,0 +1,128 @@
+"""A recall's scope as records: lots, consignees with quantities, and gaps, written by INSERT ... SELECT.
+
+Repeating a scope version with nothing new on record changes no row; with new movements, or for a higher version, only
+the difference is added. Nobody who was once a consignee is removed here: that is a signed decision of its own.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.repositories import trace_gaps_sql, trace_sql
+from db.repositories.trace_limits import ARRIVAL_MARGIN, STALE_AFTER
+from db.repositories.trace_roots import resolve_roots, undated_roots
+from domain.scope import ScopeCriteria, ScopeSummary
+
+COMPUTED_GAPS = ("no_lot_receipt", "stale_site", "unbalanced", "broken_link", "undated_lot")
+"""Gaps a trace finds again or not; other kinds are recorded events and stay."""
+
+_LOTS = f"""
+WITH RECURSIVE {trace_sql.walk("forward")}
+INSERT INTO scope_lot (recall_number, scope_version, lot_id, root, depth)
+SELECT :recall_number, :scope_version, lot_id, depth = 0, depth FROM reached
+ON CONFLICT (recall_number, scope_version, lot_id) DO NOTHING
+"""  # noqa: S608 - constants
+
+_CONSIGNEES = f"""
+WITH {trace_sql.positions(trace_sql.SCOPE_OF_RECALL)},{trace_sql.CONSIGNEES},
+added AS (
+    INSERT INTO consignee (recall_number, partner_id, tier, state, step, added_at)
+    -- Tier 2: reached only through other consignees.
+    SELECT :recall_number, partner_id,
+           CASE WHEN sum(from_customers) > 0 AND sum(shipped) <= sum(from_customers) THEN 2 ELSE 1 END,
+           'open', 0, CAST(:now AS timestamptz)
+    FROM received_by GROUP BY partner_id ORDER BY partner_id
+    ON CONFLICT (recall_number, partner_id) DO NOTHING
+    RETURNING id, partner_id
+),
+known AS (
+    SELECT id, partner_id FROM added
+    UNION ALL
+    SELECT id, partner_id FROM consignee WHERE recall_number = :recall_number
+),
+quantities AS (
+    -- A shipment on record replaces what another consignee stated.
+    INSERT INTO consignee_lot AS old (consignee_id, lot_id, shipped, returned, stated)
+    SELECT known.id, r.lot_id, r.shipped, r.returned, false FROM received_by r JOIN known USING (partner_id)
+    ON CONFLICT (consignee_id, lot_id) DO UPDATE
+        SET shipped = excluded.shipped, returned = excluded.returned, stated = false
+        WHERE (old.shipped, old.returned, old.stated) IS DISTINCT FROM (excluded.shipped, excluded.returned, false)
+)
+SELECT (SELECT count(*) FROM added) AS added,
+       (SELECT count(DISTINCT partner_id) FROM received_by) AS consignees,
+       (SELECT count(DISTINCT location_id) FROM touched) AS sites,
+       (SELECT coalesce(sum(shipped_to), 0) FROM touched)
+         - (SELECT coalesce(sum(quantity), 0) FROM onward WHERE kind = 'shipment') AS quantity,
+       (SELECT coalesce(sum(returned_out), 0) FROM touched)
+         - (SELECT coalesce(sum(quantity), 0) FROM onward WHERE kind = 'return') AS returned,
+       (SELECT coalesce(array_agg(DISTINCT country::text ORDER BY country::text), '{{}}')
+          FROM received_by JOIN partner ON partner.id = partner_id WHERE country IS NOT NULL) AS countries
+"""  # noqa: S608 - constants
+
+_GAPS = f"""
+WITH {trace_sql.positions(trace_sql.SCOPE_OF_RECALL)},
+found AS MATERIALIZED (
+    {trace_gaps_sql.gaps()}
+    UNION ALL
+    SELECT 'undated_lot', jsonb_build_object('lot_id', lot.id, 'lot', lot.number, 'product', p.code)
+    FROM unnest(CAST(:undated AS bigint[])) AS u(lot_id)
+    JOIN lot ON lot.id = u.lot_id JOIN product p ON p.id = lot.product_id
+),
+gone AS (
+    DELETE FROM scope_gap old
+    WHERE old.recall_number = :recall_number AND old.scope_version = :scope_version
+      AND old.kind = ANY(CAST(:computed AS text[]))
+      AND NOT EXISTS (SELECT FROM found WHERE found.kind = old.kind AND found.detail = old.detail)
+),
+stored AS (
+    INSERT INTO scope_gap (recall_number, scope_version, kind, detail)
+    SELECT :recall_number, :scope_version, kind, detail FROM found
+    WHERE NOT EXISTS (
+        SELECT FROM scope_gap old WHERE old.recall_number = :recall_number AND old.scope_version = :scope_version
+           AND old.kind = found.kind AND old.detail = found.detail)
+)
+SELECT kind, count(*) FROM (
+    SELECT kind FROM found
+    UNION ALL
+    SELECT kind FROM scope_gap WHERE recall_number = :recall_number AND scope_version = :scope_version
+       AND kind <> ALL(CAST(:computed AS text[]))
+) AS every_gap GROUP BY kind ORDER BY kind
+"""  # noqa: S608 - constants
+
+
+async def materialise_scope(
+    session: AsyncSession,
+    recall_number: str,
+    scope_version: int,
+    criteria: ScopeCriteria,
+    now: datetime,
+    *,
+    stale_after: timedelta = STALE_AFTER,
+    arrival_margin: timedelta = ARRIVAL_MARGIN,
+) -> ScopeSummary:
+    """Trace the criteria forward and store scope lots, consignees, their quantities and gaps of this version.
+
+    A consignee is a partner with a customer location that received (or can be shown to have had) a lot of the scope,
+    whether from us or from another customer; one that passed everything on is still one. Quantities are units of use,
+    gross of returns; returns stand apart. `now` is the sender's clock and becomes `added_at` of new consignees.
+
+    Raises:
+        UnknownScope: the criteria name nothing on record.
+    """
+    roots = await resolve_roots(session, criteria)
+    connection = await session.connection()
+    scope = {"recall_number": recall_number, "scope_version": scope_version}
+    await connection.execute(text(_LOTS), scope | {"lot_ids": roots})
+    found = (await connection.execute(text(_CONSIGNEES), scope | {"now": now})).one()
+    limits = {"stale_after": stale_after, "arrival_margin": arrival_margin}
+    undated = {"undated": await undated_roots(session, criteria), "computed": list(COMPUTED_GAPS)}
+    gaps: Mapping[str, int] = dict((await connection.execute(text(_GAPS), scope | limits | undated)).tuples().all())
+    lots = await connection.execute(
+        text("SELECT count(*) FROM scope_lot WHERE recall_number = :recall_number AND scope_version = :scope_version"),
+        scope,
+    )
+    figures: dict[str, Any] = dict(found._mapping)
+    return ScopeSummary(lots=lots.scalar_one(), gaps=dict(gaps), added_consignees=figures.pop("added"), **figures)

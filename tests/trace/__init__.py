@@ -1,0 +1,1 @@
+"""Trace: property test against a brute-force oracle, known cases, real data."""
