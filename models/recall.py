@@ -50,6 +50,12 @@ class Recall(SQLModel, table=True):
     title: str = text(200)
     reason: str = text(4000)
     hazard: str = text(4000)
+    texts_language: str = Field(default="en", sa_column=Column(String(12), nullable=False, server_default="en"))
+    """Language of `reason` and `hazard`."""
+    translations: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default="{}")
+    )
+    """Language -> {reason, hazard}; a notice prints the original, marked as such, where one is missing."""
     trigger_source: str = text(60)
     """complaint, internal_test, supplier, authority, other."""
     trigger_reference: str | None = text(200, nullable=True)

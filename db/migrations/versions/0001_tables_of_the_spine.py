@@ -81,6 +81,8 @@ def upgrade() -> None:
     sa.Column('title', sa.String(length=200), nullable=False),
     sa.Column('reason', sa.String(length=4000), nullable=False),
     sa.Column('hazard', sa.String(length=4000), nullable=False),
+    sa.Column('texts_language', sa.String(length=12), server_default='en', nullable=False),
+    sa.Column('translations', postgresql.JSONB(astext_type=sa.Text()), server_default='{}', nullable=False),
     sa.Column('trigger_source', sa.String(length=60), nullable=False),
     sa.Column('trigger_reference', sa.String(length=200), nullable=True),
     sa.Column('awareness_at', sa.DateTime(timezone=True), nullable=False),

@@ -1,0 +1,112 @@
+"""Notices: the facts they state, read from the record, and the bodies as rendered and approved."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.chain import Lot, Movement
+from models.master import Location, Partner, Product
+from models.messages import Strategy
+from models.notice import Campaign, Notice, NoticeBody
+from models.recall import ClassDecision, Consignee, ConsigneeLot, SignOff
+
+
+async def affected_products(session: AsyncSession, number: str) -> list[tuple[Product, str | None, list[str]]]:
+    """Products that reached consignees: product, manufacturer's name, affected lot numbers in order."""
+    query = (
+        select(Product, func.min(Partner.name), func.array_agg(func.distinct(Lot.number)))
+        .join(Lot, col(Lot.product_id) == col(Product.id))
+        .join(Location, col(Location.id) == col(Lot.site_id), isouter=True)
+        .join(Partner, col(Partner.id) == col(Location.partner_id), isouter=True)
+        .where(
+            col(Lot.id).in_(
+                select(ConsigneeLot.lot_id)
+                .join(Consignee, col(Consignee.id) == col(ConsigneeLot.consignee_id))
+                .where(col(Consignee.recall_number) == number)
+            )
+        )
+        .group_by(col(Product.id))
+        .order_by(col(Product.code))
+    )
+    return [(product, maker, sorted(lots)) for product, maker, lots in (await session.exec(query)).all()]
+
+
+async def distribution_window(session: AsyncSession, number: str) -> tuple[datetime | None, datetime | None]:
+    """First and last shipment of an affected lot."""
+    query = select(func.min(Movement.occurred_at), func.max(Movement.occurred_at)).where(
+        col(Movement.kind) == "shipment",
+        col(Movement.lot_id).in_(
+            select(ConsigneeLot.lot_id)
+            .join(Consignee, col(Consignee.id) == col(ConsigneeLot.consignee_id))
+            .where(col(Consignee.recall_number) == number)
+        ),
+    )
+    return (await session.exec(query)).one()
+
+
+async def approved_classes(session: AsyncSession, number: str) -> list[ClassDecision]:
+    """The approver's classes, in a stable order."""
+    query = (
+        select(ClassDecision)
+        .where(col(ClassDecision.recall_number) == number, col(ClassDecision.kind).in_(("approved", "overridden")))
+        .order_by(col(ClassDecision.jurisdiction), col(ClassDecision.product_line))
+    )
+    return list((await session.exec(query)).all())
+
+
+async def signed_strategy(session: AsyncSession, number: str) -> Strategy | None:
+    """The strategy both signers signed."""
+    query = select(SignOff.body).where(col(SignOff.recall_number) == number, col(SignOff.step) == "strategy:quality")
+    body = (await session.exec(query)).first()
+    return Strategy.model_validate(body) if body else None
+
+
+async def of_version(session: AsyncSession, number: str, version: int) -> Notice | None:
+    """A recall's notice in one version."""
+    query = select(Notice).where(col(Notice.recall_number) == number, col(Notice.version) == version)
+    return (await session.exec(query)).one_or_none()
+
+
+async def get(session: AsyncSession, notice_id: int) -> Notice:
+    """A notice by id; it must exist."""
+    return (await session.exec(select(Notice).where(col(Notice.id) == notice_id))).one()
+
+
+async def bodies(session: AsyncSession, notice_id: int) -> list[NoticeBody]:
+    """The bodies of a notice, in a stable order."""
+    query = select(NoticeBody).where(col(NoticeBody.notice_id) == notice_id)
+    order = (col(NoticeBody.kind), col(NoticeBody.channel), col(NoticeBody.language))
+    return list((await session.exec(query.order_by(*order))).all())
+
+
+async def add(session: AsyncSession, notice: Notice, rows: list[dict[str, Any]]) -> int:
+    """Store a drafted notice with its bodies; returns its id."""
+    session.add(notice)
+    await session.flush()
+    notice_id = notice.id or 0
+    await session.exec(insert(NoticeBody).values([row | {"notice_id": notice_id} for row in rows]))
+    return notice_id
+
+
+async def approve(session: AsyncSession, notice_id: int, actor: str, now: datetime) -> bool:
+    """Mark a notice approved; False when it already was."""
+    statement = (
+        update(Notice)
+        .where(col(Notice.id) == notice_id, col(Notice.approved_at).is_(None))
+        .values(approved_by=actor, approved_at=now)
+    )
+    return (await session.exec(statement)).rowcount == 1
+
+
+async def create_campaign(
+    session: AsyncSession, number: str, sequence: int, notice_id: int, now: datetime
+) -> tuple[int, bool]:
+    """The campaign's id and whether it was created now."""
+    row = {"recall_number": number, "sequence": sequence, "notice_id": notice_id, "started_at": now}
+    made = await session.exec(insert(Campaign).values(row).on_conflict_do_nothing())
+    query = select(Campaign.id).where(col(Campaign.recall_number) == number, col(Campaign.sequence) == sequence)
+    return (await session.exec(query)).one() or 0, made.rowcount == 1
