@@ -6,14 +6,14 @@ MDR Art. 89(8) (field safety notice), NMPA Order 29 Art. 15.
 """
 
 import unicodedata
-from collections.abc import Iterable
-from datetime import date, datetime
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from domain.levels import MarketAction, RecallClass
 
@@ -36,33 +36,46 @@ class Depth(StrEnum):
 
 
 DEFAULT_LANGUAGE: Final = "en"
-_LONGEST_LINE = 500
-_LONGEST_BLOCK = 8000
+_LONGEST_LINE: Final = 500
+_LONGEST_BLOCK: Final = 8000
 
 
-def is_hidden(character: str) -> bool:
-    """Control, bidirectional and other invisible format characters: they can make text read differently."""
-    return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+_JOINERS: Final = "\u200c\u200d"  # zero-width (non-)joiner: spelling in several scripts
 
 
-def _line(text: str) -> str:
+def without_hidden(text: str, keep: str = "") -> str:
+    """Text without characters that make it read differently from what is stored.
+
+    Controls and line separators become spaces; bidirectional overrides, zero-width and other format
+    characters go. They come from master data and cannot be seen, so nobody could act on a refusal, and a
+    recall must not wait for them.
+    """
+    out = []
     for character in text:
-        if is_hidden(character):
-            raise ValueError(f"expected one line of visible text, found character U+{ord(character):04X}")
-    return text.strip()
+        category = unicodedata.category(character)
+        if character in keep or character in _JOINERS or category not in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
+            out.append(character)
+        elif category in {"Cc", "Zl", "Zp"}:
+            out.append(" ")
+    return "".join(out)
+
+
+def visible(text: str, limit: int = _LONGEST_LINE) -> str:
+    """One visible line."""
+    return " ".join(without_hidden(text).split())[:limit]
 
 
 def _block(text: str) -> str:
-    clean = text.replace("\r\n", "\n").strip()
-    for character in clean:
-        if is_hidden(character) and character not in "\n\t":
-            raise ValueError(f"expected visible text, found character U+{ord(character):04X}")
-    return clean
+    return without_hidden(text.replace("\r\n", "\n"), keep="\n\t").strip()
 
 
-Line = Annotated[str, Field(min_length=1, max_length=_LONGEST_LINE), AfterValidator(_line)]
-"""One line of visible text. Approved content is refused, not repaired: a person decides what it should say."""
-Block = Annotated[str, Field(min_length=1, max_length=_LONGEST_BLOCK), AfterValidator(_block)]
+def _if_text(clean: Callable[[str], str]) -> Callable[[Any], Any]:
+    return lambda value: clean(value) if isinstance(value, str) else value
+
+
+Line = Annotated[str, BeforeValidator(_if_text(visible)), Field(min_length=1, max_length=_LONGEST_LINE)]
+"""One line of visible text."""
+Block = Annotated[str, BeforeValidator(_if_text(_block)), Field(min_length=1, max_length=_LONGEST_BLOCK)]
 """Visible text of one or more paragraphs."""
 
 
@@ -143,16 +156,6 @@ class NoticeContext(_Frozen):
     def is_translated(self, language: str) -> bool:
         """Whether the free texts exist in this language."""
         return language == self.texts_language or language in self.translations
-
-
-def visible(text: str, limit: int = _LONGEST_LINE) -> str:
-    """A recipient's value as one visible line.
-
-    Unlike approved content these come from master data in bulk; a stray control character must not cost a
-    recipient the notice, so it is replaced by a space here.
-    """
-    spaced = "".join(" " if is_hidden(character) else character for character in text)
-    return " ".join(spaced.split())[:limit]
 
 
 class RecipientLot(_Frozen):
@@ -243,4 +246,9 @@ def best_language(tag: str, available: Iterable[str]) -> str:
 def _instant(moment: datetime | None, zone: str) -> str:
     if moment is None:
         return ""
-    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} ({zone})"
+    try:
+        local, name = moment.astimezone(ZoneInfo(zone)), zone
+    except (KeyError, ValueError):
+        # A wrong zone in the master data must not cost the recipient the notice.
+        local, name = moment.astimezone(UTC), "UTC"
+    return f"{local:%Y-%m-%d %H:%M} ({name})"

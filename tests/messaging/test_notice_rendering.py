@@ -1,0 +1,296 @@
+"""Notices: golden files, what the law wants in them, and values that try to be more than values."""
+
+import difflib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activities.notice_body import ApprovedBody, BodyError, combined_sha256, fill
+from activities.notice_rendering import NoticeRenderer, NoticeTemplateError
+from domain.channels import Channel
+from domain.levels import MarketAction, RecallClass
+from domain.notice_content import NoticeContext, NoticeKind, RecipientValues, best_language
+from domain.sms_segments import SmsEncoding, sms_size
+from tests.messaging.notices import CONTEXT, PRODUCT, RECIPIENT
+
+pytestmark = pytest.mark.unit
+GOLDEN = Path(__file__).parent / "golden"
+RENDERER = NoticeRenderer()
+EVERY = RENDERER.available()
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7 * 7 }}{% raw %}",
+    "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+    "⟦link⟧ ⟦#lots⟧x⟦/lots⟧ ⟦?link⟧",
+    "⟦⟦link⟧⟧⟦",
+    "${7*7} #{7*7} %(link)s {link}",
+    "a\r\nBcc: all@x.example\r\n\r\nbody",
+    "\u202edesrever\u202c \u2066hidden\u2069 zero\u200bwidth \ufeff",
+    "&lt;b&gt; &amp; ' \" <",
+]
+
+
+def changed(model: Any, **changes: Any) -> Any:
+    return type(model).model_validate({**model.model_dump(), **changes})
+
+
+def context_with(name: str) -> NoticeContext:
+    product = {**PRODUCT.model_dump(), "name": name, "manufacturer": name, "lots": [name]}
+    texts = {"reason": name, "hazard": name, "instructions": [name]}
+    context: NoticeContext = changed(CONTEXT, products=[product], texts=texts, translations={}, firm_name=name)
+    return context
+
+
+def recipient_with(name: str) -> RecipientValues:
+    lots = [{**lot.model_dump(), "product": name, "lot": name, "unit": name} for lot in RECIPIENT.lots]
+    recipient: RecipientValues = changed(RECIPIENT, recipient_name=name, contact_name=name, lots=lots)
+    return recipient
+
+
+@pytest.mark.parametrize(("kind", "channel", "language"), EVERY)
+def test_the_rendered_notice_equals_its_golden_file(kind: NoticeKind, channel: Channel, language: str) -> None:
+    out = RENDERER.preview(kind, channel, language, CONTEXT, RECIPIENT)
+    for part, content in (("subject", out.subject), ("txt", out.text), ("html", out.html)):
+        if content is None:
+            continue
+        path = GOLDEN / f"{kind}.{channel}.{language}.{part}"
+        if os.environ.get("RECALL_WRITE_GOLDEN"):
+            path.write_text(content)
+        expected = path.read_text()
+        diff = difflib.unified_diff(expected.splitlines(), content.splitlines(), "golden", "now", lineterm="")
+        assert content == expected, "\n".join(diff)
+
+
+def test_every_kind_exists_for_every_channel_and_language() -> None:
+    wanted = {(kind, channel, lang) for kind in NoticeKind for channel in Channel for lang in ("en", "zh-CN")}
+    assert set(EVERY) == wanted
+
+
+@pytest.mark.parametrize(("kind", "channel", "language"), EVERY)
+def test_no_notice_lacks_what_the_law_wants_in_it(kind: NoticeKind, channel: Channel, language: str) -> None:
+    out = RENDERER.preview(kind, channel, language, CONTEXT, RECIPIENT)
+    urgent = {"en": "URGENT: MEDICAL DEVICE RECALL", "zh-CN": "紧急：医疗器械召回通知"}[language]
+    for body in (out.text, out.html):
+        if body is None:
+            continue
+        for fact in (urgent, "RC-2026-000012", "SCMS-10-IE", RECIPIENT.link, CONTEXT.firm_phone):
+            assert fact in body
+    if channel is Channel.EMAIL:
+        assert out.subject is not None
+        assert urgent in out.subject
+        texts = CONTEXT.texts_in(language)
+        for body in (out.text, str(out.html)):
+            for fact in (
+                *PRODUCT.lots,
+                "05391516740012",
+                "1200",
+                "40.5",
+                texts.reason.splitlines()[0],
+                texts.hazard,
+                texts.instructions[0],
+                "2026-11-24 12:00 (Africa/Abidjan)",
+                "2026-01-02",
+                "2026-10-30",
+                "Dr. Q. Safe",
+            ):
+                assert fact in body
+        assert f"<strong>{urgent}</strong>" in str(out.html)
+
+
+@pytest.mark.parametrize(
+    ("recall_class", "action", "expected"),
+    [
+        (RecallClass.I, MarketAction.CORRECTION, "URGENT: MEDICAL DEVICE CORRECTION"),
+        (RecallClass.II, MarketAction.FSCA, "URGENT: FIELD SAFETY NOTICE"),
+        (RecallClass.III, MarketAction.REMOVAL, "MEDICAL DEVICE RECALL"),
+        (RecallClass.III, MarketAction.MARKET_WITHDRAWAL, "MEDICAL DEVICE MARKET WITHDRAWAL"),
+    ],
+)
+def test_class_and_action_choose_the_marking(recall_class: RecallClass, action: MarketAction, expected: str) -> None:
+    context = changed(CONTEXT, recall_class=recall_class, market_action=action)
+    body = RENDERER.render_for_approval(NoticeKind.INITIAL, Channel.EMAIL, "en", context)
+    assert body.text.splitlines()[0] == expected
+
+
+def test_texts_without_a_translation_are_printed_and_marked_as_the_original() -> None:
+    context = changed(CONTEXT, translations={})
+    body = RENDERER.render_for_approval(NoticeKind.INITIAL, Channel.EMAIL, "zh-CN", context)
+    assert "【以下为原文，语言：en】" in body.text
+    assert CONTEXT.texts.hazard in body.text
+    assert '<div lang="en">' in str(body.html)
+    english = RENDERER.render_for_approval(NoticeKind.INITIAL, Channel.EMAIL, "en", context)
+    assert "Original text" not in english.text
+
+
+def test_a_drill_says_so_first() -> None:
+    out = RENDERER.preview(NoticeKind.INITIAL, Channel.SMS, "en", changed(CONTEXT, drill=True), RECIPIENT)
+    assert out.text.startswith("DRILL")
+
+
+@pytest.mark.parametrize("kind", list(NoticeKind))
+def test_a_text_message_takes_few_segments(kind: NoticeKind) -> None:
+    english = sms_size(RENDERER.preview(kind, Channel.SMS, "en", CONTEXT, RECIPIENT).text)
+    chinese = sms_size(RENDERER.preview(kind, Channel.SMS, "zh-CN", CONTEXT, RECIPIENT).text)
+    assert (english.encoding, chinese.encoding) == (SmsEncoding.GSM_7, SmsEncoding.UCS_2)
+    assert english.segments <= 3
+    assert chinese.segments <= 4
+
+
+def test_many_lots_are_counted_and_the_recipients_own_are_still_listed() -> None:
+    product = {**PRODUCT.model_dump(), "lots": [f"L{n}" for n in range(501)]}
+    context = changed(CONTEXT, products=[product])
+    for language in ("en", "zh-CN"):
+        out = RENDERER.preview(NoticeKind.INITIAL, Channel.EMAIL, language, context, RECIPIENT)
+        assert "501" in out.text
+        assert "L499" not in out.text
+        assert "SCMS-10-IE" in out.text
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize(("kind", "channel", "language"), [e for e in EVERY if e[0] is NoticeKind.INITIAL])
+def test_a_hostile_name_stays_a_name(kind: NoticeKind, channel: Channel, language: str, name: str) -> None:
+    plain = RENDERER.preview(kind, channel, language, context_with("x"), recipient_with("x"))
+    out = RENDERER.preview(kind, channel, language, context_with(name), recipient_with(name))
+    if out.html is not None and plain.html is not None:
+        for mark in ("<", ">", "href=", "</tr>"):
+            assert out.html.count(mark) - plain.html.count(mark) == (name.count("href=") if mark == "href=" else 0)
+    assert out.subject is None or len(out.subject.splitlines()) == 1
+    assert out.text.count(RECIPIENT.link) == plain.text.count(RECIPIENT.link)
+    for text in (out.text, out.subject or "", out.html or ""):
+        assert "49" not in text.replace("7*7", "")
+        assert not set("\u202e\u202c\u2066\u2069\u200b\ufeff") & set(text)
+    if channel is Channel.EMAIL and "\n" not in name and name.isprintable():
+        assert name in out.text
+
+
+@given(name=st.text(min_size=1, max_size=60).filter(lambda text: text.strip().isprintable() and text.strip()))
+def test_any_printable_name_appears_unchanged_in_the_text(name: str) -> None:
+    wanted = " ".join(name.split())
+    for context, recipient in ((context_with(name), RECIPIENT), (CONTEXT, recipient_with(name))):
+        out = RENDERER.preview(NoticeKind.INITIAL, Channel.EMAIL, "en", context, recipient)
+        assert wanted in out.text
+
+
+def test_filling_changes_nothing_but_the_slots() -> None:
+    body = RENDERER.render_for_approval(NoticeKind.REMINDER, Channel.EMAIL, "en", CONTEXT)
+    mine, other = fill(body, RECIPIENT), fill(body, recipient_with("Other"))
+    mine_lines, other_lines = mine.text.splitlines(), other.text.splitlines()
+    differing = [a for a, b in zip(mine_lines, other_lines, strict=True) if a != b]
+    assert len(differing) == 6  # recipient, contact, and two lines for each of two lots
+    assert fill(body, RECIPIENT) == mine
+
+
+def test_an_empty_value_hides_its_sentence() -> None:
+    bare = changed(RECIPIENT, respond_by=None, contact_name="", first_notice_on=None, lots=[])
+    out = RENDERER.preview(NoticeKind.REMINDER, Channel.EMAIL, "en", CONTEXT, bare)
+    for gone in ("Please answer by", "Attention:", "to our notice of", "Our records show these deliveries"):
+        assert gone not in out.text
+        assert gone not in str(out.html)
+
+
+def test_an_unknown_time_zone_falls_back_to_utc() -> None:
+    for zone in ("Mars/Olympus", "../../etc/passwd", ""):
+        out = RENDERER.preview(NoticeKind.INITIAL, Channel.EMAIL, "en", CONTEXT, changed(RECIPIENT, time_zone=zone))
+        assert "2026-11-24 12:00 (UTC)" in out.text
+
+
+def test_a_stored_body_comes_back_and_any_change_is_noticed() -> None:
+    body = RENDERER.render_for_approval(NoticeKind.INITIAL, Channel.EMAIL, "zh-CN", CONTEXT)
+    stored = body.as_json()
+    assert ApprovedBody.from_json(stored) == body
+    for field in ("subject", "text", "html", "kind", "language"):
+        with pytest.raises(BodyError, match="changed after approval"):
+            ApprovedBody.from_json({**stored, field: str(stored[field]) + " "})
+    with pytest.raises(BodyError):
+        ApprovedBody.from_json({"text": "x"})
+
+
+def test_the_same_facts_give_the_same_hash_and_other_facts_another() -> None:
+    def digest(context: NoticeContext) -> str:
+        return combined_sha256([RENDERER.render_for_approval(*one, context) for one in EVERY])
+
+    assert digest(CONTEXT) == digest(CONTEXT)
+    assert digest(CONTEXT) != digest(changed(CONTEXT, version=2))
+    bodies = [RENDERER.render_for_approval(*one, CONTEXT) for one in EVERY]
+    assert combined_sha256(bodies) == combined_sha256(bodies[::-1])
+
+
+def custom(folder: Path, source: str) -> NoticeRenderer:
+    (folder / "initial").mkdir()
+    (folder / "initial" / "sms.en.txt.j2").write_text(source)
+    return NoticeRenderer(folder)
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("{{ slot('salary') }}", "salary"),
+        ("{{ slot('lot.number') }}", "lot.number"),
+        ("{{ each('lots') }}{{ slot('lot.number') }}", "not closed"),
+        ("{{ end('lots') }}", "not open"),
+        ("{{ each('lots') }}{{ each('lots') }}{{ end('lots') }}{{ end('lots') }}", "misplaced"),
+        ("{{ n.no_such_fact }}", "no_such_fact"),
+        ("{{ missing }}", "missing"),
+        ("{% if %}", "initial/sms.en.txt.j2"),
+        ("{{ n.__class__.__init__.__globals__ }}", "unsafe"),
+    ],
+)
+def test_a_broken_template_is_refused_when_it_is_rendered(tmp_path: Path, source: str, complaint: str) -> None:
+    with pytest.raises(NoticeTemplateError, match=complaint):
+        custom(tmp_path, source).render_for_approval(NoticeKind.INITIAL, Channel.SMS, "en", CONTEXT)
+
+
+def test_a_missing_language_is_named() -> None:
+    with pytest.raises(NoticeTemplateError, match="fr"):
+        RENDERER.render_for_approval(NoticeKind.INITIAL, Channel.SMS, "fr", CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("tag", "language"),
+    [
+        ("en", "en"),
+        ("en-GB", "en"),
+        ("zh-CN", "zh-CN"),
+        ("zh_cn", "zh-CN"),
+        ("zh", "zh-CN"),
+        ("fr-CI", "en"),
+        ("", "en"),
+    ],
+)
+def test_the_language_is_the_nearest_there_is(tag: str, language: str) -> None:
+    assert best_language(tag, RENDERER.languages(NoticeKind.INITIAL, Channel.EMAIL)) == language
+
+
+@pytest.mark.parametrize(
+    "link", ["javascript:alert(1)", "http://x/ y", 'http://x/"onclick=', "http://x/\nBcc:", "//x", ""]
+)
+def test_only_a_web_address_can_be_the_link(link: str) -> None:
+    with pytest.raises(ValueError, match="link"):
+        changed(RECIPIENT, link=link)
+
+
+def _sizes() -> Iterator[tuple[str, SmsEncoding, int, int]]:
+    yield "", SmsEncoding.GSM_7, 0, 1
+    yield "a" * 160, SmsEncoding.GSM_7, 160, 1
+    yield "a" * 161, SmsEncoding.GSM_7, 161, 2
+    yield "a" * 306, SmsEncoding.GSM_7, 306, 2
+    yield "€" * 80, SmsEncoding.GSM_7, 160, 1
+    yield "a" * 152 + "€" * 77, SmsEncoding.GSM_7, 306, 3  # an escape pair is never split
+    yield "召" * 70, SmsEncoding.UCS_2, 70, 1
+    yield "召" * 71, SmsEncoding.UCS_2, 71, 2
+    yield "😀" * 35, SmsEncoding.UCS_2, 70, 1
+    yield "a–b", SmsEncoding.UCS_2, 3, 1
+
+
+@pytest.mark.parametrize(("text", "encoding", "units", "segments"), list(_sizes()))
+def test_segments_are_counted_as_the_networks_count(
+    text: str, encoding: SmsEncoding, units: int, segments: int
+) -> None:
+    size = sms_size(text)
+    assert (size.encoding, size.units, size.segments) == (encoding, units, segments)
