@@ -6,7 +6,7 @@ know comes with the answer (design promise 5). `trace_scope` stores the result a
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -156,7 +156,8 @@ async def trace_sites(
     rows = await _select(session, trace_sql.SITES, lot_ids, window, {})
     if window is None:
         return tuple(TracedSite(*row) for row in rows)
-    return tuple(TracedSite(**(row._mapping | ({} if row.is_counted else {"on_hand": None}))) for row in rows)
+    sites = (TracedSite(*row) for row in rows)
+    return tuple(site if site.is_counted else replace(site, on_hand=None) for site in sites)
 
 
 async def trace_gaps(

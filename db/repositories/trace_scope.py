@@ -4,7 +4,6 @@ Repeating a scope version with nothing new on record changes no row; with new mo
 the difference is added. Nobody who was once a consignee is removed here: that is a signed decision of its own.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -84,7 +83,7 @@ stored AS (
         SELECT FROM scope_gap old WHERE old.recall_number = :recall_number AND old.scope_version = :scope_version
            AND old.kind = found.kind AND old.detail = found.detail)
 )
-SELECT kind, count(*) FROM (
+SELECT kind, count(*) AS number FROM (
     SELECT kind FROM found
     UNION ALL
     SELECT kind FROM scope_gap WHERE recall_number = :recall_number AND scope_version = :scope_version
@@ -119,10 +118,15 @@ async def materialise_scope(
     found = (await connection.execute(text(_CONSIGNEES), scope | {"now": now})).one()
     limits = {"stale_after": stale_after, "arrival_margin": arrival_margin}
     undated = {"undated": await undated_roots(session, criteria), "computed": list(COMPUTED_GAPS)}
-    gaps: Mapping[str, int] = dict((await connection.execute(text(_GAPS), scope | limits | undated)).tuples().all())
+    gap_rows = (await connection.execute(text(_GAPS), scope | limits | undated)).all()
     lots = await connection.execute(
         text("SELECT count(*) FROM scope_lot WHERE recall_number = :recall_number AND scope_version = :scope_version"),
         scope,
     )
     figures: dict[str, Any] = dict(found._mapping)
-    return ScopeSummary(lots=lots.scalar_one(), gaps=dict(gaps), added_consignees=figures.pop("added"), **figures)
+    return ScopeSummary(
+        lots=lots.scalar_one(),
+        gaps={row.kind: row.number for row in gap_rows},
+        added_consignees=figures.pop("added"),
+        **figures,
+    )

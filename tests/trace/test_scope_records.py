@@ -1,0 +1,176 @@
+"""A recall's scope as records: who is a consignee, with which quantities, and what repeating changes."""
+
+import random
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+
+from db.engine import SessionFactory
+from db.repositories import trace
+from domain.scope import LotRef, ScopeCriteria, ScopeSummary
+from tests.support.chain import Chain, day
+from tests.support.recalls import write_recall
+from tests.support.servers import PostgresForTests
+from tests.trace import oracle
+from tests.trace.random_chain import random_chain
+
+pytestmark = pytest.mark.db
+NUMBER = "RC-2026-000001"
+
+
+def named(chain: Chain, lots: Sequence[int]) -> ScopeCriteria:
+    rows = [chain.lots[lot] for lot in lots]
+    return ScopeCriteria(lots=tuple(LotRef(product_code=f"P{r.product}", number=r.number) for r in rows))
+
+
+async def store(db: SessionFactory, criteria: ScopeCriteria, *, version: int = 1, number: str = NUMBER) -> ScopeSummary:
+    async with db.begin() as session:
+        return await trace.materialise_scope(session, number, version, criteria, day(500))
+
+
+def rows(postgres: PostgresForTests, query: str, *binds: object) -> list[tuple[Any, ...]]:
+    with psycopg.connect(postgres.owner_url) as connection:
+        return connection.execute(query, binds or None).fetchall()
+
+
+def dump(postgres: PostgresForTests) -> list[list[tuple[Any, ...]]]:
+    tables = ("scope_lot", "scope_gap", "consignee", "consignee_lot")
+    return [rows(postgres, f"SELECT t.*, t.xmin FROM {table} t ORDER BY 1, 2, 3") for table in tables]  # noqa: S608
+
+
+CONSIGNEES = """
+SELECT partner_id, lot_id, shipped, returned FROM consignee JOIN consignee_lot ON consignee_id = consignee.id
+WHERE recall_number = %s
+"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_consignees_and_quantities_of_random_chains_are_those_of_the_oracle(
+    db: SessionFactory, clean_db: PostgresForTests, seed: int
+) -> None:
+    for n in range(40):
+        chain = random_chain(9_000 + seed * 40 + n, base=1 + n * 1000)
+        chain.write(clean_db.owner_url)
+        number = write_recall(clean_db.owner_url, f"RC-2026-{n + 1:06}")
+        rng = random.Random(n)  # noqa: S311 - a seed, not a secret
+        roots = rng.sample(sorted(chain.lots), min(2, len(chain.lots)))
+        summary = await store(db, named(chain, roots), number=number)
+        depths = oracle.reach(chain, roots)
+        expected = oracle.consignees(chain, set(depths))
+        found = {(p, lot): (shipped, back) for p, lot, shipped, back in rows(clean_db, CONSIGNEES, number)}
+        assert found == expected, f"graph {n}"
+        scope = rows(clean_db, "SELECT lot_id, depth, root FROM scope_lot WHERE recall_number = %s", number)
+        assert {(lot, depth) for lot, depth, _ in scope} == set(depths.items())
+        assert {lot for lot, _, root in scope if root} == set(roots)
+        assert summary.lots == len(depths)
+        assert summary.consignees == len({partner for partner, _ in expected}) == summary.added_consignees
+        gaps = rows(clean_db, "SELECT kind, count(*) FROM scope_gap WHERE recall_number = %s GROUP BY 1", number)
+        assert summary.gaps == dict(gaps)
+
+
+@pytest.fixture
+def passed_on() -> tuple[Chain, dict[str, int]]:
+    """Plant -> distributor (two sites) -> hospital; the distributor keeps nothing, the hospital returns some."""
+    chain = Chain()
+    plant = chain.place("own", "manufacturer")
+    centre = chain.place("customer", "distributor", country="DE")
+    branch = chain.place("customer", "distributor", partner=centre)
+    hospital = chain.place("customer", "hospital", country="CN")
+    raw, lot = (chain.lot(chain.product()) for _ in range(2))
+    chain.step(raw, lot, 5)
+    chain.move("shipment", lot, 100, plant, centre, delivered=True)
+    chain.move("shipment", lot, 40, centre, branch, delivered=True)
+    chain.move("shipment", lot, 60, centre, hospital, delivered=True)
+    chain.move("shipment", lot, 40, branch, hospital, delivered=True)
+    chain.move("return", lot, 30, hospital, plant)
+    return chain, {"raw": raw, "lot": lot, "centre": centre, "hospital": hospital, "plant": plant, "branch": branch}
+
+
+async def test_a_distributor_that_passed_everything_on_is_told_and_so_is_the_receiver(
+    db: SessionFactory, clean_db: PostgresForTests, passed_on: tuple[Chain, dict[str, int]]
+) -> None:
+    chain, ids = passed_on
+    chain.write(clean_db.owner_url)
+    write_recall(clean_db.owner_url)
+    summary = await store(db, named(chain, [ids["raw"]]))
+    found = {(p, lot): (shipped, back) for p, lot, shipped, back in rows(clean_db, CONSIGNEES, NUMBER)}
+    assert found == {
+        (ids["centre"], ids["lot"]): (Decimal(100), Decimal(0)),  # its own transfer of 40 is not received twice
+        (ids["hospital"], ids["lot"]): (Decimal(100), Decimal(30)),
+    }
+    tiers = dict(rows(clean_db, "SELECT partner_id, tier FROM consignee"))
+    assert tiers == {ids["centre"]: 1, ids["hospital"]: 2}
+    assert summary.quantity == Decimal(100)
+    assert summary.returned == Decimal(30)
+    assert (summary.lots, summary.consignees, summary.sites) == (2, 2, 3)
+    assert summary.countries == ("CN", "DE")
+
+
+async def test_storing_the_same_scope_again_changes_no_row(
+    db: SessionFactory, clean_db: PostgresForTests, passed_on: tuple[Chain, dict[str, int]]
+) -> None:
+    chain, ids = passed_on
+    chain.move("receipt", None, 7, None, ids["hospital"], product=chain.lots[ids["lot"]].product)
+    chain.write(clean_db.owner_url)
+    write_recall(clean_db.owner_url)
+    first = await store(db, named(chain, [ids["raw"]]))
+    before = dump(clean_db)
+    again = await store(db, named(chain, [ids["raw"]]))
+    assert dump(clean_db) == before
+    assert again.added_consignees == 0
+    assert again.model_copy(update={"added_consignees": first.added_consignees}) == first
+    assert before[1]  # the receipt without a lot is among the gaps
+
+
+async def test_a_wider_scope_adds_only_the_difference(
+    db: SessionFactory, clean_db: PostgresForTests, passed_on: tuple[Chain, dict[str, int]]
+) -> None:
+    chain, ids = passed_on
+    other, clinic = chain.lot(chain.product()), chain.place("customer", "hospital")
+    chain.move("shipment", other, 5, ids["plant"], clinic, delivered=True)
+    chain.move("shipment", other, 6, ids["plant"], ids["hospital"], delivered=True)
+    chain.write(clean_db.owner_url)
+    write_recall(clean_db.owner_url)
+    await store(db, named(chain, [ids["lot"]]))
+    with psycopg.connect(clean_db.owner_url) as connection:
+        connection.execute("UPDATE consignee SET state = 'answered', step = 2")
+    wider = await store(db, named(chain, [ids["lot"], other]), version=2)
+    assert wider.added_consignees == 1
+    states = dict(rows(clean_db, "SELECT partner_id, state FROM consignee"))
+    assert states == {ids["centre"]: "answered", ids["hospital"]: "answered", clinic: "open"}
+    assert len(rows(clean_db, "SELECT FROM scope_lot WHERE scope_version = 1")) == 1
+    assert len(rows(clean_db, "SELECT FROM scope_lot WHERE scope_version = 2")) == 2
+
+
+async def test_a_shipment_that_becomes_known_later_replaces_a_stated_quantity(
+    db: SessionFactory, clean_db: PostgresForTests, passed_on: tuple[Chain, dict[str, int]]
+) -> None:
+    chain, ids = passed_on
+    chain.write(clean_db.owner_url)
+    write_recall(clean_db.owner_url)
+    await store(db, named(chain, [ids["lot"]]))
+    with psycopg.connect(clean_db.owner_url) as connection:
+        connection.execute("UPDATE consignee_lot SET stated = true, shipped = 1 WHERE consignee_id = 1")
+    await store(db, named(chain, [ids["lot"]]))
+    assert rows(clean_db, "SELECT shipped, stated FROM consignee_lot WHERE consignee_id = 1") == [(Decimal(100), False)]
+
+
+async def test_a_gap_that_new_data_closes_disappears_and_a_recorded_event_stays(
+    db: SessionFactory, clean_db: PostgresForTests, passed_on: tuple[Chain, dict[str, int]]
+) -> None:
+    chain, ids = passed_on
+    chain.move("receipt", None, 7, None, ids["hospital"], product=chain.lots[ids["lot"]].product)
+    chain.write(clean_db.owner_url)
+    write_recall(clean_db.owner_url)
+    assert (await store(db, named(chain, [ids["lot"]]))).gaps == {"no_lot_receipt": 1}
+    with psycopg.connect(clean_db.owner_url) as connection:
+        connection.execute("UPDATE movement SET lot_id = %s WHERE lot_id IS NULL", [ids["lot"]])
+        connection.execute(
+            "INSERT INTO scope_gap (recall_number, scope_version, kind, detail) "
+            "VALUES (%s, 1, 'shipped_under_hold', '{}')",
+            [NUMBER],
+        )
+    assert (await store(db, named(chain, [ids["lot"]]))).gaps == {"broken_link": 1, "shipped_under_hold": 1}
