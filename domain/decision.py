@@ -77,7 +77,7 @@ Condition = StrictBool | StrictStr | tuple[StrictStr, ...] | Range
 class Rule(BaseModel):
     """One line of a decision table; all of its conditions must hold, none means always."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
     when: dict[str, Condition]

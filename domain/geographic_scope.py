@@ -7,8 +7,12 @@ outside the recalling firm's country. What is not known is read as the wider sco
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
+
+_NO_COUNTRY: Final = "ZZ"
+"""ISO 3166's user-assigned code for "unknown"."""
 
 
 class GeographicScope(StrEnum):
@@ -33,22 +37,24 @@ class ScopeFinding(BaseModel):
 
 
 def geographic_scope(
-    places: Iterable[tuple[str, str | None]],
+    places: Iterable[tuple[str | None, str | None]],
     firm_country: str,
     region_groups: Mapping[str, Mapping[str, str]] | None = None,
 ) -> ScopeFinding:
     """The scope from the places of all consignees.
 
     Args:
-        places: (ISO country code, region or None) of each consignee; repeats are fine.
+        places: (ISO country code, region) of each consignee, None where not on record; repeats are fine.
         firm_country: ISO code of the recalling firm's country.
         region_groups: per country, region to the larger area it belongs to; regions of one area are
             "regional". Without it, two or more regions are "national".
     """
     regions: dict[str, set[str]] = defaultdict(set)
     unknown: dict[str, int] = defaultdict(int)
+    without_country = 0
     for country, region in places:
-        code = country.strip().upper()
+        code = (country or "").strip().upper() or _NO_COUNTRY
+        without_country += code == _NO_COUNTRY
         if region and region.strip():
             regions[code].add(region.strip())
         else:
@@ -58,12 +64,20 @@ def geographic_scope(
     countries = tuple(sorted(regions))
     if not countries:
         return ScopeFinding(scope=GeographicScope.NONE, reasons=("the trace found no consignee",), countries=())
-    if abroad := [code for code in countries if code != home]:
-        shown = ", ".join(abroad[:10]) + (f" and {len(abroad) - 10} more" if len(abroad) > 10 else "")
-        reason = f"consignees in {len(abroad)} countries outside the firm's country {home}: {shown}"
-        return ScopeFinding(scope=GeographicScope.GLOBAL, reasons=(reason,), countries=countries)
+    if reasons := _abroad(countries, home, without_country):
+        return ScopeFinding(scope=GeographicScope.GLOBAL, reasons=reasons, countries=countries)
     scope, reasons = _within(home, regions[home], unknown[home], (region_groups or {}).get(home, {}))
     return ScopeFinding(scope=scope, reasons=reasons, countries=countries)
+
+
+def _abroad(countries: tuple[str, ...], home: str, without_country: int) -> tuple[str, ...]:
+    reasons = []
+    if abroad := [code for code in countries if code not in (home, _NO_COUNTRY)]:
+        shown = ", ".join(abroad[:10]) + (f" and {len(abroad) - 10} more" if len(abroad) > 10 else "")
+        reasons.append(f"consignees in {len(abroad)} countries outside the firm's country {home}: {shown}")
+    if _NO_COUNTRY in countries:
+        reasons.append(f"{without_country} consignees have no country on record, so the wider scope counts")
+    return tuple(reasons)
 
 
 def _within(

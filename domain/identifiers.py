@@ -146,7 +146,7 @@ def _elements(raw: str) -> GS1ElementStrings:
 def _fields(raw: str) -> dict[str, GS1ElementString]:
     try:
         elements = _elements(raw)
-    except (BiipException, ValueError) as error:
+    except (BiipException, ValueError, IndexError) as error:  # biip raises IndexError on a lone "]"
         raise IdentifierError(f"code {raw[:60]!r}: {error}") from error
     fields: dict[str, GS1ElementString] = {}
     for element in elements:

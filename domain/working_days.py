@@ -5,8 +5,9 @@ days off cannot be derived from a rule, and a deadline over an unknown year woul
 """
 
 from datetime import date, timedelta
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
 
 class CalendarError(ValueError):
@@ -17,6 +18,11 @@ class CalendarYearMissingError(CalendarError):
     """The calendar has no table for the year asked about; the message says what to add."""
 
 
+# Sets have no order; written sorted, the same calendar is always the same text.
+Days = Annotated[frozenset[date], PlainSerializer(sorted, return_type=list[date])]
+Years = Annotated[frozenset[int], PlainSerializer(sorted, return_type=list[int])]
+
+
 class WorkingDays(BaseModel):
     """Which days are working days, for the years listed."""
 
@@ -24,10 +30,10 @@ class WorkingDays(BaseModel):
 
     name: str
     source: str
-    years: frozenset[int] = Field(min_length=1)
-    days_off: frozenset[date] = frozenset()
+    years: Years = Field(min_length=1)
+    days_off: Days = frozenset()
     """Holidays; those on a weekend may be listed, they change nothing."""
-    working_weekends: frozenset[date] = frozenset()
+    working_weekends: Days = frozenset()
     """Saturdays and Sundays worked to make up for a bridge day."""
 
     @model_validator(mode="after")

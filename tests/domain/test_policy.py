@@ -169,6 +169,12 @@ def test_a_pinned_profile_survives_json_with_the_same_hash(policies: dict[str, P
     assert len(json.dumps(kept).encode()) < 32 * 1024
 
 
+@pytest.mark.parametrize("by_alias", [True, False])
+def test_a_profile_survives_the_journey_through_a_workflow_payload(policies: dict[str, Policy], by_alias: bool) -> None:
+    for policy in policies.values():
+        assert Policy.model_validate_json(policy.model_dump_json(by_alias=by_alias)) == policy
+
+
 def test_comments_do_not_change_the_hash_and_a_figure_does() -> None:
     text = policy_text("us-fda")
     original = policy_hash(parse_policy(text))
