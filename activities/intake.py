@@ -8,7 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
-from db.repositories import audit, recalls, trace
+from db.repositories import audit, recalls, trace_scope
 from domain.policy import Policy
 from domain.policy_parts import HumanStep
 from domain.scope import ScopeCriteria, UnknownScope
@@ -95,7 +95,7 @@ class IntakeActivities:
             recall = await recalls.get(session, ref.number, lock=True)
             criteria = ScopeCriteria.model_validate(recall.suspect)
             try:
-                found = await trace.materialise_scope(session, ref.number, ref.scope_version, criteria, ref.now)
+                found = await trace_scope.materialise_scope(session, ref.number, ref.scope_version, criteria, ref.now)
             except UnknownScope as error:
                 raise ApplicationError(str(error), type="UnknownScope", non_retryable=True) from error
             lines = await recalls.product_lines(session, ref.number, ref.scope_version)
