@@ -10,6 +10,7 @@ Used from activities and the API, not from workflow code.
 
 from collections.abc import Iterable
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final
 
 import holidays
@@ -24,8 +25,8 @@ EEA_STATES: Final = frozenset(_STATES.split())
 """States that apply the MDR: the 27 members of the EU and IS, LI, NO."""
 
 
-def _from_library(name: str, country: str, years: Iterable[int]) -> WorkingDays:
-    wanted = frozenset(years)
+@lru_cache(maxsize=64)
+def _from_library(name: str, country: str, wanted: frozenset[int]) -> WorkingDays:
     # A holiday of 1 January can be observed on 31 December before, so one more year is asked for.
     table = holidays.country_holidays(country, years=[*wanted, max(wanted) + 1])
     return WorkingDays(
@@ -38,7 +39,7 @@ def _from_library(name: str, country: str, years: Iterable[int]) -> WorkingDays:
 
 def us_federal(years: Iterable[int]) -> WorkingDays:
     """US federal holidays as observed, for `years`."""
-    return _from_library(WorkingCalendar.US_FEDERAL, "US", years)
+    return _from_library(WorkingCalendar.US_FEDERAL, "US", frozenset(years))
 
 
 def member_state(state: str, years: Iterable[int]) -> WorkingDays:
@@ -49,9 +50,10 @@ def member_state(state: str, years: Iterable[int]) -> WorkingDays:
     """
     if state not in EEA_STATES:
         raise CalendarError(f"{state!r} does not apply the MDR; expected one of {', '.join(sorted(EEA_STATES))}")
-    return _from_library(f"{WorkingCalendar.EU_MEMBER_STATE}:{state}", state, years)
+    return _from_library(f"{WorkingCalendar.EU_MEMBER_STATE}:{state}", state, frozenset(years))
 
 
+@lru_cache(maxsize=8)
 def parse_calendar_table(text: str) -> WorkingDays:
     """A calendar from its YAML table (`schema: working-days/1`, one entry per year).
 

@@ -110,17 +110,19 @@ def parse_device_code(text: str) -> DeviceCode:
     if "01" not in fields and "02" not in fields:
         found = ", ".join(f"({ai})" for ai in fields) or "nothing"
         raise IdentifierError(f"code {raw[:60]!r}: no GTIN (01) in it, found {found}")
-    main = fields.get("01") or fields["02"]
-    count = fields.get("37") or fields.get("30")
+    if "01" in fields and "02" in fields:
+        raise IdentifierError(f"code {raw[:60]!r}: both (01) and (02) in it, so it is unclear which goods are meant")
+    contained = "02" in fields
+    count = fields.get("37" if contained else "30")
     return DeviceCode(
         raw=raw,
-        gtin=normalise_gtin(main.value),
+        gtin=normalise_gtin(fields["02" if contained else "01"].value),
         lot=_value(fields, "10"),
         serial=_value(fields, "21"),
         expiry=_date(fields, "17"),
         produced=_date(fields, "11"),
         count=int(count.value) if count else None,
-        contained="01" not in fields,
+        contained=contained,
     )
 
 

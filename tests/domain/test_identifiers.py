@@ -91,6 +91,7 @@ def test_a_logistic_label_gives_the_goods_inside_and_their_count() -> None:
         ("(01)09506000134353(10)L1", r"field \(01\).*check digit"),
         (f"01{GTIN}17261399", "17"),
         (f"(01){GTIN}(10)A(10)B", "given twice"),
+        (f"(01){GTIN}(02){GTIN}(37)5", "unclear which goods"),
         ("hello", "hello"),
         (f"(01){GTIN}(10)" + "L" * 21, "code"),
         ("https://example.com/nothing", "code"),
@@ -134,6 +135,29 @@ def test_real_gudid_devices_have_gtins_except_for_the_few_known_wrong_ones() -> 
                     wrong += 1
     assert good > 20_000
     assert wrong < good / 1000
+
+
+def test_the_vectors_of_gs1_that_carry_a_gtin_are_read_or_refused_as_gs1_says() -> None:
+    path = SHARED / "gs1_syntax_vectors.jsonl"
+    if not path.exists():
+        pytest.skip(f"vectors not there: {path.name} in shared/data/udi")
+    single_fields = ("test_parseAIdata", "test_processAIdata", "test_testProcessScanData")
+    read = refused = 0
+    for line in path.read_text(encoding="utf-8").splitlines():
+        vector = json.loads(line)
+        scan = vector["input"].replace("^", "\x1d")
+        if not (scan.startswith(("(01)", "\x1d01")) or (scan.startswith("http") and "/01/" in scan)):
+            continue
+        if vector["should_succeed"]:
+            assert parse_device_code(scan).gtin.lstrip("0") in scan
+            read += 1
+        elif vector["should_succeed"] is False and vector["test"] in single_fields:
+            # Which fields may stand together, and the finer rules of links, are not ours to judge.
+            with pytest.raises(IdentifierError):
+                parse_device_code(scan)
+            refused += 1
+    assert read >= 20, (read, refused)
+    assert refused >= 3, (read, refused)
 
 
 def gs1_identifiers(record: dict[str, Any]) -> list[str]:
