@@ -1,0 +1,290 @@
+"""The mapping file: one YAML document that says how a sender's file becomes our records.
+
+There is one schema per kind of import. `load_mapping` refuses what it does not know with the path of the key
+(`columns.lot: ...`), before any file is read.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+
+from imports.errors import ImportRefusedError
+from imports.mapping_parts import (
+    ColumnSpec,
+    CreateLot,
+    CreatePlace,
+    CreateProduct,
+    DateOptions,
+    Factor,
+    FileOptions,
+    NumberOptions,
+    PackageColumns,
+    Part,
+    PartnerAttributes,
+    ProductAttributes,
+)
+
+
+class MovementColumns(Part):
+    """Fields of a movement. `unit` or `factor` says how the quantity becomes units of use."""
+
+    kind: ColumnSpec
+    product: ColumnSpec
+    lot: ColumnSpec | None = None
+    site: ColumnSpec | None = None
+    """Location code of the manufacturing site; part of the lot's identity."""
+    from_: ColumnSpec | None = Field(default=None, alias="from")
+    to: ColumnSpec | None = None
+    quantity: ColumnSpec
+    unit: ColumnSpec | None = None
+    factor: ColumnSpec | None = None
+    delivered: ColumnSpec | None = None
+    occurred_at: ColumnSpec
+    document_no: ColumnSpec | None = None
+
+
+class GenealogyColumns(Part):
+    """Fields of a genealogy link; the quantity is of the input lot."""
+
+    input_product: ColumnSpec
+    input_lot: ColumnSpec
+    input_site: ColumnSpec | None = None
+    output_product: ColumnSpec
+    output_lot: ColumnSpec
+    output_site: ColumnSpec | None = None
+    quantity: ColumnSpec
+    unit: ColumnSpec | None = None
+    factor: ColumnSpec | None = None
+    occurred_at: ColumnSpec | None = None
+
+
+class StockColumns(Part):
+    """Fields of a stock position as counted at `as_of`."""
+
+    product: ColumnSpec
+    lot: ColumnSpec
+    site: ColumnSpec | None = None
+    location: ColumnSpec
+    quantity: ColumnSpec
+    """On hand."""
+    reserved: ColumnSpec | None = None
+    unit: ColumnSpec | None = None
+    factor: ColumnSpec | None = None
+    as_of: ColumnSpec
+
+
+class ProductColumns(ProductAttributes):
+    """Fields of a product."""
+
+    code: ColumnSpec
+
+
+class PartnerColumns(PartnerAttributes):
+    """Fields of a partner, and of one location of it when the row has one."""
+
+    code: ColumnSpec
+    location: ColumnSpec | None = None
+    location_name: ColumnSpec | None = None
+    custody: ColumnSpec | None = None
+    location_gln: ColumnSpec | None = None
+
+    @model_validator(mode="after")
+    def _whole_location(self) -> "PartnerColumns":
+        if (self.location is None) != (self.location_name is None) or (self.location is None) != (self.custody is None):
+            raise ValueError("location, location_name and custody go together")
+        return self
+
+
+class ContactColumns(Part):
+    """Fields of a contact of a partner on record."""
+
+    partner: ColumnSpec
+    position: ColumnSpec
+    name: ColumnSpec
+    role: ColumnSpec
+    email: ColumnSpec | None = None
+    phone: ColumnSpec | None = None
+    phone_region: ColumnSpec | None = None
+    """ISO country of national phone numbers; without it numbers must be international (+...)."""
+    channels: ColumnSpec
+    """Channels in the order of preference, separated by `;`."""
+
+
+class MovementCreate(Part):
+    """Master rows a movements file may bring."""
+
+    product: CreateProduct | None = None
+    lot: CreateLot | None = None
+    site: CreatePlace | None = None
+    from_: CreatePlace | None = Field(default=None, alias="from")
+    to: CreatePlace | None = None
+
+
+class GenealogyCreate(Part):
+    """Master rows a genealogy file may bring."""
+
+    input_product: CreateProduct | None = None
+    input_lot: CreateLot | None = None
+    input_site: CreatePlace | None = None
+    output_product: CreateProduct | None = None
+    output_lot: CreateLot | None = None
+    output_site: CreatePlace | None = None
+
+
+class StockCreate(Part):
+    """Master rows a stock file may bring."""
+
+    product: CreateProduct | None = None
+    lot: CreateLot | None = None
+    site: CreatePlace | None = None
+    location: CreatePlace | None = None
+
+
+class MappingBase(Part):
+    """What every mapping has."""
+
+    description: str = ""
+    source_system: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{1,59}$")
+    """Name of the sender's system; with `source_id` it identifies a row for ever."""
+    file: FileOptions = FileOptions()
+    dates: DateOptions = DateOptions()
+    numbers: NumberOptions = NumberOptions()
+    maps: dict[str, dict[str, str]] = Field(default_factory=dict)
+
+
+class MovementsMapping(MappingBase):
+    """Mapping of receipts, shipments, consumption, returns, destruction, adjustments."""
+
+    kind: Literal["movements"]
+    source_id: ColumnSpec
+    units: dict[str, Factor] = Field(default_factory=dict)
+    columns: MovementColumns
+    create: MovementCreate = MovementCreate()
+
+
+class GenealogyMapping(MappingBase):
+    """Mapping of input lot -> output lot."""
+
+    kind: Literal["genealogy"]
+    source_id: ColumnSpec
+    units: dict[str, Factor] = Field(default_factory=dict)
+    columns: GenealogyColumns
+    create: GenealogyCreate = GenealogyCreate()
+
+
+class StockMapping(MappingBase):
+    """Mapping of stock positions."""
+
+    kind: Literal["stock"]
+    units: dict[str, Factor] = Field(default_factory=dict)
+    columns: StockColumns
+    create: StockCreate = StockCreate()
+
+
+class ProductsMapping(MappingBase):
+    """Mapping of a product master."""
+
+    kind: Literal["products"]
+    columns: ProductColumns
+    packages: tuple[PackageColumns, ...] = ()
+
+
+class PartnersMapping(MappingBase):
+    """Mapping of a partner master."""
+
+    kind: Literal["partners"]
+    columns: PartnerColumns
+
+
+class ContactsMapping(MappingBase):
+    """Mapping of a contact list."""
+
+    kind: Literal["contacts"]
+    columns: ContactColumns
+
+
+Mapping = MovementsMapping | GenealogyMapping | StockMapping | ProductsMapping | PartnersMapping | ContactsMapping
+QuantityMapping = MovementsMapping | GenealogyMapping | StockMapping
+
+_ADAPTER: TypeAdapter[Mapping] = TypeAdapter(Annotated[Mapping, Field(discriminator="kind")])
+
+
+class _NoDuplicates(yaml.SafeLoader):
+    """YAML says nothing of a key given twice; here it is an error, because one of the two would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.MarkedYAMLError(problem=f"key {key!r} is given twice", problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+@dataclass(frozen=True)
+class LoadedMapping:
+    """A valid mapping with the hash of its file."""
+
+    mapping: Mapping
+    path: Path
+    sha256: str
+
+
+def load_mapping(path: Path, kind: str) -> LoadedMapping:
+    """Read and check a mapping file for one kind of import.
+
+    Raises:
+        ImportRefusedError: missing file, broken YAML, unknown or missing key, mapping of another kind.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ImportRefusedError(f"mapping {path}: {error.strerror}") from None
+    try:
+        document = yaml.load(content, _NoDuplicates)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not readable as YAML"
+        raise ImportRefusedError(f"mapping {path}{where}: {problem}") from None
+    return LoadedMapping(_checked(document, path, kind), path, hashlib.sha256(content).hexdigest())
+
+
+def _checked(document: Any, path: Path, kind: str) -> Mapping:
+    if not isinstance(document, dict):
+        raise ImportRefusedError(f"mapping {path}: a mapping with keys like kind, source_system, columns was expected")
+    # Keys that start with x- hold YAML anchors, as in Compose files.
+    document = {key: value for key, value in document.items() if not str(key).startswith("x-")}
+    if document.get("kind") != kind:
+        raise ImportRefusedError(f"mapping {path}: kind: {document.get('kind')!r}, but {kind!r} is being imported")
+    try:
+        mapping = _ADAPTER.validate_python(document)
+    except ValidationError as error:
+        raise ImportRefusedError(f"mapping {path}: {_first(error)}") from None
+    _check_units(mapping, path)
+    return mapping
+
+
+def _first(error: ValidationError) -> str:
+    details = error.errors(include_url=False)
+    # The first part is the union's tag; parts made by validators (`function-before[...]`) are no keys.
+    keys = [str(part) for part in details[0]["loc"][1:] if "[" not in str(part)]
+    more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
+    return f"{'.'.join(keys)}: {details[0]['msg'].removeprefix('Value error, ')}{more}"
+
+
+def _check_units(mapping: Mapping, path: Path) -> None:
+    if not isinstance(mapping, QuantityMapping):
+        return
+    columns = mapping.columns
+    if (columns.unit is None) == (columns.factor is None):
+        raise ImportRefusedError(
+            f"mapping {path}: columns.unit: give either unit or factor, so that quantities become units of use"
+        )

@@ -1,0 +1,279 @@
+"""The plan of one import: a mapping compiled against one file, which turns each row into one staged COPY line.
+
+A row with findings is staged too, with what could be read of it and the reasons; so the totals can account for
+every row and every quantity of the file.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from db.repositories.imports.load import Load
+from imports import convert as c
+from imports.copy_text import NULL, copy_line
+from imports.errors import FieldError, Finding, ImportRefusedError, joined
+from imports.fields import Field, FieldCompiler, Getter
+from imports.mapping import (
+    ContactsMapping,
+    GenealogyMapping,
+    LoadedMapping,
+    MovementsMapping,
+    PartnersMapping,
+    ProductsMapping,
+    StockMapping,
+)
+from imports.mapping_parts import Column
+from imports.masters import MasterCompiler
+from imports.sources import Row, Source
+from imports.variants import MasterPart
+from models.chain import MovementKind
+
+Check = Callable[[Sequence[str | None]], list[Finding]]
+"""What must hold between the values of one row."""
+
+_NO_PROBLEM = (None, None, None)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One staged column: a plain field, or the variant number of a master record."""
+
+    get: Callable[[Row, int], str | None]
+
+
+class Plan:
+    """Steps of one kind in the order of the staging table."""
+
+    def __init__(self, loaded: LoadedMapping, source: Source, now: datetime) -> None:
+        self.mapping = loaded.mapping
+        self._latest = c.latest_plausible(now)
+        self._fields = FieldCompiler(self.mapping, source, loaded.path.name)
+        self.masters = MasterCompiler(self._fields, self.mapping.numbers, self.mapping.dates)
+        self._name = loaded.path.name
+        self._width = len(source.header)
+        self._check: Check | None = None
+        self._steps = [step.get for step in self._build()]
+
+    def line(self, number: int, row: Row) -> str:
+        """The COPY line of one row of the file."""
+        if len(row) != self._width:
+            return self._misshapen(number, row)
+        values: list[str | None] = [str(number)]
+        findings: list[Finding] = []
+        for step in self._steps:
+            try:
+                values.append(step(row, number))
+            except FieldError as error:
+                findings += error.findings
+                values.append(None)
+        if self._check is not None and not findings:
+            findings += self._check(values)
+        values += joined(findings) if findings else _NO_PROBLEM
+        return copy_line(values)
+
+    def load(self, batch_id: int) -> Load:
+        """What the SQL needs to know of the mapping."""
+        mapping = self.mapping
+        if not isinstance(mapping, MovementsMapping | GenealogyMapping | StockMapping):
+            return Load(batch_id, mapping.source_system)
+        lots = {
+            role: getattr(mapping.create, role)
+            for role in ("lot", "input_lot", "output_lot")
+            if hasattr(mapping.create, role)
+        }
+        given = [lot for lot in lots.values() if lot is not None]
+        return Load(
+            batch_id,
+            mapping.source_system,
+            units=mapping.units,
+            creates_lots={role: lot is not None for role, lot in lots.items()},
+            lot_attributes=any(
+                getattr(lot, name) is not None
+                for lot in given
+                for name in ("supplier_lot", "made_on", "expires_on", "quantity_made")
+            ),
+            keeps_lots=any(lot.differs == "keep" for lot in given),
+        )
+
+    def _misshapen(self, number: int, row: Row) -> str:
+        reason = f"the row has {len(row)} columns, the header {self._width}"
+        empty = [NULL] * len(self._steps)
+        return "\t".join([str(number), *empty]) + "\t" + copy_line(("row", "", reason))
+
+    def _build(self) -> list[Step]:
+        match self.mapping:
+            case MovementsMapping():
+                return self._movements(self.mapping)
+            case GenealogyMapping():
+                return self._genealogy(self.mapping)
+            case StockMapping():
+                return self._stock(self.mapping)
+            case ProductsMapping():
+                return [self._part(self.masters.product_master(self.mapping.columns, self.mapping.packages))]
+            case PartnersMapping():
+                return [self._part(self.masters.partner_master(self.mapping.columns))]
+            case ContactsMapping():
+                return self._contacts(self.mapping)
+
+    def _movements(self, mapping: MovementsMapping) -> list[Step]:
+        columns, create = mapping.columns, mapping.create
+        self._check = _movement_makes_sense
+        return [
+            self._source_id(mapping.source_id),
+            self._plain("kind", columns.kind, c.one_of([kind.value for kind in MovementKind]), required=True),
+            self._part(self.masters.product("product", columns.product, create.product)),
+            self._plain("lot", columns.lot, c.text(80), cached=False),
+            self._place("site", columns.site, create),
+            self._place("from", columns.from_, create, "from_"),
+            self._place("to", columns.to, create),
+            self._number("quantity", columns.quantity, required=True, negative=True),
+            *self._units(columns.unit, columns.factor),
+            self._plain("delivered", columns.delivered, c.boolean),
+            self._instant("occurred_at", columns.occurred_at, required=True),
+            self._plain("document_no", columns.document_no, c.text(80), cached=False),
+            *self._lot("lot", create),
+        ]
+
+    def _genealogy(self, mapping: GenealogyMapping) -> list[Step]:
+        columns, create = mapping.columns, mapping.create
+        return [
+            self._source_id(mapping.source_id),
+            self._part(self.masters.product("input_product", columns.input_product, create.input_product)),
+            self._plain("input_lot", columns.input_lot, c.text(80), required=True, cached=False),
+            self._place("input_site", columns.input_site, create),
+            self._part(self.masters.product("output_product", columns.output_product, create.output_product)),
+            self._plain("output_lot", columns.output_lot, c.text(80), required=True, cached=False),
+            self._place("output_site", columns.output_site, create),
+            self._number("quantity", columns.quantity, required=True),
+            *self._units(columns.unit, columns.factor),
+            self._instant("occurred_at", columns.occurred_at),
+            *self._lot("input_lot", create),
+            *self._lot("output_lot", create),
+        ]
+
+    def _stock(self, mapping: StockMapping) -> list[Step]:
+        columns, create = mapping.columns, mapping.create
+        return [
+            self._part(self.masters.product("product", columns.product, create.product)),
+            self._plain("lot", columns.lot, c.text(80), required=True, cached=False),
+            self._place("site", columns.site, create),
+            self._place("location", columns.location, create, required=True),
+            self._number("quantity", columns.quantity, required=True, zero=True),
+            self._number("reserved", columns.reserved, zero=True),
+            *self._units(columns.unit, columns.factor),
+            self._instant("as_of", columns.as_of, required=True),
+            *self._lot("lot", create),
+        ]
+
+    def _contacts(self, mapping: ContactsMapping) -> list[Step]:
+        columns = mapping.columns
+        self._check = _contact_is_reachable
+        region = self._getter("phone_region", columns.phone_region, c.country)
+        number = self._getter("phone", columns.phone, c.text(60), cached=False)
+
+        def phone(row: Row, line: int) -> str | None:
+            written = number(row)
+            if written is None:
+                return None
+            try:
+                return c.phone(written, region(row))
+            except ValueError as error:
+                raise FieldError(Finding("phone", written, str(error))) from None
+
+        return [
+            self._plain("partner", columns.partner, c.text(160), required=True),
+            self._plain("position", columns.position, c.integer(1, 999), required=True),
+            self._plain("name", columns.name, c.text(200), required=True, cached=False),
+            self._plain("role", columns.role, c.text(80), required=True),
+            self._plain("email", columns.email, c.email, cached=False),
+            Step(phone),
+            self._plain("channels", columns.channels, c.channels, required=True),
+        ]
+
+    def _getter(
+        self, name: str, spec: Column | None, convert: c.Convert, *, required: bool = False, cached: bool = True
+    ) -> Getter:
+        return self._fields.getter(spec, Field(name, f"columns.{name}", convert, required, cached))
+
+    def _plain(
+        self, name: str, spec: Column | None, convert: c.Convert, *, required: bool = False, cached: bool = True
+    ) -> Step:
+        getter = self._getter(name, spec, convert, required=required, cached=cached)
+        return Step(lambda row, line: getter(row))
+
+    def _source_id(self, spec: Column) -> Step:
+        field = Field("source_id", "source_id", c.text(120), required=True, cached=False)
+        getter = self._fields.getter(spec, field)
+        return Step(lambda row, line: getter(row))
+
+    def _number(
+        self,
+        name: str,
+        spec: Column | None,
+        *,
+        required: bool = False,
+        zero: bool = False,
+        negative: bool = False,
+    ) -> Step:
+        return self._plain(
+            name, spec, c.number(self.mapping.numbers, zero=zero, negative=negative), required=required, cached=False
+        )
+
+    def _instant(self, name: str, spec: Column | None, *, required: bool = False) -> Step:
+        dates = self.masters.dates_of(spec)
+        zoneless = any(form != "iso" and "%z" not in form for form in dates.formats)
+        if spec is not None and zoneless and dates.time_zone is None:
+            raise ImportRefusedError(
+                f"mapping {self._name}: dates.time_zone: needed, the formats of columns.{name} have no UTC offset"
+            )
+        return self._plain(name, spec, c.instant(dates, self._latest), required=required)
+
+    def _units(self, unit: Column | None, factor: Column | None) -> list[Step]:
+        return [
+            self._plain("unit", unit, c.text(40), required=True),
+            self._plain("factor", factor, c.number(self.mapping.numbers), required=True),
+        ]
+
+    def _part(self, part: MasterPart) -> Step:
+        return Step(part.variant)
+
+    def _place(
+        self, role: str, code: Column | None, create: object, attribute: str | None = None, *, required: bool = False
+    ) -> Step:
+        if code is None:
+            return Step(lambda row, line: None)
+        return self._part(self.masters.place(role, code, getattr(create, attribute or role), required=required))
+
+    def _lot(self, role: str, create: object) -> list[Step]:
+        def step(getter: Getter) -> Step:
+            return Step(lambda row, line: getter(row))
+
+        return [step(getter) for getter in self.masters.lot(role, getattr(create, role))]
+
+
+_NEEDS_FROM = {MovementKind.shipment, MovementKind.return_, MovementKind.consumption, MovementKind.destruction}
+_NEEDS_TO = {MovementKind.shipment, MovementKind.return_, MovementKind.receipt}
+
+
+def _movement_makes_sense(values: Sequence[str | None]) -> list[Finding]:
+    kind, start, end, quantity = str(values[2]), values[6], values[7], str(values[8])
+    findings = []
+    if kind in _NEEDS_FROM and start is None:
+        findings.append(Finding("from", "", f"is missing: a {kind} starts somewhere"))
+    if kind in _NEEDS_TO and end is None:
+        findings.append(Finding("to", "", f"is missing: a {kind} ends somewhere"))
+    if kind == MovementKind.adjustment and start is None and end is None:
+        findings.append(Finding("to", "", "is missing: an adjustment happens somewhere"))
+    if quantity.startswith("-") and kind != MovementKind.adjustment:
+        findings.append(Finding("quantity", quantity, "only an adjustment may be below zero"))
+    return findings
+
+
+def _contact_is_reachable(values: Sequence[str | None]) -> list[Finding]:
+    email, phone, channels = values[5], values[6], str(values[7])
+    findings = []
+    if "email" in channels and email is None:
+        findings.append(Finding("email", "", "is missing, but the channel email is used"))
+    if "sms" in channels and phone is None:
+        findings.append(Finding("phone", "", "is missing, but the channel sms is used"))
+    return findings
