@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from stack.commands import register
-from stack.environment import borrow_running_environment
+from stack.shared_environment import borrow
 
 app = typer.Typer(
     name="recall",
@@ -17,14 +17,14 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-register(app, None)
+register(app)
 
 
 @app.callback()
 def root(context: typer.Context) -> None:
     """Commands other than `up` use the stack that runs on RECALL_STATE_DIR (default `.recall`)."""
     if context.invoked_subcommand not in {"up", "down", "status"}:
-        borrow_running_environment(Path(os.environ.get("RECALL_STATE_DIR", ".recall")))
+        borrow(Path(os.environ.get("RECALL_STATE_DIR", ".recall")))
 
 
 def main() -> None:

@@ -2,13 +2,14 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
+from stack.console import say
 from stack.errors import StackError
-from stack.launcher import TokenMaker, say, up
 from stack.options import Ports, StackOptions
 from stack.shutdown import down as stop_stack
 from stack.status import status as read_status
@@ -22,8 +23,9 @@ _DEFAULT_STATE = Path(".recall")
 
 def leave(code: int) -> NoReturn:
     """End the process at once: temporalio's threads sometimes abort an orderly interpreter exit."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
     os._exit(code)
 
 
@@ -33,8 +35,8 @@ def fail(error: StackError) -> NoReturn:
     leave(2)
 
 
-def register(app: typer.Typer, make_tokens: TokenMaker | None) -> None:
-    """Add the three commands; `make_tokens` comes from the API, which this room may not import."""
+def register(app: typer.Typer) -> None:
+    """Add the three commands to the `recall` command."""
 
     @app.command("up")
     def up_command(  # noqa: PLR0917 - typer reads options from the signature
@@ -57,7 +59,9 @@ def register(app: typer.Typer, make_tokens: TokenMaker | None) -> None:
             options = StackOptions(
                 state_dir, Ports.resolve(port_base), workers, pace_allowed, ready_file, frozenset(without or ())
             )
-            up(options, make_tokens)
+            from stack.launcher import up  # noqa: PLC0415 - database and Temporal libraries, for this command only
+
+            up(options)
         except StackError as error:
             fail(error)
         leave(0)

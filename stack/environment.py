@@ -1,22 +1,19 @@
-"""The environment that children of the stack run with, and what a second shell may borrow of it.
+"""The environment that children of the stack run with.
 
 A variable the operator has set always wins: with `DATABASE_URL`, `TEMPORAL_ADDRESS`, `SMTP_HOST` or
 `TWILIO_ACCOUNT_SID` present, nothing embedded is started for it. The owner's database URL is never given
 to the API or a worker: they must not be able to change the audit.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from stack import postgres as pg
 from stack.options import StackOptions
-from stack.secret_store import StackSecrets, write_private
+from stack.secret_store import StackSecrets
 from stack.temporal_admin import configured_address, configured_namespace
 
-SHARED_FILE = "environment.json"
 SMS_WEBHOOK_PATH = "/v1/webhooks/twilio/inbound"
 """Where the stand-in posts what a phone writes, as the number's webhook would be set at Twilio."""
 
@@ -55,6 +52,8 @@ class Wiring:
     """Database URL of the role that migrates; for this process only."""
     temporal_address: str
     temporal_namespace: str
+    defaulted: frozenset[str] = frozenset()
+    """Variables that the operator could have set and did not."""
 
 
 def wire(options: StackOptions, secrets: StackSecrets, environment: Mapping[str, str] = os.environ) -> Wiring:
@@ -90,25 +89,8 @@ def wire(options: StackOptions, secrets: StackSecrets, environment: Mapping[str,
         "RECALL_LINK_SECRET": secrets.link_secret,
         "RECALL_CURSOR_SECRET": secrets.cursor_secret,
     }
-    given |= {name: value for name, value in defaults.items() if not environment.get(name)}
+    defaults = {name: value for name, value in defaults.items() if not environment.get(name)}
+    given |= defaults
     if options.pace_allowed:
         given["RECALL_ALLOW_PACE"] = "1"
-    return Wiring(external, given, owner_url, address, given["TEMPORAL_NAMESPACE"])
-
-
-def publish(run_dir: Path, wiring: Wiring) -> None:
-    """Let other commands of the same user reach the running stack (0600)."""
-    write_private(run_dir / SHARED_FILE, json.dumps(wiring.environment))
-
-
-def borrow_running_environment(state_dir: Path) -> None:
-    """Point this process at the stack last started on `state_dir`, where the operator set nothing.
-
-    For commands such as `recall import` in a second shell; without a state folder it does nothing.
-    """
-    try:
-        shared = json.loads((state_dir / "run" / SHARED_FILE).read_text())
-    except (OSError, ValueError):
-        return
-    for name, value in shared.items():
-        os.environ.setdefault(name, value)
+    return Wiring(external, given, owner_url, address, given["TEMPORAL_NAMESPACE"], frozenset(defaults))

@@ -1,27 +1,27 @@
 """`recall up`: brings the parts up in order, keeps them up, and takes them down in order.
 
-Order: leftovers of a killed launcher are stopped, PostgreSQL, migrations, Temporal, search attributes,
-development tokens, then sinks, API and workers. Whatever the operator runs himself is only waited for:
-what must be done in it is retried in the background until it answers.
+Order: leftovers of a killed launcher are stopped, PostgreSQL, migrations, development tokens (embedded
+database only), Temporal, search attributes, then sinks, API and workers. Whatever the operator runs
+himself is only waited for: what must be done in it is retried in the background until it answers.
 """
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from os import getpid
 from pathlib import Path
 
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
+from db.development_tokens import ensure_development_tokens
 from db.migrate import upgrade
 from stack import parts as catalogue
 from stack import temporal_admin
 from stack.child import Part
-from stack.environment import Wiring, publish, wire
+from stack.console import print_line, say
+from stack.environment import Wiring, wire
 from stack.errors import StackError
 from stack.folders import prepare_state_dir
 from stack.identity import ProcessRecord
@@ -29,21 +29,19 @@ from stack.lock import exclusive
 from stack.options import Ports, StackOptions
 from stack.probes import require_free
 from stack.secret_store import StackSecrets, load_secrets, write_private
+from stack.shared_environment import publish
 from stack.shutdown import stop_leftovers
 from stack.status import note_parts, state_of, table
 from stack.supervisor import StopRequested, Supervisor
 from stack.temporal_server import TemporalFile
 
 TOKENS_FILE = "tokens.json"
-TokenMaker = Callable[[str, Path], None]
-"""Makes the development tokens: (database URL, file to keep them in)."""
-_RETRY_S = 5.0
+_FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 10.0
 
 
-def say(line: str) -> None:
-    """One line for the operator, with the time of day."""
-    sys.stdout.write(f"{datetime.now().astimezone():%H:%M:%S} {line}\n")
-    sys.stdout.flush()
+def _first_line(error: Exception) -> str:
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 @dataclass
@@ -53,12 +51,13 @@ class Launcher:
     options: StackOptions
     secrets: StackSecrets
     wiring: Wiring
-    make_tokens: TokenMaker | None
     supervisor: Supervisor
     _parts: list[Part] = field(default_factory=list)
     _unsettled: dict[str, Callable[[], None]] = field(default_factory=dict)
     """Work on external servers that has not succeeded yet, by its name."""
     _next_try: float = 0.0
+    _retry_s: float = _FIRST_RETRY_S
+    _told: set[str] = field(default_factory=set)
     _ready_told: bool = False
 
     @property
@@ -99,7 +98,7 @@ class Launcher:
         self._start_temporal()
         applications = [p for p in catalogue.application_parts(self.options, self.wiring) if self._wanted(p.name)]
         self._parts += applications
-        publish(self.run_dir, self.wiring)
+        publish(self.run_dir, self.wiring.environment)
         note_parts(self.run_dir, self._parts)
         children = [self.supervisor.start(part) for part in applications if part.command]
         if self._unsettled:
@@ -124,14 +123,16 @@ class Launcher:
         self.supervisor.wait_until(child, lambda: cluster.accepts(secrets.pg_admin))
         cluster.ensure_roles(secrets.pg_admin, secrets.pg_owner, secrets.pg_app)
         self._migrate()
-        if self.make_tokens is not None:
-            self.make_tokens(self.wiring.environment["DATABASE_URL"], self.options.state_dir / TOKENS_FILE)
+        try:
+            ensure_development_tokens(self.wiring.environment["DATABASE_URL"], self.options.state_dir / TOKENS_FILE)
+        except (SQLAlchemyError, OSError) as error:
+            raise StackError(f"development tokens: {_first_line(error)}") from None
 
     def _migrate(self) -> None:
         try:
             upgrade(self.wiring.owner_url)
         except (SQLAlchemyError, CommandError) as error:
-            raise StackError(f"migrations: {str(getattr(error, 'orig', None) or error).splitlines()[0]}") from None
+            raise StackError(f"migrations: {_first_line(error)}") from None
 
     def _start_temporal(self) -> None:
         address, namespace = self.wiring.temporal_address, self.wiring.temporal_namespace
@@ -166,9 +167,14 @@ class Launcher:
             try:
                 work()
                 del self._unsettled[name]
+                if name in self._told:
+                    say(f"{name}: done")
             except StackError as error:
-                say(f"{error} ({name} will be tried again every {_RETRY_S:.0f} s)")
-        self._next_try = time.monotonic() + _RETRY_S
+                if name not in self._told:
+                    say(f"{error} ({name} will be tried again until it works)")
+                self._told.add(name)
+        self._next_try = time.monotonic() + self._retry_s
+        self._retry_s = min(self._retry_s * 2, _LONGEST_RETRY_S)
 
     def _states(self) -> list[tuple[Part, bool, str]]:
         return [
@@ -178,11 +184,13 @@ class Launcher:
 
     def _announce(self) -> None:
         rows = [(part.name, part.address, words) for part, _up, words in self._states()]
-        sys.stdout.write(table(rows) + "\n")
+        print_line(table(rows))
         tokens = self.options.state_dir / TOKENS_FILE
         if tokens.exists():
-            sys.stdout.write(f"development tokens: {tokens}\n")
-        sys.stdout.flush()
+            print_line(f"development tokens: {tokens}")
+        external = self.wiring.external
+        if (external.smtp or external.twilio) and "RECALL_PUBLIC_URL" in self.wiring.defaulted:
+            say("WARNING: RECALL_PUBLIC_URL is not set, so real recipients will get links to 127.0.0.1")
 
     def _write_ready_file(self) -> None:
         """Once every part works; for programs that wait for it."""
@@ -212,7 +220,7 @@ class Launcher:
         }
 
 
-def up(options: StackOptions, make_tokens: TokenMaker | None = None) -> None:
+def up(options: StackOptions) -> None:
     """Run the stack until it is told to stop.
 
     Raises:
@@ -224,4 +232,4 @@ def up(options: StackOptions, make_tokens: TokenMaker | None = None) -> None:
     with exclusive(state_dir):
         secrets = load_secrets(state_dir)
         supervisor = Supervisor(state_dir, secrets.stack_id, say)
-        Launcher(options, secrets, wire(options, secrets), make_tokens, supervisor).run()
+        Launcher(options, secrets, wire(options, secrets), supervisor).run()

@@ -13,7 +13,7 @@ from stack.errors import StackError
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _CHECK_EVERY_S = 1.0
-_READY_POLL_S = 0.05
+_READY_POLL_S = 0.1
 
 
 class StopRequested(Exception):  # noqa: N818 - a wish, not an error
@@ -115,7 +115,7 @@ class Supervisor:
             try:
                 child.start()
                 self._say(f"{child.part.name} runs again (pid {child.pid})")
-            except StackError as error:
+            except (StackError, OSError) as error:
                 self._say(f"{error}; trying again in {child.schedule_restart():.1f} s")
 
     def _wake_in(self, seconds: float) -> None:

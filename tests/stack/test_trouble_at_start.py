@@ -169,3 +169,35 @@ def test_with_a_real_database_nothing_embedded_is_started_and_migrations_wait_un
     finally:
         stack.clean_up()
         database.stop()
+
+
+def test_the_stack_outlives_the_pipe_it_prints_to(folder: Path) -> None:
+    reading, writing = os.pipe()
+    stack = RunningStack(folder / "state", free_port_base(), *SERVERS_ONLY, output=writing)
+    try:
+        stack.start(wait=False)
+        os.close(writing)
+        os.close(reading)
+        wait_for("readiness without anybody reading", stack.addresses_if_ready, 60)
+        record = stack.record("temporal")
+        assert record is not None
+        psutil.Process(record.pid).kill()
+        wait_for("a restart, which wants to be said", lambda: stack.record("temporal") not in (None, record))
+        assert stack.stop() == 0
+        assert stack.processes() == []
+    finally:
+        stack.clean_up()
+
+
+def test_real_mail_and_sms_without_a_public_address_are_warned_about(folder: Path) -> None:
+    accounts = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(free_port()), "TWILIO_ACCOUNT_SID": "AC0"}
+    accounts["TWILIO_BASE_URL"] = f"http://127.0.0.1:{free_port()}"
+    stack = RunningStack(folder / "state", free_port_base(), *APPLICATION, env=accounts)
+    try:
+        stack.start(wait=False)
+        wait_for("the warning", lambda: "WARNING: RECALL_PUBLIC_URL is not set" in stack.output())
+        assert "mail      127.0.0.1" in stack.output()
+        assert stack.record("mail") is None
+        assert not {"SMTP_HOST", "TWILIO_AUTH_TOKEN"} & set(stack.environment())
+    finally:
+        stack.clean_up()

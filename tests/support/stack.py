@@ -101,6 +101,7 @@ class RunningStack:
         self._arguments = arguments
         self._env: Mapping[str, str] = options.pop("env", {})
         self._python: str = options.pop("python", sys.executable)
+        self._output: int | None = options.pop("output", None)
         self._options = options
         self._ready = state_dir.with_name(state_dir.name + "-ready") / "ready.json"
         self.process: subprocess.Popen[str] | None = None
@@ -119,7 +120,7 @@ class RunningStack:
                 cwd=PROJECT,
                 env=clean_environment(self._env),
                 text=True,
-                stdout=output,
+                stdout=output if self._output is None else self._output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 **self._options,
