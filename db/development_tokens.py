@@ -4,6 +4,7 @@ Only `recall up` calls this, for its own embedded database; a server install cre
 `recall token create`. Running it again keeps every token that still works.
 """
 
+import asyncio
 import json
 import os
 from collections.abc import Mapping
@@ -33,8 +34,8 @@ DEVELOPMENT_PEOPLE: Final[Mapping[Role, str]] = MappingProxyType(
 """Invented people; the roles are the real ones."""
 
 
-async def ensure_development_tokens(database_url: str, secrets_path: Path) -> dict[str, dict[str, str]]:
-    """Make sure that `secrets_path` holds one working token per role, and return its content.
+def ensure_development_tokens(database_url: str, secrets_path: Path) -> None:
+    """Make sure that `secrets_path` holds one working token per role; for callers without an event loop.
 
     Args:
         database_url: `postgresql://` URL of a role that may write `api_token`.
@@ -44,6 +45,11 @@ async def ensure_development_tokens(database_url: str, secrets_path: Path) -> di
         OSError: the file or its folder cannot be written.
         sqlalchemy.exc.OperationalError: the database cannot be reached.
     """
+    asyncio.run(ensure_tokens(database_url, secrets_path))
+
+
+async def ensure_tokens(database_url: str, secrets_path: Path) -> dict[str, dict[str, str]]:
+    """As `ensure_development_tokens`, within an event loop; returns the file's content."""
     known = _read(secrets_path)
     engine = make_engine(database_url, application_name="recall-tokens", pool_size=1)
     try:
@@ -89,4 +95,4 @@ def _write(path: Path, content: dict[str, dict[str, str]]) -> None:
     fresh.replace(path)
 
 
-__all__ = ["DEVELOPMENT_PEOPLE", "ensure_development_tokens"]
+__all__ = ["DEVELOPMENT_PEOPLE", "ensure_development_tokens", "ensure_tokens"]

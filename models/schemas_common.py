@@ -4,9 +4,10 @@ Text is limited in length and refuses control characters at the edge, so that no
 surface later as a database error.
 """
 
-from typing import Annotated, Generic, TypeVar
+import re
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 _LINE = r"^[^\x00-\x1f\x7f]*$"
 _BLOCK = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
@@ -22,13 +23,35 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 Filter = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=_LINE)]
 """A query parameter that narrows a list."""
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
 T = TypeVar("T")
+
+
+def _find_control(value: Any, path: str = "") -> str | None:
+    """Path of the first text in `value` with a character PostgreSQL or a log line cannot hold, else None."""
+    if isinstance(value, str):
+        return path or "the body" if _CONTROL.search(value) else None
+    if isinstance(value, dict):
+        pairs = [(f"{path}/{key}", part) for key, item in value.items() for part in (key, item)]
+    elif isinstance(value, list | tuple):
+        pairs = [(f"{path}/{index}", item) for index, item in enumerate(value)]
+    else:
+        return None
+    return next((found for where, part in pairs if (found := _find_control(part, where))), None)
 
 
 class In(BaseModel):
     """Base of request bodies: unknown fields are errors, because a typing slip must not lose a fact."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _holds_plain_text(cls, data: Any) -> Any:
+        if (where := _find_control(data)) is not None:
+            raise ValueError(f"{where[:100]}: control characters are not allowed")
+        return data
 
 
 class Out(BaseModel):

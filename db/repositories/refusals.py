@@ -47,9 +47,7 @@ async def record_refused_access(
 ) -> None:
     """Keep a refused link, form or webhook, and audit it. `detail` never holds the secret itself."""
     stream = await _stream(session, number)
-    session.add(
-        RefusedAccess(kind=kind, recall_number=number if stream == number else None, detail=detail, at=now)
-    )
+    session.add(RefusedAccess(kind=kind, recall_number=number if stream == number else None, detail=detail, at=now))
     await audit.append(
         session,
         stream,

@@ -1,0 +1,36 @@
+"""`python -m api`: serve HTTP with uvicorn, logs as one JSON object or plain line per event on standard error."""
+
+import logging
+import os
+import sys
+
+import uvicorn
+
+from api.app import create_app
+from settings import get_settings
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT; open requests may finish."""
+    settings = get_settings()
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    if settings.database_url is None:
+        sys.exit("DATABASE_URL is not set; start the embedded stack with `recall up` or set it")
+    # uvicorn's own access log would show paths, and with them the secret links of recipients.
+    uvicorn.run(
+        create_app(settings),
+        host=settings.api_host,
+        port=settings.api_port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=20,
+        timeout_keep_alive=15,
+    )
+    sys.stderr.flush()
+    # The Temporal client's native runtime may abort at interpreter exit (engineering §8).
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

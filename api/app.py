@@ -1,0 +1,102 @@
+"""The application: `create_app(settings)` puts routers, handlers and middleware together; nothing at import time.
+
+The API starts while PostgreSQL or Temporal is down: both are reached for at the first request, `/readyz` says
+which one is missing, and a background watch logs every change.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from fastapi import FastAPI
+from temporalio.client import Client
+
+from api.middleware import RequestContext
+from api.monitor import expected_revision, watch
+from api.openapi import TAGS, install_openapi
+from api.problems import install_handlers
+from api.recall_start import sweep_forgotten
+from api.routers import (
+    decisions,
+    evidence,
+    health,
+    holds,
+    master,
+    phone_replies,
+    recall_file,
+    recall_parts,
+    recalls,
+    recipient,
+    tasks,
+    webhooks,
+)
+from api.state import ApiState, open_state
+from settings import Settings
+
+BODY_LIMIT = 1024 * 1024
+"""Bytes of an ordinary request; only evidence uploads may have more."""
+_MULTIPART_OVERHEAD = 64 * 1024
+
+
+def create_app(settings: Settings, *, temporal_client: Client | None = None, background: bool = True) -> FastAPI:
+    """The API over these settings.
+
+    Args:
+        temporal_client: client to use instead of a lazy one of our own (tests).
+        background: whether to run the dependency watch and the sweep for recalls that were never started.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_state(settings, temporal_client) as state, _background(state, app, enabled=background):
+            app.state.api = state
+            yield
+
+    app = FastAPI(
+        title="Recall orchestrator",
+        version="1",
+        summary="Runs medical-device recalls from the first alarm to the closed file",
+        openapi_tags=TAGS,
+        lifespan=lifespan,
+        max_body_size=BODY_LIMIT,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        redirect_slashes=False,
+    )
+    app.state.revision = expected_revision()
+    _include(app, settings)
+    install_handlers(app)
+    install_openapi(app)
+    app.add_middleware(RequestContext, https=settings.public_url.startswith("https://"))
+    return app
+
+
+def _include(app: FastAPI, settings: Settings) -> None:
+    app.include_router(health.router)
+    app.include_router(webhooks.router)
+    app.include_router(recipient.router)
+    for module in (recalls, decisions, holds, phone_replies, recall_parts, recall_file, tasks, master):
+        app.include_router(module.router, prefix="/v1")
+    app.include_router(evidence.router, prefix="/v1", max_body_size=settings.evidence_max_bytes + _MULTIPART_OVERHEAD)
+
+
+@asynccontextmanager
+async def _background(state: ApiState, app: FastAPI, *, enabled: bool) -> AsyncIterator[None]:
+    jobs: list[Callable[[], Coroutine[Any, Any, None]]] = [
+        lambda: watch(state, app.state.revision),
+        lambda: sweep_forgotten(state),
+    ]
+    running = [asyncio.create_task(job()) for job in jobs] if enabled else []
+    try:
+        yield
+    finally:
+        for task in running:
+            task.cancel()
+        for task in running:
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+__all__ = ["create_app"]

@@ -1,0 +1,183 @@
+"""A decision on its way to the recall's workflow: one update, its typed refusals as problems.
+
+202 is said only after Temporal accepted the update: one that was merely admitted is lost when the server
+dies, so until then the answer is 503 and the client repeats with the same key. The update's id is derived
+from that key, hence the repeat meets the first attempt instead of deciding twice.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from temporalio.client import (
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateHandle,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.problems import Problem
+from api.state import ApiState
+from api.temporal_gateway import ACCEPT_TIMEOUT, QUERY_TIMEOUT, RESULT_TIMEOUT, is_unreachable, unavailable
+from domain.phases import FINAL_PHASES
+from domain.workflow_ids import recall_id
+from models.messages import Decision, DecisionReceipt, Snapshot
+
+REFUSALS: Final[Mapping[str, str]] = {
+    "NotPermitted": "not_permitted",
+    "FourEyes": "four_eyes",
+    "WrongPhase": "wrong_phase",
+    "StaleProposal": "stale_proposal",
+    "AlreadyDecided": "already_decided",
+    "UnknownGate": "unknown_gate",
+    "UnknownProductLine": "unknown_product_line",
+    "NotWaivable": "not_waivable",
+    "HashMismatch": "hash_mismatch",
+    "ReasonRequired": "reason_required",
+    "InvalidInput": "invalid_input",
+    "AcceptedUpdateCompletedWorkflow": "recall_closed",
+}
+"""`ApplicationError.type` of a refused update -> kind of problem; the one table."""
+
+AUDITED_REFUSALS: Final = frozenset({"NotPermitted", "FourEyes"})
+"""Refusals that say something about the person, not about the state of the recall."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Exception):  # noqa: N818 - a term of the domain
+    """An update its workflow refused, with the typed reason."""
+
+    type: str
+    detail: str
+
+    def problem(self) -> Problem:
+        """The HTTP answer."""
+        return Problem(REFUSALS[self.type], self.detail[:1].upper() + self.detail[1:] + ".")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The workflow accepted the decision; the receipt is there unless carrying it out takes longer."""
+
+    update_id: str
+    receipt: DecisionReceipt | None
+
+
+async def send_decision(
+    state: ApiState, number: str, update: str, decision: Decision, *, update_id: str, phase: str
+) -> Accepted:
+    """Send one update and wait for its receipt.
+
+    Raises:
+        Refused: the workflow's validator refused it.
+        Problem: 409 ended recall, 503 Temporal or the workers are down.
+    """
+    try:
+        handle = await _recall_handle(state, number)
+        accepted = await handle.start_update(
+            update,
+            decision,
+            id=update_id,
+            wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+            result_type=DecisionReceipt,
+            rpc_timeout=ACCEPT_TIMEOUT,
+        )
+    except WorkflowUpdateRPCTimeoutOrCancelledError:
+        raise unavailable("No worker took the decision in time; it may or may not count.") from None
+    except (RPCError, RuntimeError) as error:
+        raise _not_sent(error, phase) from error
+    return Accepted(update_id, await _receipt(accepted))
+
+
+async def find_decision(state: ApiState, number: str, update_id: str) -> Accepted:
+    """The outcome of a decision accepted before.
+
+    Raises:
+        Refused: it was refused.
+        Problem: 404 no such decision, 503 Temporal is down.
+    """
+    try:
+        handle = await _recall_handle(state, number)
+        known = handle.get_update_handle(update_id, result_type=DecisionReceipt)
+        return Accepted(update_id, await _receipt(known))
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            raise Problem("not_found", "The recall knows no decision with this id.") from error
+        raise unavailable("Temporal cannot be reached now.") from error
+    except RuntimeError as error:
+        raise unavailable("Temporal cannot be reached now.") from error
+
+
+async def read_snapshot(state: ApiState, number: str, phase: str) -> Snapshot:
+    """The recall as its workflow sees it; needs a live worker.
+
+    Raises:
+        Problem: 409 the workflow has ended and is no longer kept, 503 Temporal or the workers are down.
+    """
+    try:
+        handle = await _recall_handle(state, number)
+        return await handle.query("snapshot", result_type=Snapshot, rpc_timeout=QUERY_TIMEOUT)  # type: ignore[no-any-return]
+    except (RPCError, RuntimeError) as error:
+        raise _not_sent(error, phase) from error
+    except WorkflowQueryFailedError as error:
+        raise unavailable("The workflow cannot answer now.") from error
+
+
+async def _recall_handle(state: ApiState, number: str) -> WorkflowHandle[Any, Any]:
+    client = await state.temporal.client()
+    return client.get_workflow_handle(recall_id(number))
+
+
+async def _receipt(update: WorkflowUpdateHandle[Any]) -> DecisionReceipt | None:
+    try:
+        receipt: DecisionReceipt = await update.result(rpc_timeout=RESULT_TIMEOUT)
+    except WorkflowUpdateRPCTimeoutOrCancelledError:
+        return None
+    except WorkflowUpdateFailedError as error:
+        raise _refusal(error) from error
+    except (RPCError, RuntimeError) as error:
+        if is_unreachable(error):
+            return None  # accepted already: the outcome can be polled
+        raise
+    return receipt
+
+
+def _refusal(error: BaseException) -> Exception:
+    for cause in _causes(error):
+        if isinstance(cause, ApplicationError) and cause.type in REFUSALS:
+            return Refused(str(cause.type), cause.message)
+    return RuntimeError(f"an update failed without a known reason: {error.__cause__!r}")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    current: BaseException | None = error
+    while current is not None:
+        yield current
+        current = current.__cause__
+
+
+def _not_sent(error: Exception, phase: str) -> Problem:
+    """Why an update or query did not reach the workflow; the record knows whether the recall has ended."""
+    if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
+        ended = phase in FINAL_PHASES or "already completed" in str(error)
+        if ended:
+            return Problem("recall_closed", f"The recall ended in phase {phase}; nothing more can be decided.")
+        return unavailable("The recall is recorded, but its workflow has not been started yet.")
+    if is_unreachable(error):
+        return unavailable("Temporal cannot be reached now.")
+    raise error
+
+
+__all__ = [
+    "AUDITED_REFUSALS",
+    "REFUSALS",
+    "Accepted",
+    "Refused",
+    "find_decision",
+    "read_snapshot",
+    "send_decision",
+]

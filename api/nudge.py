@@ -1,0 +1,31 @@
+"""Telling a campaign to look at the record again. A lost nudge costs nothing: every deadline re-reads the record."""
+
+import json
+import logging
+from datetime import timedelta
+from typing import Final
+
+from temporalio.service import RPCError
+
+from api.state import ApiState
+from domain.workflow_ids import campaign_id
+
+_log = logging.getLogger("api.nudge")
+_TIMEOUT: Final = timedelta(seconds=3)
+NUDGE: Final = "nudge"
+"""Signal of the campaign workflow."""
+
+
+async def nudge_campaign(state: ApiState, number: str, sequence: int | None) -> None:
+    """Signal the campaign after the commit; whatever prevents it is logged and forgotten."""
+    if sequence is None:
+        return
+    try:
+        client = await state.temporal.client()
+        handle = client.get_workflow_handle(campaign_id(number, sequence))
+        await handle.signal(NUDGE, rpc_timeout=_TIMEOUT)
+    except (RPCError, RuntimeError) as error:
+        _log.info(json.dumps({"event": "nudge_lost", "recall": number, "reason": type(error).__name__}))
+
+
+__all__ = ["nudge_campaign"]

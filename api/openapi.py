@@ -1,0 +1,64 @@
+"""The OpenAPI document: stable operation ids, shared error schema, and the headers our conventions require."""
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+
+from models.schemas_common import ProblemDocument
+
+TAGS: Final = [
+    {"name": "recalls", "description": "Start, list and read recalls."},
+    {"name": "decisions", "description": "What people decide; each is sent once per Idempotency-Key."},
+    {"name": "recall records", "description": "Trace, holds, consignees, deliveries, replies, audit of one recall."},
+    {"name": "holds", "description": "Confirming that stock is locked."},
+    {"name": "replies", "description": "Answers entered on a consignee's behalf."},
+    {"name": "tasks", "description": "What people have to do."},
+    {"name": "evidence", "description": "Files that prove what happened."},
+    {"name": "master data", "description": "Products, and who is calling."},
+    {"name": "recipient", "description": "The page behind a signed link, for recipients without an account."},
+    {"name": "webhooks", "description": "Called by Twilio, verified by signature."},
+    {"name": "health", "description": "For supervisors and load balancers."},
+]
+
+
+def install_openapi(app: FastAPI) -> None:
+    """Replace the app's generator by one that completes the document once."""
+    generate = app.openapi
+
+    def complete() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            _complete(generate())
+        assert app.openapi_schema is not None  # noqa: S101 - generate() has set it
+        return app.openapi_schema
+
+    app.openapi = complete  # type: ignore[method-assign]
+
+
+def _complete(document: dict[str, Any]) -> None:
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    model = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(model.pop("$defs", {}))
+    schemas["ProblemDocument"] = model
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    for path in document["paths"].values():
+        for operation in path.values():
+            _complete_operation(operation)
+
+
+def _complete_operation(operation: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", []):
+        if parameter["name"] == "Idempotency-Key":
+            # Read as optional, so that its absence is our 400 and not a validation error.
+            parameter["required"] = True
+            parameter["schema"] = {"type": "string", "minLength": 1, "maxLength": 120, "pattern": "^[!-~]+$"}
+    responses = operation["responses"]
+    generated = responses.get("422", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    if generated.get("$ref", "").endswith("/HTTPValidationError"):
+        responses["422"] = {
+            "description": "The request is not valid",
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+        }
+
+
+__all__ = ["TAGS", "install_openapi"]

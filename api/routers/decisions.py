@@ -1,0 +1,290 @@
+"""The decisions people take on a recall: each one is an update of its workflow, sent once per Idempotency-Key."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from api.decisions import AUDITED_REFUSALS, Accepted, Refused, find_decision, send_decision
+from api.deps import IfMatchDep, KeyDep, NumberDep, PrincipalDep, ReaderDep, StateDep, refuse, require
+from api.examples import EVALUATION, STRATEGY
+from api.idempotency import Answer, once
+from api.problems import Problem, problems
+from api.records import load
+from api.security.bearer import Principal
+from api.state import ApiState
+from api.views import etag, recall_url
+from db.repositories import evidence, refusals
+from domain.roles import Permission
+from domain.workflow_ids import update_id
+from models.access import IdempotencyKey
+from models.messages import (
+    ApproveAssessment,
+    ApproveNotice,
+    ApproveStrategy,
+    Decision,
+    OverrideClass,
+    PassGate,
+    RecordEvaluation,
+    RejectRecall,
+    WaiveGate,
+)
+from models.recall import Recall
+from models.schemas_common import FieldProblem
+from models.schemas_decisions import (
+    ApprovalIn,
+    DecisionOut,
+    EvaluationIn,
+    GatePassIn,
+    NoticeApprovalIn,
+    OverrideIn,
+    ReasonIn,
+    StrategyIn,
+)
+
+_RESPONSES = problems(
+    "bad_request",
+    "idempotency_key_missing",
+    "unauthenticated",
+    "not_permitted",
+    "four_eyes",
+    "recall_unknown",
+    "wrong_phase",
+    "stale_proposal",
+    "already_decided",
+    "hash_mismatch",
+    "recall_closed",
+    "request_in_progress",
+    "version_mismatch",
+    "invalid",
+    "idempotency_key_reused",
+    "temporal_unavailable",
+) | {202: {"model": DecisionOut, "description": "Accepted and still being carried out; poll `status_url`"}}
+router = APIRouter(prefix="/recalls/{number}", tags=["decisions"], responses=_RESPONSES)
+GateKey = Annotated[
+    str, Path(max_length=60, pattern=r"^[a-z0-9:_-]+$", description="Gate key.", examples=["us-fda:fda_informed"])
+]
+NoticeId = Annotated[int, Path(ge=1, le=2**53, description="Notice id.")]
+Medical = Annotated[Principal, Depends(require(Permission.RECORD_EVALUATION))]
+Assessor = Annotated[Principal, Depends(require(Permission.DECIDE_ASSESSMENT))]
+
+
+class Desk:
+    """One decision request: who asks what of which recall, under which key."""
+
+    def __init__(self, request: Request, number: NumberDep, key: KeyDep, if_match: IfMatchDep, state: StateDep) -> None:
+        self.request = request
+        self.number = number
+        self.key = key
+        self.if_match = if_match
+        self.state = state
+
+    async def decide(
+        self,
+        principal: Principal,
+        operation: str,
+        body: BaseModel,
+        decision: Decision,
+        *,
+        before: Callable[[Recall], Awaitable[None]] | None = None,
+    ) -> JSONResponse:
+        """Send the decision as the update `operation` unless its key was answered already.
+
+        `before` may check the recall's records first.
+        """
+        recall = await load(self.state, self.number)
+        the_id = update_id(principal.name, operation, self.key)
+
+        async def carry_out(_: IdempotencyKey) -> Answer:
+            self._check_version(recall)
+            if before is not None:
+                await before(recall)
+            try:
+                accepted = await send_decision(
+                    self.state, self.number, operation, decision, update_id=the_id, phase=recall.phase
+                )
+            except Refused as refused:
+                await self._audit(principal, operation, refused)
+                raise refused.problem() from refused
+            return decision_answer(self.number, accepted)
+
+        return await once(self.state, self.request, principal, self.key, asked=body, operation=carry_out)
+
+    def _check_version(self, recall: Recall) -> None:
+        if self.if_match not in (None, "*", etag(recall)):
+            detail = f"If-Match is {self.if_match}, the recall is at {etag(recall)}. Read it again before deciding."
+            raise Problem("version_mismatch", detail, headers={"ETag": etag(recall)})
+
+    async def _audit(self, principal: Principal, operation: str, refused: Refused) -> None:
+        if refused.type in AUDITED_REFUSALS:
+            await audit_refusal(self.state, self.number, principal, operation, refused.type)
+
+
+DeskDep = Annotated[Desk, Depends(Desk)]
+
+
+async def audit_refusal(state: ApiState, number: str, principal: Principal, operation: str, refusal: str) -> None:
+    """Record that four eyes or the workflow's own permission check stopped somebody."""
+    async with state.sessions.begin() as session:
+        await refusals.record_refused_decision(
+            session,
+            number,
+            principal=principal.name,
+            role=principal.shown_role,
+            refusal=refusal,
+            operation=operation,
+            now=state.now(),
+        )
+
+
+def decision_answer(number: str, accepted: Accepted) -> Answer:
+    """200 with the receipt, or 202 while an accepted decision is still being carried out."""
+    url = f"{recall_url(number)}/decisions/{accepted.update_id}"
+    if accepted.receipt is None:
+        pending = DecisionOut(decision_id=accepted.update_id, state="accepted", status_url=url, number=number)
+        return Answer(202, pending, {"Location": url, "Retry-After": "2"}, final=False)
+    receipt = accepted.receipt.model_dump()
+    return Answer(200, DecisionOut(decision_id=accepted.update_id, state="done", status_url=url, **receipt))
+
+
+@router.post("/evaluations", operation_id="recordEvaluation", response_model=DecisionOut)
+async def record_evaluation(
+    desk: DeskDep, principal: Medical, body: Annotated[EvaluationIn, EVALUATION]
+) -> JSONResponse:
+    """Sign a health-hazard evaluation of one product line (21 CFR 7.41). With the last one a class is proposed."""
+    decision = RecordEvaluation(
+        actor=principal.actor(),
+        reason=body.reason,
+        product_line=body.product_line,
+        evaluation=body.evaluation.model_dump(mode="json"),
+        market_actions={name: action.value for name, action in body.market_actions.items()},
+    )
+    return await desk.decide(principal, "record_evaluation", body, decision)
+
+
+@router.post("/assessment/approve", operation_id="approveAssessment", response_model=DecisionOut)
+async def approve_assessment(desk: DeskDep, principal: Assessor, body: ApprovalIn) -> JSONResponse:
+    """Approve the proposed classes; `proposal_id` is in `class_decisions` of the recall."""
+    decision = ApproveAssessment(actor=principal.actor(), **body.model_dump())
+    return await desk.decide(principal, "approve_assessment", body, decision)
+
+
+@router.post("/assessment/override", operation_id="overrideClass", response_model=DecisionOut)
+async def override_class(desk: DeskDep, principal: Assessor, body: OverrideIn) -> JSONResponse:
+    """Approve with other classes than proposed, with the reason."""
+    decision = OverrideClass(
+        actor=principal.actor(),
+        reason=body.reason,
+        proposal_id=body.proposal_id,
+        overrides=tuple(override.message() for override in body.overrides),
+    )
+    return await desk.decide(principal, "override_class", body, decision)
+
+
+@router.post("/assessment/reject", operation_id="rejectRecall", response_model=DecisionOut)
+async def reject(desk: DeskDep, principal: Assessor, body: ReasonIn) -> JSONResponse:
+    """No recall: every hold becomes a nonconformity hold; nothing is released by this."""
+    decision = RejectRecall(actor=principal.actor(), reason=body.reason)
+    return await desk.decide(principal, "reject", body, decision)
+
+
+@router.post("/strategy/approve", operation_id="approveStrategy", response_model=DecisionOut)
+async def approve_strategy(
+    desk: DeskDep, principal: PrincipalDep, body: Annotated[StrategyIn, STRATEGY]
+) -> JSONResponse:
+    """Sign the strategy as quality or as regulatory affairs; both must sign the same one."""
+    permission = {
+        "quality": Permission.SIGN_STRATEGY_QUALITY,
+        "regulatory": Permission.SIGN_STRATEGY_REGULATORY,
+    }[body.capacity]
+    if not principal.may(permission):
+        await refuse(desk.state, principal, permission, desk.number)
+    decision = ApproveStrategy.model_validate(
+        {"actor": principal.actor(), "reason": body.reason, "capacity": body.capacity, "strategy": body.strategy}
+    )
+    return await desk.decide(principal, "approve_strategy", body, decision)
+
+
+@router.post(
+    "/gates/{gate}/pass",
+    operation_id="passGate",
+    response_model=DecisionOut,
+    responses=problems("unknown_gate", "recall_unknown"),
+)
+async def pass_gate(
+    desk: DeskDep,
+    principal: Annotated[Principal, Depends(require(Permission.PASS_GATE))],
+    gate: GateKey,
+    body: GatePassIn,
+) -> JSONResponse:
+    """An authority step is done; name its reference and evidence."""
+
+    async def evidence_exists(recall: Recall) -> None:
+        async with desk.state.sessions() as session:
+            unusable = await evidence.unusable(session, body.evidence_ids, recall.number)
+        if unusable:
+            faults = [
+                FieldProblem(pointer=f"#/evidence_ids/{index}", detail=unusable[each])
+                for index, each in enumerate(body.evidence_ids)
+                if each in unusable
+            ]
+            raise Problem("invalid", "The evidence cannot be cited; see `errors`.", errors=faults)
+
+    decision = PassGate(
+        actor=principal.actor(),
+        reason=body.reason,
+        gate=gate,
+        reference=body.reference,
+        evidence_ids=tuple(str(each) for each in body.evidence_ids),
+    )
+    return await desk.decide(principal, "pass_gate", body, decision, before=evidence_exists)
+
+
+@router.post(
+    "/gates/{gate}/waive",
+    operation_id="waiveGate",
+    response_model=DecisionOut,
+    responses=problems("unknown_gate", "recall_unknown", "not_waivable", "wrong_phase", "already_decided"),
+)
+async def waive_gate(
+    desk: DeskDep,
+    principal: Annotated[Principal, Depends(require(Permission.WAIVE_GATE))],
+    gate: GateKey,
+    body: ReasonIn,
+) -> JSONResponse:
+    """Waive an authority step for urgency, where the policy allows it."""
+    decision = WaiveGate(actor=principal.actor(), reason=body.reason, gate=gate)
+    return await desk.decide(principal, "waive_gate", body, decision)
+
+
+@router.post("/notices/{notice_id}/approve", operation_id="approveNotice", response_model=DecisionOut)
+async def approve_notice(
+    desk: DeskDep,
+    principal: Annotated[Principal, Depends(require(Permission.APPROVE_NOTICE))],
+    notice_id: NoticeId,
+    body: NoticeApprovalIn,
+) -> JSONResponse:
+    """Release exactly the bodies behind the hash; what was approved is what is sent."""
+    decision = ApproveNotice(actor=principal.actor(), reason=body.reason, notice_id=notice_id, sha256=body.sha256)
+    return await desk.decide(principal, "approve_notice", body, decision)
+
+
+@router.get("/decisions/{decision_id}", operation_id="readDecision", response_model=DecisionOut)
+async def read_decision(
+    number: NumberDep,
+    decision_id: Annotated[str, Path(max_length=120, pattern=r"^[a-z][a-z0-9_]{0,63}-[0-9a-f]{40}$")],
+    _: ReaderDep,
+    state: StateDep,
+) -> JSONResponse:
+    """Outcome of an accepted decision: 200 with its receipt, 202 while it is being carried out."""
+    await load(state, number)
+    try:
+        answer = decision_answer(number, await find_decision(state, number, decision_id))
+    except Refused as refused:
+        raise refused.problem() from refused
+    return JSONResponse(answer.body.model_dump(mode="json"), answer.status, answer.headers)
+
+
+__all__ = ["router"]

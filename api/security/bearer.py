@@ -1,0 +1,73 @@
+"""Who is calling: `Authorization: Bearer rcl_...`, looked up by hash, with the roles of the token."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from api.problems import Problem
+from api.state import ApiState
+from db.repositories import tokens
+from domain.roles import Permission, Role, may
+from models.messages import Actor
+
+_scheme = HTTPBearer(auto_error=False, description="A token made by `recall token create`.", scheme_name="bearerToken")
+_Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_scheme)]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated person and what the token lets them do."""
+
+    name: str
+    roles: tuple[Role, ...]
+
+    def may(self, permission: Permission) -> bool:
+        """Whether one of the roles holds `permission`."""
+        return may(self.roles, permission)
+
+    @property
+    def shown_role(self) -> str:
+        """The role written beside the name in the audit."""
+        return self.roles[0].value if self.roles else "none"
+
+    def role_for(self, permission: Permission) -> str:
+        """The first role that grants `permission`: in which capacity the person acts."""
+        return next((role.value for role in self.roles if may([role], permission)), self.shown_role)
+
+    def actor(self) -> Actor:
+        """The same person as Temporal messages carry it."""
+        return Actor(principal=self.name, roles=tuple(role.value for role in self.roles))
+
+
+def get_state(request: Request) -> ApiState:
+    """The state that the lifespan built."""
+    state: ApiState = request.app.state.api
+    return state
+
+
+async def authenticate(
+    request: Request, credentials: _Credentials, state: Annotated[ApiState, Depends(get_state)]
+) -> Principal:
+    """The caller.
+
+    Raises:
+        Problem: 401 without a token, or with one that is unknown, expired or revoked.
+    """
+    if credentials is None or not credentials.credentials.startswith(tokens.PREFIX):
+        raise _unauthenticated("Send `Authorization: Bearer rcl_...`.")
+    async with state.sessions() as session:
+        token = await tokens.find_valid(session, credentials.credentials, state.now())
+    if token is None:
+        raise _unauthenticated("The token is unknown, expired or revoked.")
+    request.state.principal = token.principal
+    known = {role.value for role in Role}
+    return Principal(token.principal, tuple(Role(role) for role in token.roles if role in known))
+
+
+def _unauthenticated(detail: str) -> Problem:
+    return Problem("unauthenticated", detail, headers={"WWW-Authenticate": 'Bearer realm="recall"'})
+
+
+__all__ = ["Principal", "authenticate", "get_state"]

@@ -1,0 +1,83 @@
+"""What one API process holds: settings, database, Temporal, file store, secrets; built in the lifespan."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from api.evidence_files import EvidenceFiles
+from api.pagination import Cursors
+from api.policies import Jurisdictions
+from api.security.rate_limit import RateLimiter
+from api.temporal_gateway import TemporalGateway
+from db.engine import SessionFactory, make_engine, make_session_factory
+from settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ApiState:
+    """Everything a request handler may use; nothing of it exists at import time."""
+
+    settings: Settings
+    engine: AsyncEngine
+    lock_engine: AsyncEngine
+    """Connections that only hold advisory locks; see `db.repositories.idempotency.exclusive`."""
+    sessions: SessionFactory
+    temporal: TemporalGateway
+    evidence: EvidenceFiles
+    cursors: Cursors
+    jurisdictions: Jurisdictions
+    page_limiter: RateLimiter
+    webhook_limiter: RateLimiter
+
+    def now(self) -> datetime:
+        """The API's clock, in UTC."""
+        return datetime.now(UTC)
+
+
+class ConfigurationError(RuntimeError):
+    """A setting without which the API cannot serve; the message names the variable."""
+
+
+@asynccontextmanager
+async def open_state(settings: Settings, temporal_client: Client | None = None) -> AsyncIterator[ApiState]:
+    """Build the state without touching the network; both servers may still be down.
+
+    Raises:
+        ConfigurationError: no database address is configured.
+    """
+    if settings.database_url is None:
+        raise ConfigurationError("DATABASE_URL is not set: the API needs the address of its PostgreSQL database")
+    url = settings.database_url.get_secret_value()
+    engine = make_engine(url, application_name="recall-api", statement_timeout_ms=20_000)
+    lock_engine = make_engine(url, application_name="recall-api-locks", pool_size=5)
+    temporal = TemporalGateway(temporal_client)
+    try:
+        yield ApiState(
+            settings=settings,
+            engine=engine,
+            lock_engine=lock_engine,
+            sessions=make_session_factory(engine),
+            temporal=temporal,
+            evidence=EvidenceFiles(settings.state_dir / "evidence", settings.evidence_max_bytes),
+            cursors=Cursors(_cursor_secret(settings)),
+            jurisdictions=Jurisdictions.load(),
+            page_limiter=RateLimiter(capacity=60, per_second=1),
+            webhook_limiter=RateLimiter(capacity=2000, per_second=500),
+        )
+    finally:
+        await engine.dispose()
+        await lock_engine.dispose()
+
+
+def _cursor_secret(settings: Settings) -> str:
+    secret = settings.cursor_secret or settings.link_secret
+    # Without a configured secret cursors live as long as the process: an inconvenience, not a risk.
+    return secret.get_secret_value() if secret else secrets.token_hex(32)
+
+
+__all__ = ["ApiState", "ConfigurationError", "open_state"]

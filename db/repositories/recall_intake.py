@@ -1,0 +1,93 @@
+"""Recording a new recall: number, intake facts and first audit event, in the transaction of its Idempotency-Key."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Sequence as DbSequence
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.repositories import audit, evidence, idempotency
+from domain.phases import Phase
+from domain.recall_number import build_recall_number
+from models.recall import Recall
+
+_NUMBERS = DbSequence("recall_number_seq")
+
+
+async def open_recall(
+    session: AsyncSession,
+    facts: dict[str, Any],
+    *,
+    evidence_ids: Sequence[UUID],
+    principal: str,
+    role: str,
+    key: str,
+    now: datetime,
+) -> Recall:
+    """Reserve a number under the key and insert the recall in phase intake.
+
+    Args:
+        facts: columns of `recall` as given at intake.
+        evidence_ids: files to bind to the recall; they were checked before.
+        principal: who starts it, and the owner of the Idempotency-Key.
+        role: in which capacity.
+        key: the Idempotency-Key; a repeat after a crash finds the number there.
+        now: the API's instant.
+    """
+    number = build_recall_number(now.year, (await session.exec(select(_NUMBERS.next_value()))).one())
+    await idempotency.reserve_recall(session, principal, key, number)
+    recall = Recall(
+        **facts,
+        number=number,
+        started_by=principal,
+        created_at=now,
+        phase=Phase.INTAKE.value,
+        phase_since=now,
+        scope_version=0,
+        version=0,
+    )
+    session.add(recall)
+    await session.flush()
+    await evidence.attach(session, number, evidence_ids)
+    await audit.append(
+        session,
+        number,
+        actor=principal,
+        role=role,
+        action="recall.opened",
+        at=now,
+        reason=recall.reason,
+        data={
+            "title": recall.title,
+            "trigger": {"source": recall.trigger_source, "reference": recall.trigger_reference},
+            "awareness_at": recall.awareness_at,
+            "jurisdictions": recall.jurisdictions,
+            "suspect": recall.suspect,
+            "evidence_ids": list(evidence_ids),
+            "owner": recall.owner,
+            "drill": recall.drill,
+            "pace": recall.pace,
+        },
+    )
+    return recall
+
+
+async def unstarted(session: AsyncSession, before: datetime) -> Sequence[Recall]:
+    """Recalls recorded before `before` whose workflow has not written anything yet: it may never have started."""
+    query = (
+        select(Recall)
+        .where(
+            col(Recall.phase) == Phase.INTAKE.value,
+            col(Recall.version) == 0,
+            col(Recall.created_at) < before,
+        )
+        .order_by(col(Recall.created_at))
+        .limit(100)
+    )
+    return (await session.exec(query)).all()
+
+
+__all__ = ["open_recall", "unstarted"]

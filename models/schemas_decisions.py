@@ -1,0 +1,115 @@
+"""HTTP contracts of the decisions people take on a recall; each becomes one update of its workflow."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from domain.hazard import HazardEvaluation
+from domain.levels import MarketAction, needs_justification
+from domain.phases import Phase
+from models.messages import ClassOverride, Strategy
+from models.schemas_common import Code, In, Line, Out, Reason
+from models.schemas_recall import Jurisdiction, RecallClassName
+
+_Id = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class EvaluationIn(In):
+    """A medical assessor's health-hazard evaluation of one product line (21 CFR 7.41), with the market action."""
+
+    product_line: Code
+    evaluation: HazardEvaluation
+    market_actions: Annotated[dict[Jurisdiction, MarketAction], Field(min_length=1, max_length=20)]
+    """What is done on the market of each jurisdiction; an action that is no recall in law needs a reason."""
+    reason: Reason | None = None
+
+    @model_validator(mode="after")
+    def _justifies_inaction(self) -> "EvaluationIn":
+        weak = [action for action in self.market_actions.values() if needs_justification(action)]
+        if weak and self.reason is None:
+            raise ValueError(f"the market action {weak[0]} needs a reason (21 CFR 806.20)")
+        return self
+
+
+class ApprovalIn(In):
+    """Approve the proposal with this id, as read."""
+
+    proposal_id: _Id
+    reason: Reason | None = None
+
+
+class ClassOverrideIn(In):
+    """Another class than the proposed one."""
+
+    product_line: Code
+    jurisdiction: Jurisdiction
+    recall_class: RecallClassName
+
+    def message(self) -> ClassOverride:
+        """The same as the workflow reads it."""
+        return ClassOverride(**self.model_dump())
+
+
+class OverrideIn(In):
+    """Approve with other classes, and say why."""
+
+    proposal_id: _Id
+    overrides: Annotated[list[ClassOverrideIn], Field(min_length=1, max_length=500)]
+    reason: Reason
+
+
+class ReasonIn(In):
+    """A decision that owes a reason and nothing else."""
+
+    reason: Reason
+
+
+class StrategyIn(In):
+    """One of the two signatures under the strategy (21 CFR 7.42)."""
+
+    capacity: Annotated[str, Field(pattern="^(quality|regulatory)$", examples=["quality"])]
+    strategy: Strategy
+    reason: Reason | None = None
+
+
+class GatePassIn(In):
+    """The authority step is done; `reference` is its receipt or the documented contact."""
+
+    reference: Line
+    evidence_ids: Annotated[tuple[UUID, ...], Field(max_length=100)] = ()
+    reason: Reason | None = None
+
+
+class NoticeApprovalIn(In):
+    """Release exactly the bodies behind this hash."""
+
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    reason: Reason | None = None
+
+
+class DecisionOut(Out):
+    """Receipt of a decision. `state` is `accepted` while it is still being carried out: poll `status_url`."""
+
+    decision_id: str
+    state: Annotated[str, Field(pattern="^(accepted|done)$")]
+    status_url: str
+    number: str
+    phase: Phase | None = None
+    accepted_at: datetime | None = None
+    detail: str | None = None
+    waiting_for: str | None = None
+
+
+__all__ = [
+    "ApprovalIn",
+    "ClassOverrideIn",
+    "DecisionOut",
+    "EvaluationIn",
+    "GatePassIn",
+    "NoticeApprovalIn",
+    "OverrideIn",
+    "ReasonIn",
+    "StrategyIn",
+]

@@ -1,0 +1,322 @@
+"""HTTP contracts of what is read beside the recall itself: trace, holds, consignees, deliveries, replies, notices."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from models.schemas_common import In, Out, Page, Reason
+from models.schemas_recall import BothTimes
+
+
+class TraceLot(Out):
+    """A lot in scope: a root named by the criteria, or reached through genealogy."""
+
+    lot_id: int
+    product_code: str
+    number: str
+    site_code: str | None
+    supplier_lot: str | None
+    root: bool
+    depth: int
+    """Genealogy steps from the nearest root."""
+    quantity_shipped: Decimal
+    """To consignees, in units of use, minus returns."""
+
+
+class TraceSite(Out):
+    """A consignee the trace reached, with what it received in units of use."""
+
+    consignee_id: int
+    partner_code: str
+    partner_name: str
+    country: str | None
+    tier: int
+    lots: int
+    shipped: Decimal
+    returned: Decimal
+
+
+class GapOut(Out):
+    """Something the trace could not know."""
+
+    kind: str
+    detail: dict[str, Any]
+
+
+class TraceOut(Out):
+    """Result of the trace: lots (paged), sites, and gaps. A site's list is complete; lots continue by cursor."""
+
+    scope_version: int
+    lots: Page[TraceLot]
+    sites: list[TraceSite]
+    gaps: list[GapOut]
+    gaps_total: int
+    """Gaps found; at most 1,000 are listed."""
+
+
+class HoldOut(Out):
+    """One recall's claim on a lot at a location, or on its way there."""
+
+    id: int
+    lot_id: int
+    lot_number: str
+    product_code: str
+    location_code: str
+    location_name: str
+    custody: str
+    position: str
+    document_no: str | None
+    quantity: Decimal
+    state: str
+    attempts: int
+    last_error: str | None
+    late: bool
+    requested_at: datetime
+    confirmed_at: datetime | None
+    confirmed_by: str | None
+    ended_at: datetime | None
+
+
+class HoldConfirmIn(In):
+    """The stock is locked where it lies."""
+
+    note: Reason | None = None
+    """What was done and where, for the audit."""
+
+
+class ConsigneeLotOut(Out):
+    """What a consignee received of a lot, and the last statement on it."""
+
+    lot_id: int
+    product_code: str
+    lot_number: str
+    shipped: Decimal
+    returned: Decimal
+    stated: bool
+    """True when the quantity is another consignee's statement, not our shipment record."""
+
+
+class ConsigneeOut(Out):
+    """A partner that received affected product, and where it stands."""
+
+    id: int
+    partner_code: str
+    partner_name: str
+    partner_kind: str
+    country: str | None
+    language: str
+    tier: int
+    parent_id: int | None
+    state: str
+    step: int
+    first_notified_at: datetime | None
+    next_step_at: datetime | None
+    acknowledged_at: datetime | None
+    answered_at: datetime | None
+    lots: list[ConsigneeLotOut]
+    replies: int
+    last_reply_at: datetime | None
+
+
+class DeliveryOut(Out):
+    """One message to one contact. Addresses are not shown: the contact's id is enough to follow it up."""
+
+    id: UUID
+    consignee_id: int
+    contact_id: int
+    step: int
+    kind: str
+    channel: str
+    language: str
+    state: str
+    attempt: int
+    provider_id: str | None
+    error_kind: str | None
+    error_code: str | None
+    ambiguous: bool
+    created_at: datetime
+    submitted_at: datetime | None
+    finished_at: datetime | None
+
+
+class ReplyLineOut(Out):
+    """Stated quantities of one lot, in units of use."""
+
+    lot_id: int
+    lot_number: str
+    on_hand: Decimal
+    used: Decimal
+    held: Decimal
+    passed_on: Decimal
+
+
+class ReplyOut(Out):
+    """One statement of a consignee, as given."""
+
+    id: int
+    consignee_id: int
+    delivery_id: UUID | None
+    channel: str
+    kind: str
+    affected: bool | None
+    responder_role: str | None
+    entered_by: str | None
+    findings: list[dict[str, Any]]
+    received_at: datetime
+    lines: list[ReplyLineOut]
+
+
+class NoticeItem(Out):
+    """One version of the notice."""
+
+    id: int
+    version: int
+    kind: str
+    sha256: str
+    """What an approver approves."""
+    drafted_by: str
+    drafted_at: datetime
+    approved_by: str | None
+    approved_at: datetime | None
+
+
+class NoticeBodyOut(Out):
+    """A rendered body with its recipient slots."""
+
+    kind: str
+    channel: str
+    language: str
+    sha256: str
+    body: dict[str, Any]
+
+
+class NoticeOut(NoticeItem):
+    """A notice with every body, for reading before approval."""
+
+    bodies: list[NoticeBodyOut]
+
+
+class SignOffOut(Out):
+    """Who approved which step, as what, when."""
+
+    step: str
+    outcome: str
+    actor: str
+    role: str
+    meaning: str
+    reason: str | None
+    reference: str | None
+    body: dict[str, Any]
+    signed_at: datetime
+
+
+class AuditEventOut(Out):
+    """One link of the recall's audit chain."""
+
+    seq: int
+    at: datetime
+    actor: str
+    role: str
+    action: str
+    reason: str | None
+    data: dict[str, Any]
+    prev_hash: str
+    hash: str
+
+
+class AuditVerification(Out):
+    """Whether the chain holds from its first event to its head."""
+
+    stream: str
+    intact: bool
+    events: int
+    head: str | None
+    first_broken: int | None
+    """Sequence number of the first link that does not fit."""
+
+
+class TaskOut(Out):
+    """One thing a person must do."""
+
+    id: int
+    recall_number: str
+    key: str
+    step: str
+    what: str
+    role: str
+    assignee: str | None
+    consignee_id: int | None
+    due: BothTimes | None
+    overdue: bool
+    evidence_required: bool
+    state: str
+    opened_at: datetime
+    reminded_at: datetime | None
+    done_at: datetime | None
+    done_by: str | None
+    outcome: str | None
+
+
+class EvidenceOut(Out):
+    """A stored file: what it is, its hash, who brought it. The content is at `url`."""
+
+    id: UUID
+    recall_number: str | None
+    file_name: str
+    content_type: str
+    size: int
+    sha256: str
+    uploaded_by: str
+    uploaded_at: datetime
+    url: str
+
+
+class ProductOut(Out):
+    """A product of the master data."""
+
+    id: int
+    code: str
+    name: str
+    family: str | None
+    brand: str | None
+    gtin: str | None
+    udi_di: str | None
+    unit_of_use: str
+    device_class: str | None
+    implantable: bool
+    life_supporting: bool
+    sterile: bool
+
+
+class MeOut(Out):
+    """Who the token says you are."""
+
+    principal: str
+    roles: list[str]
+    permissions: list[str]
+
+
+__all__ = [
+    "AuditEventOut",
+    "AuditVerification",
+    "ConsigneeLotOut",
+    "ConsigneeOut",
+    "DeliveryOut",
+    "EvidenceOut",
+    "GapOut",
+    "HoldConfirmIn",
+    "HoldOut",
+    "MeOut",
+    "NoticeBodyOut",
+    "NoticeItem",
+    "NoticeOut",
+    "ProductOut",
+    "ReplyLineOut",
+    "ReplyOut",
+    "SignOffOut",
+    "TaskOut",
+    "TraceLot",
+    "TraceOut",
+    "TraceSite",
+]
