@@ -332,10 +332,25 @@ class Snapshot(Message):
 # ---------------------------------------------------------------- campaign
 
 
+class CampaignReport(Message):
+    """Signal `campaign_progress` from a campaign to its recall, and the result of its workflow."""
+
+    campaign_id: int
+    consignees: int
+    outstanding: int
+    next_due_at: AwareDatetime | None
+    finished: bool = False
+    """Nobody is outstanding (now: a late answer can name further consignees)."""
+    stopped: str | None = None
+    first_sent_at: AwareDatetime | None = None
+    stated: int = 0
+    not_notified: int = 0
+
+
 class CampaignCarried(Message):
     """What a campaign's workflow takes over continue-as-new, so that nothing is reported twice."""
 
-    reported: "CampaignReport | None" = None
+    reported: CampaignReport | None = None
     all_notified_reported: bool = False
     stop_reasons: dict[str, str] = Field(default_factory=dict)
     """Channel -> account-level error that stopped it."""
@@ -418,6 +433,16 @@ class EndCampaign(Message):
     now: AwareDatetime
 
 
+class CampaignStop(Message):
+    """A channel of a campaign was stopped by an account-level error, or (`reason` None) works again."""
+
+    number: str
+    campaign_id: int
+    channel: str
+    reason: str | None
+    now: AwareDatetime
+
+
 class SendBatch(Message):
     """Claim and send up to `limit` due deliveries of one channel (design §6)."""
 
@@ -445,21 +470,6 @@ class BatchResult(Message):
     """Ambiguous and not found at the provider: sent again; for e-mail this may be a duplicate."""
     campaign_stop: str | None = None
     """Set when an account-level error forbids going on."""
-
-
-class CampaignReport(Message):
-    """Signal `campaign_progress` from a campaign to its recall, and the result of its workflow."""
-
-    campaign_id: int
-    consignees: int
-    outstanding: int
-    next_due_at: AwareDatetime | None
-    finished: bool = False
-    """Nobody is outstanding (now: a late answer can name further consignees)."""
-    stopped: str | None = None
-    first_sent_at: AwareDatetime | None = None
-    stated: int = 0
-    not_notified: int = 0
 
 
 class BeginIntake(RecallRef):

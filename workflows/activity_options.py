@@ -4,8 +4,9 @@ from datetime import timedelta
 from typing import Any, Final
 
 from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType
 
-from models.messages import INVENTORY_QUEUE, RECALL_QUEUE
+from models.messages import EMAIL_QUEUE, INVENTORY_QUEUE, RECALL_QUEUE, SMS_QUEUE
 
 _PERMANENT: Final = ["InvalidInput", "UnknownProductLine", "UnknownScope", "PolicyFault"]
 """Application errors that no retry can mend; the database being away is never one of them."""
@@ -35,3 +36,17 @@ INVENTORY: Final[dict[str, Any]] = {
     ),
 }
 """Holds at warehouses and logistics partners: slow, outside, idempotent by key."""
+
+_QUEUES: Final = {"email": EMAIL_QUEUE, "sms": SMS_QUEUE}
+
+
+def sending(channel: str) -> dict[str, Any]:
+    """A batch of notices: on its channel's queue, so that a slow provider holds up no other channel."""
+    return {
+        "task_queue": _QUEUES[channel],
+        "start_to_close_timeout": timedelta(minutes=30),
+        "heartbeat_timeout": timedelta(seconds=30),
+        # Whoever stops a campaign has to know that nothing is being sent any more.
+        "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
+    }

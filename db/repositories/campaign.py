@@ -1,0 +1,218 @@
+"""A campaign's progress in the record: the ladder is walked for all its consignees in one transaction.
+
+`advance` is idempotent: what it has taken is no longer due, so a repeat after a lost answer finds nothing and only
+counts. A consignee is *open* until anything is heard of it; an acknowledgement ends the chase for the
+acknowledgement, quantities that are still missing are counted apart (`stated`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.repositories import audit
+from db.repositories.campaign_sql import (
+    ADVANCE,
+    CANCEL_ALL,
+    CANCEL_ANSWERED,
+    COUNT_CONSIGNEES,
+    COUNT_DELIVERIES,
+    NEXT_STEP,
+)
+from domain.ladder import Ladder, StepKind
+from domain.pace import policy_instant
+from models.messages import AdvanceCampaign, CampaignProgress, EndCampaign
+
+BODY_KIND: Final = {StepKind.FIRST: "initial", StepKind.REMINDER: "reminder", StepKind.ESCALATION: "escalation"}
+"""Which approved body a ladder step sends; a telephone step sends none."""
+
+_MOST_SLACK: Final = timedelta(minutes=10)
+
+
+class CampaignError(Exception):
+    """The record cannot carry this campaign; the message says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """What one walk over the ladder did."""
+
+    written: dict[str, int]
+    """New deliveries by kind of body."""
+    called: int
+    """New telephone tasks."""
+    cancelled: int
+    """Waiting messages whose recipient answered first."""
+
+
+def slack(wait: timedelta) -> timedelta:
+    """How much earlier than its instant a step may be taken, so that steps a few seconds apart are one walk.
+
+    A fiftieth of the step's wait and at most ten minutes; at a fast pace up to one second (a quarter of the wait).
+    """
+    return min(_MOST_SLACK, max(wait / 50, min(wait / 4, timedelta(seconds=1))))
+
+
+async def advance(session: AsyncSession, request: AdvanceCampaign) -> Advanced:
+    """Take every ladder step due at `request.now`; the caller commits.
+
+    Raises:
+        CampaignError: no such campaign, or its notice lacks a body that the ladder needs.
+    """
+    campaign = await _campaign(session, request)
+    await _check_bodies(session, campaign.notice_id, request.ladder, request.channels)
+    cancelled = await _run(session, CANCEL_ANSWERED, campaign=request.campaign_id, now=request.now)
+    waits = [step.after / request.pace for step in request.ladder.steps]
+    due = request.now + request.call_limit / request.pace
+    row = (
+        (
+            await session.execute(
+                text(ADVANCE),
+                {
+                    "number": request.number,
+                    "campaign": request.campaign_id,
+                    "notice": campaign.notice_id,
+                    "priority": request.priority,
+                    "channels": list(request.channels),
+                    "now": request.now,
+                    "kinds": [step.kind.value for step in request.ladder.steps],
+                    "body_kinds": [BODY_KIND.get(step.kind, "") for step in request.ladder.steps],
+                    "rules": [step.contact.value for step in request.ladder.steps],
+                    "waits": waits,
+                    "slacks": [slack(wait) for wait in waits],
+                    "steps": len(request.ladder.steps),
+                    "sending_steps": sum(step.kind is not StepKind.PHONE for step in request.ladder.steps),
+                    "call_due": due,
+                    "call_policy_due": policy_instant(due, campaign.created_at, campaign.pace),
+                },
+            )
+        )
+        .mappings()
+        .one()
+    )
+    done = Advanced(dict(row["written"]), row["called"], cancelled)
+    if row["moved"] or done.called or cancelled:
+        await _note_advance(session, request, done)
+    return done
+
+
+async def progress(
+    session: AsyncSession, number: str, campaign_id: int, ladder: Ladder, now: datetime
+) -> CampaignProgress:
+    """Where the campaign stands at `now`; read-only."""
+    scope = {"number": number, "campaign": campaign_id, "now": now}
+    counted = await _rows(session, COUNT_CONSIGNEES, number=number)
+    deliveries = await _rows(session, COUNT_DELIVERIES, campaign=campaign_id, now=now)
+    steps = await _rows(session, NEXT_STEP, number=number, campaign=scope["campaign"])
+    following = _following(deliveries, steps, ladder)
+    totals = counted[0]
+    return CampaignProgress(
+        consignees=totals["consignees"],
+        answered=totals["consignees"] - totals["outstanding"],
+        outstanding=totals["outstanding"],
+        stated=totals["stated"],
+        not_notified=totals["not_notified"],
+        first_sent_at=totals["first_sent_at"],
+        pending={row["channel"]: row["due"] for row in deliveries if row["due"]},
+        **following,
+    )
+
+
+async def end(session: AsyncSession, request: EndCampaign) -> int:
+    """Cancel what is not sent yet and close the campaign; returns how many messages were cancelled.
+
+    A message that a sender holds at this moment is cancelled as ambiguous; should it have gone out, the sender's own
+    result or the provider's callback still corrects the record.
+    """
+    cancelled = await _run(session, CANCEL_ALL, campaign=request.campaign_id, now=request.now)
+    ended = await _run(
+        session,
+        "UPDATE campaign SET ended_at = :now WHERE id = :campaign AND ended_at IS NULL",
+        campaign=request.campaign_id,
+        now=request.now,
+    )
+    if cancelled or ended:
+        await audit.append(
+            session,
+            request.number,
+            actor="system",
+            role="campaign",
+            action="campaign.ended",
+            at=request.now,
+            reason=request.reason,
+            data={"campaign": request.campaign_id, "cancelled": cancelled},
+        )
+    return cancelled
+
+
+def _following(deliveries: Sequence[dict[str, Any]], steps: Sequence[dict[str, Any]], ladder: Ladder) -> dict[str, Any]:
+    """The next thing that becomes due by itself: a retry or a ladder step, whichever is first."""
+    due: list[tuple[datetime, str, int, int]] = [
+        (row["later"], "retry", 0, row["waiting"]) for row in deliveries if row["later"] is not None
+    ]
+    due += [
+        (row["due_at"], ladder.steps[row["step"]].kind.value, row["step"] + 1, row["consignees"])
+        for row in steps
+        if row["step"] < len(ladder.steps)
+    ]
+    if not due:
+        return {"next_due_at": None}
+    at, kind, round_number, count = min(due)
+    return {"next_due_at": at, "next_kind": kind, "next_round": round_number, "next_count": count}
+
+
+async def _campaign(session: AsyncSession, request: AdvanceCampaign) -> Any:
+    found = (
+        await session.execute(
+            text(
+                "SELECT campaign.notice_id, recall.created_at, recall.pace FROM campaign"
+                " JOIN recall ON recall.number = campaign.recall_number"
+                " WHERE campaign.id = :campaign AND campaign.recall_number = :number"
+            ),
+            {"campaign": request.campaign_id, "number": request.number},
+        )
+    ).one_or_none()
+    if found is None:
+        raise CampaignError(f"recall {request.number} has no campaign {request.campaign_id}")
+    return found
+
+
+async def _check_bodies(session: AsyncSession, notice_id: int, ladder: Ladder, channels: Sequence[str]) -> None:
+    """Without this, a body missing from the notice would look like consignees without an address."""
+    found = await _rows(
+        session, "SELECT DISTINCT kind, channel FROM notice_body WHERE notice_id = :notice", notice=notice_id
+    )
+    known = {(row["kind"], row["channel"]) for row in found}
+    needed = {(BODY_KIND[s.kind], channel) for s in ladder.steps if s.kind in BODY_KIND for channel in channels}
+    missing = sorted(f"{kind}/{channel}" for kind, channel in needed - known)
+    if missing:
+        raise CampaignError(f"notice {notice_id} has no body for {', '.join(missing)}")
+
+
+async def _note_advance(session: AsyncSession, request: AdvanceCampaign, done: Advanced) -> None:
+    await audit.append(
+        session,
+        request.number,
+        actor="system",
+        role="campaign",
+        action="campaign.advanced",
+        at=request.now,
+        data={
+            "campaign": request.campaign_id,
+            "deliveries": done.written,
+            "calls": done.called,
+            "cancelled": done.cancelled,
+        },
+    )
+
+
+async def _rows(session: AsyncSession, statement: str, **values: Any) -> list[dict[str, Any]]:
+    return [dict(row) for row in (await session.execute(text(statement), values)).mappings()]
+
+
+async def _run(session: AsyncSession, statement: str, **values: Any) -> int:
+    result: Any = await session.execute(text(statement), values)
+    return int(result.rowcount)

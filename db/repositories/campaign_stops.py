@@ -1,0 +1,52 @@
+"""A channel stopped by an account-level error is a task for a person, closed when a probe goes through again."""
+
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.repositories import audit, recalls, tasks
+from models.messages import CampaignStop, OpenTask
+
+_LIMIT: Final = timedelta(hours=1)
+"""Real time: a stopped notice is an incident of the installation, whatever pace its recall runs at."""
+
+_STATES: Final = """
+SELECT count(*) AS known, count(*) FILTER (WHERE state IN ('offered', 'accepted')) AS still_open, max(id) AS last
+FROM task WHERE recall_number = :number AND starts_with(key, :prefix)
+"""
+
+
+async def note(session: AsyncSession, stop: CampaignStop) -> None:
+    """Open the task of a new stop or close that of an ended one; a repeat changes nothing."""
+    prefix = f"campaign-stop:{stop.campaign_id}:{stop.channel}:"
+    known, still_open, _ = (await session.execute(text(_STATES), {"number": stop.number, "prefix": prefix})).one()
+    if stop.reason is None:
+        key = f"{prefix}{known}"
+        outcome = "a probe went through"
+        changed = await tasks.close(session, stop.number, key, outcome=outcome, done_by="system", now=stop.now)
+    elif still_open:
+        return
+    else:
+        task = OpenTask(
+            number=stop.number,
+            key=f"{prefix}{known + 1}",
+            step="notification",
+            what=f"Notices by {stop.channel} are stopped: {stop.reason}"[:300],
+            role="qa",
+            due_at=stop.now + _LIMIT,
+            now=stop.now,
+        )
+        changed = await tasks.open_task(session, await recalls.get(session, stop.number), task)
+    if changed:
+        await audit.append(
+            session,
+            stop.number,
+            actor="system",
+            role="campaign",
+            action="campaign.resumed" if stop.reason is None else "campaign.stopped",
+            at=stop.now,
+            reason=stop.reason,
+            data={"campaign": stop.campaign_id, "channel": stop.channel},
+        )

@@ -1,0 +1,67 @@
+"""The affected lots of consignees: what each received, as the notice lists them and statements are checked against."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+
+@dataclass(frozen=True, slots=True)
+class ConsigneeLotRow:
+    """A lot as one consignee received it."""
+
+    consignee_id: int
+    lot_id: int
+    number: str
+    key: str
+    """Lot number, with the product code where two of the consignee's products share the number."""
+    product: str
+    gtin: str | None
+    unit: str
+    received: Decimal
+    """Units of use, net of returns that reached us, with what other consignees say they passed on to it."""
+    last_shipped_on: date | None
+    stated: bool
+    """Known only from the statement of another consignee."""
+
+
+# Of each sender only the latest statement counts. For a lot known from statements only, `shipped` is that sum already.
+_LOTS: Final = """
+SELECT cl.consignee_id, cl.lot_id, lot.number, cl.stated, product.name AS product, product.gtin,
+       product.unit_of_use AS unit,
+       CASE WHEN count(*) OVER (PARTITION BY cl.consignee_id, lot.number) > 1
+            THEN left(product.code || ' ' || lot.number, 100) ELSE lot.number END AS key,
+       greatest(cl.shipped - cl.returned + CASE WHEN cl.stated THEN 0 ELSE coalesce(passed.quantity, 0) END, 0)
+           AS received,
+       (SELECT max(m.occurred_at)::date
+        FROM location l JOIN movement m ON m.to_location_id = l.id AND m.product_id = lot.product_id
+        WHERE l.partner_id = c.partner_id AND m.lot_id = cl.lot_id AND m.kind IN ('shipment', 'receipt'))
+           AS last_shipped_on
+FROM consignee_lot cl
+JOIN consignee c ON c.id = cl.consignee_id
+JOIN lot ON lot.id = cl.lot_id
+JOIN product ON product.id = lot.product_id
+LEFT JOIN (
+    SELECT p.consignee_id, p.lot_id, sum(p.quantity) AS quantity
+    FROM passed_on p JOIN reply r ON r.id = p.reply_id
+    WHERE p.consignee_id = ANY (CAST(:consignees AS bigint[]))
+      AND NOT EXISTS (SELECT FROM reply later
+                      WHERE later.consignee_id = r.consignee_id AND later.kind = 'statement' AND later.id > r.id)
+    GROUP BY p.consignee_id, p.lot_id
+) passed ON passed.consignee_id = cl.consignee_id AND passed.lot_id = cl.lot_id
+WHERE cl.consignee_id = ANY (CAST(:consignees AS bigint[]))
+ORDER BY cl.consignee_id, product.name, lot.number, cl.lot_id
+"""
+
+
+async def lots_of(session: AsyncSession, consignees: Sequence[int]) -> dict[int, list[ConsigneeLotRow]]:
+    """The lots of each consignee in the order of its notice and form; an empty list where there is none."""
+    found: dict[int, list[ConsigneeLotRow]] = {consignee: [] for consignee in consignees}
+    rows = await session.execute(text(_LOTS), {"consignees": list(consignees)})
+    for row in rows.mappings():
+        found[row["consignee_id"]].append(ConsigneeLotRow(**row))
+    return found

@@ -1,0 +1,131 @@
+"""The SQL of the sending protocol (design §6): claim, renew, record outcomes."""
+
+from typing import Final
+
+CLAIM: Final = """
+WITH due AS (
+    SELECT d.id, d.state = 'submitting' AS was_submitting
+    FROM delivery d JOIN consignee c ON c.id = d.consignee_id
+    WHERE d.campaign_id = :campaign AND d.channel = :channel AND d.state IN ('pending', 'submitting')
+      AND (
+          -- Re-checked here, not only when the round was built: whoever has answered is not chased.
+          (d.state = 'pending' AND c.state = 'open' AND coalesce(d.not_before <= :now, true))
+          OR (d.state = 'submitting' AND d.lease_until <= :now)
+      )
+    ORDER BY d.priority, d.id LIMIT :limit
+    FOR UPDATE OF d SKIP LOCKED
+),
+taken AS (
+    UPDATE delivery d
+    SET state = 'submitting', attempt = d.attempt + 1, lease_until = :lease_until, not_before = NULL,
+        ambiguous = d.ambiguous OR due.was_submitting
+    FROM due WHERE d.id = due.id
+    RETURNING d.*, due.was_submitting
+)
+SELECT t.id, t.attempt, t.was_submitting, t.kind, t.channel, t.language, t.priority, t.created_at, t.contact_id,
+       t.consignee_id, c.state = 'open' AS consignee_open, c.first_notified_at, c.next_step_at,
+       partner.name AS partner_name, partner.time_zone, contact.name AS contact_name,
+       CASE t.channel WHEN 'email' THEN contact.email ELSE contact.phone END AS address
+FROM taken t
+JOIN consignee c ON c.id = t.consignee_id
+JOIN partner ON partner.id = c.partner_id
+JOIN contact ON contact.id = t.contact_id
+ORDER BY t.priority, t.id
+"""
+
+RENEW: Final = """
+UPDATE delivery d SET lease_until = :lease_until
+FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS int[])) AS mine (id, attempt)
+WHERE d.id = mine.id AND d.attempt = mine.attempt AND d.state = 'submitting'
+RETURNING d.id
+"""
+
+# A callback may have been faster than our own commit, so an accepted message also updates a row that is already
+# further on; the attempt is the fence against results of a sender that lost its lease.
+RECORD: Final = """
+UPDATE delivery d SET
+    state = CASE
+        WHEN mine.outcome = 'submitted' AND d.state = 'failed' AND d.provider_id IS NOT DISTINCT FROM mine.provider_id
+            THEN 'failed'
+        WHEN mine.outcome = 'submitted' AND d.state = 'delivered' THEN 'delivered'
+        WHEN mine.outcome = 'submitted' THEN 'submitted'
+        WHEN d.state <> 'submitting' THEN d.state
+        WHEN mine.outcome = 'retry' THEN 'pending'
+        WHEN mine.outcome = 'unsure' THEN 'submitting'
+        ELSE mine.outcome
+    END,
+    provider_id = coalesce(mine.provider_id, d.provider_id),
+    submitted_at = CASE WHEN mine.outcome = 'submitted' THEN coalesce(d.submitted_at, mine.at) ELSE d.submitted_at END,
+    finished_at = CASE WHEN mine.outcome IN ('failed', 'cancelled') AND d.state = 'submitting' THEN mine.at
+                       ELSE d.finished_at END,
+    not_before = CASE WHEN mine.outcome = 'retry' THEN mine.until END,
+    lease_until = CASE WHEN mine.outcome = 'unsure' THEN mine.until END,
+    error_kind = CASE WHEN mine.outcome = 'submitted' AND d.state <> 'failed' THEN NULL
+                      ELSE coalesce(mine.error_kind, d.error_kind) END,
+    error_code = CASE WHEN mine.outcome = 'submitted' AND d.state <> 'failed' THEN NULL
+                      ELSE coalesce(mine.error_code, d.error_code) END
+FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS int[]), CAST(:outcomes AS text[]), CAST(:ats AS timestamptz[]),
+            CAST(:provider_ids AS text[]), CAST(:error_kinds AS text[]), CAST(:error_codes AS text[]),
+            CAST(:untils AS timestamptz[]))
+     AS mine (id, attempt, outcome, at, provider_id, error_kind, error_code, until)
+WHERE d.id = mine.id AND d.attempt = mine.attempt AND d.state <> 'pending'
+RETURNING d.id, mine.outcome
+"""
+
+# The time to answer starts when the notice really went out, so what a queue or an outage cost is added.
+NOTE_NOTIFIED: Final = """
+UPDATE consignee c SET
+    first_notified_at = least(c.first_notified_at, d.submitted_at),
+    next_step_at = CASE
+        WHEN c.step = d.step + 1 AND c.state = 'open'
+            THEN c.next_step_at + greatest(d.submitted_at - d.created_at, interval '0')
+        ELSE c.next_step_at
+    END
+FROM delivery d
+WHERE d.id = ANY (CAST(:ids AS uuid[])) AND c.id = d.consignee_id
+"""
+
+NOTE_REFUSED: Final = """
+UPDATE contact SET
+    status = CASE WHEN d.channel = 'email' AND contact.status <> 'left' THEN 'bounced' ELSE contact.status END,
+    sms_opted_out_at = CASE WHEN d.error_code = :opt_out_code THEN coalesce(contact.sms_opted_out_at, d.finished_at)
+                            ELSE contact.sms_opted_out_at END
+FROM delivery d
+WHERE d.id = ANY (CAST(:ids AS uuid[])) AND d.state = 'failed' AND d.error_kind = 'permanent_contact'
+  AND contact.id = d.contact_id
+"""
+
+FIRST_COMMUNICATION: Final = """
+INSERT INTO clock_start (recall_number, name, scope_version, at, source, author, recorded_at)
+SELECT recall.number, 'first_communication', greatest(recall.scope_version, 1), :at, :source, 'system', :now
+FROM recall
+WHERE recall.number = :number
+  AND NOT EXISTS (SELECT FROM clock_start WHERE recall_number = :number AND name = 'first_communication')
+ON CONFLICT (recall_number, name, scope_version) DO NOTHING
+RETURNING scope_version
+"""
+
+KEEP_EVENT: Final = """
+INSERT INTO delivery_event (delivery_id, provider, provider_id, status, error_code, received_at)
+VALUES (:delivery, :provider, :provider_id, :status, :error_code, :at)
+ON CONFLICT (provider, provider_id, status) DO NOTHING
+RETURNING id
+"""
+
+LOCK_REPORTED: Final = """
+SELECT d.id, d.state, d.provider_id, d.attempt, d.channel, campaign.id AS campaign, campaign.sequence,
+       campaign.recall_number AS number
+FROM delivery d JOIN campaign ON campaign.id = d.campaign_id
+WHERE d.id = :delivery FOR UPDATE OF d
+"""
+
+APPLY_REPORT: Final = """
+UPDATE delivery SET
+    state = :state,
+    provider_id = coalesce(provider_id, :provider_id),
+    submitted_at = coalesce(submitted_at, :at),
+    finished_at = CASE WHEN :state IN ('delivered', 'failed') THEN :at ELSE finished_at END,
+    error_kind = CASE WHEN :state = 'failed' THEN 'undelivered' WHEN :state = 'delivered' THEN NULL ELSE error_kind END,
+    error_code = CASE WHEN :state = 'failed' THEN :error_code WHEN :state = 'delivered' THEN NULL ELSE error_code END
+WHERE id = :delivery
+"""

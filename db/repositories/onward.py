@@ -1,0 +1,170 @@
+"""Sub-recall: whoever a consignee passed affected product on to becomes a consignee of the next tier.
+
+The site is matched with a known contact (same e-mail or telephone) so that one hospital is not told twice; else a
+partner, its location and its contact are created from the statement, marked with whom it is known from. What each
+site received is recomputed from the latest statements, so that a correction replaces and never adds.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.replies import PassedOnTo
+
+_MATCH: Final = """
+SELECT partner_id FROM contact
+WHERE (CAST(:email AS text) IS NOT NULL AND lower(email) = lower(CAST(:email AS text)))
+   OR (CAST(:phone AS text) IS NOT NULL AND phone = CAST(:phone AS text))
+ORDER BY id LIMIT 1
+"""
+
+# Language, zone and country are not asked for on the page; the sender's are the best guess and correctable.
+_NEW_PARTNER: Final = """
+INSERT INTO partner (code, name, kind, country, region, language, time_zone, onward_of_id)
+SELECT :code, :name, :kind, country, region, language, time_zone, id FROM partner WHERE id = :parent
+ON CONFLICT (code) DO UPDATE SET name = partner.name
+RETURNING id
+"""
+
+_NEW_LOCATION: Final = """
+INSERT INTO location (partner_id, code, name, custody) VALUES (:partner, :code, :name, 'customer')
+ON CONFLICT (code) DO NOTHING
+"""
+
+_NEW_CONTACT: Final = """
+INSERT INTO contact (partner_id, position, name, role, email, phone, channels, status)
+VALUES (:partner, 1, :name, 'named by the consignee', :email, :phone, :channels, 'unverified')
+ON CONFLICT (partner_id, position) DO NOTHING
+"""
+
+_JOIN: Final = """
+INSERT INTO consignee (recall_number, partner_id, tier, parent_id, state, step, added_at)
+SELECT recall_number, :partner, tier + 1, id, 'open', 0, :at FROM consignee WHERE id = :parent
+ON CONFLICT (recall_number, partner_id) DO NOTHING
+RETURNING id
+"""
+
+_NEW_LOT: Final = """
+INSERT INTO consignee_lot (consignee_id, lot_id, shipped, returned, stated) VALUES (:consignee, :lot, 0, 0, true)
+ON CONFLICT (consignee_id, lot_id) DO NOTHING
+RETURNING lot_id
+"""
+
+_PASSED_ON: Final = """
+INSERT INTO passed_on (reply_id, lot_id, consignee_id, quantity) VALUES (:reply, :lot, :consignee, :quantity)
+ON CONFLICT (reply_id, lot_id, consignee_id) DO NOTHING
+"""
+
+# A site that answered for other lots has to answer for the new one as well: it starts the ladder again.
+_REOPEN: Final = """
+UPDATE consignee SET state = 'open', step = 0, next_step_at = NULL
+WHERE id = :consignee AND state <> 'open' RETURNING id
+"""
+
+_RECOMPUTE: Final = """
+WITH latest AS (
+    SELECT consignee_id, max(id) AS reply_id FROM reply
+    WHERE recall_number = :number AND kind = 'statement' GROUP BY consignee_id
+),
+named AS (
+    SELECT DISTINCT p.consignee_id, p.lot_id
+    FROM passed_on p JOIN reply r ON r.id = p.reply_id WHERE r.consignee_id = :sender
+)
+UPDATE consignee_lot cl
+SET shipped = coalesce((
+    SELECT sum(p.quantity) FROM passed_on p JOIN latest ON latest.reply_id = p.reply_id
+    WHERE p.consignee_id = named.consignee_id AND p.lot_id = named.lot_id), 0)
+FROM named
+WHERE cl.consignee_id = named.consignee_id AND cl.lot_id = named.lot_id AND cl.stated
+"""
+
+
+class PassedOnToItself(ValueError):  # noqa: N818 - reads as what the statement says
+    """A consignee names itself (or its own contact) as the one it passed product on to."""
+
+
+async def add_onward(
+    session: AsyncSession,
+    *,
+    number: str,
+    reply_id: int,
+    consignee_id: int,
+    partner_id: int,
+    recipients: Sequence[PassedOnTo],
+    at: datetime,
+) -> list[int]:
+    """Record to whom product was passed on; returns the consignees that are now to be notified.
+
+    Raises:
+        PassedOnToItself: a recipient is the consignee itself.
+    """
+    joined: dict[int, None] = {}
+    for recipient in recipients:
+        target_partner = await _partner(session, partner_id, recipient)
+        if target_partner == partner_id:
+            raise PassedOnToItself(f"{recipient.name}: this is the consignee itself")
+        target, new = await _consignee(session, number, consignee_id, target_partner, at)
+        more_lots = await _lots(session, reply_id, target, recipient)
+        if new or (more_lots and await _reopened(session, target)):
+            joined[target] = None
+    await session.execute(text(_RECOMPUTE), {"number": number, "sender": consignee_id})
+    return list(joined)
+
+
+async def _partner(session: AsyncSession, parent: int, recipient: PassedOnTo) -> int:
+    address = {"email": recipient.email, "phone": recipient.phone}
+    if recipient.email or recipient.phone:
+        known = (await session.execute(text(_MATCH), address)).scalar_one_or_none()
+        if known is not None:
+            return int(known)
+    code = _code(parent, recipient)
+    created = await session.execute(
+        text(_NEW_PARTNER), {"code": code, "name": recipient.name, "kind": recipient.kind, "parent": parent}
+    )
+    partner = int(created.scalar_one())
+    await session.execute(text(_NEW_LOCATION), {"partner": partner, "code": code, "name": recipient.name})
+    channels = [name for name, value in (("email", recipient.email), ("sms", recipient.phone)) if value]
+    if channels:
+        name = recipient.contact_name or recipient.name
+        await session.execute(text(_NEW_CONTACT), {"partner": partner, "name": name, "channels": channels, **address})
+    return partner
+
+
+def _code(parent: int, recipient: PassedOnTo) -> str:
+    """The same site named twice by the same consignee is one partner."""
+    named = "|".join((recipient.kind, recipient.name.casefold(), recipient.email or "", recipient.phone or ""))
+    return f"onward-{parent}-{hashlib.sha256(named.encode()).hexdigest()[:20]}"
+
+
+async def _consignee(session: AsyncSession, number: str, parent: int, partner: int, at: datetime) -> tuple[int, bool]:
+    """The consignee of a partner under this recall, and whether it joined just now."""
+    values: dict[str, Any] = {"partner": partner, "parent": parent, "at": at}
+    new = (await session.execute(text(_JOIN), values)).scalar_one_or_none()
+    if new is not None:
+        return int(new), True
+    found = await session.execute(
+        text("SELECT id FROM consignee WHERE recall_number = :number AND partner_id = :partner FOR UPDATE"),
+        {"number": number, "partner": partner},
+    )
+    return int(found.scalar_one()), False
+
+
+async def _lots(session: AsyncSession, reply_id: int, consignee: int, recipient: PassedOnTo) -> bool:
+    """Note what was passed on; True when it brings the consignee a lot it had not received before."""
+    more = False
+    for lot in recipient.lots:
+        added = await session.execute(text(_NEW_LOT), {"consignee": consignee, "lot": lot.lot_id})
+        more |= added.scalar_one_or_none() is not None
+        await session.execute(
+            text(_PASSED_ON),
+            {"reply": reply_id, "lot": lot.lot_id, "consignee": consignee, "quantity": lot.quantity},
+        )
+    return more
+
+
+async def _reopened(session: AsyncSession, consignee: int) -> bool:
+    return (await session.execute(text(_REOPEN), {"consignee": consignee})).scalar_one_or_none() is not None

@@ -1,0 +1,136 @@
+"""Delivery reports of providers: every one is kept, and a delivery's state only ever rises.
+
+The address a provider reports to carries our delivery id, so the first report also heals a delivery whose
+acceptance we never saw (design §6).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.repositories import audit
+from db.repositories.deliveries import note_submitted
+from db.repositories.deliveries_sql import APPLY_REPORT, KEEP_EVENT, LOCK_REPORTED
+from domain.delivery_states import rises, state_of_report
+
+_HANDED_OVER = frozenset({"submitted", "delivered", "failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEvent:
+    """What a report did."""
+
+    known: bool
+    """False: no delivery of ours has this id; nothing was kept."""
+    repeated: bool = False
+    state: str | None = None
+    """The delivery's state afterwards."""
+    recall_number: str | None = None
+    campaign_sequence: int | None = None
+    nudge_due: bool = False
+    """The notice did not arrive: its campaign should look for another way now."""
+
+
+async def record_provider_event(
+    session: AsyncSession,
+    *,
+    provider: str,
+    provider_id: str,
+    delivery_id: UUID | None,
+    status: str,
+    error_code: str | None,
+    at: datetime,
+) -> ProviderEvent:
+    """Keep a report and raise the delivery it speaks of; repeats and late reports change nothing.
+
+    Without `delivery_id` the report is matched by an earlier one about the same message, or only kept.
+    """
+    if delivery_id is None:
+        delivery_id = await _delivery_of(session, provider, provider_id)
+    row = await _locked(session, delivery_id) if delivery_id else None
+    if delivery_id is not None and row is None:
+        return ProviderEvent(known=False)
+    kept = await session.execute(
+        text(KEEP_EVENT),
+        {
+            "delivery": delivery_id,
+            "provider": provider,
+            "provider_id": provider_id,
+            "status": status,
+            "error_code": error_code,
+            "at": at,
+        },
+    )
+    repeated = kept.scalar_one_or_none() is None
+    if row is None:
+        return ProviderEvent(known=False, repeated=repeated)
+    state = state_of_report(status)
+    if not repeated and state is not None and _applies(row, state, provider_id):
+        await _apply(session, row, state, provider_id=provider_id, error_code=error_code, at=at)
+        return _outcome(row, state, nudge_due=state == "failed")
+    return _outcome(row, row["state"], repeated=repeated)
+
+
+def _applies(row: dict[str, Any], state: str, provider_id: str) -> bool:
+    # After a resend two messages carry one delivery id: the failure of one does not undo the other.
+    of_another_message = row["provider_id"] not in (None, provider_id)
+    return rises(row["state"], state) and not (state == "failed" and of_another_message)
+
+
+async def _apply(
+    session: AsyncSession, row: dict[str, Any], state: str, *, provider_id: str, error_code: str | None, at: datetime
+) -> None:
+    values = {"delivery": row["id"], "state": state, "provider_id": provider_id, "error_code": error_code, "at": at}
+    await session.execute(text(APPLY_REPORT), values)
+    healed = row["state"] not in _HANDED_OVER
+    if healed:
+        source = f"campaign {row['campaign']}, {row['channel']}"
+        await note_submitted(session, row["number"], [row["id"]], source, at)
+    # An arrival is proven by its kept report; the audit speaks of what changes the course of the campaign.
+    if healed or state == "failed":
+        await audit.append(
+            session,
+            row["number"],
+            actor="provider",
+            role="provider",
+            action="delivery.reported",
+            at=at,
+            data={
+                "delivery": row["id"],
+                "from": row["state"],
+                "to": state,
+                "provider_id": provider_id,
+                "error_code": error_code,
+            },
+        )
+
+
+def _outcome(row: dict[str, Any], state: str, *, repeated: bool = False, nudge_due: bool = False) -> ProviderEvent:
+    return ProviderEvent(
+        known=True,
+        repeated=repeated,
+        state=state,
+        recall_number=row["number"],
+        campaign_sequence=row["sequence"],
+        nudge_due=nudge_due,
+    )
+
+
+async def _delivery_of(session: AsyncSession, provider: str, provider_id: str) -> UUID | None:
+    found = await session.execute(
+        text(
+            "SELECT delivery_id FROM delivery_event WHERE provider = :provider AND provider_id = :provider_id"
+            " AND delivery_id IS NOT NULL LIMIT 1"
+        ),
+        {"provider": provider, "provider_id": provider_id},
+    )
+    return found.scalar_one_or_none()
+
+
+async def _locked(session: AsyncSession, delivery_id: UUID) -> dict[str, Any] | None:
+    found = (await session.execute(text(LOCK_REPORTED), {"delivery": delivery_id})).mappings().one_or_none()
+    return None if found is None else dict(found)

@@ -1,0 +1,126 @@
+"""What a recipient answers, as the three ways in (page, SMS, telephone) hand it to the record.
+
+Quantities are units of use. Every lot that is stated is stated in full: zero is an answer, missing is not.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from domain.replies import Finding, Quantity
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class _Fact(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StatedLot(_Fact):
+    """One lot as the recipient states it; `held` is the part of `on_hand` that was set aside."""
+
+    lot_id: int
+    on_hand: Quantity
+    used: Quantity
+    held: Quantity
+    passed_on: Quantity
+
+
+class PassedOnLot(_Fact):
+    """How much of a lot went on."""
+
+    lot_id: int
+    quantity: Annotated[Decimal, Field(gt=0, allow_inf_nan=False, max_digits=18, decimal_places=6)]
+
+
+class PassedOnTo(_Fact):
+    """A site that received affected product from the recipient; it joins the campaign (sub-recall, 21 CFR 7.49(d)).
+
+    Without e-mail and telephone nothing can be sent: a person gets the task to find it.
+    """
+
+    name: Line
+    kind: Literal["distributor", "hospital"]
+    contact_name: Line | None = None
+    email: Annotated[str, StringConstraints(max_length=320, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
+    phone: Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = None
+    """E.164."""
+    lots: tuple[PassedOnLot, ...] = Field(min_length=1, max_length=1000)
+
+    @model_validator(mode="after")
+    def _each_lot_once(self) -> "PassedOnTo":
+        if len({each.lot_id for each in self.lots}) != len(self.lots):
+            raise ValueError("lots: each lot once per recipient")
+        return self
+
+
+class _Answer(_Fact):
+    recall_number: str
+    consignee_id: int
+    at: AwareDatetime
+    delivery_id: UUID | None = None
+    affected: bool | None = None
+    statements: tuple[StatedLot, ...] = ()
+    """Empty: the notice is acknowledged, quantities follow."""
+    passed_on: tuple[PassedOnTo, ...] = Field(default=(), max_length=200)
+    responder_name: Line | None = None
+    responder_role: Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)] | None = None
+    free_text: Annotated[str, StringConstraints(max_length=2000)] | None = None
+
+
+class PageReply(_Answer):
+    """Submitted on the signed-link page."""
+
+    form_id: Annotated[str, StringConstraints(min_length=8, max_length=64)]
+    """One-time id of the form: submitting it twice changes nothing."""
+
+
+class PhoneReply(_Answer):
+    """Given on the telephone and typed in by staff."""
+
+    entered_by: Line
+    form_id: Annotated[str, StringConstraints(min_length=8, max_length=64)] | None = None
+
+
+class SmsReply(_Fact):
+    """One inbound SMS, already read by `domain.sms_replies`."""
+
+    recall_number: str
+    consignee_id: int
+    contact_id: int
+    at: AwareDatetime
+    provider: str
+    provider_id: str
+    body: str
+    acknowledges: bool
+    """Whether it says that the notice arrived; otherwise a person calls back and the chase goes on."""
+    affected: bool | None = None
+    delivery_id: UUID | None = None
+
+
+class RecordedReply(_Fact):
+    """What recording a reply changed."""
+
+    reply_id: int
+    repeated: bool = False
+    """The form or message was known already; nothing changed."""
+    consignee_state: str
+    findings: tuple[Finding, ...] = ()
+    new_consignees: tuple[int, ...] = ()
+    """Consignees that joined (or have to answer again) because product was passed on to them."""
+    campaign_sequence: int | None = None
+    """The open campaign to nudge."""
+    nudge_due: bool = False
+
+
+__all__ = [
+    "PageReply",
+    "PassedOnLot",
+    "PassedOnTo",
+    "PhoneReply",
+    "RecordedReply",
+    "SmsReply",
+    "StatedLot",
+]
