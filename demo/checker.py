@@ -1,0 +1,74 @@
+"""The separate check at the end: recomputes from the raw file and compares with what the product says.
+
+It imports nothing of the product and can be run on its own against a running stack:
+
+    python -m demo.checker --recall RC-2026-000001 --file deliveries.csv.gz --brand Uni-Gold
+        --site "Trinity Biotech, Plc" --addresses ready.json [--stock stock.csv] [--diary diary.json]
+
+Exit code 0 when everything agrees, 1 when anything differs, 2 when it could not be compared.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from demo.checks import compare_all
+from demo.comparing import Comparison
+from demo.facts import Reader
+from demo.truth import Truth, read_diary
+from demo.usaid import read_truth
+
+
+def verdict(comparisons: Sequence[Comparison]) -> tuple[int, str]:
+    """Exit code and text of a list of comparisons; an empty list proves nothing and fails."""
+    lines = [line for comparison in comparisons for line in comparison.lines()]
+    wrong = sum(not comparison.agrees for comparison in comparisons)
+    if not comparisons:
+        return 1, "nothing was compared"
+    if wrong:
+        return 1, "\n".join([*lines, f"{wrong} of {len(comparisons)} comparisons differ"])
+    return 0, "\n".join([*lines, f"all {len(comparisons)} comparisons agree"])
+
+
+def check(truth: Truth, reader: Reader, number: str) -> tuple[int, str]:
+    """Read the product's answer and compare it with the truth."""
+    return verdict(compare_all(truth, reader.read(number)))
+
+
+def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m demo.checker", description=__doc__.splitlines()[0])
+    parser.add_argument("--recall", required=True, help="number of the recall")
+    parser.add_argument("--file", required=True, type=Path, help="delivery history as the sender gave it")
+    parser.add_argument("--brand", required=True)
+    parser.add_argument("--site", required=True, help="manufacturing site as written in the file")
+    parser.add_argument("--stock", type=Path, help="stock list that was imported")
+    parser.add_argument("--diary", type=Path, help="what the recipients did (written by the demonstration)")
+    parser.add_argument("--addresses", type=Path, required=True, help="JSON with api, inbox, twilio, tokens_file")
+    return parser.parse_args(given)
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Run the check and print it."""
+    arguments = _arguments(given)
+    try:
+        addresses: dict[str, Any] = json.loads(arguments.addresses.read_text())
+        tokens = json.loads(Path(addresses["tokens_file"]).read_text())
+        truth = read_truth(arguments.file, arguments.brand, arguments.site, arguments.stock)
+        if arguments.diary:
+            read_diary(arguments.diary, truth)
+        reader = Reader(addresses["api"], tokens["auditor"]["token"], addresses["inbox"], addresses["twilio"])
+        code, text = check(truth, reader, arguments.recall)
+    except (OSError, ValueError, KeyError, httpx.HTTPError) as error:
+        print(f"the check could not be carried out: {error!r}", file=sys.stderr)
+        return 2
+    print(text)
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,211 @@
+"""Every comparison between the right answer and what the product says, as pure functions."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from demo import chain
+from demo.comparing import Comparison, holds, same, same_map, same_set
+from demo.facts import Facts
+from demo.truth import Told, Truth
+
+_OUT = ("own", "logistics")
+_MICROSECOND = 1e-6
+
+
+def compare_all(truth: Truth, facts: Facts) -> list[Comparison]:
+    """Every comparison; the order is the order of the story."""
+    return [
+        *scope(truth, facts),
+        *stock(truth, facts),
+        *messages(truth, facts),
+        *answers(truth, facts),
+        *record(truth, facts),
+    ]
+
+
+def scope(truth: Truth, facts: Facts) -> Iterator[Comparison]:
+    """Lots, consignees, quantities."""
+    yield same_set("lots in scope", truth.lots, [(lot["product_code"], lot["number"]) for lot in facts.lots], "lots")
+    first_tier = [site["partner_code"] for site in facts.sites if site["tier"] == 1]
+    yield same_set("consignees", truth.consignees(), first_tier, "consignees")
+    yield same_map("units shipped by lot", truth.shipped_by_lot(), facts.shipped_by_lot(), "lots")
+    yield same_map(
+        "units received by consignee and lot", truth.received, facts.received(stated=False), "deliveries by lot"
+    )
+    by_site: dict[str, Decimal] = {}
+    for (consignee, _, _), quantity in truth.received.items():
+        by_site[consignee] = by_site.get(consignee, Decimal(0)) + quantity
+    traced = {site["partner_code"]: Decimal(site["shipped"]) for site in facts.sites if site["tier"] == 1}
+    yield same_map("units received by consignee", by_site, traced, "consignees")
+    yield same("figures of the recall: lots", len(truth.lots), facts.detail["scope"]["lots"])
+    yield same_map(
+        "units passed on to sites nobody had on record", truth.onward, _named(truth, facts), "lots at named sites"
+    )
+
+
+def _named(truth: Truth, facts: Facts) -> dict[tuple[str, str, str], Decimal]:
+    """Stated quantities by the site's name: its code is the product's own."""
+    return {
+        (facts.name_of(code), product, lot): quantity
+        for (code, product, lot), quantity in facts.received(stated=True).items()
+    }
+
+
+def stock(truth: Truth, facts: Facts) -> Iterator[Comparison]:
+    """Holds, and that they came first."""
+    held = {
+        (hold["location_code"], hold["product_code"], hold["lot_number"]): Decimal(hold["quantity"])
+        for hold in facts.holds
+        if hold["state"] == "confirmed"
+    }
+    yield same_map("units under a confirmed hold", truth.held, held, "positions")
+    yield holds(
+        "holds at own and logistics locations only",
+        f"{len(facts.holds)} holds",
+        [
+            f"hold {h['id']} lies at {h['location_code']} ({h['custody']})"
+            for h in facts.holds
+            if h["custody"] not in _OUT
+        ],
+    )
+    first = facts.first_sent_at()
+    late = [
+        f"hold {hold['id']} was requested at {hold['requested_at']}, the first notice left at {first}"
+        for hold in facts.holds
+        if first is not None and not hold["late"] and datetime.fromisoformat(hold["requested_at"]) >= first
+    ]
+    yield holds("holds requested before the first notice left", f"{len(facts.holds)} holds", late)
+
+
+def messages(truth: Truth, facts: Facts) -> Iterator[Comparison]:
+    """Every message the product says it sent is at a sink, once, at an address of the right consignee."""
+    mails, sent = facts.mail_deliveries(), facts.out("email")
+    yield same_set("mails caught, by delivery", [d["id"] for d in sent], mails, "mails")
+    yield same("mails caught twice", 0, facts.mail_stats["duplicates"])
+    failed = [d for d in facts.deliveries if d["channel"] == "email" and d["state"] == "failed"]
+    yield same("mails refused by the receiving server", len(failed), facts.mail_stats["refused"])
+    texts = [text for text in facts.texts if text["direction"] == "outbound-api"]
+    yield same_set(
+        "text messages, by the provider's id",
+        [d["provider_id"] for d in facts.out("sms")],
+        [text["sid"] for text in texts],
+        "text messages",
+    )
+    yield holds("nothing waits to be sent", "no open delivery", _open_deliveries(facts))
+    yield holds("each message is at an address of its consignee", "every message", _misdirected(truth, facts))
+    yield holds("each consignee got a notice", f"{len(facts.consignees)} consignees", _missed(facts))
+    yield holds("each notice names every lot of its consignee", f"{len(mails)} mails", _unnamed_lots(facts))
+
+
+def _open_deliveries(facts: Facts) -> Iterator[str]:
+    for delivery in facts.deliveries:
+        if delivery["state"] in {"pending", "submitting"}:
+            yield f"delivery {delivery['id']} is still {delivery['state']}"
+
+
+def _misdirected(truth: Truth, facts: Facts) -> Iterator[str]:
+    by_id = {d["id"]: facts.code_of(d["consignee_id"]) for d in facts.deliveries}
+    by_provider = {d["provider_id"]: by_id[d["id"]] for d in facts.deliveries if d["provider_id"]}
+    found = [(mail["to"], by_id.get(each)) for mail, each in zip(facts.mails, facts.mail_deliveries(), strict=True)]
+    found += [(t["to"], by_provider.get(t["sid"])) for t in facts.texts if t["direction"] == "outbound-api"]
+    for address, code in found:
+        owner = truth.addresses.get(address)
+        if code is None or owner not in (code, facts.name_of(code)):
+            yield f"a message of {code} went to an address of {owner or 'nobody'}"
+
+
+def _missed(facts: Facts) -> Iterator[str]:
+    told = {d["consignee_id"] for channel in ("email", "sms") for d in facts.out(channel)}
+    for consignee in facts.consignees:
+        if consignee["id"] not in told:
+            yield f"{consignee['partner_code']} got nothing"
+
+
+def _unnamed_lots(facts: Facts) -> Iterator[str]:
+    lots = {each["id"]: [lot["lot_number"] for lot in each["lots"]] for each in facts.consignees}
+    consignee_of = {d["id"]: d["consignee_id"] for d in facts.deliveries}
+    for mail, delivery in zip(facts.mails, facts.mail_deliveries(), strict=True):
+        text = mail["text"] or ""
+        for number in lots.get(consignee_of.get(delivery, 0), []):
+            if number not in text:
+                yield f"mail {mail['id']} does not name lot {number}"
+
+
+def answers(truth: Truth, facts: Facts) -> Iterator[Comparison]:
+    """What recipients said is what was recorded, and nobody is left."""
+    known = truth.consignees()
+    recorded = []
+    for reply in facts.replies:
+        code = facts.code_of(reply["consignee_id"])
+        recorded.append(_as_told(code if code in known else facts.name_of(code), reply, facts))
+    yield same_set(
+        "answers as given", [_line(told) for told in truth.told], [_line(told) for told in recorded], "answers"
+    )
+    tally = Counter(told.channel for told in truth.told)
+    yield same_map("answers by channel", tally, Counter(reply["channel"] for reply in facts.replies), "channels")
+    silent = [f"{each['partner_code']} is {each['state']}" for each in facts.consignees if each["state"] == "open"]
+    yield holds("every consignee was heard of", f"{len(facts.consignees)} consignees", silent)
+    yield same("outstanding", 0, facts.detail["counters"]["outstanding"])
+
+
+def _as_told(consignee: str, reply: dict[str, Any], facts: Facts) -> Told:
+    products = {lot["lot_id"]: lot["product_code"] for each in facts.consignees for lot in each["lots"]}
+    lines = {
+        (products.get(line["lot_id"], "?"), line["lot_number"]): tuple(
+            Decimal(line[name]) for name in ("on_hand", "used", "held", "passed_on")
+        )
+        for line in reply["lines"]
+    }
+    return Told(consignee, reply["channel"], reply["kind"], lines)  # type: ignore[arg-type]
+
+
+def _line(told: Told) -> tuple[Any, ...]:
+    figures = [(*lot, *(format(q.normalize(), "f") for q in figures)) for lot, figures in told.lines.items()]
+    return (told.consignee, told.channel, told.kind, *sorted(figures))
+
+
+def record(truth: Truth, facts: Facts) -> Iterator[Comparison]:
+    """The record itself: audit chain, notice hashes, both times of every deadline."""
+    number = facts.detail["number"]
+    kept = {each["file_name"]: each["sha256"] for each in facts.evidence}
+    yield same_map("evidence files", truth.evidence, kept, "files")
+    yield holds("audit chain recomputed", f"{len(facts.audit)} events", chain.faults(number, facts.audit))
+    yield same("audit chain as the product verifies it", True, facts.audit_verified["intact"])
+    yield same("events in the chain", len(facts.audit), facts.audit_verified["events"])
+    yield same("head of the chain", facts.audit[-1]["hash"] if facts.audit else None, facts.audit_verified["head"])
+    yield holds("the approved notice is what its hash says", f"{len(facts.notices)} notices", _notice_faults(facts))
+    yield holds("deadlines in real and policy time agree", f"{len(facts.deadlines)} deadlines", _pace_faults(facts))
+
+
+def _notice_faults(facts: Facts) -> Iterator[str]:
+    for notice in facts.notices:
+        hashes = []
+        for each in notice["bodies"]:
+            content = {name: value for name, value in each["body"].items() if name != "sha256"}
+            text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+            hashes.append(hashlib.sha256(text.encode()).hexdigest())
+            if hashes[-1] != each["sha256"]:
+                yield f"notice {notice['id']}, {each['kind']}/{each['channel']}.{each['language']} was changed"
+        if hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest() != notice["sha256"]:
+            yield f"notice {notice['id']} has another hash than its bodies"
+        if notice["approved_by"] in (None, notice["drafted_by"], facts.detail["started_by"]):
+            yield f"notice {notice['id']} was approved by {notice['approved_by']}"
+
+
+def _pace_faults(facts: Facts) -> Iterator[str]:
+    created = datetime.fromisoformat(facts.detail["created"]["at"])
+    pace = float(facts.detail["pace"])
+    for deadline in facts.deadlines:
+        real = datetime.fromisoformat(deadline["due"]["at"])
+        policy = datetime.fromisoformat(deadline["due"]["policy_at"])
+        passed, stands_for = (real - created).total_seconds(), (policy - created).total_seconds()
+        # Instants are kept to the microsecond, which the pace multiplies; before the recall existed time was real.
+        slack = 0.001 + 2 * _MICROSECOND * pace
+        fits = real == policy if real <= created else abs(passed * pace - stands_for) <= slack
+        if not fits:
+            yield f"{deadline['name']} ({deadline['jurisdiction']}): real {real}, policy {policy}, pace {pace:g}"

@@ -1,0 +1,47 @@
+"""What left the product: the mail catcher's inbox and the text messages of the Twilio stand-in, read over HTTP."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+_PAGE = 500
+
+
+class Sinks:
+    """Both sinks; messages are given once, in the order they arrived."""
+
+    def __init__(self, inbox: str, sms: str) -> None:
+        self.inbox, self.sms = inbox, sms
+        self._http = httpx.Client(timeout=30, trust_env=False)
+        self._mail_seen = 0
+        self._sms_seen = 0
+
+    def new_mail(self) -> Iterator[dict[str, Any]]:
+        """Mails that arrived since the last look."""
+        while True:
+            listed = self._json(f"{self.inbox}/messages", after=self._mail_seen, limit=_PAGE)
+            for message in listed:
+                self._mail_seen = message["id"]
+                yield message
+            if len(listed) < _PAGE:
+                return
+
+    def new_sms(self) -> Iterator[dict[str, Any]]:
+        """Text messages to phones that arrived since the last look."""
+        for message in self._json(f"{self.sms}/messages", limit=100_000):
+            if message["id"] > self._sms_seen:
+                self._sms_seen = message["id"]
+                if message["direction"] == "outbound-api":
+                    yield message
+
+    def answer_sms(self, phone: str, number: str, body: str) -> dict[str, Any]:
+        """A phone answers a text message; returns what the product's webhook said."""
+        response = self._http.post(f"{self.sms}/simulate/reply", json={"from": phone, "to": number, "body": body})
+        result: dict[str, Any] = response.json()
+        return result
+
+    def _json(self, url: str, **query: Any) -> Any:
+        response = self._http.get(url, params=query)
+        response.raise_for_status()
+        return response.json()
