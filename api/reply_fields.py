@@ -1,0 +1,93 @@
+"""Names and order of the recipient page: its steps, its form fields and what it is told about the lots.
+
+One module for the names, because three parties must agree on them: the page that prints the fields, the form
+reader, and the route. `templates/pages/README.md` lists them for people.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+LANGUAGES: Final = ("en", "zh-CN")
+QUANTITIES: Final = ("on_hand", "held", "used", "passed_on")
+MAX_RECEIVERS: Final = 20
+
+
+class ReplyStep(StrEnum):
+    """The pages in order; `passed_on` only where something was passed on."""
+
+    ACKNOWLEDGE = "acknowledge"
+    AFFECTED = "affected"
+    LOTS = "lots"
+    PASSED_ON = "passed_on"
+    PERSON = "person"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class PageLot:
+    """One lot of this consignee."""
+
+    key: str
+    """Name of the lot in field names; the lot's id as digits."""
+    product: str
+    lot: str
+    shipped: Decimal
+    """Units of use our records say it received, net of returns."""
+    unit: str
+    gtin: str | None = None
+    last_shipped_on: date | None = None
+    stated: bool = False
+    """The quantity is another consignee's statement (passed on), not our record."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """A complaint about one field: a key of the message catalogue and what to fill in."""
+
+    field: str
+    """Name of the form field; the page links to it."""
+    message: str
+    values: Mapping[str, str] = dataclass_field(default_factory=dict)
+    lot_key: str | None = None
+    """Lot the message speaks of; its label is filled in as {label} together with the field's own."""
+    receiver: int | None = None
+    """Receiver the message speaks of, from 0."""
+
+
+def quantity_field(name: str, key: str) -> str:
+    """`on_hand-17`: one of QUANTITIES and a lot's key."""
+    return f"{name}-{key}"
+
+
+def receiver_field(index: int, name: str) -> str:
+    """`to-0-name`; name is one of lot, quantity, name, email, phone."""
+    return f"to-{index}-{name}"
+
+
+def step_fields(step: ReplyStep, lots: Sequence[PageLot], receivers: int = MAX_RECEIVERS) -> list[str]:
+    """Every field name a step asks for; all others are carried along hidden."""
+    match step:
+        case ReplyStep.ACKNOWLEDGE:
+            return ["acknowledged"]
+        case ReplyStep.AFFECTED:
+            return ["affected"]
+        case ReplyStep.LOTS:
+            named = [quantity_field(name, lot.key) for lot in lots for name in QUANTITIES]
+            return [*named, "confirm_quantities"]
+        case ReplyStep.PASSED_ON:
+            names = ("lot", "quantity", "name", "email", "phone")
+            return [receiver_field(index, name) for index in range(receivers) for name in names]
+        case ReplyStep.PERSON:
+            return ["responder_name", "responder_role", "remark"]
+        case _:
+            return []
+
+
+def all_fields(lots: Sequence[PageLot]) -> list[str]:
+    """Every answer field of the whole form; whatever else is posted is ignored."""
+    return [name for step in ReplyStep for name in step_fields(step, lots)]
