@@ -1,0 +1,60 @@
+"""The inventory adapter over our own stock ledger: a claim in the ledger is the lock, so it confirms at once."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from adapters.inventory.base import InventoryError
+from domain.inventory import Confirmation, HoldReceipt, Position
+
+
+class Ledger(Protocol):
+    """The records behind the adapter; each call is a transaction of its own."""
+
+    async def locate(self, lot_ids: Sequence[int]) -> list[Position]:
+        """Positions in our own and logistics custody."""
+        ...
+
+    async def place(self, key: str, claimant: str, position: Position) -> bool:
+        """Record the claim and lock the stock; False when the key belongs to another position or an ended claim."""
+        ...
+
+    async def claimed(self, key: str) -> Decimal | None:
+        """Units under the open claim of this key."""
+        ...
+
+    async def end(self, key: str) -> None:
+        """End the claim and unlock what no other claim covers."""
+        ...
+
+
+class LedgerInventory:
+    """Holds in our own ledger. Stock is locked when `hold` returns, whatever happens to the caller afterwards."""
+
+    name = "ledger"
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def locate(self, lot_ids: Sequence[int]) -> list[Position]:
+        """See `InventoryAdapter.locate`."""
+        return await self._ledger.locate(lot_ids)
+
+    async def hold(self, key: str, claimant: str, position: Position) -> HoldReceipt:
+        """See `InventoryAdapter.hold`.
+
+        Raises:
+            InventoryError: the key was used for another position, or its hold has been released.
+        """
+        if not await self._ledger.place(key, claimant, position):
+            raise InventoryError(f"hold {key} belongs to another position or was released")
+        return HoldReceipt(key=key, reference=key)
+
+    async def confirm(self, key: str) -> Confirmation | None:
+        """See `InventoryAdapter.confirm`."""
+        quantity = await self._ledger.claimed(key)
+        return None if quantity is None else Confirmation(key=key, quantity=quantity, by=self.name)
+
+    async def release(self, key: str) -> None:
+        """See `InventoryAdapter.release`."""
+        await self._ledger.end(key)

@@ -1,0 +1,177 @@
+"""A recall's claims on stock: requested, confirmed by the keeper, ended only by people (design promises 1 and 6).
+
+A claim covers a place as a whole: everything of the lot that lies there, free or reserved, and every shipment under
+way from or to us. Claims of several recalls stand side by side. Whoever adds claims holds the recall's row lock, so
+two runs never count the same stock twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.repositories import audit, holds_sql
+from domain.inventory import Position, PositionState
+from models.messages import HoldFigures
+
+SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class DueHold:
+    """A claim the keeper must still carry out."""
+
+    id: int
+    key: str
+    """Idempotency key for the inventory adapter; the same for the life of the claim."""
+    position: Position
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A carried-out claim: what was asked and what the keeper confirmed, in units of use."""
+
+    id: int
+    asked: Decimal
+    held: Decimal
+    by: str
+
+
+async def request_holds(session: AsyncSession, recall_number: str, scope_version: int, now: datetime) -> int:
+    """Claim everything of the scope in our own and logistics custody; returns the claims added or raised.
+
+    Repeating it adds only what appeared since, marked `late`. Claims on shipments that arrived end, because what
+    arrived is claimed where it lies. Writes the audit event `holds.requested`.
+    """
+    connection = await session.connection()
+    await lock_recalls(session, [recall_number])
+    binds = {"recall_number": recall_number, "scope_version": scope_version}
+    again = holds_sql.RESERVED_AGAIN.format(claimants=holds_sql.CLAIMANT_OF_SCOPE)
+    broken = await connection.execute(text(again), binds)
+    rows = await connection.execute(text(holds_sql.claim(holds_sql.CLAIMANT_OF_SCOPE)), binds | {"now": now})
+    change = rows.one_or_none()
+    moved = (await flag_moved_under_hold(session, recall_number=recall_number)).get(recall_number, 0)
+    figures = {
+        "requested": change.requested if change else 0,
+        "late": change.late if change else 0,
+        "arrived": change.arrived if change else 0,
+        "reserved_again": broken.rowcount,
+        "moved_under_hold": moved,
+    }
+    first = not await _asked_before(session, recall_number, scope_version)
+    if first or any(figures.values()):
+        await record(session, recall_number, "holds.requested", now, {"scope_version": scope_version} | figures)
+    return int(figures["requested"])
+
+
+async def due_holds(session: AsyncSession, recall_number: str, limit: int, *, after_id: int = 0) -> list[DueHold]:
+    """Claims not yet confirmed, oldest first, from the one after `after_id`; also those a rejection left open."""
+    binds = {"recall_number": recall_number, "limit": limit, "after_id": after_id}
+    rows = await (await session.connection()).execute(text(holds_sql.DUE), binds)
+    return [
+        DueHold(
+            row.id,
+            f"{recall_number}:hold:{row.id}",
+            Position(
+                row.lot_id, row.location_id, row.custody, PositionState(row.position), row.quantity, row.document_no
+            ),
+            row.attempts,
+        )
+        for row in rows
+    ]
+
+
+async def mark_confirmed(session: AsyncSession, done: Sequence[Held], now: datetime) -> list[int]:
+    """Record confirmations; returns the ids written. A claim raised since it was asked stays requested."""
+    if not done:
+        return []
+    binds = {
+        "ids": [each.id for each in done],
+        "asked": [each.asked for each in done],
+        "held": [each.held for each in done],
+        "by": [each.by for each in done],
+        "now": now,
+    }
+    return list((await (await session.connection()).execute(text(holds_sql.CONFIRM), binds)).scalars())
+
+
+async def mark_failed(session: AsyncSession, failed: Sequence[tuple[int, str]]) -> list[int]:
+    """Record failed attempts (hold id, error); they stay due."""
+    if not failed:
+        return []
+    binds = {"ids": [each[0] for each in failed], "errors": [each[1] for each in failed]}
+    return list((await (await session.connection()).execute(text(holds_sql.FAIL), binds)).scalars())
+
+
+async def to_nonconformity(session: AsyncSession, recall_number: str, now: datetime) -> int:
+    """End the recall's claim without freeing anything: its holds become nonconformity holds (promise 6).
+
+    Returns the number of holds changed. Stock stays locked; a hold not yet carried out stays due until it is.
+    """
+    await lock_recalls(session, [recall_number])
+    changed = await (await session.connection()).execute(
+        text(
+            "UPDATE hold SET state = 'nonconformity', ended_at = CAST(:now AS timestamptz) "
+            "WHERE recall_number = :recall_number AND ended_at IS NULL "
+            "AND state IN ('requested', 'confirmed', 'failed')"
+        ),
+        {"recall_number": recall_number, "now": now},
+    )
+    return changed.rowcount
+
+
+async def hold_summary(session: AsyncSession, recall_number: str) -> HoldFigures:
+    """Open claims of the recall by state; positions that became nonconformity holds are no longer among them."""
+    row = (
+        await (await session.connection()).execute(
+            text(
+                "SELECT count(*) FILTER (WHERE state = 'requested') AS requested, "
+                "count(*) FILTER (WHERE state = 'confirmed') AS confirmed, "
+                "count(*) FILTER (WHERE state = 'failed') AS failed "
+                "FROM hold WHERE recall_number = :recall_number AND ended_at IS NULL"
+            ),
+            {"recall_number": recall_number},
+        )
+    ).one()
+    return HoldFigures(requested=row.requested, confirmed=row.confirmed, failed=row.failed)
+
+
+async def flag_moved_under_hold(
+    session: AsyncSession, *, recall_number: str | None = None, batch_id: int | None = None
+) -> dict[str, int]:
+    """Record every shipment or use of held stock as gap `shipped_under_hold`; returns new ones per recall.
+
+    The movement itself is never refused: it has happened, and a record that hides it would be false. Moves between
+    places of ours are no violation, nor are destruction and return; a stopped shipment received by a customer is.
+    """
+    binds = {"recall_number": recall_number, "batch_id": batch_id}
+    rows = await (await session.connection()).execute(text(holds_sql.MOVED_UNDER_HOLD), binds)
+    found: dict[str, int] = {}
+    for number in rows.scalars():
+        found[number] = found.get(number, 0) + 1
+    return found
+
+
+async def lock_recalls(session: AsyncSession, numbers: Sequence[str]) -> None:
+    """Take the rows of these recalls, in order, until the transaction ends."""
+    query = "SELECT FROM recall WHERE number = ANY(CAST(:numbers AS text[])) ORDER BY number FOR NO KEY UPDATE"
+    await (await session.connection()).execute(text(query), {"numbers": list(numbers)})
+
+
+async def record(session: AsyncSession, recall_number: str, action: str, at: datetime, data: dict[str, Any]) -> None:
+    """Append an audit event of the system to the recall's stream."""
+    await audit.append(session, recall_number, actor=SYSTEM, role=SYSTEM, action=action, at=at, data=data)
+
+
+async def _asked_before(session: AsyncSession, recall_number: str, scope_version: int) -> bool:
+    query = text(
+        "SELECT EXISTS (SELECT FROM audit_event WHERE stream = :stream AND action = 'holds.requested' "
+        "AND (data ->> 'scope_version')::int = :scope_version)"
+    )
+    binds = {"stream": recall_number, "scope_version": scope_version}
+    return bool((await (await session.connection()).execute(query, binds)).scalar_one())

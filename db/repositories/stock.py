@@ -1,0 +1,92 @@
+"""The stock ledger: where lots lie in our own and logistics custody, and who claims them.
+
+A claim is kept under its idempotency key. `stock.held` always follows from the open claims: each claimant counts all
+of its claims on a place, the largest claimant decides, and never more than what is there.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.engine import SessionFactory
+from db.repositories import stock_sql, trace_sql
+from domain.inventory import Position, PositionState
+
+_LOCATE = f"WITH {trace_sql.positions(trace_sql.SCOPE_OF_IDS)},{stock_sql.LOCATED} {stock_sql.POSITIONS}"
+
+
+async def locate(session: AsyncSession, lot_ids: Sequence[int]) -> list[Position]:
+    """Every position of these lots in our own and logistics custody.
+
+    Stock on hand is the last count plus later movements, or what the movements leave where nobody has counted.
+    """
+    if not lot_ids:
+        return []
+    rows = (await (await session.connection()).execute(text(_LOCATE), {"lot_ids": list(lot_ids)})).all()
+    return [
+        Position(row.lot_id, row.location_id, row.custody, PositionState(row.state), row.quantity, row.document_no)
+        for row in rows
+    ]
+
+
+async def refresh_held(session: AsyncSession, lot_ids: Sequence[int]) -> None:
+    """Bring `stock.held` of these lots in line with the open claims, after counts have changed."""
+    await (await session.connection()).execute(text(stock_sql.REFRESH_HELD), {"lot_ids": list(lot_ids)})
+
+
+class StockLedger:
+    """Claims on stock, each call in a transaction of its own: the ledger of `adapters.inventory.ledger`."""
+
+    def __init__(self, sessions: SessionFactory) -> None:
+        self._sessions = sessions
+
+    async def locate(self, lot_ids: Sequence[int]) -> list[Position]:
+        """Positions in our own and logistics custody."""
+        async with self._sessions() as session:
+            return await locate(session, lot_ids)
+
+    async def place(self, key: str, claimant: str, position: Position) -> bool:
+        """Record the claim, lock the units and break reservations on them; safe to repeat.
+
+        Returns False when the key belongs to another position or claimant, or to a claim that has ended.
+        """
+        place = {"lot_id": position.lot_id, "location_id": position.location_id}
+        claim = place | {
+            "key": key,
+            "claimant": claimant,
+            "position": position.state.value,
+            "document_no": position.document_no,
+            "quantity": position.quantity,
+        }
+        async with self._sessions.begin() as session:
+            connection = await session.connection()
+            await connection.execute(text(stock_sql.LOCK_STOCK), place)
+            placed = (await connection.execute(text(stock_sql.PLACE_CLAIM), claim)).first()
+            if placed is not None and position.state is not PositionState.IN_TRANSIT:
+                await connection.execute(text(stock_sql.LOCK_UNITS), place)
+            return placed is not None
+
+    async def claimed(self, key: str) -> Decimal | None:
+        """Units under the open claim of this key, None when there is none."""
+        query = text("SELECT quantity FROM stock_claim WHERE key = :key AND released_at IS NULL")
+        async with self._sessions() as session:
+            found: Decimal | None = (await (await session.connection()).execute(query, {"key": key})).scalar()
+            return found
+
+    async def end(self, key: str) -> None:
+        """End the claim; units that no other claim covers become free. Repeating it changes nothing."""
+        async with self._sessions.begin() as session:
+            connection = await session.connection()
+            query = text("SELECT lot_id, location_id FROM stock_claim WHERE key = :key")
+            claim = (await connection.execute(query, {"key": key})).one_or_none()
+            if claim is None:
+                return
+            place = {"lot_id": claim.lot_id, "location_id": claim.location_id}
+            await connection.execute(text(stock_sql.LOCK_STOCK), place)
+            await connection.execute(
+                text("UPDATE stock_claim SET released_at = now() WHERE key = :key AND released_at IS NULL"),
+                {"key": key},
+            )
+            await connection.execute(text(stock_sql.LOCK_UNITS), place)

@@ -1,0 +1,70 @@
+"""Stock that a recall can lock, as SQL: built on the trace's positions, limited to our own and logistics custody."""
+
+LOCATED = """
+located AS MATERIALIZED (
+    -- One row per lot and place, and one per document under way.
+    SELECT p.lot_id, p.location_id, l.custody, 'stock' AS part, p.on_hand AS quantity,
+           least(coalesce(p.reserved, 0), p.on_hand) AS reserved, NULL::text AS document_no
+    FROM position p JOIN location l ON l.id = p.location_id
+    WHERE l.custody <> 'customer' AND p.on_hand > 0
+    UNION ALL
+    SELECT a.lot_id, a.target_id, t.custody, 'in_transit', a.in_transit, 0, a.document_no
+    FROM arrival a JOIN location t ON t.id = a.target_id LEFT JOIN location s ON s.id = a.sent_from
+    -- On its way from us or to us: still in the hands of our carrier.
+    WHERE a.in_transit > 0 AND (t.custody <> 'customer' OR s.custody <> 'customer')
+    UNION ALL
+    -- Nobody recorded where it goes: the place it left can still be asked to stop it.
+    SELECT m.lot_id, m.source_id, s.custody, 'in_transit', sum(m.quantity), 0, m.document_no
+    FROM moved m JOIN location s ON s.id = m.source_id
+    WHERE m.kind = 'shipment' AND NOT m.delivered AND m.target_id IS NULL AND s.custody <> 'customer'
+    GROUP BY m.lot_id, m.source_id, s.custody, m.document_no
+)
+"""
+"""CTE `located` over `trace_sql.positions`; goods in transit stand at their destination."""
+
+POSITIONS = """
+SELECT lot_id, location_id, custody, 'on_hand' AS state, quantity - reserved AS quantity, document_no
+FROM located WHERE part = 'stock' AND quantity > reserved
+UNION ALL
+SELECT lot_id, location_id, custody, 'reserved', reserved, document_no
+FROM located WHERE part = 'stock' AND reserved > 0
+UNION ALL
+SELECT lot_id, location_id, custody, 'in_transit', sum(quantity), document_no
+FROM located WHERE part = 'in_transit' GROUP BY lot_id, location_id, custody, document_no
+ORDER BY 1, 2, 4, 6
+"""
+
+LOCK_STOCK = "SELECT FROM stock WHERE lot_id = :lot_id AND location_id = :location_id FOR UPDATE"
+
+PLACE_CLAIM = """
+INSERT INTO stock_claim AS old (key, claimant, lot_id, location_id, position, document_no, quantity)
+VALUES (:key, :claimant, :lot_id, :location_id, :position, :document_no, :quantity)
+ON CONFLICT (key) DO UPDATE SET quantity = greatest(old.quantity, excluded.quantity)
+WHERE old.released_at IS NULL
+  AND (old.claimant, old.lot_id, old.location_id, old.position, old.document_no)
+      IS NOT DISTINCT FROM (excluded.claimant, excluded.lot_id, excluded.location_id, excluded.position,
+                            excluded.document_no)
+RETURNING key
+"""
+
+_CLAIMED = """least(stock.on_hand, coalesce((
+    -- Each claimant means all the units at the place, so claims overlap and the largest one counts.
+    SELECT max(mine.quantity) FROM (
+        SELECT sum(c.quantity) AS quantity FROM stock_claim c
+        WHERE c.lot_id = stock.lot_id AND c.location_id = stock.location_id
+          AND c.released_at IS NULL AND c.position <> 'in_transit'
+        GROUP BY c.claimant) AS mine), 0))"""
+
+LOCK_UNITS = f"""
+UPDATE stock SET held = {_CLAIMED}, reserved = least(reserved, on_hand - {_CLAIMED})
+WHERE lot_id = :lot_id AND location_id = :location_id
+"""  # noqa: S608 - constants
+"""What is under a claim is held; a reservation beyond the rest is broken."""
+
+REFRESH_HELD = f"""
+UPDATE stock SET held = {_CLAIMED}
+WHERE (lot_id, location_id) IN (
+    SELECT c.lot_id, c.location_id FROM stock_claim c
+    WHERE c.released_at IS NULL AND c.position <> 'in_transit' AND c.lot_id = ANY(CAST(:lot_ids AS bigint[])))
+  AND held IS DISTINCT FROM {_CLAIMED}
+"""  # noqa: S608 - constants
