@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
     """Add the three commands to the `recall` command."""
 
     @app.command("up")
-    def up_command(  # noqa: PLR0917 - typer reads options from the signature
+    def up_command(
         state_dir: StateDir = _DEFAULT_STATE,
         port_base: Annotated[
             int | None,

@@ -15,7 +15,11 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.namespace.v1 import NamespaceConfig
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, UpdateNamespaceRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeTaskQueueRequest,
+    UpdateNamespaceRequest,
+)
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 from temporalio.envconfig import ClientConfig
@@ -107,7 +111,8 @@ def is_serving(address: str, namespace: str) -> bool:
 
     async def ask() -> bool:
         client = await connect(address, namespace)
-        await client.count_workflows("")
+        # The raw call: unlike the client's own methods it does not retry for seconds by itself.
+        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace))
         return True
 
     try:
