@@ -87,7 +87,8 @@ requested AS (
     ORDER BY w.recall_number, w.lot_id, w.location_id, w.position, w.document_no
     ON CONFLICT (recall_number, lot_id, location_id, position, document_no) DO UPDATE
         SET quantity = CASE WHEN old.ended_at IS NULL THEN old.quantity ELSE 0 END + excluded.quantity,
-            state = CASE WHEN old.state = 'nonconformity' THEN old.state ELSE 'requested' END, attempts = 0, last_error = NULL, late = old.late OR excluded.late,
+            state = CASE WHEN old.state = 'nonconformity' THEN old.state ELSE 'requested' END,
+            attempts = 0, last_error = NULL, late = old.late OR excluded.late,
             confirmed_at = NULL, confirmed_by = NULL, ended_at = NULL
     RETURNING recall_number, late
 )

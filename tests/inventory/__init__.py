@@ -1,0 +1,1 @@
+"""Holds: claims, the ledger adapter, late stock and the quarantine activities."""
