@@ -59,7 +59,9 @@ class Outcomes:
 
     def put_back(self, row: Claimed) -> Outcome:
         """Not sent by this batch after all; what may have been sent before stays under suspicion."""
-        return self._make(row, "unsure" if row.was_submitting else "retry", until=self._clock.now())
+        if row.was_submitting:
+            return self._make(row, "unsure", until=self._clock.now())
+        return self._make(row, "retry")
 
     def unsure(self, row: Claimed, code: str) -> Outcome:
         """Nobody knows whether it was sent: look for it later, give up after the cap."""

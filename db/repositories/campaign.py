@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.plain_sql import run
 from db.repositories import audit
 from db.repositories.campaign_sql import (
     ADVANCE,
@@ -69,8 +69,9 @@ async def advance(session: AsyncSession, request: AdvanceCampaign) -> Advanced:
     due = request.now + request.call_limit / request.pace
     row = (
         (
-            await session.execute(
-                text(ADVANCE),
+            await run(
+                session,
+                ADVANCE,
                 {
                     "number": request.number,
                     "campaign": request.campaign_id,
@@ -166,12 +167,11 @@ def _following(deliveries: Sequence[dict[str, Any]], steps: Sequence[dict[str, A
 
 async def _campaign(session: AsyncSession, request: AdvanceCampaign) -> Any:
     found = (
-        await session.execute(
-            text(
-                "SELECT campaign.notice_id, recall.created_at, recall.pace FROM campaign"
-                " JOIN recall ON recall.number = campaign.recall_number"
-                " WHERE campaign.id = :campaign AND campaign.recall_number = :number"
-            ),
+        await run(
+            session,
+            "SELECT campaign.notice_id, recall.created_at, recall.pace FROM campaign"
+            " JOIN recall ON recall.number = campaign.recall_number"
+            " WHERE campaign.id = :campaign AND campaign.recall_number = :number",
             {"campaign": request.campaign_id, "number": request.number},
         )
     ).one_or_none()
@@ -210,9 +210,9 @@ async def _note_advance(session: AsyncSession, request: AdvanceCampaign, done: A
 
 
 async def _rows(session: AsyncSession, statement: str, **values: Any) -> list[dict[str, Any]]:
-    return [dict(row) for row in (await session.execute(text(statement), values)).mappings()]
+    return [dict(row) for row in (await run(session, statement, values)).mappings()]
 
 
 async def _run(session: AsyncSession, statement: str, **values: Any) -> int:
-    result: Any = await session.execute(text(statement), values)
+    result: Any = await run(session, statement, values)
     return int(result.rowcount)

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.plain_sql import run
 from db.repositories import audit, recalls, tasks
 from models.messages import CampaignStop, OpenTask
 
@@ -21,7 +21,7 @@ FROM task WHERE recall_number = :number AND starts_with(key, :prefix)
 async def note(session: AsyncSession, stop: CampaignStop) -> None:
     """Open the task of a new stop or close that of an ended one; a repeat changes nothing."""
     prefix = f"campaign-stop:{stop.campaign_id}:{stop.channel}:"
-    known, still_open, _ = (await session.execute(text(_STATES), {"number": stop.number, "prefix": prefix})).one()
+    known, still_open, _ = (await run(session, _STATES, {"number": stop.number, "prefix": prefix})).one()
     if stop.reason is None:
         key = f"{prefix}{known}"
         outcome = "a probe went through"

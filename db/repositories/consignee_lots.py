@@ -6,8 +6,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.plain_sql import run
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ ORDER BY cl.consignee_id, product.name, lot.number, cl.lot_id
 async def lots_of(session: AsyncSession, consignees: Sequence[int]) -> dict[int, list[ConsigneeLotRow]]:
     """The lots of each consignee in the order of its notice and form; an empty list where there is none."""
     found: dict[int, list[ConsigneeLotRow]] = {consignee: [] for consignee in consignees}
-    rows = await session.execute(text(_LOTS), {"consignees": list(consignees)})
+    rows = await run(session, _LOTS, {"consignees": list(consignees)})
     for row in rows.mappings():
         found[row["consignee_id"]].append(ConsigneeLotRow(**row))
     return found

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.plain_sql import run
 from db.repositories import audit
 from db.repositories.deliveries_sql import (
     CLAIM,
@@ -74,8 +74,9 @@ async def claim(
     session: AsyncSession, *, campaign_id: int, channel: str, now: datetime, lease_until: datetime, limit: int
 ) -> list[Claimed]:
     """Take up to `limit` due deliveries, most urgent class first; commit before the first provider call."""
-    rows = await session.execute(
-        text(CLAIM),
+    rows = await run(
+        session,
+        CLAIM,
         {"campaign": campaign_id, "channel": channel, "now": now, "lease_until": lease_until, "limit": limit},
     )
     return [Claimed(**row) for row in rows.mappings()]
@@ -83,8 +84,9 @@ async def claim(
 
 async def renew(session: AsyncSession, held: Sequence[tuple[UUID, int]], lease_until: datetime) -> set[UUID]:
     """Prolong the lease of claimed deliveries; those missing in the answer are no longer ours to send."""
-    rows = await session.execute(
-        text(RENEW),
+    rows = await run(
+        session,
+        RENEW,
         {"ids": [row[0] for row in held], "attempts": [row[1] for row in held], "lease_until": lease_until},
     )
     return set(rows.scalars())
@@ -98,14 +100,14 @@ async def record(
     What follows: when a consignee was first notified, the recall's first communication (the start of the clock of
     21 CFR 806.10), contacts found unreachable, and one audit event for the group.
     """
-    written = await session.execute(text(RECORD), _columns(outcomes))
+    written = await run(session, RECORD, _columns(outcomes))
     by_result: dict[str, list[UUID]] = {}
     for delivery_id, result in written:
         by_result.setdefault(result, []).append(delivery_id)
     if not by_result:
         return 0
     if by_result.get("failed"):
-        await session.execute(text(NOTE_REFUSED), {"ids": by_result["failed"], "opt_out_code": OPT_OUT_CODE})
+        await run(session, NOTE_REFUSED, {"ids": by_result["failed"], "opt_out_code": OPT_OUT_CODE})
     submitted = by_result.get("submitted", [])
     if submitted:
         await note_submitted(session, number, submitted, f"campaign {campaign_id}, {channel}", now)
@@ -129,16 +131,15 @@ async def note_submitted(
     session: AsyncSession, number: str, delivery_ids: Sequence[UUID], source: str, now: datetime
 ) -> None:
     """What follows from notices having been handed over: the consignees' and the recall's first communication."""
-    await session.execute(text(NOTE_NOTIFIED), {"ids": list(delivery_ids)})
+    await run(session, NOTE_NOTIFIED, {"ids": list(delivery_ids)})
     first = (
-        await session.execute(
-            text("SELECT min(submitted_at) FROM delivery WHERE id = ANY (CAST(:ids AS uuid[]))"),
+        await run(
+            session,
+            "SELECT min(submitted_at) FROM delivery WHERE id = ANY (CAST(:ids AS uuid[]))",
             {"ids": list(delivery_ids)},
         )
     ).scalar_one()
-    begun = await session.execute(
-        text(FIRST_COMMUNICATION), {"number": number, "at": first, "source": source, "now": now}
-    )
+    begun = await run(session, FIRST_COMMUNICATION, {"number": number, "at": first, "source": source, "now": now})
     if begun.scalar_one_or_none() is not None:
         await audit.append(
             session,

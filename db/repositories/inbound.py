@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.plain_sql import run
 from db.repositories import audit
 
 
@@ -77,7 +77,7 @@ async def inbound_contact_by_phone(
     session: AsyncSession, phone: str, *, recall_number: str | None = None
 ) -> list[InboundMatch]:
     """The consignees of running campaigns behind a number (E.164), the one texted last first."""
-    rows = await session.execute(text(_MATCH), {"phone": phone, "number": recall_number})
+    rows = await run(session, _MATCH, {"phone": phone, "number": recall_number})
     return [InboundMatch(**row) for row in rows.mappings()]
 
 
@@ -92,8 +92,9 @@ async def keep_inbound(
     at: datetime,
 ) -> bool:
     """Keep a raw message; False when this provider id is known (a repeated webhook changes nothing)."""
-    kept = await session.execute(
-        text(_KEEP),
+    kept = await run(
+        session,
+        _KEEP,
         {
             "provider": provider,
             "provider_id": provider_id,
@@ -110,19 +111,18 @@ async def record_opt_out(
     session: AsyncSession, phone: str, *, at: datetime, opted_out: bool = True
 ) -> Sequence[OptOutEffect]:
     """Stop (or allow again) SMS to a number, everywhere and at once; returns the campaigns to nudge."""
-    contacts = await session.execute(
-        text(
-            "UPDATE contact SET sms_opted_out_at = CASE WHEN :out THEN coalesce(sms_opted_out_at, :at) END"
-            " WHERE phone = :phone AND (sms_opted_out_at IS NULL) = :out RETURNING id"
-        ),
+    contacts = await run(
+        session,
+        "UPDATE contact SET sms_opted_out_at = CASE WHEN :out THEN coalesce(sms_opted_out_at, :at) END"
+        " WHERE phone = :phone AND (sms_opted_out_at IS NULL) = :out RETURNING id",
         {"phone": phone, "at": at, "out": opted_out},
     )
     changed = sorted(contacts.scalars())
     if not changed:
         return []
     if opted_out:
-        await session.execute(text(_DROP_PENDING), {"phone": phone, "at": at})
-    effects = [OptOutEffect(*row) for row in await session.execute(text(_CONCERNED), {"phone": phone})]
+        await run(session, _DROP_PENDING, {"phone": phone, "at": at})
+    effects = [OptOutEffect(*row) for row in await run(session, _CONCERNED, {"phone": phone})]
     streams = dict.fromkeys(effect.recall_number for effect in effects) or {audit.SYSTEM: None}
     for stream in streams:
         await audit.append(

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.plain_sql import run
 from models.replies import PassedOnTo
 
 _MATCH: Final = """
@@ -111,26 +111,26 @@ async def add_onward(
         more_lots = await _lots(session, reply_id, target, recipient)
         if new or (more_lots and await _reopened(session, target)):
             joined[target] = None
-    await session.execute(text(_RECOMPUTE), {"number": number, "sender": consignee_id})
+    await run(session, _RECOMPUTE, {"number": number, "sender": consignee_id})
     return list(joined)
 
 
 async def _partner(session: AsyncSession, parent: int, recipient: PassedOnTo) -> int:
     address = {"email": recipient.email, "phone": recipient.phone}
     if recipient.email or recipient.phone:
-        known = (await session.execute(text(_MATCH), address)).scalar_one_or_none()
+        known = (await run(session, _MATCH, address)).scalar_one_or_none()
         if known is not None:
             return int(known)
     code = _code(parent, recipient)
-    created = await session.execute(
-        text(_NEW_PARTNER), {"code": code, "name": recipient.name, "kind": recipient.kind, "parent": parent}
+    created = await run(
+        session, _NEW_PARTNER, {"code": code, "name": recipient.name, "kind": recipient.kind, "parent": parent}
     )
     partner = int(created.scalar_one())
-    await session.execute(text(_NEW_LOCATION), {"partner": partner, "code": code, "name": recipient.name})
+    await run(session, _NEW_LOCATION, {"partner": partner, "code": code, "name": recipient.name})
     channels = [name for name, value in (("email", recipient.email), ("sms", recipient.phone)) if value]
     if channels:
         name = recipient.contact_name or recipient.name
-        await session.execute(text(_NEW_CONTACT), {"partner": partner, "name": name, "channels": channels, **address})
+        await run(session, _NEW_CONTACT, {"partner": partner, "name": name, "channels": channels, **address})
     return partner
 
 
@@ -143,11 +143,12 @@ def _code(parent: int, recipient: PassedOnTo) -> str:
 async def _consignee(session: AsyncSession, number: str, parent: int, partner: int, at: datetime) -> tuple[int, bool]:
     """The consignee of a partner under this recall, and whether it joined just now."""
     values: dict[str, Any] = {"partner": partner, "parent": parent, "at": at}
-    new = (await session.execute(text(_JOIN), values)).scalar_one_or_none()
+    new = (await run(session, _JOIN, values)).scalar_one_or_none()
     if new is not None:
         return int(new), True
-    found = await session.execute(
-        text("SELECT id FROM consignee WHERE recall_number = :number AND partner_id = :partner FOR UPDATE"),
+    found = await run(
+        session,
+        "SELECT id FROM consignee WHERE recall_number = :number AND partner_id = :partner FOR UPDATE",
         {"number": number, "partner": partner},
     )
     return int(found.scalar_one()), False
@@ -157,14 +158,15 @@ async def _lots(session: AsyncSession, reply_id: int, consignee: int, recipient:
     """Note what was passed on; True when it brings the consignee a lot it had not received before."""
     more = False
     for lot in recipient.lots:
-        added = await session.execute(text(_NEW_LOT), {"consignee": consignee, "lot": lot.lot_id})
+        added = await run(session, _NEW_LOT, {"consignee": consignee, "lot": lot.lot_id})
         more |= added.scalar_one_or_none() is not None
-        await session.execute(
-            text(_PASSED_ON),
+        await run(
+            session,
+            _PASSED_ON,
             {"reply": reply_id, "lot": lot.lot_id, "consignee": consignee, "quantity": lot.quantity},
         )
     return more
 
 
 async def _reopened(session: AsyncSession, consignee: int) -> bool:
-    return (await session.execute(text(_REOPEN), {"consignee": consignee})).scalar_one_or_none() is not None
+    return (await run(session, _REOPEN, {"consignee": consignee})).scalar_one_or_none() is not None

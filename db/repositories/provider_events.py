@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.plain_sql import run
 from db.repositories import audit
 from db.repositories.deliveries import note_submitted
 from db.repositories.deliveries_sql import APPLY_REPORT, KEEP_EVENT, LOCK_REPORTED
@@ -54,8 +54,9 @@ async def record_provider_event(
     row = await _locked(session, delivery_id) if delivery_id else None
     if delivery_id is not None and row is None:
         return ProviderEvent(known=False)
-    kept = await session.execute(
-        text(KEEP_EVENT),
+    kept = await run(
+        session,
+        KEEP_EVENT,
         {
             "delivery": delivery_id,
             "provider": provider,
@@ -85,7 +86,7 @@ async def _apply(
     session: AsyncSession, row: dict[str, Any], state: str, *, provider_id: str, error_code: str | None, at: datetime
 ) -> None:
     values = {"delivery": row["id"], "state": state, "provider_id": provider_id, "error_code": error_code, "at": at}
-    await session.execute(text(APPLY_REPORT), values)
+    await run(session, APPLY_REPORT, values)
     healed = row["state"] not in _HANDED_OVER
     if healed:
         source = f"campaign {row['campaign']}, {row['channel']}"
@@ -121,16 +122,15 @@ def _outcome(row: dict[str, Any], state: str, *, repeated: bool = False, nudge_d
 
 
 async def _delivery_of(session: AsyncSession, provider: str, provider_id: str) -> UUID | None:
-    found = await session.execute(
-        text(
-            "SELECT delivery_id FROM delivery_event WHERE provider = :provider AND provider_id = :provider_id"
-            " AND delivery_id IS NOT NULL LIMIT 1"
-        ),
+    found = await run(
+        session,
+        "SELECT delivery_id FROM delivery_event WHERE provider = :provider AND provider_id = :provider_id"
+        " AND delivery_id IS NOT NULL LIMIT 1",
         {"provider": provider, "provider_id": provider_id},
     )
     return found.scalar_one_or_none()
 
 
 async def _locked(session: AsyncSession, delivery_id: UUID) -> dict[str, Any] | None:
-    found = (await session.execute(text(LOCK_REPORTED), {"delivery": delivery_id})).mappings().one_or_none()
+    found = (await run(session, LOCK_REPORTED, {"delivery": delivery_id})).mappings().one_or_none()
     return None if found is None else dict(found)

@@ -9,9 +9,9 @@ is not chased. The audit holds ids and counts, never names or texts.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.plain_sql import run
 from db.repositories.onward import add_onward
 from db.repositories.reply_effects import (
     Change,
@@ -97,7 +97,7 @@ def _of_form(reply: PageReply | PhoneReply, channel: str, actor: str, role: str,
 async def _record(session: AsyncSession, entry: Entry) -> RecordedReply:
     if entry.passed_on:
         # Two consignees naming each other at once would lock each other's rows crosswise.
-        await session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:number))"), {"number": entry.number})
+        await run(session, "SELECT pg_advisory_xact_lock(hashtext(:number))", {"number": entry.number})
     consignee = await _locked(session, entry)
     passed_on_lots = [lot.lot_id for recipient in entry.passed_on for lot in recipient.lots]
     findings = await check_lots(session, entry.consignee_id, entry.statements, entry.at, passed_on_lots=passed_on_lots)
@@ -131,11 +131,10 @@ async def _record(session: AsyncSession, entry: Entry) -> RecordedReply:
 
 
 async def _locked(session: AsyncSession, entry: Entry) -> dict[str, Any]:
-    found = await session.execute(
-        text(
-            "SELECT c.state, c.partner_id, partner.name FROM consignee c JOIN partner ON partner.id = c.partner_id"
-            " WHERE c.id = :consignee AND c.recall_number = :number FOR UPDATE OF c"
-        ),
+    found = await run(
+        session,
+        "SELECT c.state, c.partner_id, partner.name FROM consignee c JOIN partner ON partner.id = c.partner_id"
+        " WHERE c.id = :consignee AND c.recall_number = :number FOR UPDATE OF c",
         {"consignee": entry.consignee_id, "number": entry.number},
     )
     row = found.mappings().one_or_none()
@@ -166,8 +165,9 @@ RETURNING id
 async def _insert(session: AsyncSession, entry: Entry, findings: Sequence[Finding]) -> int | None:
     listed = "[" + ",".join(finding.model_dump_json() for finding in findings) + "]"
     values = {name: entry.columns.get(name) for name in _COLUMNS}
-    inserted = await session.execute(
-        text(_INSERT),
+    inserted = await run(
+        session,
+        _INSERT,
         {
             "number": entry.number,
             "consignee": entry.consignee_id,
@@ -182,11 +182,10 @@ async def _insert(session: AsyncSession, entry: Entry, findings: Sequence[Findin
 
 
 async def _repeated(session: AsyncSession, entry: Entry) -> RecordedReply:
-    found = await session.execute(
-        text(
-            "SELECT r.id, r.consignee_id, r.findings, c.state FROM reply r JOIN consignee c ON c.id = r.consignee_id"
-            " WHERE r.form_id = :form"
-        ),
+    found = await run(
+        session,
+        "SELECT r.id, r.consignee_id, r.findings, c.state FROM reply r JOIN consignee c ON c.id = r.consignee_id"
+        " WHERE r.form_id = :form",
         {"form": entry.columns["form_id"]},
     )
     row = found.mappings().one()

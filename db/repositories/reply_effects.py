@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.plain_sql import run
 from db.repositories import audit, recalls, tasks
 from domain.replies import Finding, is_settled
 from models.messages import OpenTask
@@ -52,18 +52,16 @@ async def move_consignee(session: AsyncSession, entry: Entry, before: str, findi
         state = "acknowledged"
     else:
         return before
-    await session.execute(
-        text(
-            "UPDATE consignee SET state = :state, acknowledged_at = coalesce(acknowledged_at, :at),"
-            " answered_at = CASE WHEN :state = 'answered' THEN CAST(:at AS timestamptz) END WHERE id = :consignee"
-        ),
+    await run(
+        session,
+        "UPDATE consignee SET state = :state, acknowledged_at = coalesce(acknowledged_at, :at),"
+        " answered_at = CASE WHEN :state = 'answered' THEN CAST(:at AS timestamptz) END WHERE id = :consignee",
         {"state": state, "at": entry.at, "consignee": entry.consignee_id},
     )
-    await session.execute(
-        text(
-            "UPDATE delivery SET state = 'cancelled', finished_at = :at"
-            " WHERE consignee_id = :consignee AND state = 'pending'"
-        ),
+    await run(
+        session,
+        "UPDATE delivery SET state = 'cancelled', finished_at = :at"
+        " WHERE consignee_id = :consignee AND state = 'pending'",
         {"at": entry.at, "consignee": entry.consignee_id},
     )
     return state
@@ -84,12 +82,11 @@ async def settle_tasks(
     call, outcome = f"call:{entry.consignee_id}", f"answered by {entry.channel}"
     await tasks.close(session, entry.number, call, outcome=outcome, done_by=entry.actor, now=entry.at)
     if change.state == "answered":
-        await session.execute(
-            text(
-                "UPDATE task SET state = 'done', outcome = 'settled by a later statement', done_by = :actor,"
-                " done_at = :at WHERE recall_number = :number AND consignee_id = :consignee"
-                " AND key LIKE 'query:%' AND state IN ('offered', 'accepted')"
-            ),
+        await run(
+            session,
+            "UPDATE task SET state = 'done', outcome = 'settled by a later statement', done_by = :actor,"
+            " done_at = :at WHERE recall_number = :number AND consignee_id = :consignee"
+            " AND key LIKE 'query:%' AND state IN ('offered', 'accepted')",
             {"actor": entry.actor, "at": entry.at, "number": entry.number, "consignee": entry.consignee_id},
         )
     asked = [finding.kind.value for finding in change.findings if finding.opens_query]
@@ -142,11 +139,10 @@ async def is_nudge_due(session: AsyncSession, number: str, left_open: bool, join
         return True
     if not left_open:
         return False
-    found = await session.execute(
-        text(
-            "SELECT count(*) AS total, count(*) FILTER (WHERE state = 'open') AS still_open"
-            " FROM consignee WHERE recall_number = :number"
-        ),
+    found = await run(
+        session,
+        "SELECT count(*) AS total, count(*) FILTER (WHERE state = 'open') AS still_open"
+        " FROM consignee WHERE recall_number = :number",
         {"number": number},
     )
     total, still_open = found.one()
@@ -156,8 +152,9 @@ async def is_nudge_due(session: AsyncSession, number: str, left_open: bool, join
 
 async def open_campaign(session: AsyncSession, number: str) -> int | None:
     """Sequence of the recall's campaign that has not ended, for the nudge."""
-    found = await session.execute(
-        text("SELECT max(sequence) FROM campaign WHERE recall_number = :number AND ended_at IS NULL"),
+    found = await run(
+        session,
+        "SELECT max(sequence) FROM campaign WHERE recall_number = :number AND ended_at IS NULL",
         {"number": number},
     )
     return found.scalar_one_or_none()

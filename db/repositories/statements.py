@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.plain_sql import run
 from db.repositories.consignee_lots import lots_of
 from domain.replies import Finding, LotStatement, Shipped, check_statement
 from models.replies import StatedLot
@@ -77,8 +77,9 @@ async def insert_lines(session: AsyncSession, reply_id: int, statements: Sequenc
     """Store the stated quantities as given."""
     if not statements:
         return
-    await session.execute(
-        text(_LINES),
+    await run(
+        session,
+        _LINES,
         {
             "reply": reply_id,
             "lots": [each.lot_id for each in statements],
@@ -92,18 +93,18 @@ async def insert_lines(session: AsyncSession, reply_id: int, statements: Sequenc
 
 async def latest_statement(session: AsyncSession, consignee_id: int) -> LatestStatement | None:
     """The last statement of quantities, or None where only an acknowledgement or nothing was given."""
-    found = await session.execute(
-        text(
-            "SELECT id, received_at, affected FROM reply WHERE consignee_id = :consignee AND kind = 'statement'"
-            " ORDER BY id DESC LIMIT 1"
-        ),
+    found = await run(
+        session,
+        "SELECT id, received_at, affected FROM reply WHERE consignee_id = :consignee AND kind = 'statement'"
+        " ORDER BY id DESC LIMIT 1",
         {"consignee": consignee_id},
     )
     reply = found.mappings().one_or_none()
     if reply is None:
         return None
-    lines = await session.execute(
-        text("SELECT lot_id, on_hand, used, held, passed_on FROM reply_line WHERE reply_id = :reply ORDER BY id"),
+    lines = await run(
+        session,
+        "SELECT lot_id, on_hand, used, held, passed_on FROM reply_line WHERE reply_id = :reply ORDER BY id",
         {"reply": reply["id"]},
     )
     return LatestStatement(

@@ -1,0 +1,185 @@
+"""Whom each ladder step concerns, and by which contact and channel: the one statement behind `advance`."""
+
+from datetime import timedelta
+
+import pytest
+
+from db.repositories.campaign import CampaignError, slack
+from domain.ladder import ContactRule, Ladder, LadderStep, StepKind
+from tests.campaign.conftest import Hand
+from tests.campaign.world import DAY, T0, Person, World
+
+pytestmark = pytest.mark.db
+
+
+async def sent(hand: Hand, day: float = 0) -> None:
+    """Take what is due at `day` and hand everything over."""
+    now = T0 + day * DAY
+    await hand.advance(now)
+    await hand.send("email", now)
+    await hand.send("sms", now)
+
+
+def taken(world: World, consignee: int) -> list[tuple[str, str, str]]:
+    return [(row["kind"], row["channel"], row["address"]) for row in world.deliveries(consignee)]
+
+
+async def test_every_open_consignee_gets_its_first_notice_in_its_language(hand: Hand, world: World) -> None:
+    nairobi = world.consignee("Nairobi", Person("a@n.example"))
+    wuhan = world.consignee("Wuhan", Person("b@w.example"), language="zh-CN")
+    lima = world.consignee("Lima", Person("c@l.example"), language="es")
+    done = await hand.advance()
+    assert done.written == {"initial": 3}
+    assert [world.deliveries(each)[0]["language"] for each in (nairobi, wuhan, lima)] == ["en", "zh-CN", "en"]
+    assert await hand.advance() == type(done)({}, 0, 0), "a repeat takes nothing twice"
+
+
+async def test_a_silent_consignee_climbs_the_ladder_step_by_step(hand: Hand, world: World) -> None:
+    one = world.consignee("One", Person("a@x.example", "+254700000001"), Person("b@x.example"))
+    for day in (0, 1, 2, 3):
+        await sent(hand, day + 0.001 * day)
+    assert taken(world, one) == [
+        ("initial", "email", "a@x.example"),
+        ("reminder", "email", "a@x.example"),
+        ("escalation", "email", "b@x.example"),
+        ("escalation", "sms", "+254700000001"),
+    ]
+    done = await hand.advance(T0 + 4.1 * DAY)
+    assert (done.called, done.written) == (1, {})
+    task = world.one("SELECT key, role, consignee_id, due_at FROM task")
+    assert task == {"key": f"call:{one}", "role": "qa", "consignee_id": one, "due_at": T0 + 5.1 * DAY}
+    assert (await hand.progress(T0 + 5 * DAY)).next_due_at is None
+
+
+async def test_nothing_is_due_before_its_time(hand: Hand, world: World) -> None:
+    world.consignee("One", Person("a@x.example"))
+    await sent(hand)
+    early = T0 + DAY - 2 * slack(DAY)
+    assert (await hand.advance(early)).written == {}
+    progress = await hand.progress(early)
+    assert (progress.next_kind, progress.next_round, progress.next_count) == ("reminder", 2, 1)
+    assert progress.next_due_at is not None
+    assert abs(progress.next_due_at - (T0 + DAY)) < timedelta(seconds=30)
+
+
+async def test_a_consignee_that_answered_is_never_chased_and_its_waiting_message_is_cancelled(
+    hand: Hand, world: World
+) -> None:
+    answered = world.consignee("Answered", Person("a@x.example"))
+    silent = world.consignee("Silent", Person("b@x.example"))
+    await hand.advance()
+    world.run("UPDATE consignee SET state = 'acknowledged' WHERE id = %s", answered)
+    assert (await hand.advance()).cancelled == 1
+    await hand.send("email")
+    assert [message.to for message in hand.mail.accepted] == ["b@x.example"]
+    await sent(hand, 1.01)
+    assert [row["state"] for row in world.deliveries(answered)] == ["cancelled"]
+    assert len(world.deliveries(silent)) == 2
+
+
+async def test_a_consignee_that_answers_between_claim_and_round_is_not_sent_to(hand: Hand, world: World) -> None:
+    world.consignee("One", Person("a@x.example"))
+    await hand.advance()
+    world.run("UPDATE consignee SET state = 'answered'")
+    result = await hand.send("email")
+    assert (result.claimed, hand.mail.accepted) == (0, [])
+
+
+async def test_a_bounce_brings_the_next_contact_at_once(hand: Hand, world: World) -> None:
+    one = world.consignee("One", Person("bounce@x.example"), Person("b@x.example"))
+    await hand.advance()
+    from adapters.messaging.base import ErrorKind, SendError
+
+    hand.mail.refusals["bounce@x.example"] = SendError(ErrorKind.PERMANENT_CONTACT, "smtp:550/5.1.1", "unknown")
+    assert (await hand.send("email")).failed == 1
+    assert world.one("SELECT status FROM contact WHERE email = 'bounce@x.example'") == "bounced"
+    later = T0 + timedelta(minutes=5)
+    assert (await hand.advance(later)).written == {"initial": 1}
+    await hand.send("email", later)
+    assert taken(world, one)[-1] == ("initial", "email", "b@x.example")
+    consignee = world.one("SELECT step, next_step_at, first_notified_at FROM consignee")
+    assert consignee["step"] == 1
+    assert consignee["next_step_at"] >= later + DAY, "the time to answer starts with the notice that arrived"
+
+
+async def test_without_any_address_left_a_person_is_asked_to_call(hand: Hand, world: World) -> None:
+    unreachable = world.consignee("Nobody")
+    left = world.consignee("Left", Person("a@x.example", status="left"))
+    out = world.consignee("Out", Person(phone="+254700000001", opted_out=True))
+    done = await hand.advance()
+    assert (done.called, done.written) == (3, {})
+    assert (await hand.advance()).called == 0, "one call task per consignee"
+    world.run("UPDATE contact SET status = 'verified' WHERE email = 'a@x.example'")
+    assert (await hand.advance()).written == {"initial": 1}, "a repaired address is used without further ado"
+    assert [len(world.deliveries(each)) for each in (unreachable, left, out)] == [0, 1, 0]
+
+
+async def test_an_sms_opt_out_moves_the_notice_to_the_next_channel(hand: Hand, world: World) -> None:
+    one = world.consignee("One", Person("a@x.example", "+254700000001", channels=("sms", "email"), opted_out=True))
+    await hand.advance()
+    assert taken(world, one) == [("initial", "email", "a@x.example")]
+
+
+async def test_a_channel_the_strategy_excludes_is_not_used(hand: Hand, world: World) -> None:
+    one = world.consignee("One", Person("a@x.example", "+254700000001", channels=("sms", "email")))
+    await hand.advance(channels=("email",))
+    assert taken(world, one) == [("initial", "email", "a@x.example")]
+
+
+async def test_a_consignee_added_by_a_reply_gets_its_first_notice_on_the_next_walk(hand: Hand, world: World) -> None:
+    world.consignee("One", Person("a@x.example"))
+    await sent(hand)
+    late = world.consignee("Late", Person("b@x.example"))
+    assert (await hand.progress(T0 + DAY / 2)).not_notified == 1
+    assert (await hand.advance(T0 + DAY / 2)).written == {"initial": 1}
+    assert taken(world, late) == [("initial", "email", "b@x.example")]
+
+
+async def test_the_next_step_waits_until_the_message_before_it_has_gone_out(hand: Hand, world: World) -> None:
+    one = world.consignee("One", Person("a@x.example"))
+    await hand.advance()
+    assert (await hand.advance(T0 + 3 * DAY)).written == {}, "the first notice is still waiting to be sent"
+    await hand.send("email", T0 + 3 * DAY)
+    after = world.one("SELECT first_notified_at, next_step_at FROM consignee WHERE id = %s", one)
+    assert after["first_notified_at"] - (T0 + 3 * DAY) < timedelta(seconds=30)
+    assert after["next_step_at"] - after["first_notified_at"] == DAY
+
+
+async def test_a_faster_pace_shortens_every_step(hand: Hand, world: World) -> None:
+    world.consignee("One", Person("a@x.example"))
+    await hand.advance(pace=86400.0)
+    await hand.send("email")
+    progress = await hand.progress(T0 + timedelta(milliseconds=1))
+    assert progress.next_due_at is not None
+    assert progress.next_due_at - T0 < timedelta(seconds=20)
+
+
+async def test_a_notice_without_a_needed_body_is_refused_by_name(hand: Hand, world: World) -> None:
+    world.consignee("One", Person("a@x.example"))
+    world.run("DELETE FROM notice_body WHERE kind = 'reminder' AND channel = 'sms'")
+    with pytest.raises(CampaignError, match="no body for reminder/sms"):
+        await hand.advance()
+
+
+async def test_a_rule_of_the_same_contact_goes_on_with_the_one_that_worked(hand: Hand, world: World) -> None:
+    ladder = Ladder(
+        steps=(
+            LadderStep(kind=StepKind.FIRST, after=timedelta(0)),
+            LadderStep(kind=StepKind.ESCALATION, after=DAY, contact=ContactRule.NEXT_CONTACT),
+            LadderStep(kind=StepKind.ESCALATION, after=DAY, contact=ContactRule.SAME),
+        )
+    )
+    one = world.consignee("One", Person("a@x.example"), Person("b@x.example"))
+    for day in (0, 1.01, 2.02):
+        await hand.advance(T0 + day * DAY, ladder)
+        await hand.send("email", T0 + day * DAY)
+    assert [row["address"] for row in world.deliveries(one)] == ["a@x.example", "b@x.example", "b@x.example"]
+
+
+async def test_progress_counts_who_is_outstanding_and_who_only_owes_quantities(hand: Hand, world: World) -> None:
+    ids = [world.consignee(f"C{n}", Person(f"c{n}@x.example")) for n in range(4)]
+    for consignee, state in zip(ids, ("open", "acknowledged", "answered", "documented"), strict=True):
+        world.run("UPDATE consignee SET state = %s WHERE id = %s", state, consignee)
+    progress = await hand.progress()
+    assert (progress.consignees, progress.answered, progress.outstanding, progress.stated) == (4, 3, 1, 2)
+    assert progress.not_notified == 1
