@@ -9,16 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import audit, holds_sql
+from db.repositories import holds_sql
+from db.repositories.hold_records import flag_moved_under_hold, lock_recalls, record
+from db.repositories.holds_late import claim_late_stock, recalls_touched_by
 from domain.inventory import Position, PositionState
 from models.messages import HoldFigures
-
-SYSTEM = "system"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,33 +140,6 @@ async def hold_summary(session: AsyncSession, recall_number: str) -> HoldFigures
     return HoldFigures(requested=row.requested, confirmed=row.confirmed, failed=row.failed)
 
 
-async def flag_moved_under_hold(
-    session: AsyncSession, *, recall_number: str | None = None, batch_id: int | None = None
-) -> dict[str, int]:
-    """Record every shipment or use of held stock as gap `shipped_under_hold`; returns new ones per recall.
-
-    The movement itself is never refused: it has happened, and a record that hides it would be false. Moves between
-    places of ours are no violation, nor are destruction and return; a stopped shipment received by a customer is.
-    """
-    binds = {"recall_number": recall_number, "batch_id": batch_id}
-    rows = await (await session.connection()).execute(text(holds_sql.MOVED_UNDER_HOLD), binds)
-    found: dict[str, int] = {}
-    for number in rows.scalars():
-        found[number] = found.get(number, 0) + 1
-    return found
-
-
-async def lock_recalls(session: AsyncSession, numbers: Sequence[str]) -> None:
-    """Take the rows of these recalls, in order, until the transaction ends."""
-    query = "SELECT FROM recall WHERE number = ANY(CAST(:numbers AS text[])) ORDER BY number FOR NO KEY UPDATE"
-    await (await session.connection()).execute(text(query), {"numbers": list(numbers)})
-
-
-async def record(session: AsyncSession, recall_number: str, action: str, at: datetime, data: dict[str, Any]) -> None:
-    """Append an audit event of the system to the recall's stream."""
-    await audit.append(session, recall_number, actor=SYSTEM, role=SYSTEM, action=action, at=at, data=data)
-
-
 async def _asked_before(session: AsyncSession, recall_number: str, scope_version: int) -> bool:
     query = text(
         "SELECT EXISTS (SELECT FROM audit_event WHERE stream = :stream AND action = 'holds.requested' "
@@ -175,3 +147,19 @@ async def _asked_before(session: AsyncSession, recall_number: str, scope_version
     )
     binds = {"stream": recall_number, "scope_version": scope_version}
     return bool((await (await session.connection()).execute(query, binds)).scalar_one())
+
+
+__all__ = [
+    "DueHold",
+    "Held",
+    "claim_late_stock",
+    "due_holds",
+    "flag_moved_under_hold",
+    "hold_summary",
+    "mark_confirmed",
+    "mark_failed",
+    "recalls_touched_by",
+    "record",
+    "request_holds",
+    "to_nonconformity",
+]

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import holds_sql
-from db.repositories.holds import flag_moved_under_hold, lock_recalls, record
+from db.repositories.hold_records import flag_moved_under_hold, lock_recalls, record
 from db.repositories.stock import refresh_held
 from domain.phases import FINAL_PHASES
 

@@ -41,7 +41,9 @@ FROM (SELECT position.*, net - net_after AS expected FROM position) AS s
 JOIN birth ON birth.lot_id = s.lot_id
 JOIN location l ON l.id = s.location_id JOIN partner ON partner.id = l.partner_id
 JOIN lot ON lot.id = s.lot_id JOIN product ON product.id = lot.product_id
-WHERE CASE WHEN s.counted IS NOT NULL
+WHERE CASE WHEN s.counted IS NOT NULL AND s.location_id = lot.site_id AND lot.quantity_made IS NULL
+           THEN false  -- nobody said how much was made there
+           WHEN s.counted IS NOT NULL
            -- Use that only the genealogy records explains a lower count at a place of ours.
            THEN s.expected - s.counted NOT BETWEEN 0
                     AND CASE WHEN l.custody = 'customer' THEN 0 ELSE birth.unlocated END

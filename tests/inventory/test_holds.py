@@ -10,7 +10,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.quarantine import QuarantineActivities
 from adapters.inventory.base import InventoryError
 from adapters.inventory.ledger import LedgerInventory
-from db.repositories import holds, holds_late
+from db.repositories import holds
 from domain.inventory import Confirmation, HoldReceipt, Position, PositionState
 from models.messages import HoldFigures, RecallRef
 from tests.inventory.conftest import NOW, NUMBER, OTHER, Yard
@@ -90,7 +90,7 @@ async def test_stock_that_appears_later_is_claimed_as_late(yard: Yard) -> None:
     assert await yard.execute() == HoldFigures(requested=0, confirmed=6, failed=0)
     yard.run("UPDATE stock SET on_hand = 125, as_of = %s WHERE location_id = %s", day(61), yard.warehouse)
     async with yard.sessions.begin() as session:
-        assert await holds_late.claim_late_stock(session) == []
+        assert await holds.claim_late_stock(session) == []
     assert yard.stock() == units(125, 0, 100)
 
 
@@ -110,9 +110,9 @@ async def test_an_import_claims_what_it_brings_in_its_own_transaction(yard: Yard
         yard.warehouse,
     )
     async with yard.sessions.begin() as session:
-        assert await holds_late.claim_late_stock(session, unrelated, now=NOW) == []
-        assert await holds_late.claim_late_stock(session, batch, now=NOW) == [NUMBER, OTHER]
-        assert await holds_late.claim_late_stock(session, batch, now=NOW) == []
+        assert await holds.claim_late_stock(session, unrelated, now=NOW) == []
+        assert await holds.claim_late_stock(session, batch, now=NOW) == [NUMBER, OTHER]
+        assert await holds.claim_late_stock(session, batch, now=NOW) == []
     for number in (NUMBER, OTHER):
         assert yard.holds(number)["on_hand", yard.carrier, None] == (D(27), "requested", True)
     assert yard.holds()["on_hand", yard.warehouse, None] == (D(90), "requested", True)
@@ -128,7 +128,7 @@ async def test_an_ended_recall_claims_nothing_more(yard: Yard) -> None:
     batch = yard.batch()
     yard.move("receipt", 7, None, yard.warehouse, day=70, batch=batch)
     async with yard.sessions.begin() as session:
-        assert await holds_late.claim_late_stock(session, batch) == []
+        assert await holds.claim_late_stock(session, batch) == []
 
 
 async def test_goods_that_arrive_move_from_the_document_to_the_place(yard: Yard) -> None:
@@ -157,7 +157,7 @@ async def test_shipping_or_using_held_stock_is_recorded_as_a_violation_once(yard
     yard.move("shipment", 8, yard.warehouse, yard.carrier, day=104, delivered=True, batch=batch)
     for _ in range(2):
         async with yard.sessions.begin() as session:
-            await holds_late.claim_late_stock(session, batch, now=day(105))
+            await holds.claim_late_stock(session, batch, now=day(105))
         await yard.request(now=day(105))
     gaps = yard.rows("SELECT kind, detail ->> 'quantity', detail ->> 'movement' FROM scope_gap ORDER BY 2")
     assert gaps == [("shipped_under_hold", "5", "shipment"), ("shipped_under_hold", "6", "consumption")]
@@ -288,6 +288,16 @@ async def test_two_runs_at_once_claim_the_same_stock_once(yard: Yard) -> None:
     assert sum(quantity for quantity, _, _ in yard.holds().values()) == D(140)
 
 
+async def test_claims_of_two_recalls_on_part_of_a_place_overlap_instead_of_adding_up(yard: Yard) -> None:
+    inventory = yard.inventory()
+    for key, claimant, quantity in (("a", NUMBER, 40), ("b", NUMBER, 20), ("c", OTHER, 50)):
+        place = Position(yard.lot, yard.warehouse, "own", PositionState.ON_HAND, D(quantity))
+        await inventory.hold(key, claimant, place)
+    assert yard.stock() == units(100, 30, 60)
+    await inventory.release("a")
+    assert yard.stock() == units(100, 30, 50)
+
+
 async def test_the_same_key_for_another_position_is_refused(yard: Yard) -> None:
     inventory = yard.inventory()
     here = Position(yard.lot, yard.warehouse, "own", PositionState.ON_HAND, D(10))
@@ -346,5 +356,5 @@ async def test_a_batch_wakes_the_recalls_whose_trace_it_may_change(yard: Yard) -
     shipped, nothing = yard.batch(), yard.batch()
     yard.move("shipment", 1, yard.clinic, yard.clinic, day=9, batch=shipped)
     async with yard.sessions() as session:
-        assert await holds_late.recalls_touched_by(session, shipped) == [NUMBER]
-        assert await holds_late.recalls_touched_by(session, nothing) == []
+        assert await holds.recalls_touched_by(session, shipped) == [NUMBER]
+        assert await holds.recalls_touched_by(session, nothing) == []

@@ -96,6 +96,8 @@ def _sites(chain: Chain, lots: set[int]) -> list[Essence]:
             if total < 0 and not (sender_only and spot.received == 0 and here <= 0):
                 result.append(("unbalanced", "more_out_than_in", lot, where.code, -total))
             continue
+        if chain.lots[lot].site == place and chain.lots[lot].made is None:
+            continue
         expected = total - oracle.later(chain, lot, place, full)
         built, eaten = oracle.uses(chain, lot)
         slack = max(built - eaten, ZERO) if where.custody != "customer" else ZERO

@@ -1,0 +1,39 @@
+"""What every change of holds needs: the recalls' locks, violations, and audit events of the system."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.repositories import audit, holds_sql
+
+SYSTEM = "system"
+
+
+async def flag_moved_under_hold(
+    session: AsyncSession, *, recall_number: str | None = None, batch_id: int | None = None
+) -> dict[str, int]:
+    """Record every shipment or use of held stock as gap `shipped_under_hold`; returns new ones per recall.
+
+    The movement itself is never refused: it has happened, and a record that hides it would be false. Moves between
+    places of ours are no violation, nor are destruction and return; a stopped shipment received by a customer is.
+    """
+    binds = {"recall_number": recall_number, "batch_id": batch_id}
+    rows = await (await session.connection()).execute(text(holds_sql.MOVED_UNDER_HOLD), binds)
+    found: dict[str, int] = {}
+    for number in rows.scalars():
+        found[number] = found.get(number, 0) + 1
+    return found
+
+
+async def lock_recalls(session: AsyncSession, numbers: Sequence[str]) -> None:
+    """Take the rows of these recalls, in order, until the transaction ends."""
+    query = "SELECT FROM recall WHERE number = ANY(CAST(:numbers AS text[])) ORDER BY number FOR NO KEY UPDATE"
+    await (await session.connection()).execute(text(query), {"numbers": list(numbers)})
+
+
+async def record(session: AsyncSession, recall_number: str, action: str, at: datetime, data: dict[str, Any]) -> None:
+    """Append an audit event of the system to the recall's stream."""
+    await audit.append(session, recall_number, actor=SYSTEM, role=SYSTEM, action=action, at=at, data=data)
