@@ -22,6 +22,7 @@ from temporalio.worker import Worker
 
 from activities.assessment import AssessmentActivities
 from activities.campaign import CampaignActivities
+from activities.compose import NoticeLinks
 from activities.intake import IntakeActivities
 from activities.notice import NoticeActivities
 from activities.notice_rendering import NoticeRenderer
@@ -30,7 +31,7 @@ from activities.policies import PolicyStore
 from activities.quarantine import QuarantineActivities
 from activities.steps import StepActivities
 from adapters.inventory.ledger import LedgerInventory
-from adapters.messaging.factory import build_adapters
+from adapters.messaging.factory import build_adapters, build_blocked_adapters
 from db.engine import SessionFactory, make_engine, make_session_factory
 from db.repositories.stock import StockLedger
 from models.messages import EMAIL_QUEUE, INVENTORY_QUEUE, RECALL_QUEUE, SMS_QUEUE
@@ -67,6 +68,17 @@ def _short(error: BaseException) -> str:
     return " ".join(str(error).split())[:120]
 
 
+def notice_links(settings: Settings) -> NoticeLinks:
+    """What recipients' links are made of.
+
+    Raises:
+        SystemExit: no key is set; a link signed with a guessable key would let anybody answer.
+    """
+    if settings.link_secret is None:
+        raise SystemExit("RECALL_LINK_SECRET is not set: recipients' links cannot be signed")
+    return NoticeLinks(settings.public_url, settings.link_secret.get_secret_value(), settings.mail_from)
+
+
 def build_workers(client: Client, sessions: SessionFactory, settings: Settings, queues: Sequence[str]) -> list[Worker]:
     """One Worker per task queue asked for, sharing one set of activities."""
     policies = PolicyStore.load(HERE / "policies")
@@ -93,11 +105,12 @@ def build_workers(client: Client, sessions: SessionFactory, settings: Settings, 
         notice.record_notice_approval,
         notice.create_campaign,
         campaign.advance_campaign,
+        campaign.end_campaign,
+        campaign.note_campaign_stop,
     ]
     quarantine = QuarantineActivities(sessions, LedgerInventory(StockLedger(sessions)))
-    holding = [quarantine.request_holds, quarantine.execute_holds]
-    adapters = build_adapters(settings)
-    notify = NotifyActivities(sessions, adapters, renderer, settings)
+    holding = [quarantine.request_holds, quarantine.execute_holds, quarantine.hold_nonconformity]
+    notify = NotifyActivities(sessions, build_adapters(settings), build_blocked_adapters(), notice_links(settings))
     by_queue: dict[str, list[Callable[..., Any]]] = {
         RECALL_QUEUE: records,
         INVENTORY_QUEUE: holding,

@@ -100,8 +100,7 @@ class AssessmentActivities:
                 rows += [_proposed(policy, row, flags, proposal_id, ref) for policy in policies]
             new = await assessment.add_class_decisions(session, rows)
             places = await assessment.consignee_places(session, ref.number)
-            # ZZ: ISO's code for an unknown country, which widens the scope instead of hiding the consignee.
-            scope = geographic_scope(((country or "ZZ", region) for country, region in places), self._home_country)
+            scope = geographic_scope(places, self._home_country)
             recall = await recalls.get(session, ref.number, lock=True)
             recall.geographic_scope = scope.scope.value
             recall.version += 1
@@ -268,7 +267,7 @@ def _decided(
     recall_class = override or RecallClass(proposed.recall_class)
     changed = recall_class != proposed.recall_class
     level = policy.level_for(recall_class) if changed else proposed.level
-    reason = [{"id": "override", "reason": record.decision["reason"], "decided": True}]
+    reason = [{"id": "override", "reason": record.decision.get("reason"), "decided": True}]
     return ClassDecision(
         recall_number=proposed.recall_number,
         product_line=proposed.product_line,

@@ -39,7 +39,7 @@ class Recall(SQLModel, table=True):
 
     __tablename__ = "recall"
     __table_args__ = (
-        CheckConstraint(r"number ~ '^RC-[0-9]{4}-[0-9]{6}$'", name="number_format"),
+        CheckConstraint(r"number ~ '^R[CD]-[0-9]{4}-[0-9]{6}$'", name="number_format"),
         CheckConstraint("pace >= 1", name="pace_at_least_real_time"),
         CheckConstraint("awareness_at <= created_at + interval '5 minutes'", name="awareness_not_in_future"),
         Index("ix_recall_phase", "phase", "created_at"),

@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.rows import insert_new
 from models.master import Partner
 from models.recall import ClassDecision, Consignee, HazardEvaluationRecord, SignOff
 
@@ -14,8 +15,7 @@ from models.recall import ClassDecision, Consignee, HazardEvaluationRecord, Sign
 async def add_evaluation(session: AsyncSession, evaluation: HazardEvaluationRecord) -> bool:
     """Add an evaluation; False when a retried activity brings the same one again."""
     row = evaluation.model_dump(exclude={"id"})
-    done = await session.exec(insert(HazardEvaluationRecord).values(row).on_conflict_do_nothing())
-    return done.rowcount == 1
+    return await insert_new(session, HazardEvaluationRecord, row) == 1
 
 
 async def latest_evaluations(session: AsyncSession, number: str) -> list[HazardEvaluationRecord]:
@@ -23,7 +23,7 @@ async def latest_evaluations(session: AsyncSession, number: str) -> list[HazardE
     query = (
         select(HazardEvaluationRecord)
         .where(col(HazardEvaluationRecord.recall_number) == number)
-        .distinct(col(HazardEvaluationRecord.product_line))
+        .ext(distinct_on(col(HazardEvaluationRecord.product_line)))
         .order_by(col(HazardEvaluationRecord.product_line), col(HazardEvaluationRecord.id).desc())
     )
     return list((await session.exec(query)).all())
@@ -32,7 +32,7 @@ async def latest_evaluations(session: AsyncSession, number: str) -> list[HazardE
 async def add_class_decisions(session: AsyncSession, rows: list[ClassDecision]) -> int:
     """Add decisions; those that exist for the same proposal stay as they are. Returns how many are new."""
     values = [row.model_dump(exclude={"id"}) for row in rows]
-    return (await session.exec(insert(ClassDecision).values(values).on_conflict_do_nothing())).rowcount
+    return await insert_new(session, ClassDecision, values)
 
 
 async def class_decisions(
@@ -54,7 +54,7 @@ async def class_decisions(
 async def sign(session: AsyncSession, sign_off: SignOff) -> bool:
     """Record a sign-off; False when a retried activity brings the same one again."""
     row = sign_off.model_dump(exclude={"id"})
-    return (await session.exec(insert(SignOff).values(row).on_conflict_do_nothing())).rowcount == 1
+    return await insert_new(session, SignOff, row) == 1
 
 
 async def consignee_places(session: AsyncSession, number: str) -> list[tuple[str | None, str | None]]:

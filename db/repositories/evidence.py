@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import audit
+from db.rows import insert_new
 from models.recall import Evidence
 
 
 async def add(session: AsyncSession, evidence: Evidence, *, role: str) -> Evidence:
     """Record an upload; the same id again is the same upload."""
     row = evidence.model_dump()
-    inserted = await session.exec(insert(Evidence).values(row).on_conflict_do_nothing(index_elements=["id"]))
-    if inserted.rowcount:
+    if await insert_new(session, Evidence, row):
         await audit.append(
             session,
             audit.SYSTEM,

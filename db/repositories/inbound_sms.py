@@ -7,11 +7,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import audit
+from db.rows import insert_new
 from domain.phases import FINAL_PHASES
 from models.master import Contact
 from models.notice import InboundMessage
@@ -76,8 +76,7 @@ async def keep(
         "outcome": outcome,
         "received_at": at,
     }
-    statement = insert(InboundMessage).values(row).on_conflict_do_nothing(index_elements=["provider", "provider_id"])
-    return (await session.exec(statement)).rowcount == 1
+    return await insert_new(session, InboundMessage, row) == 1
 
 
 async def known(session: AsyncSession, provider_id: str) -> bool:

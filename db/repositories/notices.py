@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.rows import insert_new
 from models.chain import Lot, Movement
 from models.master import Location, Partner, Product
 from models.messages import Strategy
@@ -107,6 +108,6 @@ async def create_campaign(
 ) -> tuple[int, bool]:
     """The campaign's id and whether it was created now."""
     row = {"recall_number": number, "sequence": sequence, "notice_id": notice_id, "started_at": now}
-    made = await session.exec(insert(Campaign).values(row).on_conflict_do_nothing())
+    new = await insert_new(session, Campaign, row)
     query = select(Campaign.id).where(col(Campaign.recall_number) == number, col(Campaign.sequence) == sequence)
-    return (await session.exec(query)).one() or 0, made.rowcount == 1
+    return (await session.exec(query)).one() or 0, new == 1

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.rows import insert_new
 from domain.policy import Policy, policy_hash
 from models.chain import Lot
 from models.master import Product
@@ -59,7 +60,7 @@ async def pin(session: AsyncSession, number: str, policies: Sequence[Policy], no
             "body": policy.pinned(),
             "pinned_at": now,
         }
-        await session.exec(insert(PinnedPolicy).values(row).on_conflict_do_nothing())
+        await insert_new(session, PinnedPolicy, row)
 
 
 async def pinned(session: AsyncSession, number: str) -> list[Policy]:
@@ -81,7 +82,7 @@ async def start_clock(
         "author": author,
         "recorded_at": now,
     }
-    return (await session.exec(insert(ClockStart).values(row).on_conflict_do_nothing())).rowcount == 1
+    return await insert_new(session, ClockStart, row) == 1
 
 
 async def clocks(session: AsyncSession, number: str) -> dict[str, datetime]:

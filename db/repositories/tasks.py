@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import update
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.rows import insert_new
 from domain.pace import policy_instant
 from models.messages import OpenTask
 from models.recall import Recall
@@ -32,8 +32,7 @@ async def open_task(session: AsyncSession, recall: Recall, task: OpenTask, *, co
         "state": TaskState.offered.value,
         "opened_at": task.now,
     }
-    statement = insert(Task).values(row).on_conflict_do_nothing(index_elements=["recall_number", "key"])
-    return (await session.exec(statement)).rowcount == 1
+    return await insert_new(session, Task, row) == 1
 
 
 async def close(session: AsyncSession, number: str, key: str, *, outcome: str, done_by: str, now: datetime) -> bool:
