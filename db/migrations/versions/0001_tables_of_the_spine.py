@@ -104,7 +104,7 @@ def upgrade() -> None:
     sa.Column('ended_reason', sa.String(length=2000), nullable=True),
     sa.Column('version', sa.Integer(), nullable=False),
     sa.CheckConstraint("awareness_at <= created_at + interval '5 minutes'", name=op.f('ck_recall_awareness_not_in_future')),
-    sa.CheckConstraint("number ~ '^RC-[0-9]{4}-[0-9]{6}$'", name=op.f('ck_recall_number_format')),
+    sa.CheckConstraint("number ~ '^R[CD]-[0-9]{4}-[0-9]{6}$'", name=op.f('ck_recall_number_format')),
     sa.CheckConstraint('pace >= 1', name=op.f('ck_recall_pace_at_least_real_time')),
     sa.PrimaryKeyConstraint('number', name=op.f('pk_recall'))
     )
