@@ -3,12 +3,15 @@
 Sub-apps live beside what they command; this module only puts them together and may import everything.
 """
 
+import json
 import os
+import sys
 from pathlib import Path
 
 import typer
 
-from stack.commands import register
+from imports.cli import import_app, sample_chain
+from stack.commands import leave, register
 from stack.shared_environment import borrow
 
 app = typer.Typer(
@@ -18,13 +21,25 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 register(app)
+app.add_typer(import_app)
+app.command("sample-chain")(sample_chain)
 
 
 @app.callback()
 def root(context: typer.Context) -> None:
     """Commands other than `up` use the stack that runs on RECALL_STATE_DIR (default `.recall`)."""
-    if context.invoked_subcommand not in {"up", "down", "status"}:
+    if context.invoked_subcommand not in {"up", "down", "status", "openapi"}:
         borrow(Path(os.environ.get("RECALL_STATE_DIR", ".recall")))
+
+
+@app.command("openapi")
+def openapi() -> None:
+    """Print the OpenAPI document of the HTTP API (`make openapi` keeps it in openapi.json)."""
+    from api.app import create_app  # noqa: PLC0415 - loads the whole API, for this command only
+    from settings import Settings  # noqa: PLC0415
+
+    sys.stdout.write(json.dumps(create_app(Settings()).openapi(), indent=2, ensure_ascii=False) + "\n")
+    leave(0)
 
 
 def main() -> None:

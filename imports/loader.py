@@ -6,8 +6,6 @@ A dry run is the same run with a rollback at its end, so its totals are those of
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -15,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.engine import SessionFactory
-from db.repositories import audit
+from db.repositories import audit, holds_late
 from db.repositories.imports import batches, outcome, stage
 from db.repositories.imports.contacts import load_contacts
 from db.repositories.imports.genealogy import load_genealogy
@@ -64,6 +62,10 @@ class Report:
     totals: Totals
     rejects: Path | None
     """The reject file, if there were rejected rows and a path."""
+    late_stock: tuple[str, ...] = ()
+    """Running recalls that stock of this batch was claimed for; their workflows have holds to carry out."""
+    retrace: tuple[str, ...] = ()
+    """Running recalls whose scope this batch may change."""
 
 
 def _silent(done: int, size: int) -> None:
@@ -132,10 +134,11 @@ async def _run(
         # a file of an earlier run is overwritten even by none: it must not look like this run's
         await write_rejects(source, outcome.rejected(connection), order.rejects)
         rejects = order.rejects
-    if order.kind in {ImportKind.stock, ImportKind.movements}:
-        await _claim_late_stock(session, batch_id)
+    # In the same transaction, so that no stock of a running recall is free for a moment.
+    late = await holds_late.claim_late_stock(session, batch_id, now=order.at)
+    retrace = await holds_late.recalls_touched_by(session, batch_id)
     await _audit(session, order, batch, batch_id)
-    return Report(None if order.dry_run else batch_id, totals, rejects)
+    return Report(None if order.dry_run else batch_id, totals, rejects, tuple(late), tuple(retrace))
 
 
 _LOADS = {
@@ -163,11 +166,6 @@ async def _staged(source: Source, plan: Plan, progress: Progress) -> AsyncIterat
     if lines:
         yield "".join(lines)
     progress(source.size, source.size)
-
-
-async def _claim_late_stock(session: AsyncSession, batch_id: int) -> None:
-    if find_spec("db.repositories.holds") is not None:
-        await import_module("db.repositories.holds").claim_late_stock(session, batch_id)
 
 
 async def _audit(session: AsyncSession, order: Order, batch: ImportBatch, batch_id: int) -> None:

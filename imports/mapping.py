@@ -263,7 +263,7 @@ def _checked(document: Any, path: Path, kind: str) -> Mapping:
     # Keys that start with x- hold YAML anchors, as in Compose files.
     document = {key: value for key, value in document.items() if not str(key).startswith("x-")}
     if document.get("kind") != kind:
-        raise ImportRefusedError(f"mapping {path}: kind: {document.get('kind')!r}, but {kind!r} is being imported")
+        raise ImportRefusedError(f"mapping {path}: kind: {document.get('kind')!r}, but '{kind}' is being imported")
     try:
         mapping = _ADAPTER.validate_python(document)
     except ValidationError as error:

@@ -31,6 +31,8 @@ class Totals:
     without_lot: int = 0
     kept_as_recorded: int = 0
     """Accepted rows whose master data differ from the record, which was kept (`differs: keep`)."""
+    below_hold: int = 0
+    """Accepted stock counts below the quantity under a hold: goods under a hold are missing."""
     blank_lines: int = 0
     created: dict[str, int] = field(default_factory=dict)
 
@@ -48,7 +50,9 @@ class Totals:
     @classmethod
     def of(cls, kind: str, rows: Sequence[OutcomeRow], created: Mapping[str, int], blank_lines: int) -> "Totals":
         """Totals from the counts of a load."""
-        totals = cls(created={name: count for name, count in created.items() if count}, blank_lines=blank_lines)
+        brought = {name: count for name, count in created.items() if count}
+        below_hold = brought.pop("below_hold", 0)
+        totals = cls(created=brought, blank_lines=blank_lines, below_hold=below_hold)
         for outcome, unit, count, readable, stated, units_of_use, kept, lotless in rows:
             sums = totals.by_outcome[outcome]
             sums.rows += count
@@ -72,7 +76,7 @@ class Totals:
             if sums.quantity
         }
         body["units_of_use"] = {name: plain(lines[name].units_of_use) for name in ("new", "already_there")}
-        for name in ("unreadable_quantities", "without_lot", "kept_as_recorded", "blank_lines"):
+        for name in ("unreadable_quantities", "without_lot", "kept_as_recorded", "below_hold", "blank_lines"):
             if getattr(self, name):
                 body[name] = getattr(self, name)
         return body | {"created": dict(self.created)}

@@ -1,8 +1,10 @@
 """Stock positions: a newer count supersedes an older one (kept in `stock_before`), an older one is refused.
 
-The part under a hold is never touched by a file. A count below it is rejected: goods under a hold are missing,
-which a person has to explain before the record may say so.
+A count below the quantity under a hold is a fact too, and is taken: `held` never exceeds what is there, the claims
+behind it stay as they are, and the totals say how many such counts came (goods under a hold are missing).
 """
+
+from typing import cast
 
 from db.repositories.imports.differences import JOINED, composed, pairs
 from db.repositories.imports.load import Load
@@ -88,11 +90,8 @@ _STALE = composed(
 )
 
 _BELOW_HOLD = """
-    UPDATE imp_resolved s SET problem_field = 'quantity', problem_value = trim_scale(s.quantity)::text,
-        problem_reason = 'less than the ' || trim_scale(k.held) || ' under a hold: explain the missing goods first'
-    FROM stock k
-    WHERE k.lot_id = s.lot_id AND k.location_id = s.location_id AND s.problem_reason IS NULL
-        AND s.existing_id IS NULL AND s.quantity < k.held
+    SELECT count(*) FROM imp_resolved s JOIN stock k ON k.lot_id = s.lot_id AND k.location_id = s.location_id
+    WHERE s.quantity < k.held AND <ok>
 """
 
 _SUPERSEDED_IN_FILE = """
@@ -137,7 +136,8 @@ _UPSERT = """
     INSERT INTO stock (lot_id, location_id, on_hand, reserved, held, as_of, batch_id)
     SELECT s.lot_id, s.location_id, s.quantity, s.reserved, 0, s.as_of, %(batch)s FROM imp_resolved s WHERE <ok>
     ON CONFLICT (lot_id, location_id) DO UPDATE
-    SET on_hand = excluded.on_hand, reserved = excluded.reserved, as_of = excluded.as_of, batch_id = excluded.batch_id
+    SET on_hand = excluded.on_hand, held = least(stock.held, excluded.on_hand), reserved = excluded.reserved,
+        as_of = excluded.as_of, batch_id = excluded.batch_id
 """
 
 
@@ -158,15 +158,14 @@ async def load_stock(cursor: Cursor, load: Load) -> dict[str, int]:
     for statement in (_LOT_IDS, _LOCK, _KNOWN):
         await cursor.execute(statement)
     await cursor.execute(_STALE)
-    await cursor.execute(_BELOW_HOLD)
     await cursor.execute(_SUPERSEDED_IN_FILE)
     for statement in _USED:
         await cursor.execute(composed(statement, ok=_ACCEPTED))
     created = await insert_products(cursor, load.batch_id) | await insert_places(cursor, load.batch_id)
     created |= await insert_lots(cursor, _uses(load), load.batch_id, attributes=load.lot_attributes)
-    await cursor.execute(
-        composed(_KEEP_BEFORE, ok="s." + _ACCEPTED.replace(" AND ", " AND s.")), {"batch": load.batch_id}
-    )
+    await cursor.execute(composed(_BELOW_HOLD, ok=_ACCEPTED))
+    below = cast(tuple[int], await cursor.fetchone())[0]
+    await cursor.execute(composed(_KEEP_BEFORE, ok=_ACCEPTED), {"batch": load.batch_id})
     superseded = cursor.rowcount
     await cursor.execute(composed(_UPSERT, ok=_ACCEPTED), {"batch": load.batch_id})
-    return created | {"stock_rows": cursor.rowcount, "superseded": superseded}
+    return created | {"stock_rows": cursor.rowcount, "superseded": superseded, "below_hold": below}
