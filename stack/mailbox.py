@@ -11,24 +11,23 @@ from typing import Any
 from stack.durable_store import DurableStore, Row
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS message (
+CREATE TABLE IF NOT EXISTS mail (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     received_at TEXT NOT NULL,
     sender TEXT NOT NULL,
     recipient TEXT NOT NULL,
-    subject TEXT NOT NULL,
     message_id TEXT NOT NULL,
     raw BLOB NOT NULL
 );
-CREATE INDEX IF NOT EXISTS message_recipient ON message (recipient, id);
-CREATE INDEX IF NOT EXISTS message_by_message_id ON message (message_id, recipient, id);
+CREATE INDEX IF NOT EXISTS mail_recipient ON mail (recipient, id);
+CREATE INDEX IF NOT EXISTS mail_by_message_id ON mail (message_id, recipient, id);
 CREATE TABLE IF NOT EXISTS refusal (id INTEGER PRIMARY KEY, at TEXT NOT NULL, recipient TEXT NOT NULL);
 """
-_INSERT = "INSERT INTO message (received_at, sender, recipient, subject, message_id, raw) VALUES (?,?,?,?,?,?)"
+_INSERT = "INSERT INTO mail (received_at, sender, recipient, message_id, raw) VALUES (?,?,?,?,?)"
 _COLUMNS = (
-    "id, received_at, sender, recipient, subject, message_id, raw, (SELECT min(earlier.id) FROM message earlier"
-    " WHERE earlier.message_id = message.message_id AND earlier.recipient = message.recipient"
-    " AND earlier.id < message.id AND message.message_id <> '') AS duplicate_of"
+    "id, received_at, sender, recipient, message_id, raw, (SELECT min(earlier.id) FROM mail earlier"
+    " WHERE earlier.message_id = mail.message_id AND earlier.recipient = mail.recipient"
+    " AND earlier.id < mail.id AND mail.message_id <> '') AS duplicate_of"
 )
 _LINK = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:)\]。，；：）】]")
 
@@ -41,14 +40,11 @@ class MailBox:
 
     async def add(self, sender: str, recipients: list[str], raw: bytes) -> None:
         """Keep a message; returns when it is on disk."""
-        headers = BytesHeaderParser(policy=email.policy.default).parsebytes(raw)
-        subject, message_id = str(headers.get("Subject", "")), str(headers.get("Message-ID", "")).strip()
+        # The old policy leaves values as they are: reading each header in full would slow the sink down.
+        message_id = str(BytesHeaderParser(policy=email.policy.compat32).parsebytes(raw).get("Message-ID", ""))
         now = datetime.now(UTC).isoformat(timespec="microseconds")
         await asyncio.gather(
-            *(
-                self._store.write(_INSERT, (now, sender, recipient, subject, message_id, raw))
-                for recipient in recipients
-            )
+            *(self._store.write(_INSERT, (now, sender, recipient, message_id.strip(), raw)) for recipient in recipients)
         )
 
     async def refused(self, recipient: str) -> None:
@@ -67,7 +63,7 @@ class MailBox:
         """Messages as the JSON shape; `to` without regard to case, `since` inclusive."""
         moment = since.astimezone(UTC).isoformat(timespec="microseconds") if since else ""
         sql = (
-            f"SELECT {_COLUMNS} FROM message WHERE id > ? AND received_at >= ?"  # noqa: S608 - constants only
+            f"SELECT {_COLUMNS} FROM mail WHERE id > ? AND received_at >= ?"  # noqa: S608 - constants only
             " AND (? = '' OR recipient = ?) ORDER BY id LIMIT ?"
         )
         address = (to or "").strip().lower()
@@ -76,7 +72,7 @@ class MailBox:
 
     async def newest(self, *, before: int, limit: int) -> list[dict[str, Any]]:
         """The latest messages with an id below `before`, newest first."""
-        sql = f"SELECT {_COLUMNS} FROM message WHERE id < ? ORDER BY id DESC LIMIT ?"  # noqa: S608
+        sql = f"SELECT {_COLUMNS} FROM mail WHERE id < ? ORDER BY id DESC LIMIT ?"  # noqa: S608
         return [_shape(row) for row in await self._store.read(sql, (before, limit))]
 
     async def get(self, number: int) -> dict[str, Any] | None:
@@ -86,7 +82,7 @@ class MailBox:
 
     async def raw(self, number: int) -> bytes | None:
         """One message as it came over the wire."""
-        rows = await self._store.read("SELECT raw FROM message WHERE id = ?", (number,))
+        rows = await self._store.read("SELECT raw FROM mail WHERE id = ?", (number,))
         return bytes(rows[0]["raw"]) if rows else None
 
     async def stats(self) -> dict[str, int]:
@@ -94,13 +90,13 @@ class MailBox:
         counted = await self._store.read(
             "SELECT count(*) AS messages, count(*) - count(DISTINCT CASE WHEN message_id = '' THEN 'row ' || id"
             " ELSE message_id || ' ' || recipient END) AS duplicates,"
-            " (SELECT count(*) FROM refusal) AS refused FROM message"
+            " (SELECT count(*) FROM refusal) AS refused FROM mail"
         )
         return {name: int(value) for name, value in counted[0].items()}
 
     async def clear(self) -> None:
         """Forget everything."""
-        await asyncio.gather(self._store.write("DELETE FROM message"), self._store.write("DELETE FROM refusal"))
+        await asyncio.gather(self._store.write("DELETE FROM mail"), self._store.write("DELETE FROM refusal"))
 
     async def close(self) -> None:
         """Finish writes under way and close the file."""
@@ -113,7 +109,14 @@ def _shape(row: Row) -> dict[str, Any]:
     headers = {name: str(value) for name, value in parsed.items()}
     row["from"], row["to"] = row.pop("sender"), row.pop("recipient")
     links = list(dict.fromkeys(_LINK.findall(text or html or "")))
-    return {**row, "text": text, "html": html, "headers": headers, "links": links}
+    return {
+        **row,
+        "subject": headers.get("Subject", ""),
+        "text": text,
+        "html": html,
+        "headers": headers,
+        "links": links,
+    }
 
 
 def _part(parsed: Any, subtype: str) -> str | None:

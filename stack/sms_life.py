@@ -111,17 +111,18 @@ class MessageLife:
                 await self._live(row)
 
     async def _live(self, row: Row) -> None:
-        lost = str(row["recipient"]).startswith(UNDELIVERABLE)
-        stages = ["sent", "undelivered" if lost else "delivered"]
-        if row["reported"] in stages:
-            stages = stages[stages.index(row["reported"]) + 1 :]
-        for status in stages:
-            code = 30005 if status == "undelivered" else None
-            await self._store.set_status(str(row["sid"]), status, code)
-            if row["callback"]:
-                await self._report(row, status, code)
-                await self._store.set_reported(str(row["sid"]), status)
-        await self._store.set_reported(str(row["sid"]), "done")
+        sid, lost = str(row["sid"]), str(row["recipient"]).startswith(UNDELIVERABLE)
+        final, code = ("undelivered", 30005) if lost else ("delivered", None)
+        if not row["callback"]:
+            await self._store.set_status(sid, final, error_code=code, done=True)
+            return
+        if row["reported"] != "sent":
+            await self._store.set_status(sid, "sent")
+            await self._report(row, "sent", None)
+            await self._store.set_reported(sid, "sent")
+        await self._store.set_status(sid, final, error_code=code)
+        await self._report(row, final, code)
+        await self._store.set_reported(sid, "done")
 
     async def _report(self, row: Row, status: str, code: int | None) -> None:
         params = {

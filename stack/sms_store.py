@@ -70,12 +70,13 @@ class SmsStore:
         await self._store.write(_INSERT, values)
         return await self.require(sid)
 
-    async def set_status(self, sid: str, status: str, error_code: int | None = None) -> None:
-        """Record progress of an outbound message."""
+    async def set_status(self, sid: str, status: str, *, error_code: int | None = None, done: bool = False) -> None:
+        """Record progress of an outbound message; `done` when nobody is to be told of it any more."""
         now = _now()
         await self._store.write(
-            "UPDATE sms SET status = ?, error_code = ?, updated_at = ?, sent_at = coalesce(sent_at, ?) WHERE sid = ?",
-            (status, error_code, now, now, sid),
+            "UPDATE sms SET status = ?, error_code = ?, updated_at = ?, sent_at = coalesce(sent_at, ?),"
+            " reported = CASE WHEN ? THEN 'done' ELSE reported END WHERE sid = ?",
+            (status, error_code, now, now, done, sid),
         )
 
     async def set_reported(self, sid: str, status: str) -> None:

@@ -5,12 +5,10 @@ attempt of a delivery carries the same one. The three commands are issued one by
 (DATA) can leave it open whether the message was accepted.
 """
 
-import email.policy
+import re
 import ssl
 from dataclasses import dataclass
 from datetime import datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
 from socket import gethostname
 
@@ -19,12 +17,15 @@ from aiosmtplib import SMTPException, SMTPResponseException
 
 from adapters.messaging.base import ErrorKind, OutgoingMessage, SendError, SendResult
 from adapters.messaging.message_ids import mail_domain, message_id_for
+from adapters.messaging.mime import compose, header_text
 from adapters.messaging.smtp_errors import classify_smtp
 from adapters.messaging.smtp_pool import SmtpPool
 from domain.channels import Channel
 
 _IMPLICIT_TLS_PORT = 465
-_POLICY = email.policy.SMTP.clone(max_line_length=76)
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LOCAL = re.compile(rf"{_ATOM}(\.{_ATOM})*")
+_DOMAIN = re.compile(r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class SmtpEmailAdapter:
         self._config = config
         name, address = parseaddr(config.mail_from)
         self._sender = address
-        self._from = Address(display_name=name, addr_spec=address)
+        self._from = f"{header_text('From', name)} <{address}>" if name else address
         self._pool = SmtpPool(self._new_client, config.connections)
 
     @property
@@ -63,8 +64,9 @@ class SmtpEmailAdapter:
 
     async def send(self, message: OutgoingMessage) -> SendResult:
         """One SMTP transaction; see `MessagingAdapter.send`."""
-        built = self.build(message)
-        recipient, body = built["To"].addresses[0].addr_spec, built.as_bytes()
+        recipient = _recipient(message.to)
+        message_id = message.message_id or message_id_for(message.delivery_id, self._config.mail_from)
+        body = self._build(message, recipient, message_id)
         progress = _Progress()
         try:
             async with self._pool.connection() as client:
@@ -73,7 +75,7 @@ class SmtpEmailAdapter:
             raise classify_smtp(error.code, str(error.message), stage=progress.stage) from None
         except (SMTPException, OSError, TimeoutError) as error:
             raise _unreachable(error, progress.stage) from None
-        return SendResult(str(built["Message-ID"]))
+        return SendResult(message_id)
 
     async def find_sent(self, message: OutgoingMessage, since: datetime) -> SendResult | None:
         """Always None: SMTP has no question for this. Resend; the Message-ID stays the same."""
@@ -84,30 +86,30 @@ class SmtpEmailAdapter:
         """Close the pooled connections."""
         await self._pool.close()
 
-    def build(self, message: OutgoingMessage) -> EmailMessage:
-        """The RFC 5322 message: text first, HTML as alternative, headers a mail system can act upon.
+    def build(self, message: OutgoingMessage) -> bytes:
+        """The message as it goes over the wire.
 
         Raises:
-            SendError: permanent for the contact, when the address cannot stand in a header.
+            SendError: permanent for the contact, when the address is malformed.
         """
-        mail = EmailMessage(policy=_POLICY)
-        mail["From"] = self._from
-        mail["To"] = _recipient(message.to)
-        mail["Subject"] = " ".join((message.subject or "").split())
-        mail["Date"] = formatdate(localtime=False)
-        mail["Message-ID"] = message.message_id or message_id_for(message.delivery_id, self._config.mail_from)
-        # RFC 3834: no vacation notice in return; our own header lets bounces and copies be matched.
-        mail["Auto-Submitted"] = "auto-generated"
-        mail["X-Recall-Delivery"] = str(message.delivery_id)
-        mail["Content-Language"] = message.language
+        message_id = message.message_id or message_id_for(message.delivery_id, self._config.mail_from)
+        return self._build(message, _recipient(message.to), message_id)
+
+    def _build(self, message: OutgoingMessage, recipient: str, message_id: str) -> bytes:
+        headers = [
+            ("From", self._from),
+            ("To", recipient),
+            ("Subject", header_text("Subject", message.subject or "")),
+            ("Date", formatdate(localtime=False)),
+            ("Message-ID", header_text("Message-ID", message_id)),
+            # RFC 3834: no vacation notice in return; our own header lets bounces and copies be matched.
+            ("Auto-Submitted", "auto-generated"),
+            ("X-Recall-Delivery", str(message.delivery_id)),
+            ("Content-Language", header_text("Content-Language", message.language)),
+        ]
         if message.priority == 1:
-            mail["Importance"] = "high"
-            mail["X-Priority"] = "1"
-        mail.set_content(message.text, charset="utf-8", cte="base64" if _needs_base64(message.text) else None)
-        if message.html is not None:
-            cte = "base64" if _needs_base64(message.html) else "quoted-printable"
-            mail.add_alternative(message.html, subtype="html", charset="utf-8", cte=cte)
-        return mail
+            headers += [("Importance", "high"), ("X-Priority", "1")]
+        return compose(headers, message.text, message.html, f"=_{message.delivery_id.hex}")
 
     def _new_client(self) -> aiosmtplib.SMTP:
         config = self._config
@@ -156,7 +158,7 @@ def _unreachable(error: Exception, stage: str) -> SendError:
     return SendError(ErrorKind.TRANSIENT, code, f"{detail} (at {stage})", maybe_sent=maybe)
 
 
-def _recipient(to: str) -> Address:
+def _recipient(to: str) -> str:
     """The address for header and envelope, its domain in IDNA.
 
     Anything that could smuggle a second header or command is refused. A non-ASCII local part would need
@@ -164,16 +166,9 @@ def _recipient(to: str) -> Address:
     """
     local, _, domain = to.strip().rpartition("@")
     try:
-        if not (local and domain and to.strip().isprintable()):
-            raise ValueError("not an address")
-        if not domain.isascii():
-            domain = domain.encode("idna").decode("ascii")
-        return Address(addr_spec=f"{local}@{domain}")
-    except Exception:  # noqa: BLE001 - the standard parser leaks AttributeError and IndexError on bad input
-        detail = "the e-mail address is malformed"
-        raise SendError(ErrorKind.PERMANENT_CONTACT, "smtp:address", detail) from None
-
-
-def _needs_base64(text: str) -> bool:
-    """Quoted-printable triples every byte of Chinese; base64 is shorter once a sixth is not ASCII."""
-    return sum(1 for c in text if ord(c) > 127) * 6 > len(text)
+        ascii_domain = domain if domain.isascii() else domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        ascii_domain = ""
+    if len(local) <= 64 and _LOCAL.fullmatch(local) and len(ascii_domain) <= 253 and _DOMAIN.fullmatch(ascii_domain):
+        return f"{local}@{ascii_domain}"
+    raise SendError(ErrorKind.PERMANENT_CONTACT, "smtp:address", "the e-mail address is malformed")
