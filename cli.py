@@ -10,6 +10,7 @@ from pathlib import Path
 
 import typer
 
+from cli_trace import trace_app
 from imports.cli import import_app, sample_chain
 from stack.commands import leave, register
 from stack.shared_environment import borrow
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 register(app)
 app.add_typer(import_app)
+app.add_typer(trace_app)
 app.command("sample-chain")(sample_chain)
 
 

@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "plugin": set(),
     "worker": EVERYTHING,
     "cli": EVERYTHING,
+    "cli_trace": EVERYTHING,
     "bench": EVERYTHING,
     "tests": EVERYTHING,
 }
