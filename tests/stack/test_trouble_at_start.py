@@ -16,11 +16,18 @@ import pytest
 from stack.identity import marked_processes
 from stack.secret_store import load_secrets
 from tests.support.servers import ThrowAwayPostgres, free_port
-from tests.support.stack import APPLICATION, RunningStack, as_ordinary_user, free_port_base, recall, wait_for
+from tests.support.stack import (
+    APPLICATION,
+    SERVERS_ONLY,
+    RunningStack,
+    as_ordinary_user,
+    free_port_base,
+    recall,
+    wait_for,
+)
 
 pytestmark = pytest.mark.e2e
 NOBODY = pwd.getpwnam("nobody").pw_uid
-SERVERS_ONLY = (*APPLICATION, "--without", "mail", "--without", "sms")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process as another user")
 
 

@@ -21,7 +21,9 @@ from stack.secret_store import load_secrets
 PROJECT = Path(__file__).parents[2]
 CONFIGURED = ("DATABASE_URL", "DATABASE_OWNER_URL", "SMTP_HOST", "TEMPORAL_", "TWILIO_", "RECALL_")
 APPLICATION = ("--without", "api", "--without", "worker")
-"""Options for tests of the servers alone."""
+"""Options for tests without API and worker."""
+SERVERS_ONLY = (*APPLICATION, "--without", "mail", "--without", "sms")
+"""Options for tests of PostgreSQL and Temporal alone."""
 
 
 def free_port_base(count: int = 7) -> int:
