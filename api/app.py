@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 from temporalio.client import Client
 
 from api.middleware import RequestContext
@@ -69,8 +70,18 @@ def create_app(settings: Settings, *, temporal_client: Client | None = None, bac
     _include(app, settings)
     install_handlers(app)
     install_openapi(app)
-    app.add_middleware(RequestContext, https=settings.public_url.startswith("https://"))
+    _wrap(app, https=settings.public_url.startswith("https://"))
     return app
+
+
+def _wrap(app: FastAPI, *, https: bool) -> None:
+    """Put ours around the framework's own middleware, so that its 413 and 500 have headers, id and log line, too."""
+    inner = app.build_middleware_stack
+
+    def build() -> ASGIApp:
+        return RequestContext(inner(), https=https)
+
+    app.build_middleware_stack = build  # type: ignore[method-assign]
 
 
 def _include(app: FastAPI, settings: Settings) -> None:

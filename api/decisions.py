@@ -47,7 +47,7 @@ AUDITED_REFUSALS: Final = frozenset({"NotPermitted", "FourEyes"})
 """Refusals that say something about the person, not about the state of the recall."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Refused(Exception):  # noqa: N818 - a term of the domain
     """An update its workflow refused, with the typed reason."""
 

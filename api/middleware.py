@@ -14,6 +14,8 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.problems import MEDIA_TYPE, Problem, problem_document
+
 access_log = logging.getLogger("api.access")
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -53,7 +55,13 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                self._complete(MutableHeaders(scope=message), request_id)
+                headers = MutableHeaders(scope=message)
+                self._complete(headers, request_id)
+                if _is_plain_413(status, headers):
+                    _describe_413(headers, request_id)
+                    state["body"] = _too_large(request_id)
+            elif "body" in state:
+                message = {"type": "http.response.body", "body": state.pop("body")}
             await send(message)
 
         try:
@@ -67,6 +75,21 @@ class RequestContext:
             headers.setdefault(name, value)
         if self.https:
             headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+
+
+def _is_plain_413(status: int, headers: Headers) -> bool:
+    """The framework's own body limit answers outside our error handlers."""
+    return status == 413 and headers.get("content-type", "").startswith("text/plain")
+
+
+def _describe_413(headers: MutableHeaders, request_id: str) -> None:
+    headers["Content-Type"] = MEDIA_TYPE
+    headers["Content-Length"] = str(len(_too_large(request_id)))
+
+
+def _too_large(request_id: str) -> bytes:
+    document = problem_document(Problem("too_large", "The body is larger than this route accepts."), request_id)
+    return json.dumps(document).encode()
 
 
 def _write_line(scope: Scope, status: int, seconds: float) -> None:

@@ -109,19 +109,23 @@ class Problem(Exception):  # noqa: N818 - the term of RFC 9457
         return KINDS[self.kind].status
 
 
-def problem_response(problem: Problem, request: Request) -> JSONResponse:
-    """The problem as `application/problem+json`."""
+def problem_document(problem: Problem, request_id: str) -> dict[str, Any]:
+    """The problem as RFC 9457 writes it."""
     document = ProblemDocument(
         type=f"urn:recall:problem:{problem.kind.replace('_', '-')}",
         title=KINDS[problem.kind].title,
         status=problem.status,
         detail=problem.detail,
-        instance=f"urn:recall:request:{getattr(request.state, 'request_id', 'unknown')}",
+        instance=f"urn:recall:request:{request_id}",
         errors=problem.errors,
     ).model_dump(exclude=set() if problem.errors else {"errors"})
-    return JSONResponse(
-        document | problem.extensions, status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE
-    )
+    return document | problem.extensions
+
+
+def problem_response(problem: Problem, request: Request) -> JSONResponse:
+    """The problem as `application/problem+json`."""
+    document = problem_document(problem, getattr(request.state, "request_id", "unknown"))
+    return JSONResponse(document, status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
 def problems(*kinds: str) -> dict[int | str, dict[str, Any]]:

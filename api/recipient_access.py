@@ -1,0 +1,140 @@
+"""Who stands at the door of the recipient page: the link is read, or refused in plain words and recorded."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
+from api.links import LinkClaims, LinkError, LinkExpired, read_link_token
+from api.reply_fields import LANGUAGES
+from api.reply_pages import page_language, render_refused_page
+from api.state import ApiState
+from db.repositories import consignee_lots, recipient_read, refusals
+from db.repositories.consignee_lots import ConsigneeLotRow
+from db.repositories.recipient_read import RecipientRecord
+from domain.phases import Phase, is_final
+
+_STATUS = {"expired": 410, "closed": 410, "too_many": 429, "unavailable": 503}
+"""Refusals that are no 403."""
+
+
+@dataclass(eq=False)
+class RefusedLink(Exception):  # noqa: N818 - what the door says
+    """`reason` is one of `api.reply_pages.REFUSALS`."""
+
+    reason: str
+    kind: str | None = None
+    """Kind of refused access to record; None leaves no record."""
+    number: str | None = None
+    consignee_id: int | None = None
+    wait: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A recipient let in: whose page it is, and the lots on it."""
+
+    record: RecipientRecord
+    lots: tuple[ConsigneeLotRow, ...]
+    secret: str
+
+
+async def let_in(request: Request, state: ApiState, token: str) -> Visitor:
+    """Read the link and what it leads to.
+
+    Raises:
+        RefusedLink: malformed, forged, expired, foreign or closed, or too many requests.
+    """
+    secret = state.settings.link_secret
+    if secret is None:
+        raise RefusedLink("unavailable")
+    key = secret.get_secret_value()
+    claims = _claims(request, state, token, key)
+    if wait := state.page_limiter.wait_needed(f"page:{claims.recall_no}:{claims.consignee_id}"):
+        raise RefusedLink("too_many", wait=wait)
+    async with state.sessions() as session:
+        record = await recipient_read.find(session, claims.recall_no, claims.consignee_id, claims.delivery_id)
+        if record is None:
+            raise RefusedLink("foreign", "link_foreign", claims.recall_no, claims.consignee_id)
+        lots = (await consignee_lots.lots_of(session, [record.consignee_id]))[record.consignee_id]
+    if is_final(Phase(record.phase)):
+        raise RefusedLink("closed", "link_closed", record.number, record.consignee_id)
+    return Visitor(record, tuple(lots), key)
+
+
+def _claims(request: Request, state: ApiState, token: str, secret: str) -> LinkClaims:
+    try:
+        return read_link_token(secret, token, state.now())
+    except LinkError as error:
+        # Guessing is slowed by address; a valid link never is, because a whole hospital may share one address.
+        client = request.client.host if request.client else "unknown"
+        if wait := state.page_limiter.wait_needed(f"refused:{client}"):
+            raise RefusedLink("too_many", wait=wait) from None
+        known = error.claims if isinstance(error, LinkExpired) else None
+        raise RefusedLink(
+            error.kind.removeprefix("link_"),
+            error.kind,
+            known.recall_no if known else None,
+            known.consignee_id if known else None,
+        ) from None
+
+
+async def refused_page(
+    request: Request, state: ApiState, token: str, refused: RefusedLink, asked: str | None
+) -> HTMLResponse:
+    """Record the refusal and say what to do, in words that tell nothing about any recall."""
+    if refused.kind is not None:
+        # The hash tells two refused links apart without keeping either.
+        detail = {
+            "consignee": refused.consignee_id,
+            "link_sha256": hashlib.sha256(token.encode(errors="replace")).hexdigest()[:16],
+            "method": request.method,
+        }
+        async with state.sessions.begin() as session:
+            await refusals.record_refused_access(
+                session, refused.kind, number=refused.number, detail=detail, now=state.now()
+            )
+    return refusal(state, refused, asked or accepted_language(request))
+
+
+def refusal(state: ApiState, refused: RefusedLink, language: str) -> HTMLResponse:
+    """The refusal as a page, without a record."""
+    nonce = secrets.token_urlsafe(12)
+    page = render_refused_page(
+        refused.reason,
+        page_language(language, language),
+        csp_nonce=nonce,
+        firm_name=state.settings.company_name,
+        firm_phone=state.settings.company_phone,
+        firm_email=state.settings.company_email,
+    )
+    headers = page_headers(nonce) | ({"Retry-After": str(refused.wait)} if refused.wait else {})
+    return HTMLResponse(page, _STATUS.get(refused.reason, 403), headers)
+
+
+def accepted_language(request: Request) -> str:
+    """The first language of `Accept-Language` that the page speaks; English otherwise."""
+    for part in request.headers.get("accept-language", "")[:200].split(","):
+        tag = part.partition(";")[0].strip()
+        base = tag.split("-")[0].casefold()
+        if tag and any(language.split("-")[0].casefold() == base for language in LANGUAGES):
+            return page_language(None, tag)
+    return "en"
+
+
+def page_headers(nonce: str) -> dict[str, str]:
+    """Headers of every page: no script at all, one style by nonce, never cached or indexed."""
+    policy = (
+        f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return {
+        "Content-Security-Policy": policy,
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+        "X-Robots-Tag": "noindex",
+    }
+
+
+__all__ = ["RefusedLink", "Visitor", "accepted_language", "let_in", "page_headers", "refusal", "refused_page"]

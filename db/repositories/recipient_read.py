@@ -1,0 +1,52 @@
+"""What the recipient page needs of the record: the recall in the notice's words, and how far this consignee is."""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+_PAGE: Final = """
+SELECT r.number, r.phase, r.reason, r.hazard, r.drill, r.recall_class, c.id AS consignee_id, c.state,
+       partner.name AS recipient_name, partner.language, partner.country,
+       (SELECT d.id FROM delivery d WHERE d.id = :delivery AND d.consignee_id = c.id) AS delivery_id,
+       (SELECT max(reply.id) FROM reply WHERE reply.consignee_id = c.id AND reply.kind = 'statement') AS last_reply_id
+FROM recall r
+JOIN consignee c ON c.recall_number = r.number
+JOIN partner ON partner.id = c.partner_id
+WHERE r.number = :number AND c.id = :consignee
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientRecord:
+    """One consignee of one recall as its own page shows it."""
+
+    number: str
+    phase: str
+    reason: str
+    hazard: str
+    drill: bool
+    recall_class: str | None
+    consignee_id: int
+    state: str
+    recipient_name: str
+    language: str
+    country: str | None
+    delivery_id: UUID | None
+    """The delivery the link came with, if it is one of this consignee's."""
+    last_reply_id: int | None
+    """The newest statement of quantities."""
+
+
+async def find(
+    session: AsyncSession, number: str, consignee_id: int, delivery_id: UUID | None
+) -> RecipientRecord | None:
+    """The record behind a link, or None when the recall has no such consignee."""
+    found = await session.execute(text(_PAGE), {"number": number, "consignee": consignee_id, "delivery": delivery_id})
+    row = found.mappings().one_or_none()
+    return None if row is None else RecipientRecord(**row)
+
+
+__all__ = ["RecipientRecord", "find"]

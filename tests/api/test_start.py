@@ -1,0 +1,172 @@
+"""Starting a recall over HTTP: once per key, whatever crashes in between."""
+
+import asyncio
+from typing import Any
+from unittest import mock
+
+import psycopg
+import pytest
+from sqlmodel import func, select
+from temporalio.testing import WorkflowEnvironment
+
+from api import recall_start
+from api.problems import Problem
+from db.engine import SessionFactory
+from domain.roles import Role
+from models.audit import AuditEvent
+from models.recall import Recall
+from tests.support.api import Callers, intake
+from tests.support.servers import PostgresForTests
+
+pytestmark = pytest.mark.workflow
+
+
+async def count_recalls(db: SessionFactory) -> int:
+    async with db() as session:
+        return (await session.exec(select(func.count()).select_from(Recall))).one()
+
+
+async def test_a_started_recall_is_recorded_audited_and_running_in_temporal(
+    api: Callers, db: SessionFactory, temporal: WorkflowEnvironment
+) -> None:
+    answer = await api.post("/v1/recalls", intake())
+    assert answer.status_code == 202
+    number = answer.json()["number"]
+    assert answer.headers["Location"] == f"/v1/recalls/{number}"
+    description = await temporal.client.get_workflow_handle(f"recall:{number}").describe()
+    assert description.status is not None
+    assert description.status.name == "RUNNING"
+    assert await description.static_summary() == "Infusion sets · Infusion set: connector may crack"
+    async with db() as session:
+        opened = (await session.exec(select(AuditEvent).where(AuditEvent.stream == number))).one()
+    assert (opened.actor, opened.role, opened.action) == ("Quinn", "qa", "recall.opened")
+    shown = (await api.get(f"/v1/recalls/{number}")).json()
+    assert shown["phase"] == "intake"
+    assert shown["scope"]["criteria"] == {"families": ["Infusion sets"]}
+
+
+async def test_a_repeat_with_the_same_key_gives_the_same_recall(api: Callers, db: SessionFactory) -> None:
+    first = await api.post("/v1/recalls", intake(), key="start-1")
+    second = await api.post("/v1/recalls", intake(), key="start-1")
+    assert first.json() == second.json()
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert second.headers["Location"] == first.headers["Location"]
+    assert await count_recalls(db) == 1
+
+
+async def test_the_same_key_with_another_body_is_refused(api: Callers, db: SessionFactory) -> None:
+    await api.post("/v1/recalls", intake(), key="start-1")
+    other = await api.post("/v1/recalls", intake(title="Something else"), key="start-1")
+    assert other.status_code == 422
+    assert other.json()["type"] == "urn:recall:problem:idempotency-key-reused"
+    assert await count_recalls(db) == 1
+
+
+async def test_one_persons_key_does_not_give_another_person_the_answer(api: Callers, db: SessionFactory) -> None:
+    await api.post("/v1/recalls", intake(), key="start-1")
+    refused = await api.post("/v1/recalls", intake(), role=Role.WAREHOUSE, key="start-1")
+    assert refused.status_code == 403
+    assert await count_recalls(db) == 1
+
+
+async def test_simultaneous_repeats_open_one_recall(api: Callers, db: SessionFactory) -> None:
+    answers = await asyncio.gather(*(api.post("/v1/recalls", intake(), key="start-1") for _ in range(6)))
+    assert await count_recalls(db) == 1
+    assert {answer.status_code for answer in answers} <= {202, 409}
+    numbers = {answer.json()["number"] for answer in answers if answer.status_code == 202}
+    assert len(numbers) == 1
+
+
+async def test_a_repeat_after_a_crash_between_record_and_start_continues_with_the_same_recall(
+    api: Callers, db: SessionFactory, temporal: WorkflowEnvironment
+) -> None:
+    crash = mock.AsyncMock(side_effect=SystemError("the process died here"))
+    with mock.patch("api.routers.recalls.start_workflow", crash):
+        broken = await api.post("/v1/recalls", intake(), key="start-1")
+    assert broken.status_code == 500
+    assert await count_recalls(db) == 1
+    again = await api.post("/v1/recalls", intake(), key="start-1")
+    assert again.status_code == 202
+    assert await count_recalls(db) == 1
+    await temporal.client.get_workflow_handle(again.json()["workflow_id"]).describe()
+
+
+async def test_while_temporal_is_down_the_answer_is_503_and_the_record_is_kept(
+    offline: Callers, db: SessionFactory
+) -> None:
+    first = await offline.post("/v1/recalls", intake(), key="start-1")
+    second = await offline.post("/v1/recalls", intake(), key="start-1")
+    assert (first.status_code, second.status_code) == (503, 503)
+    assert "same Idempotency-Key" in first.json()["detail"]
+    assert first.headers["Retry-After"] == "5"
+    assert await count_recalls(db) == 1
+
+
+async def test_a_recorded_recall_whose_starter_never_came_back_is_started(
+    api: Callers, temporal: WorkflowEnvironment, postgres: PostgresForTests
+) -> None:
+    with mock.patch("api.routers.recalls.start_workflow", mock.AsyncMock(side_effect=Problem("not_ready", "down"))):
+        await api.post("/v1/recalls", intake())
+    number = (await api.get("/v1/recalls")).json()["items"][0]["number"]
+    state = api.client._transport.app.state.api  # type: ignore[attr-defined]
+    assert await recall_start.start_forgotten(state) == 0, "a start under way is left to its client"
+    with psycopg.connect(postgres.owner_url) as owner:
+        owner.execute("UPDATE recall SET awareness_at = awareness_at, created_at = created_at - interval '2 minutes'")
+    assert await recall_start.start_forgotten(state) == 1
+    await temporal.client.get_workflow_handle(f"recall:{number}").describe()
+
+
+async def test_every_unknown_name_in_the_scope_is_named(api: Callers, db: SessionFactory) -> None:
+    scope = {
+        "lots": [
+            {"product_code": "P1003", "number": "L26-0412"},
+            {"product_code": "P1003", "number": "NO-SUCH-LOT"},
+        ],
+        "product_codes": ["NO-SUCH-PRODUCT"],
+        "manufacturing_sites": ["NO-SUCH-SITE"],
+    }
+    answer = await api.post("/v1/recalls", intake(scope=scope))
+    assert answer.status_code == 422
+    assert [error["detail"] for error in answer.json()["errors"]] == [
+        "not on record: NO-SUCH-PRODUCT",
+        "not on record: NO-SUCH-SITE",
+        "not on record: P1003:NO-SUCH-LOT",
+    ]
+    assert await count_recalls(db) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"awareness_at": "2099-01-01T00:00:00+00:00"}, "#/awareness_at"),
+        ({"awareness_at": "2026-01-01T00:00:00"}, "#/awareness_at"),
+        ({"jurisdictions": ["us-fda", "xx-none"]}, "#/jurisdictions/1"),
+        ({"jurisdictions": []}, "#/jurisdictions"),
+        ({"evidence_ids": ["0b0b0b0b-0b0b-4b0b-8b0b-0b0b0b0b0b0b"]}, "#/evidence_ids/0"),
+        ({"title": "  "}, "#/title"),
+        ({"scope": {}}, "#/scope"),
+        ({"pace": 0.5}, "#/pace"),
+        ({"unexpected": 1}, "#/unexpected"),
+        ({"reason": "a\u0000b"}, "#/"),
+    ],
+)
+async def test_a_faulty_intake_is_refused_with_a_pointer_to_the_fault(
+    api: Callers, db: SessionFactory, changes: dict[str, Any], pointer: str
+) -> None:
+    answer = await api.post("/v1/recalls", intake(**changes))
+    assert answer.status_code == 422
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert pointer in [error["pointer"] for error in answer.json()["errors"]]
+    assert await count_recalls(db) == 0
+
+
+async def test_a_refused_intake_frees_its_key_for_the_corrected_one(api: Callers) -> None:
+    refused = await api.post("/v1/recalls", intake(scope={"product_codes": ["TYPO"]}), key="start-1")
+    corrected = await api.post("/v1/recalls", intake(), key="start-1")
+    assert (refused.status_code, corrected.status_code) == (422, 202)
+
+
+async def test_a_missing_key_is_a_bad_request(api: Callers) -> None:
+    answer = await api.client.post("/v1/recalls", json=intake(), headers=api.headers(Role.QA))
+    assert answer.status_code == 400
+    assert answer.json()["type"] == "urn:recall:problem:idempotency-key-missing"
