@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_FIRST = "Amina Brook Chen Dalia Emeka Farah Grace Hugo Imani Jonas Kwame Lena Musa Nadia Omar Priya Ruth Sefa".split()
-_LAST = "Abebe Banda Costa Diallo Eze Fofana Gomez Haile Ito Jansen Kamau Lungu Moyo Ndlovu Okafor Phiri".split()
+_FIRST = ("Amina", "Dalia", "Emeka", "Farah", "Grace", "Hugo", "Imani", "Jonas", "Kwame", "Lena", "Musa", "Nadia")
+_LAST = ("Abebe", "Banda", "Costa", "Diallo", "Fofana", "Gomez", "Haile", "Kamau", "Lungu", "Moyo", "Okafor", "Phiri")
 _CHINESE = ("林晓雯", "陈国强", "王雅琴", "赵明远")
 _AREAS = ("212", "213", "312", "415", "617")
 _NUMBERS = 100

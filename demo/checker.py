@@ -46,7 +46,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--file", required=True, type=Path, help="delivery history as the sender gave it")
     parser.add_argument("--brand", required=True)
     parser.add_argument("--site", required=True, help="manufacturing site as written in the file")
-    parser.add_argument("--stock", type=Path, help="stock list that was imported")
+    parser.add_argument("--stock", type=Path, action="append", default=[], help="stock list as imported; repeatable")
     parser.add_argument("--diary", type=Path, help="what the recipients did (written by the demonstration)")
     parser.add_argument("--addresses", type=Path, required=True, help="JSON with api, inbox, twilio, tokens_file")
     return parser.parse_args(given)

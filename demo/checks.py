@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from demo import chain
 from demo.comparing import Comparison, holds, same, same_map, same_set
 from demo.facts import Facts
-from demo.truth import Told, Truth
+from demo.truth import LotKey, Told, Truth
 
 _OUT = ("own", "logistics")
 _MICROSECOND = 1e-6
@@ -30,39 +30,41 @@ def compare_all(truth: Truth, facts: Facts) -> list[Comparison]:
 
 def scope(truth: Truth, facts: Facts) -> Iterator[Comparison]:
     """Lots, consignees, quantities."""
-    yield same_set("lots in scope", truth.lots, [(lot["product_code"], lot["number"]) for lot in facts.lots], "lots")
-    first_tier = [site["partner_code"] for site in facts.sites if site["tier"] == 1]
-    yield same_set("consignees", truth.consignees(), first_tier, "consignees")
-    yield same_map("units shipped by lot", truth.shipped_by_lot(), facts.shipped_by_lot(), "lots")
-    yield same_map(
-        "units received by consignee and lot", truth.received, facts.received(stated=False), "deliveries by lot"
-    )
-    by_site: dict[str, Decimal] = {}
-    for (consignee, _, _), quantity in truth.received.items():
-        by_site[consignee] = by_site.get(consignee, Decimal(0)) + quantity
-    traced = {site["partner_code"]: Decimal(site["shipped"]) for site in facts.sites if site["tier"] == 1}
-    yield same_map("units received by consignee", by_site, traced, "consignees")
+    yield same_set("lots in scope", truth.lots, [facts.lot_of(lot) for lot in facts.lots], "lots")
+    listed = [site["partner_code"] for site in facts.sites]
+    named = {each["partner_code"] for each in facts.consignees} - facts.on_record()
+    yield same_set("consignees", truth.consignees(), [code for code in listed if code not in named], "consignees")
+    received = facts.received(stated=False)
+    yield same_map("units shipped by lot", _by_lot(truth.received), _by_lot(received), "lots")
+    yield same_map("units received by consignee and lot", truth.received, received, "consignees' lots")
+    traced = {site["partner_code"]: Decimal(site["shipped"]) for site in facts.sites}
+    by_site = {code: quantity for code, quantity in traced.items() if code not in named}
+    yield same_map("units received by consignee", _by_place(truth.received), by_site, "consignees")
     yield same("figures of the recall: lots", len(truth.lots), facts.detail["scope"]["lots"])
-    yield same_map(
-        "units passed on to sites nobody had on record", truth.onward, _named(truth, facts), "lots at named sites"
-    )
+    stated = {(facts.name_of(code), lot): quantity for (code, lot), quantity in facts.received(stated=True).items()}
+    yield same_map("units passed on to sites nobody had on record", truth.onward, stated, "lots at named sites")
 
 
-def _named(truth: Truth, facts: Facts) -> dict[tuple[str, str, str], Decimal]:
-    """Stated quantities by the site's name: its code is the product's own."""
-    return {
-        (facts.name_of(code), product, lot): quantity
-        for (code, product, lot), quantity in facts.received(stated=True).items()
-    }
+def _by_lot(received: Mapping[tuple[str, LotKey], Decimal]) -> dict[LotKey, Decimal]:
+    total: defaultdict[LotKey, Decimal] = defaultdict(Decimal)
+    for (_, lot), quantity in received.items():
+        total[lot] += quantity
+    return dict(total)
+
+
+def _by_place(received: Mapping[tuple[str, LotKey], Decimal]) -> dict[str, Decimal]:
+    total: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for (place, _), quantity in received.items():
+        total[place] += quantity
+    return dict(total)
 
 
 def stock(truth: Truth, facts: Facts) -> Iterator[Comparison]:
     """Holds, and that they came first."""
-    held = {
-        (hold["location_code"], hold["product_code"], hold["lot_number"]): Decimal(hold["quantity"])
-        for hold in facts.holds
-        if hold["state"] == "confirmed"
-    }
+    held: defaultdict[tuple[str, LotKey], Decimal] = defaultdict(Decimal)
+    for hold in facts.holds:
+        if hold["state"] == "confirmed":
+            held[hold["location_code"], facts.lot_of(hold)] += Decimal(hold["quantity"])
     yield same_map("units under a confirmed hold", truth.held, held, "positions")
     yield holds(
         "holds at own and logistics locations only",
@@ -154,11 +156,8 @@ def answers(truth: Truth, facts: Facts) -> Iterator[Comparison]:
 
 
 def _as_told(consignee: str, reply: dict[str, Any], facts: Facts) -> Told:
-    products = {lot["lot_id"]: lot["product_code"] for each in facts.consignees for lot in each["lots"]}
     lines = {
-        (products.get(line["lot_id"], "?"), line["lot_number"]): tuple(
-            Decimal(line[name]) for name in ("on_hand", "used", "held", "passed_on")
-        )
+        facts.lot_of(line): tuple(Decimal(line[name]) for name in ("on_hand", "used", "held", "passed_on"))
         for line in reply["lines"]
     }
     return Told(consignee, reply["channel"], reply["kind"], lines)  # type: ignore[arg-type]

@@ -1,7 +1,6 @@
 """What the product and the sinks say about one recall, read over HTTP and kept as plain values."""
 
 import re
-from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -9,8 +8,8 @@ from typing import Any
 
 import httpx
 
-LotKey = tuple[str, str]
-"""Product code and lot number."""
+LotKey = tuple[str, str, str]
+"""Product code, lot number, manufacturing site: the number alone is never unique."""
 _MESSAGE_ID = re.compile(r"<([0-9a-f-]{36})@[^>]+>")
 
 
@@ -46,21 +45,25 @@ class Facts:
         names = {each["partner_code"]: str(each["partner_name"]) for each in self.consignees}
         return names.get(code, code)
 
-    def received(self, *, stated: bool) -> dict[tuple[str, str, str], Decimal]:
-        """(partner code, product, lot) -> quantity, from shipment records or from statements."""
+    def lot_of(self, record: dict[str, Any]) -> LotKey:
+        """The lot a record names by its id; what the record itself says where the trace does not have it."""
+        for lot in self.lots:
+            if lot["lot_id"] == record["lot_id"]:
+                return lot["product_code"], lot["number"], lot["site_code"] or ""
+        return record.get("product_code", "?"), record.get("lot_number", "?"), "not in the trace"
+
+    def received(self, *, stated: bool) -> dict[tuple[str, LotKey], Decimal]:
+        """(partner code, lot) -> quantity, from shipment records or from statements."""
         return {
-            (each["partner_code"], lot["product_code"], lot["lot_number"]): Decimal(lot["shipped"])
+            (each["partner_code"], self.lot_of(lot)): Decimal(lot["shipped"])
             for each in self.consignees
             for lot in each["lots"]
             if lot["stated"] is stated
         }
 
-    def shipped_by_lot(self) -> dict[LotKey, Decimal]:
-        """Lot -> quantity shipped, as the trace says."""
-        total: defaultdict[LotKey, Decimal] = defaultdict(Decimal)
-        for lot in self.lots:
-            total[lot["product_code"], lot["number"]] += Decimal(lot["quantity_shipped"])
-        return dict(total)
+    def on_record(self) -> set[str]:
+        """Codes of consignees that received something by the records of shipment."""
+        return {code for code, _ in self.received(stated=False)}
 
     def out(self, channel: str) -> list[dict[str, Any]]:
         """Deliveries that a provider accepted on this channel."""

@@ -5,6 +5,8 @@ does not exist is an error, as it would be for the person in front of the page.
 """
 
 import re
+import socket
+import time
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urljoin
@@ -13,6 +15,7 @@ import httpx
 
 _VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"})
 _HIDDEN = frozenset({"script", "style", "template"})
+_PATIENCE = 60
 
 
 class PageError(Exception):
@@ -31,7 +34,8 @@ class Field:
     chosen: bool = True
     """Whether it is sent at all when nobody touches it."""
     label: str = ""
-    """Text of its label or of the row it stands in."""
+    group: str = ""
+    """Text of the enclosing group (fieldset) before the field: what the question is about."""
 
 
 @dataclass
@@ -118,6 +122,10 @@ class _Reader(HTMLParser):
         self._textarea: tuple[Field, int] | None = None
         self._button: tuple[str, str, int] | None = None
 
+    def _group(self) -> str:
+        starts = [start for tag, start in self._stack if tag == "fieldset"]
+        return squeezed(self.words[starts[-1] :]) if starts else ""
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         flags = {name for name, _ in attrs}
@@ -157,12 +165,12 @@ class _Reader(HTMLParser):
         assert self._form is not None
         if tag == "input" and kind in {"radio", "checkbox"}:
             value = given.get("value", "on")
-            made = self._form.fields.setdefault(name, Field(name, kind, value, chosen=False))
+            made = self._form.fields.setdefault(name, Field(name, kind, value, chosen=False, group=self._group()))
             made.choices.append(value)
             if "checked" in flags:
                 made.value, made.chosen = value, True
             return made
-        made = Field(name, tag if tag != "input" else kind, given.get("value", ""))
+        made = Field(name, tag if tag != "input" else kind, given.get("value", ""), group=self._group())
         self._form.fields[name] = made
         if tag == "select":
             self._select = made
@@ -171,7 +179,7 @@ class _Reader(HTMLParser):
         return made
 
     def handle_endtag(self, tag: str) -> None:
-        start = self._closed(tag)
+        self._close(tag)
         if tag == "form":
             self._form = None
         elif tag == "select":
@@ -191,16 +199,12 @@ class _Reader(HTMLParser):
                 self._for[target] = text
             for made in inside:
                 made.label = made.label or text
-        elif tag in {"tr", "fieldset", "section", "li"} and start is not None:
-            self.words.append("\n")
 
-    def _closed(self, tag: str) -> int | None:
+    def _close(self, tag: str) -> None:
         for index in range(len(self._stack) - 1, -1, -1):
             if self._stack[index][0] == tag:
-                start = self._stack[index][1]
                 del self._stack[index:]
-                return start
-        return None
+                return
 
     def handle_data(self, data: str) -> None:
         if not any(tag in _HIDDEN for tag, _ in self._stack):
@@ -227,22 +231,42 @@ def read_page(url: str, status: int, html: str) -> Page:
 
 
 class Browser:
-    """One person's browser: cookies, redirects, no scripts."""
+    """One person's browser: redirects, no scripts; comes from an address of its own where the system allows it."""
 
-    def __init__(self, headers: dict[str, str] | None = None) -> None:
-        self._http = httpx.Client(timeout=60, trust_env=False, follow_redirects=True, headers=headers or {})
+    def __init__(self, address: str | None = None) -> None:
+        transport = httpx.HTTPTransport(local_address=address)
+        self._http = httpx.Client(transport=transport, timeout=60, trust_env=False, follow_redirects=True)
 
     def open(self, url: str) -> Page:
         """Follow a link."""
-        return self._page(self._http.get(url))
+        return self._page("GET", url)
 
     def submit(self, page: Page, form: Form, filled: dict[str, str], button: str | None = None) -> Page:
         """Press a button of a form."""
-        target = urljoin(page.url, form.action or page.url)
         data = form.data(filled, button)
-        if form.method == "get":
-            return self._page(self._http.get(target, params=data))
-        return self._page(self._http.post(target, data=data))
+        kind = "params" if form.method == "get" else "data"
+        return self._page(form.method.upper(), urljoin(page.url, form.action or page.url), **{kind: data})
 
-    def _page(self, response: httpx.Response) -> Page:
+    def _page(self, method: str, url: str, **sent: dict[str, str]) -> Page:
+        for _ in range(_PATIENCE):
+            response = self._http.request(method, url, **sent)  # type: ignore[arg-type]
+            if response.status_code not in {429, 503}:
+                break
+            # The page itself says when to come back, as it would to anybody who is too fast.
+            time.sleep(min(float(response.headers.get("Retry-After", "1")), 5.0))
         return read_page(str(response.url), response.status_code, response.text)
+
+    def close(self) -> None:
+        """Close the window."""
+        self._http.close()
+
+
+def own_address(number: int) -> str | None:
+    """A loopback address of its own for the n-th person, or None where only 127.0.0.1 can be used."""
+    address = f"127.0.{10 + number // 250}.{1 + number % 250}"
+    with socket.socket() as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return None
+    return address

@@ -7,15 +7,14 @@ import csv
 import gzip
 import io
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-LotKey = tuple[str, str]
-"""Product code and lot number."""
+LotKey = tuple[str, str, str]
+"""Product code, lot number, manufacturing site."""
 
 
 @dataclass(frozen=True)
@@ -35,28 +34,21 @@ class Truth:
     """The right answer."""
 
     lots: set[LotKey] = field(default_factory=set)
-    received: dict[tuple[str, str, str], Decimal] = field(default_factory=dict)
-    """(consignee, product, lot) -> units of use shipped there."""
-    held: dict[tuple[str, str, str], Decimal] = field(default_factory=dict)
-    """(location, product, lot) -> units of use that must be under hold."""
+    received: dict[tuple[str, LotKey], Decimal] = field(default_factory=dict)
+    """(consignee, lot) -> units of use shipped there."""
+    held: dict[tuple[str, LotKey], Decimal] = field(default_factory=dict)
+    """(location, lot) -> units of use that must be under hold."""
     addresses: dict[str, str] = field(default_factory=dict)
     """E-mail address or telephone number -> consignee it belongs to."""
     told: list[Told] = field(default_factory=list)
-    onward: dict[tuple[str, str, str], Decimal] = field(default_factory=dict)
-    """(named site, product, lot) -> units of use passed on to it."""
+    onward: dict[tuple[str, LotKey], Decimal] = field(default_factory=dict)
+    """(named site, lot) -> units of use passed on to it."""
     evidence: dict[str, str] = field(default_factory=dict)
     """File name -> SHA-256."""
 
     def consignees(self) -> set[str]:
         """Who received anything."""
-        return {consignee for consignee, _, _ in self.received}
-
-    def shipped_by_lot(self) -> dict[LotKey, Decimal]:
-        """Lot -> units of use shipped to consignees."""
-        total: defaultdict[LotKey, Decimal] = defaultdict(Decimal)
-        for (_, product, lot), quantity in self.received.items():
-            total[product, lot] += quantity
-        return {lot: total.get(lot, Decimal(0)) for lot in self.lots}
+        return {consignee for consignee, _ in self.received}
 
 
 def rows(path: Path) -> Iterator[dict[str, str]]:
@@ -73,7 +65,8 @@ def read_diary(path: Path, truth: Truth) -> None:
     truth.addresses |= diary["addresses"]
     truth.evidence |= diary["evidence"]
     for told in diary["told"]:
-        lines = {(p, n): tuple(Decimal(q) for q in figures) for p, n, *figures in told["lines"]}
+        lines = {(p, n, s): tuple(Decimal(q) for q in figures) for p, n, s, *figures in told["lines"]}
         truth.told.append(Told(told["consignee"], told["channel"], told["kind"], lines))  # type: ignore[arg-type]
-    for site, product, lot, quantity in diary["onward"]:
-        truth.onward[site, product, lot] = truth.onward.get((site, product, lot), Decimal(0)) + Decimal(quantity)
+    for named, product, number, site, quantity in diary["onward"]:
+        key = (named, (product, number, site))
+        truth.onward[key] = truth.onward.get(key, Decimal(0)) + Decimal(quantity)

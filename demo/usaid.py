@@ -5,12 +5,12 @@ project stand for the consignee. Quantities are packs; one pack holds `Unit of M
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from demo.truth import Truth, rows
+from demo.truth import LotKey, Truth, rows
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,9 @@ class Delivery:
     """One row of the file, as far as a recall needs it."""
 
     consignee: str
-    product: str
-    lot: str
+    lot: LotKey
     quantity: Decimal
-    """Units of use."""
+    """Packs."""
 
 
 def deliveries(path: Path, brand: str, site: str) -> Iterator[Delivery]:
@@ -30,9 +29,8 @@ def deliveries(path: Path, brand: str, site: str) -> Iterator[Delivery]:
         if row["Brand"].strip() == brand and row["Manufacturing Site"].strip() == site:
             yield Delivery(
                 consignee=consignee_code(row["Country"], row["Project Code"]),
-                product=row["Item Description"].strip(),
-                lot=row["PO / SO #"].strip(),
-                quantity=Decimal(row["Line Item Quantity"]) * Decimal(row["Unit of Measure (Per Pack)"]),
+                lot=(row["Item Description"].strip(), row["PO / SO #"].strip(), site),
+                quantity=Decimal(row["Line Item Quantity"]),
             )
 
 
@@ -41,17 +39,18 @@ def consignee_code(country: str, project: str) -> str:
     return f"{country.strip()} / {project.strip()}"
 
 
-def read_truth(path: Path, brand: str, site: str, stock: Path | None) -> Truth:
+def read_truth(path: Path, brand: str, site: str, stock: Sequence[Path]) -> Truth:
     """Lots, quantities and stock as the files have them."""
     truth = Truth()
-    received: defaultdict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
+    received: defaultdict[tuple[str, LotKey], Decimal] = defaultdict(Decimal)
     for delivery in deliveries(path, brand, site):
-        truth.lots.add((delivery.product, delivery.lot))
-        received[delivery.consignee, delivery.product, delivery.lot] += delivery.quantity
+        truth.lots.add(delivery.lot)
+        received[delivery.consignee, delivery.lot] += delivery.quantity
     truth.received = dict(received)
-    if stock is not None:
-        for row in rows(stock):
-            if (row["product"], row["lot"]) in truth.lots:
-                key = (row["location"], row["product"], row["lot"])
+    for file in stock:
+        for row in rows(file):
+            lot = (row["product"], row["lot"], row["site"])
+            if lot in truth.lots:
+                key = (row["location"], lot)
                 truth.held[key] = truth.held.get(key, Decimal(0)) + Decimal(row["on_hand"])
     return truth

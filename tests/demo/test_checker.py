@@ -32,13 +32,16 @@ def test_a_world_in_which_everything_agrees_has_no_difference() -> None:
 
 CHANGES: dict[str, tuple[Change, str]] = {
     "a lot is missing": (lambda t, f: f.lots.pop(), "lots in scope"),
-    "a lot too many": (lambda t, f: t.lots.discard((world.KIT, "PO-2")), "lots in scope"),
+    "a lot too many": (lambda t, f: t.lots.discard(world.KIT_2), "lots in scope"),
     "a lot listed twice": (lambda t, f: f.lots.append(f.lots[0]), "lots in scope"),
     "a lot under another number": (lambda t, f: f.lots[0].update(number="PO-1X"), "lots in scope"),
     "a consignee is missing": (lambda t, f: f.sites.pop(0), "consignees"),
     "a consignee too many": (lambda t, f: f.sites.append(f.sites[0] | {"partner_code": "X"}), "consignees"),
-    "a consignee on another tier": (lambda t, f: f.sites[1].update(tier=2), "consignees"),
-    "a lot's quantity differs": (lambda t, f: f.lots[0].update(quantity_shipped="99"), "units shipped by lot"),
+    "a lot's quantity differs": (
+        lambda t, f: f.consignees[0]["lots"][0].update(shipped="99"),
+        "units shipped by lot",
+    ),
+    "a lot of another site": (lambda t, f: f.lots[0].update(site_code="Plant 2"), "lots in scope"),
     "a consignee's quantity of one lot differs": (
         lambda t, f: f.consignees[1]["lots"][0].update(shipped="2.500001"),
         "units received by consignee and lot",
@@ -178,7 +181,7 @@ def test_a_repeated_answer_counts_as_a_difference() -> None:
 
 def test_an_acknowledgement_is_not_taken_for_a_statement() -> None:
     truth, facts = world.truth(), world.facts()
-    truth.told[1] = Told("Kenya / K1", "sms", "statement", {(world.KIT, "PO-2"): (Decimal(0),) * 4})
+    truth.told[1] = Told("Kenya / K1", "sms", "statement", {world.KIT_2: (Decimal(0),) * 4})
     assert "answers as given" in _wrong(truth, facts)
 
 

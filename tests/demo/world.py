@@ -14,6 +14,8 @@ NUMBER = "RC-2026-000001"
 CREATED = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 PACE = 5400.0
 KIT, VIAL = "HIV kit", "Control vial"
+SITE = "Plant"
+KIT_1, KIT_2, VIAL_1 = (KIT, "PO-1", SITE), (KIT, "PO-2", SITE), (VIAL, "PO-1", SITE)
 
 
 def at(seconds: float) -> str:
@@ -29,25 +31,25 @@ def policy(seconds: float) -> str:
 def truth() -> Truth:
     """What the raw files and the diary say."""
     return Truth(
-        lots={(KIT, "PO-1"), (KIT, "PO-2"), (VIAL, "PO-1")},
+        lots={KIT_1, KIT_2, VIAL_1},
         received={
-            ("Zambia / Z1", KIT, "PO-1"): Decimal(100),
-            ("Zambia / Z1", VIAL, "PO-1"): Decimal(4),
-            ("Kenya / K1", KIT, "PO-2"): Decimal("2.5"),
+            ("Zambia / Z1", KIT_1): Decimal(100),
+            ("Zambia / Z1", VIAL_1): Decimal(4),
+            ("Kenya / K1", KIT_2): Decimal("2.5"),
         },
-        held={("DC", KIT, "PO-2"): Decimal(40)},
+        held={("DC", KIT_2): Decimal(40)},
         addresses={"lab@zambia.example": "Zambia / Z1", "+15557010001": "Kenya / K1", "clinic@x.example": "Clinic X"},
         told=[
             Told(
                 "Zambia / Z1",
                 "page",
                 "statement",
-                {(KIT, "PO-1"): _figures(60, 30, 60, 10), (VIAL, "PO-1"): _figures(4, 0, 4, 0)},
+                {KIT_1: _figures(60, 30, 60, 10), VIAL_1: _figures(4, 0, 4, 0)},
             ),
             Told("Kenya / K1", "sms", "acknowledgement"),
-            Told("Clinic X", "page", "statement", {(KIT, "PO-1"): _figures(10, 0, 10, 0)}),
+            Told("Clinic X", "page", "statement", {KIT_1: _figures(10, 0, 10, 0)}),
         ],
-        onward={("Clinic X", KIT, "PO-1"): Decimal(10)},
+        onward={("Clinic X", KIT_1): Decimal(10)},
         evidence={"report.txt": "ab" * 32},
     )
 
@@ -69,7 +71,7 @@ def facts() -> Facts:
             "scope": {"lots": 3},
             "counters": {"outstanding": 0},
         },
-        lots=[_lot(KIT, "PO-1", "100"), _lot(KIT, "PO-2", "2.500000"), _lot(VIAL, "PO-1", "4")],
+        lots=[_lot(11, KIT_1), _lot(12, KIT_2), _lot(13, VIAL_1)],
         sites=[
             {"partner_code": "Zambia / Z1", "tier": 1, "shipped": "104"},
             {"partner_code": "Kenya / K1", "tier": 1, "shipped": "2.5"},
@@ -81,7 +83,7 @@ def facts() -> Facts:
             _consignee(2, "Kenya / K1", "Kenya", [(12, KIT, "PO-2", "2.5")]),
             _consignee(3, "onward-1-ff", "Clinic X", [(11, KIT, "PO-1", "10")], stated=True),
         ],
-        holds=[_hold(1, "DC", KIT, "PO-2", "40")],
+        holds=[_hold(1, "DC", 12, "40")],
         deliveries=[
             _delivery("00000000-0000-4000-8000-000000000001", 1, "email"),
             _delivery("00000000-0000-4000-8000-000000000002", 2, "sms", provider_id="SM2"),
@@ -111,8 +113,8 @@ def facts() -> Facts:
     )
 
 
-def _lot(product: str, number: str, shipped: str) -> dict[str, Any]:
-    return {"product_code": product, "number": number, "quantity_shipped": shipped}
+def _lot(identity: int, key: tuple[str, str, str]) -> dict[str, Any]:
+    return {"lot_id": identity, "product_code": key[0], "number": key[1], "site_code": key[2]}
 
 
 def _consignee(
@@ -125,13 +127,12 @@ def _consignee(
     return {"id": identity, "partner_code": code, "partner_name": name, "state": "answered", "lots": shown}
 
 
-def _hold(identity: int, location: str, product: str, lot: str, quantity: str) -> dict[str, Any]:
+def _hold(identity: int, location: str, lot: int, quantity: str) -> dict[str, Any]:
     return {
         "id": identity,
         "location_code": location,
         "custody": "logistics",
-        "product_code": product,
-        "lot_number": lot,
+        "lot_id": lot,
         "quantity": quantity,
         "state": "confirmed",
         "late": False,

@@ -1,0 +1,96 @@
+"""`make demo`: a whole recall on real servers, played and checked from outside. Exit code 0 only if all agrees.
+
+DATA=file   another delivery history in the layout of the USAID file
+DEMO_KEEP=1 leave everything running at the end, until Ctrl-C
+"""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from demo.embedded import PROJECT, Embedded
+from demo.play import Play
+from demo.story import Story, UsaidStory
+from demo.waiting import Deadline, DemoError
+
+USAID = PROJECT.parent / "shared" / "data" / "supply_chain" / "scms_delivery_history.csv.gz"
+_LIMIT_S = 900.0
+
+
+def story_for(folder: Path, seed: int) -> Story:
+    """The USAID deliveries where they are at hand.
+
+    Raises:
+        DemoError: DATA names a file that is not there.
+    """
+    given = os.environ.get("DATA")
+    path = Path(given) if given else USAID
+    if given and not path.exists():
+        raise DemoError(f"DATA={given}: there is no such file")
+    return UsaidStory(path, folder, seed)
+
+
+def main() -> int:
+    """Run the demonstration and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=20261121, help="same seed, same people and answers")
+    seed = parser.parse_args().seed
+    stack = Embedded()
+    _interrupt_on_signals()
+    code = 1
+    try:
+        code = _play(stack, seed)
+    except DemoError as error:
+        print(f"\nThe demonstration failed: {error}\n\nLast lines of the parts:\n{stack.tails()}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\nstopped by hand", file=sys.stderr)
+        code = 130
+    return _end(stack, code)
+
+
+def _play(stack: Embedded, seed: int) -> int:
+    deadline = Deadline(_LIMIT_S)
+    began = time.monotonic()
+    print(f"starting PostgreSQL, Temporal, API, worker, mail catcher and Twilio stand-in in {stack.folder}", flush=True)
+    story = story_for(stack.folder, seed)
+    stack.start(deadline)
+    print(f"everything is up after {time.monotonic() - began:.1f} s", flush=True)
+    code = Play(stack, story, deadline).run()
+    if os.environ.get("DEMO_KEEP") == "1":
+        print("\nDEMO_KEEP=1: everything keeps running; Ctrl-C stops it", flush=True)
+        threading.Event().wait()
+    return code
+
+
+def _end(stack: Embedded, code: int) -> int:
+    complaint = stack.stop()
+    if complaint:
+        print(complaint, file=sys.stderr)
+        code = code or 1
+    if code == 0:
+        stack.remove()
+        print("stopped, nothing is left running; the demonstration succeeded", flush=True)
+    else:
+        print(f"files and logs are kept in {stack.folder}", file=sys.stderr)
+    return code
+
+
+def _interrupt_on_signals() -> None:
+    """SIGTERM ends the demonstration as Ctrl-C does: the stack is stopped in order."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    handlers: dict[int, Callable[[int, FrameType | None], None]] = {signal.SIGTERM: interrupt}
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
