@@ -10,6 +10,8 @@ from pathlib import Path
 
 import typer
 
+from cli_audit import audit_app
+from cli_token import token_app
 from cli_trace import trace_app
 from imports.cli import import_app, sample_chain
 from stack.commands import leave, register
@@ -24,6 +26,8 @@ app = typer.Typer(
 register(app)
 app.add_typer(import_app)
 app.add_typer(trace_app)
+app.add_typer(token_app)
+app.add_typer(audit_app)
 app.command("sample-chain")(sample_chain)
 
 

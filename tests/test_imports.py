@@ -26,6 +26,8 @@ ALLOWED: dict[str, set[str]] = {
     "plugin": set(),
     "worker": EVERYTHING,
     "cli": EVERYTHING,
+    "cli_audit": EVERYTHING,
+    "cli_token": EVERYTHING,
     "cli_trace": EVERYTHING,
     "bench": EVERYTHING,
     "tests": EVERYTHING,
