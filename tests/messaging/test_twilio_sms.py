@@ -71,6 +71,8 @@ async def test_a_lost_answer_is_found_again_by_number_and_body(standin: Standin)
         sent = await adapter.send(sms())
         await adapter.send(sms(to="+12025550199"))
         assert await adapter.find_sent(sms(), since) == sent
+        assert await adapter.find_sent(sms(text="Altered: http://127.0.0.1:8080/r/abc now"), since) == sent
+        assert await adapter.find_sent(sms(text="Other: http://127.0.0.1:8080/r/ab now"), since) is None
         assert await adapter.find_sent(sms(text="never sent"), since) is None
         assert await adapter.find_sent(sms(to="+12025550177"), since) is None
         assert await adapter.find_sent(sms(text="another notice 0"), since) is not None
