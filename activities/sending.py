@@ -195,7 +195,10 @@ class BatchSender:
         return self._make.submitted(row, sent.provider_id)
 
     def _refused(self, row: Claimed, error: SendError) -> Outcome:
-        if error.kind is ErrorKind.PERMANENT_CAMPAIGN:
+        if error.kind is ErrorKind.PERMANENT_CAMPAIGN and not error.maybe_sent:
+            if self._stop_reason is not None:
+                # Under way when the first one was refused; it stands back alone.
+                return self._make.put_back(row)
             self._stopping, self._stop_reason = True, f"{error.code}: {error.detail}"
         return self._make.refused(row, error)
 

@@ -1,11 +1,12 @@
 """Signed-off steps after the assessment, tasks, and the projection of the workflow's view."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
-from activities.limits import DeadlineWriter
+from activities.limits import NOTIFY, DeadlineWriter
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
 from db.repositories import assessment, audit, evidence, recalls, tasks
@@ -77,6 +78,8 @@ class StepActivities:
                 return
             await self._attach(session, record.number, body.get("evidence_ids", []))
             await tasks.close(session, record.number, step, outcome=outcome, done_by=actor, now=record.now)
+            if outcome == "passed":
+                await self._settle(session, record.number, step.removeprefix("gate:"), record.now)
             await audit.append(
                 session,
                 record.number,
@@ -87,6 +90,15 @@ class StepActivities:
                 reason=reason,
                 data={"step": step, "meaning": meaning, "reference": rest.get("reference"), "body": body},
             )
+
+    async def _settle(self, session: AsyncSession, number: str, gate_key: str, at: datetime) -> None:
+        """Passing a gate is also what some obligations ask for (telling the authority)."""
+        jurisdiction, _, gate_id = gate_key.partition(":")
+        for policy in await recalls.pinned(session, number):
+            for gate in policy.gates:
+                if (policy.id, gate.id) == (jurisdiction, gate_id):
+                    for obligation in gate.settles:
+                        await recalls.meet_deadlines(session, number, obligation, at, jurisdiction=jurisdiction)
 
     async def _attach(self, session: AsyncSession, number: str, ids: list[str]) -> None:
         if ids:
@@ -132,6 +144,20 @@ class StepActivities:
             decided = await assessment.decided_levels(session, ref.number)
             levels = [(policies[jurisdiction], level) for jurisdiction, level in decided]
             await DeadlineWriter(session, self._policies, recall, ref.now).put(levels)
+
+    @activity.defn
+    async def meet_notice_limit(self, ref: RecallRef) -> None:
+        """Every consignee's first notice is with a provider: the notice limit is met."""
+        async with self._sessions.begin() as session:
+            await recalls.meet_deadlines(session, ref.number, NOTIFY, ref.now)
+            await audit.append(
+                session,
+                ref.number,
+                actor="system",
+                role="system",
+                action="notice.all_first_sent",
+                at=ref.now,
+            )
 
     @activity.defn
     async def project(self, view: Projection) -> None:

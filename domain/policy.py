@@ -111,7 +111,7 @@ class Policy(Part):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "Policy":
-        faults = [*self._table_faults(), *self._id_faults()]
+        faults = [*self._table_faults(), *self._gate_faults(), *self._id_faults()]
         if self.valid_to and self.valid_to < self.valid_from:
             faults.append("valid_to lies before valid_from")
         if faults:
@@ -127,6 +127,12 @@ class Policy(Part):
                 yield f"decision_table {rule.id}: level {rule.level} does not cover class {rule.recall_class}"
         if self.decision_table[-1].when:
             yield "decision_table: the last rule must have no condition, so that every case has a result"
+
+    def _gate_faults(self) -> Iterable[str]:
+        owed = {item.id for rules in self.levels.values() for item in (*self.obligations, *rules.obligations)}
+        for gate in self.gates:
+            for unknown in sorted(set(gate.settles) - owed):
+                yield f"gates {gate.id}: settles {unknown}, which is no obligation of this policy"
 
     def _id_faults(self) -> Iterable[str]:
         lists: dict[str, list[str]] = {

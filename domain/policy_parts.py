@@ -194,6 +194,8 @@ class Gate(Sourced):
     clock: Clock
     actions: tuple[MarketAction, ...] = Field(min_length=1)
     """Market actions the gate applies to."""
+    settles: tuple[Name, ...] = ()
+    """Obligations that are met by passing the gate: telling the authority is one act, owed under two headings."""
     comment_window: ElapsedText | None = None
     """Time the authority gets to comment before the notice may go out."""
     window_on_weekdays_only: bool = False

@@ -184,13 +184,19 @@ class RecallWorkflow(RecallDecisions):
         await self._project(stopped or waiting_for)
 
     async def _note_first_communication(self) -> None:
-        """The first communication starts clocks of its own, such as the ten working days of 21 CFR 806.10(b)."""
+        """The first communication starts clocks of its own (21 CFR 806.10(b)); the last first notice ends one."""
         state = self._state
-        if state.obligations_started or not (state.campaign and state.campaign.first_sent_at):
+        report, number = state.campaign, self._start.number
+        if report is None or report.first_sent_at is None:
             return
-        state.obligations_started = True
-        ref = RecallRef(number=self._start.number, now=workflow.now())
-        await self._do("start_obligations", ref, None, "Deadlines that run from the first communication")
+        if not state.obligations_started:
+            state.obligations_started = True
+            ref = RecallRef(number=number, now=workflow.now())
+            await self._do("start_obligations", ref, None, "Deadlines that run from the first communication")
+        if not state.notice_limit_met and report.not_notified == 0:
+            state.notice_limit_met = True
+            ref = RecallRef(number=number, now=workflow.now())
+            await self._do("meet_notice_limit", ref, None, "Every first notice is with a provider")
 
     # ------------------------------------------------------------------ holds
 

@@ -73,6 +73,7 @@ class RecallCore:
 
     async def _enter(self, phase: Phase) -> None:
         self._state.phase = phase
+        self._state.waiting_for = None
         workflow.logger.info("phase %s", phase.value)
 
     async def _open_task(self, key: str, step: str, what: str, role: Role) -> None:

@@ -42,7 +42,9 @@ class RecallDecisions(RecallCore):
                 return self._receipt(f"evaluation of {decision.product_line} recorded")
             ref = RecallRef(number=self._start.number, now=workflow.now())
             self._state.proposal = await self._do("propose_classes", ref, Proposal, "Decision table: propose classes")
-            classes = ", ".join(f"{each.jurisdiction} {each.local_term}" for each in self._state.proposal.classes)
+            classes = ", ".join(
+                f"{each.product_line} {each.jurisdiction} {each.local_term}" for each in self._state.proposal.classes
+            )
             return self._receipt(f"proposal {self._state.proposal.proposal_id}: {classes}")
 
     @record_evaluation.validator

@@ -38,6 +38,7 @@ class RecallState(BaseModel):
     campaign: CampaignReport | None = None
     campaign_started: bool = False
     obligations_started: bool = False
+    notice_limit_met: bool = False
     ended_reason: str | None = None
     dues: dict[str, AwareDatetime] = Field(default_factory=dict)
     """Task key -> its absolute due time, so that a continued run keeps the first one."""

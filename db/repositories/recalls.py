@@ -113,13 +113,18 @@ async def earliest_deadline(session: AsyncSession, number: str, name: str) -> da
     return (await session.exec(query)).one()
 
 
-async def meet_deadlines(session: AsyncSession, number: str, name: str, at: datetime) -> None:
-    """Note that what a deadline asks for was done."""
-    await session.exec(
+async def meet_deadlines(
+    session: AsyncSession, number: str, name: str, at: datetime, *, jurisdiction: str | None = None
+) -> None:
+    """Note that what a deadline asks for was done, in one jurisdiction or in all."""
+    statement = (
         update(Deadline)
         .where(col(Deadline.recall_number) == number, col(Deadline.name) == name, col(Deadline.met_at).is_(None))
         .values(met_at=at)
     )
+    if jurisdiction is not None:
+        statement = statement.where(col(Deadline.jurisdiction) == jurisdiction)
+    await session.exec(statement)
 
 
 async def product_lines(session: AsyncSession, number: str, scope_version: int) -> list[ProductLine]:

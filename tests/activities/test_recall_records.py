@@ -147,6 +147,17 @@ async def test_first_communication_starts_the_806_clock_of_ten_working_days(case
     assert report.policy_due_at == datetime(2026, 12, 8, 4, 59, 59, tzinfo=UTC)
 
 
+async def test_telling_the_authority_at_the_gate_meets_the_obligation_to_tell_it(case: Case) -> None:
+    await case.decided()
+    gate = decision(
+        "pass_gate", Actor(principal="regi", roles=("regulatory",)), 2, gate="us-fda:fda_informed", reference="x"
+    )
+    await case.run(case.steps.record_gate, gate)
+    met = {(row.jurisdiction, row.name): row.met_at for row in await rows(case, Deadline)}
+    assert met["us-fda", "regulator_first_contact"] == NOW + timedelta(hours=2)
+    assert met["cn-nmpa", "event_form"] is None
+
+
 async def test_signed_steps_close_their_task_and_are_recorded_once(case: Case) -> None:
     await case.traced()
     task = OpenTask(number=NUMBER, key="gate:us-fda:x", step="gate", what="Tell FDA", role="regulatory", now=NOW)

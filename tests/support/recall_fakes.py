@@ -155,6 +155,10 @@ class FakeRecallActivities:
         self._note("start_obligations", ref)
 
     @activity.defn
+    async def meet_notice_limit(self, ref: RecallRef) -> None:
+        self._note("meet_notice_limit", ref)
+
+    @activity.defn
     async def open_task(self, task: OpenTask) -> None:
         self._note("open_task", task)
         self.tasks.setdefault(task.key, task)
@@ -175,7 +179,7 @@ class FakeRecallActivities:
             self.begin_intake, self.resolve_scope, self.request_holds, self.execute_holds, self.record_evaluation,
             self.propose_classes, self.record_class_decision, self.record_rejection, self.record_strategy,
             self.record_gate, self.draft_notice, self.record_notice_approval, self.create_campaign,
-            self.start_obligations, self.open_task, self.task_overdue, self.project,
+            self.start_obligations, self.meet_notice_limit, self.open_task, self.task_overdue, self.project,
         ]  # fmt: skip
 
 

@@ -54,6 +54,7 @@ async def test_a_recall_goes_from_alarm_to_resolution(
     done = await run.until(lambda state: state.phase == Phase.RESOLUTION)
     assert done.response_percent == 100
     assert fakes.names().count("start_obligations") == 1
+    assert fakes.names().count("meet_notice_limit") == 1
     assert await run.history_length() < 300
 
 
