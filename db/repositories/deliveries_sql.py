@@ -121,11 +121,12 @@ WHERE d.id = :delivery FOR UPDATE OF d
 
 APPLY_REPORT: Final = """
 UPDATE delivery SET
-    state = :state,
+    state = told.state,
     provider_id = coalesce(provider_id, :provider_id),
     submitted_at = coalesce(submitted_at, :at),
-    finished_at = CASE WHEN :state IN ('delivered', 'failed') THEN :at ELSE finished_at END,
-    error_kind = CASE WHEN :state = 'failed' THEN 'undelivered' WHEN :state = 'delivered' THEN NULL ELSE error_kind END,
-    error_code = CASE WHEN :state = 'failed' THEN :error_code WHEN :state = 'delivered' THEN NULL ELSE error_code END
+    finished_at = CASE WHEN told.state IN ('delivered', 'failed') THEN :at ELSE finished_at END,
+    error_kind = CASE told.state WHEN 'failed' THEN 'undelivered' WHEN 'delivered' THEN NULL ELSE error_kind END,
+    error_code = CASE told.state WHEN 'failed' THEN :error_code WHEN 'delivered' THEN NULL ELSE error_code END
+FROM (SELECT CAST(:state AS text) AS state) told
 WHERE id = :delivery
 """

@@ -54,8 +54,9 @@ async def move_consignee(session: AsyncSession, entry: Entry, before: str, findi
         return before
     await run(
         session,
-        "UPDATE consignee SET state = :state, acknowledged_at = coalesce(acknowledged_at, :at),"
-        " answered_at = CASE WHEN :state = 'answered' THEN CAST(:at AS timestamptz) END WHERE id = :consignee",
+        "UPDATE consignee SET state = CAST(:state AS text), acknowledged_at = coalesce(acknowledged_at, :at),"
+        " answered_at = CASE WHEN CAST(:state AS text) = 'answered' THEN CAST(:at AS timestamptz) END"
+        " WHERE id = :consignee",
         {"state": state, "at": entry.at, "consignee": entry.consignee_id},
     )
     await run(

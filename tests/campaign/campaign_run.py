@@ -54,13 +54,21 @@ class CampaignRun:
         await self.until(lambda progress: not progress.pending and progress.not_notified == 0)
         return await self.until(lambda progress: not progress.pending)
 
+    async def until_round(self, number: int) -> None:
+        """Until round `number` is the next one due."""
+        await self.until(lambda progress: progress.next_round == number)
+
+    async def until_answered(self, count: int) -> None:
+        """Until `count` consignees have been heard of."""
+        await self.until(lambda progress: progress.answered == count)
+
     async def forward(self, by: timedelta) -> None:
         await fast_forward(self.env, self.handle, by)
 
     async def reports(self) -> list[CampaignReport]:
-        return await self.env.client.get_workflow_handle(recall_id(NUMBER)).query(
-            "reports", result_type=list[CampaignReport]
-        )
+        recall = self.env.client.get_workflow_handle(recall_id(NUMBER))
+        found: list[CampaignReport] = await recall.query("reports", result_type=list[CampaignReport])
+        return found
 
     async def events(self) -> list[HistoryEvent]:
         return [event async for event in self.handle.fetch_history_events()]

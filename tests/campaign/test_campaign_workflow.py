@@ -25,9 +25,10 @@ async def test_silence_is_chased_round_by_round_and_an_answer_ends_it(
     async with campaign(temporal, hand) as run:
         await run.quiet()
         world.run("UPDATE consignee SET state = 'acknowledged' WHERE id = %s", talker)
-        for step in range(4):
+        for following in (3, 4, 5):
             await run.forward(DAY)
-            await run.until(lambda progress, step=step: progress.next_round == step + 3 or step == 3)
+            await run.until_round(following)
+        await run.forward(DAY)
         await run.until(lambda progress: progress.next_due_at is None)
         assert [(row["kind"], row["address"]) for row in world.deliveries(silent)] == [
             ("initial", "a@x.example"),
@@ -80,7 +81,7 @@ async def test_reports_go_to_the_recall_by_tenths_and_not_by_reply(
         for count, consignee in enumerate(ids[:8], 1):
             world.run("UPDATE consignee SET state = 'answered' WHERE id = %s", consignee)
             await run.handle.signal("nudge")
-            await run.until(lambda progress, count=count: progress.answered == count)
+            await run.until_answered(count)
         after: list[CampaignReport] = (await run.reports())[len(before) :]
         assert [report.outstanding for report in after] == [36, 32]
 

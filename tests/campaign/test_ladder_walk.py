@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.messaging.base import ErrorKind, SendError
 from db.repositories.campaign import CampaignError, slack
 from domain.ladder import ContactRule, Ladder, LadderStep, StepKind
 from tests.campaign.conftest import Hand
@@ -88,8 +89,6 @@ async def test_a_consignee_that_answers_between_claim_and_round_is_not_sent_to(h
 async def test_a_bounce_brings_the_next_contact_at_once(hand: Hand, world: World) -> None:
     one = world.consignee("One", Person("bounce@x.example"), Person("b@x.example"))
     await hand.advance()
-    from adapters.messaging.base import ErrorKind, SendError
-
     hand.mail.refusals["bounce@x.example"] = SendError(ErrorKind.PERMANENT_CONTACT, "smtp:550/5.1.1", "unknown")
     assert (await hand.send("email")).failed == 1
     assert world.one("SELECT status FROM contact WHERE email = 'bounce@x.example'") == "bounced"

@@ -1,0 +1,364 @@
+"""What a reply changes: state, tasks, cascade, audit and nudge, all in one transaction."""
+
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from db.engine import SessionFactory
+from db.repositories import inbound, replies
+from db.repositories.onward import PassedOnToItself
+from db.repositories.statements import UnknownLot, latest_statement
+from models.replies import (
+    PageReply,
+    PassedOnLot,
+    PassedOnTo,
+    PhoneReply,
+    RecordedReply,
+    SmsReply,
+    StatedLot,
+)
+from tests.campaign.conftest import Hand
+from tests.campaign.world import DAY, NUMBER, T0, Person, World
+
+pytestmark = pytest.mark.db
+_forms = count(1)
+
+
+def stated(lot: int, on_hand: int = 0, used: int = 0, held: int | None = None, passed_on: int = 0) -> StatedLot:
+    return StatedLot(
+        lot_id=lot,
+        on_hand=Decimal(on_hand),
+        used=Decimal(used),
+        held=Decimal(on_hand if held is None else held),
+        passed_on=Decimal(passed_on),
+    )
+
+
+async def answer(db: SessionFactory, consignee: int, *lots: StatedLot, **changes: Any) -> RecordedReply:
+    given: dict[str, Any] = {
+        "recall_number": NUMBER,
+        "consignee_id": consignee,
+        "at": T0 + DAY / 2,
+        "affected": True,
+        "statements": lots,
+        "responder_name": "Ann Other",
+        "responder_role": "stores",
+        "form_id": f"form-{next(_forms):08d}",
+    } | changes
+    async with db.begin() as session:
+        return await replies.record_page_reply(session, PageReply.model_validate(given))
+
+
+def to(name: str, lot: int, quantity: int, **changes: Any) -> PassedOnTo:
+    lots = (PassedOnLot(lot_id=lot, quantity=Decimal(quantity)),)
+    return PassedOnTo.model_validate({"name": name, "kind": "hospital", "lots": lots} | changes)
+
+
+def state(world: World, consignee: int) -> str:
+    found: str = world.one("SELECT state FROM consignee WHERE id = %s", consignee)
+    return found
+
+
+async def test_a_complete_statement_answers_and_ends_the_chase(hand: Hand, db: SessionFactory, world: World) -> None:
+    one = world.consignee("One", Person("a@x.example"))
+    world.consignee("Two", Person("b@x.example"))
+    await hand.advance()
+    done = await answer(db, one, stated(world.lot_ids[0], on_hand=4, used=6))
+    assert (done.consignee_state, done.findings, done.campaign_sequence) == ("answered", (), 1)
+    assert [row["state"] for row in world.deliveries(one)] == ["cancelled"]
+    assert world.one("SELECT affected FROM reply")
+    event = world.rows("SELECT actor, data FROM audit_event WHERE action = 'reply.recorded'")[0]
+    assert event["actor"] == f"consignee:{one}"
+    assert "Ann" not in str(event["data"]), "names stay in the reply"
+
+
+async def test_an_acknowledgement_ends_the_chase_but_owes_quantities(
+    hand: Hand, db: SessionFactory, world: World
+) -> None:
+    one = world.consignee("One", Person("a@x.example"))
+    assert (await answer(db, one)).consignee_state == "acknowledged"
+    progress = await hand.progress()
+    assert (progress.outstanding, progress.stated) == (0, 0)
+
+
+async def test_the_same_form_twice_is_one_reply(db: SessionFactory, world: World) -> None:
+    one, two = world.consignee("One", Person("a@x.example")), world.consignee("Two", Person("b@x.example"))
+    first = await answer(db, one, form_id="the-same-form")
+    again = await answer(db, one, form_id="the-same-form")
+    assert (again.repeated, again.reply_id, again.nudge_due) == (True, first.reply_id, False)
+    with pytest.raises(replies.FormReused):
+        await answer(db, two, form_id="the-same-form")
+    assert state(world, two) == "open"
+    assert world.one("SELECT count(*) FROM reply") == 1
+
+
+async def test_two_submissions_of_one_form_at_once_are_one_reply(db: SessionFactory, world: World) -> None:
+    one = world.consignee("One", Person("a@x.example"))
+    lot = stated(world.lot_ids[0], on_hand=10)
+    both = await asyncio.gather(*(answer(db, one, lot, form_id="double-click") for _ in range(5)))
+    assert sorted(each.repeated for each in both) == [False, True, True, True, True]
+    assert world.one("SELECT count(*) FROM reply_line") == 1
+
+
+async def test_an_impossible_statement_is_kept_and_opens_a_query(db: SessionFactory, world: World) -> None:
+    one = world.consignee("One", Person("a@x.example"), lots=("10",))
+    done = await answer(db, one, stated(world.lot_ids[0], on_hand=11))
+    assert done.consignee_state == "acknowledged"
+    assert [finding.kind for finding in done.findings] == ["more_than_shipped"]
+    task = world.one("SELECT key, what, consignee_id, due_at FROM task")
+    assert (task["key"], task["consignee_id"]) == (f"query:{done.reply_id}", one)
+    assert "more_than_shipped" in task["what"]
+    settled = await answer(db, one, stated(world.lot_ids[0], on_hand=10))
+    assert settled.consignee_state == "answered"
+    assert world.one("SELECT state FROM task") == "done"
+    assert world.one("SELECT count(*) FROM reply") == 2, "the earlier statement stays"
+
+
+async def test_a_statement_that_leaves_out_a_lot_is_no_answer_yet(db: SessionFactory, world: World) -> None:
+    one = world.consignee("One", Person("a@x.example"), lots=("10", "5"))
+    done = await answer(db, one, stated(world.lot_ids[0], on_hand=10))
+    assert (done.consignee_state, [f.kind for f in done.findings]) == ("acknowledged", ["not_answered"])
+
+
+async def test_a_lot_of_somebody_else_is_refused(db: SessionFactory, world: World) -> None:
+    one = world.consignee("One", Person("a@x.example"), lots=("10",))
+    with pytest.raises(UnknownLot):
+        await answer(db, one, stated(world.lot_ids[1], on_hand=1))
+    with pytest.raises(UnknownLot):
+        await answer(db, one, passed_on=(to("Other", world.lot_ids[1], 1),))
+    with pytest.raises(replies.UnknownConsignee):
+        await answer(db, one, recall_number="RC-2026-000099")
+    assert world.one("SELECT count(*) FROM reply") == 0
+
+
+async def test_whoever_got_product_from_a_consignee_is_told_in_the_next_walk(
+    hand: Hand, db: SessionFactory, world: World
+) -> None:
+    lot = world.lot_ids[0]
+    one = world.consignee("Distributor", Person("a@x.example"), kind="distributor", language="zh-CN")
+    done = await answer(
+        db, one, stated(lot, passed_on=10), passed_on=(to("Clinic", lot, 10, email="clinic@c.example"),)
+    )
+    (clinic,) = done.new_consignees
+    assert done.nudge_due
+    row = world.one(
+        "SELECT c.tier, c.parent_id, c.state, p.name, p.kind, p.language, p.onward_of_id, cl.shipped, cl.stated"
+        " FROM consignee c JOIN partner p ON p.id = c.partner_id JOIN consignee_lot cl ON cl.consignee_id = c.id"
+        " WHERE c.id = %s",
+        clinic,
+    )
+    assert (row["tier"], row["parent_id"], row["state"], row["name"], row["kind"]) == (
+        2,
+        one,
+        "open",
+        "Clinic",
+        "hospital",
+    )
+    assert (row["language"], row["shipped"], row["stated"]) == ("zh-CN", 10, True)
+    assert world.one("SELECT custody FROM location WHERE name = 'Clinic'") == "customer"
+    await hand.advance(T0 + DAY / 2)
+    await hand.send("email", T0 + DAY / 2)
+    assert [message.to for message in hand.mail.accepted] == ["clinic@c.example"]
+    assert "A1" in hand.mail.accepted[0].text
+
+
+async def test_naming_the_same_site_again_replaces_the_quantity(db: SessionFactory, world: World) -> None:
+    lot = world.lot_ids[0]
+    one, two = world.consignee("One", Person("a@x.example")), world.consignee("Two", Person("b@x.example"))
+    first = await answer(db, one, stated(lot, passed_on=4), passed_on=(to("Clinic", lot, 4, email="c@c.example"),))
+    again = await answer(db, one, stated(lot, passed_on=6), passed_on=(to("Clinic", lot, 6, email="c@c.example"),))
+    other = await answer(db, two, stated(lot, passed_on=3), passed_on=(to("The clinic", lot, 3, email="C@c.example"),))
+    assert (len(first.new_consignees), again.new_consignees, other.new_consignees) == (1, (), ())
+    assert world.one("SELECT shipped FROM consignee_lot WHERE stated") == 9
+    retracted = await answer(db, one, stated(lot, on_hand=10))
+    assert retracted.consignee_state == "answered"
+    assert world.one("SELECT shipped FROM consignee_lot WHERE stated") == 3
+
+
+async def test_a_known_consignee_that_got_another_lot_has_to_answer_again(db: SessionFactory, world: World) -> None:
+    first, second = world.lot_ids
+    one = world.consignee("One", Person("a@x.example"), lots=("10", "10"))
+    two = world.consignee("Two", Person("b@x.example"), lots=("10",))
+    await answer(db, two, stated(first, on_hand=10))
+    assert state(world, two) == "answered"
+    done = await answer(
+        db,
+        one,
+        stated(first, on_hand=10),
+        stated(second, passed_on=10),
+        passed_on=(to("2", second, 10, email="b@x.example"),),
+    )
+    assert (done.new_consignees, state(world, two)) == ((two,), "open")
+    assert world.one("SELECT step FROM consignee WHERE id = %s", two) == 0
+
+
+async def test_two_consignees_naming_each_other_at_once_both_get_through(db: SessionFactory, world: World) -> None:
+    first, second = world.lot_ids
+    one = world.consignee("One", Person("a@x.example"), lots=("10", "10"))
+    two = world.consignee("Two", Person("b@x.example"), lots=("10", "10"))
+    for _ in range(5):
+        await asyncio.gather(
+            answer(db, one, passed_on=(to("2", first, 1, email="b@x.example"),)),
+            answer(db, two, passed_on=(to("1", second, 1, email="a@x.example"),)),
+        )
+    assert world.one("SELECT count(*) FROM reply") == 10
+
+
+async def test_a_consignee_cannot_pass_on_to_itself(db: SessionFactory, world: World) -> None:
+    one = world.consignee("One", Person("a@x.example"))
+    with pytest.raises(PassedOnToItself):
+        await answer(db, one, passed_on=(to("Me", world.lot_ids[0], 1, email="A@x.example"),))
+    assert world.one("SELECT count(*) FROM reply") == 0
+
+
+def test_what_is_passed_on_is_more_than_nothing_and_addresses_have_their_form() -> None:
+    for changes in ({"email": "no address"}, {"phone": "0700 1"}, {"kind": "zoo"}, {"lots": ()}):
+        with pytest.raises(ValidationError):
+            to("Clinic", 1, 1, **changes)
+    for name, quantity in (("Clinic", 0), (" ", 1)):
+        with pytest.raises(ValidationError):
+            to(name, 1, quantity)
+
+
+async def test_a_site_without_an_address_becomes_a_call(hand: Hand, db: SessionFactory, world: World) -> None:
+    one = world.consignee("One", Person("a@x.example"))
+    done = await answer(
+        db, one, stated(world.lot_ids[0], passed_on=10), passed_on=(to("Clinic", world.lot_ids[0], 10),)
+    )
+    await hand.advance(T0 + DAY)
+    assert world.one("SELECT key FROM task") == f"call:{done.new_consignees[0]}"
+
+
+async def test_a_nudge_is_due_by_tenths_and_with_the_last_answer_however_they_race(
+    db: SessionFactory, world: World
+) -> None:
+    ids = [world.consignee(f"C{n}", Person(f"c{n}@x.example")) for n in range(30)]
+    done = await asyncio.gather(*(answer(db, consignee) for consignee in ids))
+    assert sum(each.nudge_due for each in done) == 10
+    assert not (await answer(db, ids[0])).nudge_due, "nothing changed"
+
+
+async def text(db: SessionFactory, world: World, consignee: int, sid: str, **changes: Any) -> RecordedReply:
+    contact = world.one(
+        "SELECT contact.id FROM contact JOIN consignee USING (partner_id) WHERE consignee.id = %s", consignee
+    )
+    given = {
+        "recall_number": NUMBER,
+        "consignee_id": consignee,
+        "contact_id": contact,
+        "at": T0 + DAY / 2,
+        "provider": "twilio",
+        "provider_id": sid,
+        "body": "1",
+        "acknowledges": True,
+        "affected": True,
+    } | changes
+    async with db.begin() as session:
+        return await replies.record_sms_reply(session, SmsReply.model_validate(given))
+
+
+async def test_an_sms_answer_acknowledges_and_its_repeat_changes_nothing(db: SessionFactory, world: World) -> None:
+    one = world.consignee("One", Person(phone="+254700000001"))
+    assert (await text(db, world, one, "SM1", body="2", affected=False)).consignee_state == "acknowledged"
+    assert (await text(db, world, one, "SM1", body="2", affected=False)).repeated
+    assert world.one("SELECT kind, affected FROM reply") == {"kind": "acknowledgement", "affected": False}
+
+
+async def test_a_text_that_is_no_answer_asks_for_a_call_and_the_chase_goes_on(
+    hand: Hand, db: SessionFactory, world: World
+) -> None:
+    one = world.consignee("One", Person(phone="+254700000001"))
+    done = await text(db, world, one, "SM1", body="who is this?", acknowledges=False, affected=None)
+    assert done.consignee_state == "open"
+    assert world.one("SELECT key, role FROM task") == {"key": f"help:{done.reply_id}", "role": "qa"}
+    assert (await hand.advance()).written == {"initial": 1}
+
+
+async def test_an_answer_by_telephone_closes_the_call_and_names_who_entered_it(
+    hand: Hand, db: SessionFactory, world: World
+) -> None:
+    one = world.consignee("One")
+    await hand.advance()
+    reply = PhoneReply(
+        recall_number=NUMBER,
+        consignee_id=one,
+        at=T0 + DAY,
+        affected=True,
+        statements=(stated(world.lot_ids[0], on_hand=10),),
+        responder_name="Ann Other",
+        entered_by="quinn",
+    )
+    async with db.begin() as session:
+        done = await replies.record_phone_reply(session, reply)
+    assert done.consignee_state == "answered"
+    task = world.one("SELECT state, done_by, outcome FROM task")
+    assert task == {"state": "done", "done_by": "quinn", "outcome": "answered by phone"}
+    assert world.one("SELECT actor FROM audit_event WHERE action = 'reply.recorded'") == "quinn"
+
+
+async def test_the_latest_statement_is_what_the_next_form_starts_from(db: SessionFactory, world: World) -> None:
+    one = world.consignee("One", Person("a@x.example"))
+    async with db() as session:
+        assert await latest_statement(session, one) is None
+    await answer(db, one, stated(world.lot_ids[0], on_hand=3, used=7))
+    await answer(db, one, stated(world.lot_ids[0], on_hand=2, used=8))
+    await answer(db, one)
+    async with db() as session:
+        latest = await latest_statement(session, one)
+    assert latest is not None
+    assert [(int(line.on_hand), int(line.used)) for line in latest.lots] == [(2, 8)]
+
+
+async def test_a_telephone_number_leads_to_the_recall_texted_last(hand: Hand, db: SessionFactory, world: World) -> None:
+    one = world.consignee("One", Person(phone="+254700000001"))
+    await hand.advance()
+    await hand.send("sms")
+    async with db() as session:
+        (match,) = await inbound.inbound_contact_by_phone(session, "+254700000001")
+        assert await inbound.inbound_contact_by_phone(session, "+254700000009") == []
+        assert await inbound.inbound_contact_by_phone(session, "+254700000001", recall_number="RC-2026-000099") == []
+    assert (match.recall_number, match.consignee_id, match.state) == (NUMBER, one, "open")
+    assert match.delivery_id == world.deliveries(one)[0]["id"]
+
+
+async def test_an_opt_out_holds_at_once_and_the_notice_takes_another_channel(
+    hand: Hand, db: SessionFactory, world: World
+) -> None:
+    one = world.consignee("One", Person("a@x.example", "+254700000001", channels=("sms", "email")))
+    await hand.advance()
+    async with db.begin() as session:
+        effects = await inbound.record_opt_out(session, "+254700000001", at=T0 + timedelta(minutes=1))
+        assert await inbound.record_opt_out(session, "+254700000001", at=T0) == []
+    assert [(each.recall_number, each.campaign_sequence) for each in effects] == [(NUMBER, 1)]
+    assert (await hand.send("sms")).claimed == 0
+    await hand.advance(T0 + timedelta(minutes=2))
+    assert [(row["channel"], row["state"]) for row in world.deliveries(one)] == [
+        ("sms", "failed"),
+        ("email", "pending"),
+    ]
+    async with db.begin() as session:
+        await inbound.record_opt_out(session, "+254700000001", at=T0, opted_out=False)
+    assert world.one("SELECT sms_opted_out_at FROM contact") is None
+
+
+async def test_a_raw_message_is_kept_once(db: SessionFactory, world: World) -> None:
+    kept = []
+    for _ in range(2):
+        async with db.begin() as session:
+            kept.append(
+                await inbound.keep_inbound(
+                    session,
+                    provider="twilio",
+                    provider_id="SM1",
+                    contact_id=None,
+                    body="1",
+                    outcome="unknown_sender",
+                    at=T0,
+                )
+            )
+    assert kept == [True, False]
