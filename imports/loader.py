@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import psycopg
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.engine import SessionFactory
@@ -93,6 +93,10 @@ async def run_import(sessions: SessionFactory, order: Order, progress: Progress 
                 raise _DryRunError
     except _DryRunError:
         pass
+    except (psycopg.OperationalError, OperationalError) as error:
+        # The connection may have gone while the commit was under way, so this does not claim that nothing was loaded.
+        again = "import the file again: rows that were loaded are recognised"
+        raise ImportRefusedError(f"the database cannot be used: {_one_line(error)}; {again}") from error
     except (psycopg.Error, DBAPIError) as error:
         raise ImportRefusedError(f"the database refused the import, nothing was loaded: {_one_line(error)}") from error
     finally:

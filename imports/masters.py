@@ -106,7 +106,7 @@ class MasterCompiler:
                 self._field(level.units_of_use, "packages.units_of_use", f"{at}.units_of_use", positive, False),
                 self._field(level.gtin, "packages.gtin", f"{at}.gtin", c.gtin, False),
             ]
-            levels.append((parts[0][0], parts[1][0], parts[2][0]))
+            levels.append((parts[0][0], parts[1][0], parts[2][0], level.unit.constant is None))
             columns += [index for _, indexes in parts for index in indexes]
         return packages_getter(levels), columns
 

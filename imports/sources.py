@@ -136,26 +136,29 @@ class Source:
     def _sheet_records(self) -> Iterator[tuple[int, list[Any]]]:
         from openpyxl import load_workbook  # noqa: PLC0415 - slow to import, needed for worksheets only
 
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # styles and validations we do not use
-                book = load_workbook(self.path, read_only=True, data_only=True)
-        except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
-            raise ImportRefusedError(f"{self.path}: not a readable XLSX workbook ({error})") from None
-        try:
-            sheet = book[self._sheet_name(book.sheetnames)]
-            sheet.reset_dimensions()  # some writers state a wrong size
-            for number, cells in enumerate(sheet.iter_rows(), start=1):
-                record = [_cell(cell) for cell in cells]
-                width = len(self.header)
-                while width and len(record) > width and record[-1] == "":
-                    record.pop()
-                self.position = min(self.size, self.position + 64)
-                yield number, record + [""] * (width - len(record))
-        except (zipfile.BadZipFile, zlib.error) as error:
-            raise ImportRefusedError(f"{self.path}: the workbook is damaged ({error})") from None
-        finally:
-            book.close()
+        with self.path.open("rb") as file:  # an open file, because openpyxl judges paths by their names
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", UserWarning)  # styles and validations we do not use
+                    book = load_workbook(file, read_only=True, data_only=True)
+            except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+                raise ImportRefusedError(f"{self.path}: not a readable XLSX workbook ({error})") from None
+            try:
+                yield from self._cells(book[self._sheet_name(book.sheetnames)])
+            except (zipfile.BadZipFile, zlib.error) as error:
+                raise ImportRefusedError(f"{self.path}: the workbook is damaged ({error})") from None
+            finally:
+                book.close()
+
+    def _cells(self, sheet: Any) -> Iterator[tuple[int, list[Any]]]:
+        sheet.reset_dimensions()  # some writers state a wrong size
+        for number, cells in enumerate(sheet.iter_rows(), start=1):
+            record = [_cell(cell) for cell in cells]
+            width = len(self.header)
+            while width and len(record) > width and record[-1] == "":
+                record.pop()
+            self.position = min(self.size, self.position + 64)
+            yield number, record + [""] * (width - len(record))
 
     def _sheet_name(self, names: list[str]) -> str:
         wanted = self.options.sheet

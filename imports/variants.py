@@ -22,7 +22,7 @@ class VariantSpool:
     """Distinct records of one kind (products or places), numbered in the order they were met."""
 
     def __init__(self) -> None:
-        self._file: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115
+        self._file: IO[str] | None = None
         self._known: dict[tuple[str | None, ...], str] = {}
         self._count = 0
 
@@ -33,6 +33,8 @@ class VariantSpool:
             return known
         self._count += 1
         number = str(self._count)
+        if self._file is None:
+            self._file = tempfile.TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115 - see close()
         self._file.write(copy_line((number, str(line), *values)))
         if remember:
             if len(self._known) >= _LIMIT:
@@ -42,13 +44,16 @@ class VariantSpool:
 
     async def blocks(self) -> AsyncIterator[str]:
         """The spooled lines for COPY."""
+        if self._file is None:
+            return
         self._file.seek(0)
         while block := self._file.read(_BLOCK):
             yield block
 
     def close(self) -> None:
         """Give the disk space back."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
 class MasterPart:
@@ -113,16 +118,22 @@ class MasterPart:
         return self._spool.number_of(tuple(values), line, remember=self._remember)
 
 
-def packages_getter(levels: Sequence[tuple[Getter, Getter, Getter]]) -> Getter:
-    """Package levels as a JSON array; a level without a unit is left out, one without a count is a finding."""
+def packages_getter(levels: Sequence[tuple[Getter, Getter, Getter, bool]]) -> Getter:
+    """Package levels as a JSON array, from getters of unit, count and GTIN.
+
+    A level the row does not have is left out: it names no unit, or has no count where the mapping itself names the
+    unit. Where the row names the unit (the flag), a missing count is a finding.
+    """
 
     def get(row: Row) -> str | None:
         found = []
-        for unit, units_of_use, gtin in levels:
+        for unit, units_of_use, gtin, unit_of_row in levels:
             name = unit(row)
             if name is None:
                 continue
             count = units_of_use(row)
+            if count is None and not unit_of_row:
+                continue
             if count is None:
                 raise FieldError(Finding("packages.units_of_use", "", f"is missing for the unit {name}"))
             found.append({"unit": name, "units_of_use": count, "gtin": gtin(row)})

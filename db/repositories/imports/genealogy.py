@@ -112,6 +112,7 @@ _INSERT = """
     JOIN imp_lot o ON o.product_id = s.output_product AND o.number = s.output_lot
         AND coalesce(o.site_id, 0) = coalesce(s.output_site, 0)
     WHERE <ok>
+    ORDER BY s.line
 """
 
 

@@ -115,6 +115,7 @@ _INSERT = """
     LEFT JOIN imp_lot l ON l.product_id = s.product_id AND l.number = s.lot
         AND coalesce(l.site_id, 0) = coalesce(s.site_id, 0)
     WHERE <ok>
+    ORDER BY s.line
 """
 
 
