@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -47,10 +48,14 @@ def main() -> int:
     try:
         code = _play(stack, seed)
     except DemoError as error:
-        print(f"\nThe demonstration failed: {error}\n\nLast lines of the parts:\n{stack.tails()}", file=sys.stderr)
+        print(f"\nThe demonstration failed: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("\nstopped by hand", file=sys.stderr)
         code = 130
+    except Exception:  # noqa: BLE001 - whatever went wrong, the stack must be stopped
+        print(f"\nThe demonstration failed:\n{traceback.format_exc()}", file=sys.stderr)
+    if code == 1:
+        print(f"\nLast lines of the parts:\n{stack.tails()}", file=sys.stderr)
     return _end(stack, code)
 
 

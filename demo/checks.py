@@ -152,7 +152,9 @@ def answers(truth: Truth, facts: Facts) -> Iterator[Comparison]:
     yield same_map("answers by channel", tally, Counter(reply["channel"] for reply in facts.replies), "channels")
     silent = [f"{each['partner_code']} is {each['state']}" for each in facts.consignees if each["state"] == "open"]
     yield holds("every consignee was heard of", f"{len(facts.consignees)} consignees", silent)
-    yield same("outstanding", 0, facts.detail["counters"]["outstanding"])
+    stated = {told.consignee for told in truth.told if told.kind == "statement"}
+    owing = len(known | {site for site, _ in truth.onward}) - len(stated)
+    yield same("consignees that still owe quantities", owing, facts.detail["counters"]["outstanding"])
 
 
 def _as_told(consignee: str, reply: dict[str, Any], facts: Facts) -> Told:

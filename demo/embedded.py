@@ -28,9 +28,8 @@ _SHARED_ROOT = Path("/var/lib/recall-orchestrator")
 
 
 def recall_command() -> list[str]:
-    """The installed `recall` of this environment, else its module."""
-    script = Path(sys.executable).with_name("recall")
-    return [str(script)] if script.exists() else [sys.executable, "-m", "cli"]
+    """The `recall` command of this checkout, whatever else is installed."""
+    return [sys.executable, "-m", "cli"]
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -52,13 +52,14 @@ class Play:
             self._import(step)
         tokens = json.loads(Path(self.stack.addresses["tokens_file"]).read_text())
         staff_people = people(self.stack.addresses["api"], tokens, self.deadline)
+        starter_as_approver = self._second_token(staff_people["qa"].principal)
         staff = Staff(staff_people, self.deadline, self.say)
         alarm = Alarm(self.story.title, self.story.scope, ACTIONS, PACE)
         evidence = evidence_file(self.stack.folder)
         staff.start(alarm, evidence)
         self.clock = Clock.of(staff.read())
         self.say(f"pace {PACE:g}: {86400 / PACE:g} real seconds stand for one day of policy time")
-        staff.assess(alarm, before_approval=lambda: staff.four_eyes(self._second_token(staff_people["qa"].principal)))
+        staff.assess(alarm, before_approval=lambda: staff.four_eyes(starter_as_approver))
         staff.sign_strategy()
         staff.pass_gates()
         staff.approve_notice()
@@ -77,12 +78,8 @@ class Play:
 
     def _second_token(self, principal: str) -> Person:
         """An approver's token for the person who started the recall: only four eyes can stop it."""
-        made = json.loads(
-            self.stack.run(
-                "token", "create", "--principal", principal, "--role", "approver", "--name", "demo", "--json"
-            )
-        )
-        return Person(self.stack.addresses["api"], "approver", principal, made["token"], self.deadline)
+        secret = self.stack.run("token", "create", principal, "--role", "approver", "--name", "four eyes test").strip()
+        return Person(self.stack.addresses["api"], "approver", principal, secret, self.deadline)
 
     def _notify(self, staff: Staff) -> Recipients:
         """Recipients read and answer until they have all said their part and the product sees nobody outstanding."""
@@ -100,7 +97,8 @@ class Play:
             if line != shown:
                 shown = line
                 self.say(line)
-            if recall["phase"] == "resolution" and not recall["counters"]["outstanding"] and not recipients.missing():
+            silent = recall["counters"]["consignees"].get("open", 0)
+            if recall["phase"] == "resolution" and not silent and not recipients.missing():
                 break
             self.stack.check_alive()
             if self.deadline.left == 0:
@@ -164,7 +162,9 @@ class Play:
 
 
 def _totals(printed: dict[str, Any]) -> str:
-    return ", ".join(f"{printed[name]['rows']} {name.replace('_', ' ')}" for name in _OUTCOMES)
+    text = ", ".join(f"{printed[name]} {name.replace('_', ' ')}" for name in _OUTCOMES)
+    kept = printed.get("kept_as_recorded")
+    return f"{text}; {kept} rows name a partner that is on record otherwise, the record stays" if kept else text
 
 
 def _progress(recall: dict[str, Any]) -> str:
@@ -176,14 +176,16 @@ def _progress(recall: dict[str, Any]) -> str:
 def figures(recall: dict[str, Any]) -> list[str]:
     """What the product counts at the end."""
     counters, scope, holds = recall["counters"], recall["scope"], recall["holds"]
+    units = float(scope["quantity_shipped"])
     classes = sorted({f"{c['jurisdiction']}: {c['local_term']}" for c in recall["class_decisions"]})
     return [
         f"{recall['number']}, phase {recall['phase']}, class {recall['recall_class']} ({'; '.join(classes)})",
-        f"{scope['lots']} lots, {scope['consignees']} consignees, {float(scope['quantity_shipped']):,.0f} units shipped",
+        f"{scope['lots']} lots, {scope['consignees']} consignees, {units:,.0f} units shipped",
         f"gaps in the trace: {scope['gaps'] or 'none'}",
         f"holds: {holds['positions']}, {holds['late']} of them on stock that appeared later",
         f"deliveries: {counters['deliveries']}",
-        f"consignees: {counters['consignees']}, replies: {counters['replies']}, answered {counters['response_percent']} %",
+        f"consignees: {counters['consignees']}, {counters['response_percent']} % heard of",
+        f"replies: {counters['replies']}",
     ]
 
 

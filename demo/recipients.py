@@ -131,11 +131,14 @@ class Recipients:
         self._under_way.append(self._pool.submit(self._answer, person, link.group(), number, times))
 
     def _answer(self, person: Contact, link: str, number: str | None, times: int) -> None:
-        if person.part.startswith("sms:") and number is not None and person.phone:
-            self._answer_by_sms(person, number, person.part.partition(":")[2])
+        by_text = person.part.startswith("sms:") and number is not None
+        if by_text:
+            self._answer_by_sms(person, number or "", person.part.partition(":")[2])
         else:
             self._answer_on_page(person, link)
-        self._say(f"{person.partner}: {person.role} answers message {times} {'by text' if number else 'on the page'}")
+        reached = "text message" if number else "mail"
+        how = f"by text: {person.part[-1]}" if by_text else "on the page"
+        self._say(f"{person.partner}: {person.role} answers {reached} {times} {how}")
 
     def _answer_by_sms(self, person: Contact, number: str, body: str) -> None:
         said = self._sinks.answer_sms(person.phone or "", number, body)
