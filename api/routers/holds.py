@@ -47,19 +47,18 @@ async def confirm_hold(
     await load(state, number)
 
     async def carry_out(_: IdempotencyKey) -> Answer:
-        async with state.sessions.begin() as session:
-            try:
-                row = await hold_confirmation.confirm(
-                    session,
-                    number,
-                    hold_id,
-                    principal=principal.name,
-                    role=principal.role_for(Permission.CONFIRM_HOLD),
-                    note=body.note,
-                    now=state.now(),
-                )
-            except hold_confirmation.HoldNotOpen as error:
-                raise Problem("hold_not_open", f"The hold is {error}.") from error
+        try:
+            row = await hold_confirmation.confirm(
+                state.sessions,
+                number,
+                hold_id,
+                principal=principal.name,
+                role=principal.role_for(Permission.CONFIRM_HOLD),
+                note=body.note,
+                now=state.now(),
+            )
+        except hold_confirmation.HoldNotOpen as error:
+            raise Problem("hold_not_open", f"The hold is {error}.") from error
         if row is None:
             raise Problem("not_found", f"The recall {number} has no hold {hold_id}.")
         return Answer(200, hold_out(row))

@@ -21,6 +21,7 @@ from api.reply_fields import LANGUAGES, FieldError, ReplyStep, receiver_field
 from api.reply_form import FormReading, ReplyAnswer, read_form
 from api.reply_pages import ReplyPage, page_language, render_reply_page
 from api.state import ApiState
+from db.repositories import recipient_read
 from db.repositories.onward import PassedOnToItself
 from db.repositories.replies import FormReused, record_page_reply
 from db.repositories.statements import UnknownLot, latest_statement
@@ -130,6 +131,10 @@ async def _take(
 ) -> tuple[FormReading, str | None]:
     """Read the posted step and record what it completes."""
     record = visitor.record
+    async with state.sessions() as session:
+        used = await recipient_read.reply_of_form(session, form_id)
+    if used is not None:  # a double click, a reload, the back button: what was recorded stands
+        return FormReading({}, ReplyStep.DONE), _reference(visitor, used)
     reading = read_form(form, page_lots(visitor.lots))
     if form.get("step") == ReplyStep.ACKNOWLEDGE and reading.values.get("acknowledged") == "yes":
         await _record(state, acknowledgement(record, form_id, state.now()))

@@ -1,4 +1,8 @@
-"""Confirming one hold by hand: what a warehouse or carrier states, beside what the inventory adapter reports."""
+"""Confirming one hold by hand: what a warehouse or carrier states, beside what the inventory adapter reports.
+
+The claim is written to the stock ledger first, as the adapter would have done, so that the confirmed units can no
+longer be booked out; then the hold is confirmed and audited under the name of whoever stated it.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -6,53 +10,70 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import audit
+from db.engine import SessionFactory
+from db.repositories import audit, holds
+from db.repositories.stock import StockLedger
+from domain.inventory import Position, PositionState
 from models.chain import Lot
 from models.master import Location, Product
 from models.recall import Hold, HoldState
 
 
 class HoldNotOpen(Exception):  # noqa: N818 - a term of the API
-    """The hold has ended; its state is the message."""
+    """The hold has been released; its state is the message."""
 
 
-async def confirm(
-    session: AsyncSession, number: str, hold_id: int, *, principal: str, role: str, note: str | None, now: datetime
-) -> Any:
-    """(hold, lot, product, location) after the confirmation, or None when the recall has no such hold.
-
-    Raises:
-        HoldNotOpen: it is released or a nonconformity hold by now.
-    """
+async def find(session: AsyncSession, number: str, hold_id: int) -> Any:
+    """(hold, lot, product, location), or None when the recall has no such hold."""
     query: Any = (
         select(Hold, Lot, Product, Location)
         .join(Lot, col(Lot.id) == col(Hold.lot_id))
         .join(Product, col(Product.id) == col(Lot.product_id))
         .join(Location, col(Location.id) == col(Hold.location_id))
         .where(col(Hold.recall_number) == number, col(Hold.id) == hold_id)
-        .with_for_update(of=Hold)
     )
-    row = (await session.exec(query)).first()
-    if row is None:
-        return None
-    hold = row[0]
-    if hold.state == HoldState.confirmed.value:
+    return (await session.exec(query)).first()
+
+
+async def confirm(
+    sessions: SessionFactory,
+    number: str,
+    hold_id: int,
+    *,
+    principal: str,
+    role: str,
+    note: str | None,
+    now: datetime,
+) -> Any:
+    """The hold's row (see `find`) after the confirmation; confirming a confirmed hold changes nothing.
+
+    Raises:
+        HoldNotOpen: it is released by now.
+    """
+    async with sessions() as session:
+        row = await find(session, number, hold_id)
+    if row is None or row[0].confirmed_at is not None:
         return row
-    if hold.state not in (HoldState.requested.value, HoldState.failed.value):
-        raise HoldNotOpen(hold.state)
-    hold.state, hold.confirmed_at, hold.confirmed_by, hold.last_error = HoldState.confirmed.value, now, principal, None
-    session.add(hold)
-    await audit.append(
-        session,
-        number,
-        actor=principal,
-        role=role,
-        action="hold.confirmed",
-        at=now,
-        reason=note,
-        data={"hold_id": hold.id, "lot_id": hold.lot_id, "location_id": hold.location_id, "quantity": hold.quantity},
+    if row[0].state == HoldState.released.value:
+        raise HoldNotOpen(row[0].state)
+    hold, _, _, location = row
+    position = Position(
+        hold.lot_id,
+        hold.location_id,
+        location.custody,
+        PositionState(hold.position),
+        hold.quantity,
+        hold.document_no,
     )
-    return row
+    await StockLedger(sessions).place(f"{number}:hold:{hold.id}", number, position)
+    async with sessions.begin() as session:
+        stated = holds.Held(id=hold.id, asked=hold.quantity, held=hold.quantity, by=principal)
+        if await holds.mark_confirmed(session, [stated], now):
+            data = {"hold": hold.id, "lot": hold.lot_id, "location": hold.location_id, "quantity": hold.quantity}
+            await audit.append(
+                session, number, actor=principal, role=role, action="hold.confirmed", at=now, reason=note, data=data
+            )
+        return await find(session, number, hold_id)
 
 
-__all__ = ["HoldNotOpen", "confirm"]
+__all__ = ["HoldNotOpen", "confirm", "find"]

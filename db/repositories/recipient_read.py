@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.plain_sql import run
 
 _PAGE: Final = """
 SELECT r.number, r.phase, r.reason, r.hazard, r.drill, r.recall_class, c.id AS consignee_id, c.state,
@@ -41,12 +42,26 @@ class RecipientRecord:
 
 
 async def find(
-    session: AsyncSession, number: str, consignee_id: int, delivery_id: UUID | None
+    session: AsyncSession, number: str, consignee_id: int, delivery_id: UUID | None = None
 ) -> RecipientRecord | None:
     """The record behind a link, or None when the recall has no such consignee."""
-    found = await session.execute(text(_PAGE), {"number": number, "consignee": consignee_id, "delivery": delivery_id})
+    found = await run(session, _PAGE, {"number": number, "consignee": consignee_id, "delivery": delivery_id})
     row = found.mappings().one_or_none()
     return None if row is None else RecipientRecord(**row)
 
 
-__all__ = ["RecipientRecord", "find"]
+async def reply_of_form(session: AsyncSession, form_id: str) -> int | None:
+    """The reply a form has carried already, or None."""
+    found = await run(session, "SELECT id FROM reply WHERE form_id = :form", {"form": form_id})
+    reply_id: int | None = found.scalar_one_or_none()
+    return reply_id
+
+
+async def contact_with_phone(session: AsyncSession, phone: str) -> int | None:
+    """The first contact with this telephone (E.164), or None."""
+    found = await run(session, "SELECT min(id) FROM contact WHERE phone = :phone", {"phone": phone})
+    contact_id: int | None = found.scalar_one()
+    return contact_id
+
+
+__all__ = ["RecipientRecord", "contact_with_phone", "find", "reply_of_form"]

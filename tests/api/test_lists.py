@@ -57,11 +57,12 @@ async def test_rows_added_between_pages_shift_nothing(api: Callers, postgres: Po
 async def test_a_cursor_is_good_for_its_own_list_and_filters_only(api: Callers, postgres: PostgresForTests) -> None:
     write_recalls(postgres, 3)
     cursor = (await api.get("/v1/recalls", limit=1)).json()["next_cursor"]
-    for url, params in (
+    others: list[tuple[str, dict[str, Any]]] = [
         ("/v1/recalls", {"drill": "true"}),
         ("/v1/tasks", {}),
         ("/v1/recalls/RC-2026-000001/holds", {}),
-    ):
+    ]
+    for url, params in others:
         answer = await api.get(url, cursor=cursor, **params)
         assert (answer.status_code, answer.json()["type"]) == (400, "urn:recall:problem:bad-cursor")
     tampered = await api.get("/v1/recalls", cursor=cursor[:-1] + ("A" if cursor[-1] != "A" else "B"))

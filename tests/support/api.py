@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 from pydantic import SecretStr
 from temporalio.client import Client
 
@@ -18,6 +19,7 @@ from domain.roles import Role
 from settings import Settings
 from tests.support.chain import Chain
 
+LINK_SECRET = "link-secret-of-the-tests"
 TWILIO_TOKEN = "twilio-token-of-the-tests"
 PEOPLE = {
     Role.QA: "Quinn",
@@ -36,7 +38,7 @@ def settings_for(database_url: str, state_dir: Path, **changes: Any) -> Settings
     given: dict[str, Any] = {
         "state_dir": state_dir,
         "database_url": SecretStr(database_url),
-        "link_secret": SecretStr("link-secret-of-the-tests"),
+        "link_secret": SecretStr(LINK_SECRET),
         "twilio_auth_token": SecretStr(TWILIO_TOKEN),
         "public_url": "http://recall.test",
         "allow_pace": True,
@@ -107,6 +109,34 @@ def write_chain(url: str) -> Chain:
     chain.count(lot, warehouse, 50)
     chain.write(url)
     return chain
+
+
+def write_consignee(url: str, number: str, *, hospital: int = 0, phone: str | None = None) -> int:
+    """Hospital 0 or 1 of `write_chain` as a notified consignee of the recall with its lot; returns its id."""
+    with psycopg.connect(url) as owner:
+        found = owner.execute(
+            "SELECT partner.id FROM partner WHERE kind = 'hospital' ORDER BY id OFFSET %s LIMIT 1", [hospital]
+        ).fetchone()
+        assert found is not None
+        row = owner.execute(
+            "INSERT INTO consignee (recall_number, partner_id, tier, state, step, first_notified_at, added_at) "
+            "VALUES (%s, %s, 1, 'open', 1, now(), now()) RETURNING id",
+            [number, found[0]],
+        ).fetchone()
+        assert row is not None
+        owner.execute(
+            "INSERT INTO consignee_lot (consignee_id, lot_id, shipped, returned, stated) "
+            "SELECT %s, lot_id, sum(quantity), 0, false FROM movement JOIN location ON location.id = to_location_id "
+            "WHERE location.partner_id = %s GROUP BY lot_id",
+            [row[0], found[0]],
+        )
+        if phone is not None:
+            owner.execute(
+                "INSERT INTO contact (partner_id, position, name, role, phone, channels, status) "
+                "VALUES (%s, 1, 'Store', 'store', %s, '{sms}', 'verified')",
+                [found[0], phone],
+            )
+        return int(row[0])
 
 
 def intake(**changes: Any) -> dict[str, Any]:
