@@ -27,16 +27,15 @@ chosen_consignee AS (
         ) AS now
     ) due
     WHERE c.recall_number = :number AND c.state = 'open'
-      AND NOT EXISTS (
-          SELECT FROM delivery d
-          WHERE d.campaign_id = :campaign AND d.consignee_id = c.id AND d.state IN ('pending', 'submitting')
+      -- NOT IN is one hash table whatever the statistics say; 100,000 rows just written have none yet.
+      AND c.id NOT IN (
+          SELECT d.consignee_id FROM delivery d
+          WHERE d.campaign_id = :campaign AND d.state IN ('pending', 'submitting')
       )
       AND (
           due.now
-          OR (c.step BETWEEN 1 AND :sending_steps AND NOT EXISTS (
-              SELECT FROM delivery d
-              WHERE d.campaign_id = :campaign AND d.consignee_id = c.id AND d.step = c.step - 1
-                AND d.state <> 'failed'
+          OR (c.step BETWEEN 1 AND :sending_steps AND (c.id, c.step - 1) NOT IN (
+              SELECT d.consignee_id, d.step FROM delivery d WHERE d.campaign_id = :campaign AND d.state <> 'failed'
           ))
       )
     ORDER BY c.id
@@ -172,9 +171,9 @@ NEXT_STEP: Final = """
 SELECT c.step, min(c.next_step_at) AS due_at, count(*) AS consignees
 FROM consignee c
 WHERE c.recall_number = :number AND c.state = 'open' AND c.next_step_at IS NOT NULL
-  AND NOT EXISTS (
-      SELECT FROM delivery d
-      WHERE d.campaign_id = :campaign AND d.consignee_id = c.id AND d.state IN ('pending', 'submitting')
+  AND c.id NOT IN (
+      SELECT d.consignee_id FROM delivery d
+      WHERE d.campaign_id = :campaign AND d.state IN ('pending', 'submitting')
   )
 GROUP BY c.step ORDER BY 2 LIMIT 1
 """
