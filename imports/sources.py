@@ -8,7 +8,7 @@ import csv
 import gzip
 import hashlib
 import io
-import sys
+import re
 import warnings
 import zipfile
 import zlib
@@ -24,6 +24,8 @@ from imports.mapping_parts import FileOptions
 
 _EXCEL_DIGITS = 15
 """A worksheet stores numbers with 15 significant digits; longer codes have lost some."""
+
+_FORMULA = re.compile(rb"<(?:\w+:)?f[ />]")
 
 csv.field_size_limit(10 * 1024 * 1024)
 
@@ -152,9 +154,13 @@ class Source:
 
     def _cells(self, sheet: Any) -> Iterator[tuple[int, list[Any]]]:
         sheet.reset_dimensions()  # some writers state a wrong size
+        width = len(self.header)
+        formulas = _formulas(self.path, sheet.title)
         for number, cells in enumerate(sheet.iter_rows(), start=1):
             record = [_cell(cell) for cell in cells]
-            width = len(self.header)
+            for column, formula in next(formulas, ()):
+                if record[column] == "":
+                    record[column] = BadCell(formula, "a formula without a stored result; save the workbook again")
             while width and len(record) > width and record[-1] == "":
                 record.pop()
             self.position = min(self.size, self.position + 64)
@@ -168,6 +174,38 @@ class Source:
             problem = "name one in file.sheet of the mapping" if wanted is None else f"no sheet {wanted!r}"
             raise ImportRefusedError(f"{self.path}: {problem}; it has: {', '.join(names)}")
         return wanted
+
+
+def _formulas(path: Path, sheet: str) -> Iterator[list[tuple[int, str]]]:
+    """Per row, (column, formula) of formula cells. Programs that only write workbooks store no results with them.
+
+    Yields nothing for a workbook without formulas, which is not read twice then.
+    """
+    from openpyxl import load_workbook  # noqa: PLC0415 - slow to import, needed for worksheets only
+
+    with zipfile.ZipFile(path) as archive:
+        parts = [name for name in archive.namelist() if name.startswith("xl/worksheets/") and name.endswith(".xml")]
+        if not any(_contains_formula(archive, name) for name in parts):
+            return
+    with path.open("rb") as file:
+        book = load_workbook(file, read_only=True, data_only=False)
+        try:
+            rows = book[sheet]
+            rows.reset_dimensions()
+            for cells in rows.iter_rows():
+                yield [(place, str(cell.value)) for place, cell in enumerate(cells) if cell.data_type == "f"]
+        finally:
+            book.close()
+
+
+def _contains_formula(archive: zipfile.ZipFile, name: str) -> bool:
+    with archive.open(name) as part:
+        tail = b""
+        while block := part.read(1 << 16):
+            if _FORMULA.search(tail + block):
+                return True
+            tail = block[-4:]
+    return False
 
 
 def _cell(cell: Any) -> Any:
@@ -205,5 +243,5 @@ def column_index(header: Sequence[str], name: str, where: str, path: Path) -> in
         return found[0]
     if found:
         raise ImportRefusedError(f"{where}: {path} has {len(found)} columns named {name!r}")
-    known = ", ".join(sys.intern(title) for title in header if title)
+    known = ", ".join(title for title in header if title)
     raise ImportRefusedError(f"{where}: no column {name!r} in {path}; it has: {known}")

@@ -50,7 +50,13 @@ columns:
   document_no: Doc
 """
 
-HEADER = ("Id", "Day", "Type", "Item", "Lot", "Site", "From", "To", "Qty", "Unit", "Doc")
+RECALL = """
+INSERT INTO recall (number, title, reason, hazard, trigger_source, awareness_at, jurisdictions, suspect, drill, pace,
+    owner, started_by, created_at, phase, phase_since, scope_version, version)
+VALUES ('RC-2026-000001', 't', 'r', 'h', 'other', now(), '{us-fda}', '{}', false, 1, 'o', 's', now(), 'assessment',
+    now(), 1, 0)
+"""
+"""A running recall, for imports that touch its lots."""
 
 
 def movement(number: int, **changed: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.imports.office import PLACE, Office, counts, movement
+from tests.imports.office import PLACE, RECALL, Office, counts, movement
 
 pytestmark = pytest.mark.db
 
@@ -139,3 +139,27 @@ async def test_a_count_below_the_held_quantity_is_taken_and_told(office: Office)
     assert counts(report) == (1, 1, 0, 0)
     assert report.totals.below_hold == 1
     assert office.one("SELECT on_hand >= held FROM stock") is True
+
+
+async def test_stock_of_a_lot_under_recall_is_claimed_in_the_transaction_that_brings_it(office: Office) -> None:
+    await office.movements([movement(1)])
+    office.sql(RECALL)
+    office.sql("INSERT INTO scope_lot SELECT 'RC-2026-000001', 1, id, true, 0 FROM lot")
+    file = office.file([count(40)])
+    await office.load("stock", file, STOCK, dry_run=True)
+    assert office.count("hold") == 0
+    report = await office.load("stock", file, STOCK)
+    assert report.late_stock == ("RC-2026-000001",)
+    assert office.sql("SELECT recall_number, state, sum(quantity) FROM hold GROUP BY 1, 2") == [
+        ("RC-2026-000001", "requested", 40)
+    ]
+
+
+async def test_movements_and_links_of_lots_under_recall_name_the_recall_to_trace_again(office: Office) -> None:
+    await office.movements([movement(1)])
+    office.sql(RECALL)
+    office.sql("INSERT INTO scope_lot SELECT 'RC-2026-000001', 1, id, true, 0 FROM lot")
+    report = await office.movements([movement(2, To="OTHER CLINIC")])
+    assert report.retrace == ("RC-2026-000001",)
+    report = await office.movements([movement(3, Item="OTHER", Lot="X")])
+    assert report.retrace == ()

@@ -1,5 +1,6 @@
 """Movements: every row is new, already there or rejected with its field and reason; nothing changes silently."""
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -115,6 +116,8 @@ async def test_a_receipt_without_a_lot_is_kept_and_counted_as_a_gap(office: Offi
         ({"Id": ""}, "source_id", "is missing"),
         ({"Item": "x" * 121}, "product", "121 characters, at most 120 are kept"),
         ({"Lot": "L\t1"}, "lot", "control character"),
+        ({"Lot": "L\0001"}, "lot", "control character"),
+        ({"Lot": "two\nlines"}, "lot", "control character"),
     ],
 )
 async def test_a_bad_field_rejects_its_row_and_only_that(
@@ -237,6 +240,13 @@ async def test_a_dry_run_says_what_the_real_run_says_and_leaves_nothing(office: 
     real = await office.load("movements", file, MOVEMENTS + CREATE_ALL)
     assert dry.batch_id is None
     assert dry.totals.as_json() == real.totals.as_json()
+
+
+async def test_two_imports_of_one_file_at_once_bring_it_once(office: Office) -> None:
+    file, mapping = office.file([movement(n) for n in range(1, 40)]), office.mapping(MOVEMENTS + CREATE_ALL)
+    reports = await asyncio.gather(*(office.load("movements", file, mapping) for _ in range(3)))
+    assert sorted(counts(report) for report in reports) == [(39, 0, 39, 0), (39, 0, 39, 0), (39, 39, 0, 0)]
+    assert office.count("movement") == 39
 
 
 async def test_totals_are_kept_with_the_batch_and_in_the_audit(office: Office) -> None:

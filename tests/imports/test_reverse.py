@@ -5,18 +5,11 @@ import pytest
 from imports.errors import ImportRefusedError
 from imports.loader import Report
 from imports.reverse import Reversed, reverse_batch
-from tests.imports.office import MOVEMENTS, NOW, Office, counts, movement
+from tests.imports.office import MOVEMENTS, NOW, RECALL, Office, counts, movement
 from tests.imports.test_chain_files import STOCK, count
 from tests.imports.test_masters import CONTACTS, PARTNERS, contact, partner
 
 pytestmark = pytest.mark.db
-
-RECALL = """
-INSERT INTO recall (number, title, reason, hazard, trigger_source, awareness_at, jurisdictions, suspect, drill, pace,
-    owner, started_by, created_at, phase, phase_since, scope_version, version)
-VALUES ('RC-2026-000001', 't', 'r', 'h', 'other', now(), '{us-fda}', '{}', false, 1, 'o', 's', now(), 'assessment',
-    now(), 1, 0)
-"""
 
 
 async def reverse(office: Office, report: Report) -> Reversed:

@@ -10,7 +10,7 @@ from openpyxl import Workbook
 
 from imports.errors import ImportRefusedError
 from imports.mapping_parts import FileOptions
-from imports.sources import Source
+from imports.sources import BadCell, Source
 from tests.imports.office import CREATE_ALL, MOVEMENTS, Office, counts, movement
 
 PLAIN = FileOptions()
@@ -101,6 +101,16 @@ def test_worksheet_cells_become_what_the_sheet_shows(tmp_path: Path) -> None:
         (4, ["L2", "0.1", "", ""]),
     ]
     assert source.blank_lines == 1
+
+
+@pytest.mark.unit
+def test_a_formula_whose_result_was_never_stored_is_no_empty_cell(tmp_path: Path) -> None:
+    path = workbook(tmp_path, [["Lot", "Qty"], ["L1", "=1+2"], ["L2", 4]])
+    (_, first), (_, second) = Source(path, PLAIN).rows()
+    assert first[0] == "L1"
+    assert isinstance(first[1], BadCell)
+    assert first[1].text == "=1+2"
+    assert second == ["L2", "4"]
 
 
 @pytest.mark.unit
