@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows import search_attributes as sa
     from workflows.activity_options import RECORD, sending
+    from workflows.campaign_reports import is_news, percent, report_of
     from workflows.campaign_texts import details, summary_of_wait
     from workflows.deadline import cut, wait_until
 
@@ -77,7 +78,7 @@ class CampaignWorkflow:
             raise
         if self._ending is not None:
             await self._end(self._ending)
-        report = self._report_of(progress, None)
+        report = report_of(start.campaign_id, progress)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return report
 
@@ -238,15 +239,15 @@ class CampaignWorkflow:
         """Current details always; search attributes and the report to the recall when it is worth an event."""
         start, stopped = self._start, "; ".join(self._stop_reasons.values()) or None
         workflow.set_current_details(details(start, progress, self._rounds, self._stop_reasons, workflow.now()))
-        report = self._report_of(progress, stopped)
-        worth_it = self._worth_reporting(report, progress)
+        report = report_of(start.campaign_id, progress, stopped)
+        worth_it = is_news(report, self._reported, self._all_notified_reported)
         shown = report if worth_it or self._reported is None else self._reported
         changed = self._upserts.changed(
             {
                 sa.RECALL_NUMBER: start.number,
                 sa.DRILL: start.drill,
                 sa.OUTSTANDING: shown.outstanding,
-                sa.RESPONSE_PERCENT: _percent(shown),
+                sa.RESPONSE_PERCENT: percent(shown),
                 sa.NEXT_DEADLINE_AT: progress.next_due_at,
                 sa.WAITING_FOR: cut(stopped) if stopped else None,
             }
@@ -257,25 +258,6 @@ class CampaignWorkflow:
             self._reported = report
             self._all_notified_reported |= progress.not_notified == 0
             await self._tell(report)
-
-    def _worth_reporting(self, report: CampaignReport, progress: CampaignProgress) -> bool:
-        last = self._reported
-        if last is None or (progress.not_notified == 0 and not self._all_notified_reported):
-            return True
-        return (_tenth(last), last.finished, last.stopped) != (_tenth(report), report.finished, report.stopped)
-
-    def _report_of(self, progress: CampaignProgress, stopped: str | None) -> CampaignReport:
-        return CampaignReport(
-            campaign_id=self._start.campaign_id,
-            consignees=progress.consignees,
-            outstanding=progress.outstanding,
-            next_due_at=progress.next_due_at,
-            finished=progress.outstanding == 0,
-            stopped=stopped,
-            first_sent_at=progress.first_sent_at,
-            stated=progress.stated,
-            not_notified=progress.not_notified,
-        )
 
     async def _tell(self, report: CampaignReport) -> None:
         recall: Any = workflow.get_external_workflow_handle(workflow_ids.recall_id(self._start.number))
@@ -316,12 +298,3 @@ class CampaignWorkflow:
     def progress(self) -> CampaignProgress | None:
         """The counters as last read."""
         return self._progress
-
-
-def _percent(report: CampaignReport) -> int | None:
-    answered = report.consignees - report.outstanding
-    return 100 * answered // report.consignees if report.consignees else None
-
-
-def _tenth(report: CampaignReport) -> int:
-    return 10 * (report.consignees - report.outstanding) // report.consignees if report.consignees else 0

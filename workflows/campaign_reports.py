@@ -1,0 +1,35 @@
+"""What a campaign reports to its recall, and when: by tenths of the answers, never reply by reply."""
+
+from models.messages import CampaignProgress, CampaignReport
+
+
+def report_of(campaign_id: int, progress: CampaignProgress, stopped: str | None = None) -> CampaignReport:
+    """The counters as the recall needs them; `stopped` names the errors of stopped channels."""
+    return CampaignReport(
+        campaign_id=campaign_id,
+        consignees=progress.consignees,
+        outstanding=progress.outstanding,
+        next_due_at=progress.next_due_at,
+        finished=progress.outstanding == 0,
+        stopped=stopped,
+        first_sent_at=progress.first_sent_at,
+        stated=progress.stated,
+        not_notified=progress.not_notified,
+    )
+
+
+def is_news(report: CampaignReport, last: CampaignReport | None, all_notified_reported: bool) -> bool:
+    """Whether a report is worth an event: the first one, all notified, another tenth answered, finished, stopped."""
+    if last is None or (report.not_notified == 0 and not all_notified_reported):
+        return True
+    return (_tenth(last), last.finished, last.stopped) != (_tenth(report), report.finished, report.stopped)
+
+
+def percent(report: CampaignReport) -> int | None:
+    """Share of consignees heard of, rounded down: 100 only when all were."""
+    answered = report.consignees - report.outstanding
+    return 100 * answered // report.consignees if report.consignees else None
+
+
+def _tenth(report: CampaignReport) -> int:
+    return (percent(report) or 0) // 10
