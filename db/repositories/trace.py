@@ -145,6 +145,7 @@ async def trace_lots(session: AsyncSession, direction: Direction, lot_ids: Seque
     if not roots:
         return ()
     connection = await session.connection()
+    await connection.execute(text(trace_sql.TUNE))
     rows = (await connection.execute(text(trace_sql.lots(direction)), {"lot_ids": roots})).all()
     return tuple(TracedLot(*row) for row in rows)
 
@@ -194,7 +195,9 @@ async def _select(
         binds |= {"window_start": window.start, "window_end": window.end}
     ctes = trace_sql.positions(trace_sql.SCOPE_OF_IDS, windowed=window is not None)
     statement = text(f"WITH {ctes} {select}")
-    return (await (await session.connection()).execute(statement, binds)).all()
+    connection = await session.connection()
+    await connection.execute(text(trace_sql.TUNE))
+    return (await connection.execute(statement, binds)).all()
 
 
 __all__ = [

@@ -113,6 +113,7 @@ async def materialise_scope(
     """
     roots = await resolve_roots(session, criteria)
     connection = await session.connection()
+    await connection.execute(text(trace_sql.TUNE))
     scope = {"recall_number": recall_number, "scope_version": scope_version}
     await connection.execute(text(_LOTS), scope | {"lot_ids": roots})
     found = (await connection.execute(text(_CONSIGNEES), scope | {"now": now})).one()

@@ -10,6 +10,11 @@ all start from them, so every answer of one scope rests on the same reading of t
 * A count (`stock`) is the truth at its instant; movements after it are added to it.
 """
 
+TUNE = """
+SELECT set_config('work_mem', '64MB', true), set_config('random_page_cost', '1.1', true), set_config('jit', 'off', true)
+"""
+"""For the rest of the transaction: sums stay in memory, a scope's rows are fetched by index, nothing is compiled."""
+
 WALK = """
 walk(depth, frontier, seen) AS (
     SELECT 0, CAST(:lot_ids AS bigint[]), CAST(:lot_ids AS bigint[])
@@ -196,14 +201,17 @@ summed AS (
            sum(in_transit) AS in_transit, sum(returned_in) AS returned_in, sum(shipped_out) AS shipped_out,
            sum(returned_out) AS returned_out, sum(consumed) AS consumed, sum(destroyed) AS destroyed,
            sum(adjusted) AS adjusted, sum(made) AS made, sum(unlocated) AS unlocated,
-           sum(net_after) AS net_after, max(last_at) AS last_at,
-           sum(received + returned_in - shipped_out - returned_out - consumed - destroyed + adjusted + made) AS net
+           sum(net_after) AS net_after, max(last_at) AS last_at
     FROM flow GROUP BY lot_id, location_id
+),
+netted AS (
+    SELECT *, received + returned_in - shipped_out - returned_out - consumed - destroyed + adjusted + made AS net
+    FROM summed
 ),
 position AS MATERIALIZED (
     SELECT s.*, c.on_hand AS counted, c.reserved, c.held, c.as_of,
            greatest(CASE WHEN c.lot_id IS NULL THEN s.net - s.unlocated ELSE c.on_hand + s.net_after END, 0) AS on_hand
-    FROM summed s LEFT JOIN counted c ON c.lot_id = s.lot_id AND c.location_id = s.location_id
+    FROM netted s LEFT JOIN counted c ON c.lot_id = s.lot_id AND c.location_id = s.location_id
 )
 """
 
