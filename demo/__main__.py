@@ -1,6 +1,7 @@
 """`make demo`: a whole recall on real servers, played and checked from outside. Exit code 0 only if all agrees.
 
-DATA=file   another delivery history in the layout of the USAID file
+DATA=file   a delivery history in the layout of the USAID file; without one, and without the file at its usual place,
+            the sample chain is played
 DEMO_KEEP=1 leave everything running at the end, until Ctrl-C
 """
 
@@ -17,36 +18,42 @@ from types import FrameType
 
 from demo.embedded import PROJECT, Embedded
 from demo.play import Play
-from demo.story import Story, UsaidStory
+from demo.story import Story
+from demo.story_sample import sample_story
+from demo.story_usaid import usaid_story
 from demo.waiting import Deadline, DemoError
 
 USAID = PROJECT.parent / "shared" / "data" / "supply_chain" / "scms_delivery_history.csv.gz"
 _LIMIT_S = 900.0
 
 
-def story_for(folder: Path, seed: int) -> Story:
-    """The USAID deliveries where they are at hand.
+def story_for(stack: Embedded, seed: int, *, sample: bool) -> Story:
+    """The USAID deliveries where they are at hand, else the sample chain.
 
     Raises:
         DemoError: DATA names a file that is not there.
     """
     given = os.environ.get("DATA")
-    path = Path(given) if given else USAID
-    if given and not path.exists():
+    path = Path(given).resolve() if given else USAID
+    if path.exists() and not sample:
+        return usaid_story(path, stack.folder, seed)
+    if given and not sample:
         raise DemoError(f"DATA={given}: there is no such file")
-    return UsaidStory(path, folder, seed)
+    print("playing on the sample chain" + ("" if sample else f": {USAID} is not there"), flush=True)
+    return sample_story(stack, seed)
 
 
 def main() -> int:
     """Run the demonstration and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=20261121, help="same seed, same people and answers")
-    seed = parser.parse_args().seed
+    parser.add_argument("--sample", action="store_true", help="play on the sample chain even if real data is there")
+    options = parser.parse_args()
     stack = Embedded()
     _interrupt_on_signals()
     code = 1
     try:
-        code = _play(stack, seed)
+        code = _play(stack, options.seed, sample=options.sample)
     except DemoError as error:
         print(f"\nThe demonstration failed: {error}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -59,11 +66,11 @@ def main() -> int:
     return _end(stack, code)
 
 
-def _play(stack: Embedded, seed: int) -> int:
+def _play(stack: Embedded, seed: int, *, sample: bool) -> int:
     deadline = Deadline(_LIMIT_S)
     began = time.monotonic()
     print(f"starting PostgreSQL, Temporal, API, worker, mail catcher and Twilio stand-in in {stack.folder}", flush=True)
-    story = story_for(stack.folder, seed)
+    story = story_for(stack, seed, sample=sample)
     stack.start(deadline)
     print(f"everything is up after {time.monotonic() - began:.1f} s", flush=True)
     code = Play(stack, story, deadline).run()

@@ -34,7 +34,6 @@ class Contact:
     """page, sms:1, sms:2: how the answer is given; silent: never."""
     at_message: int = 1
     """Answers at this message: 2 waits for the reminder."""
-    passes_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,30 +87,37 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60]
 
 
-def cast_roles(consignees: Sequence[str], seed: int, passing_on: str) -> Cast:
+def cast_roles(
+    consignees: Sequence[str], seed: int, passing_on: str, reads_chinese: frozenset[str] | None = None
+) -> Cast:
     """Give every consignee its contacts and their parts.
 
     Args:
         consignees: partner codes.
         seed: same seed, same cast.
         passing_on: the consignee that passes product on; it must hold enough of a lot.
+        reads_chinese: partners whose language is Chinese on record; without it some are chosen.
     """
     inventor = _Inventor(seed)
     others = sorted(set(consignees) - {passing_on})
     inventor.random.shuffle(others)
     # Shares are those of the story with 53 consignees; a small chain still has one of each.
-    shares = {"bounce": 0.05, "sms": 0.12, "reminder": 0.12, "escalation": 0.04, "chinese": 0.08}
+    shares = {"bounce": 0.05, "sms": 0.12, "reminder": 0.12, "escalation": 0.04}
+    if reads_chinese is None:
+        shares["chinese"] = 0.08
     groups: dict[str, list[str]] = {}
     for name, share in shares.items():
         size = min(max(1, round(share * len(consignees))), len(others))
         groups[name], others = others[:size], others[size:]
+    chinese = frozenset(groups["chinese"]) if reads_chinese is None else reads_chinese
     contacts: list[Contact] = []
     for partner in sorted(consignees):
         part = next((name for name, members in groups.items() if partner in members), "page")
-        contacts += _contacts(inventor, partner, part, passes_on=partner == passing_on)
+        names = _CHINESE if partner in chinese else None
+        contacts += _contacts(inventor, partner, part, names)
     return Cast(
         contacts=tuple(contacts),
-        chinese=frozenset(groups["chinese"]),
+        chinese=chinese,
         silent_until_reminder=frozenset(groups["reminder"]),
         silent_until_escalation=frozenset(groups["escalation"]),
         bouncing=frozenset(groups["bounce"]),
@@ -121,10 +127,9 @@ def cast_roles(consignees: Sequence[str], seed: int, passing_on: str) -> Cast:
     )
 
 
-def _contacts(inventor: _Inventor, partner: str, part: str, *, passes_on: bool) -> Iterator[Contact]:
-    first, second = inventor.name(), inventor.name()
-    if part == "chinese":
-        first = inventor.random.choice(_CHINESE)
+def _contacts(inventor: _Inventor, partner: str, part: str, names: Sequence[str] | None) -> Iterator[Contact]:
+    first = inventor.random.choice(names) if names else inventor.name()
+    second = inventor.random.choice(names) if names else inventor.name()
     if part == "sms":
         answer = inventor.random.choice(("sms:1", "sms:2"))
         yield Contact(partner, 1, first, "duty telephone", None, inventor.phone(), "sms", answer)
@@ -141,7 +146,6 @@ def _contacts(inventor: _Inventor, partner: str, part: str, *, passes_on: bool) 
         "email",
         "silent" if silent else "page",
         at_message=2 if part == "reminder" else 1,
-        passes_on=passes_on,
     )
     if silent or inventor.random.random() < 0.5:
         email = inventor.email("quality", partner)

@@ -5,6 +5,7 @@ It imports nothing of the product and can be run on its own against a running st
     python -m demo.checker --recall RC-2026-000001 --file deliveries.csv.gz --brand Uni-Gold
         --site "Trinity Biotech, Plc" --addresses ready.json [--stock stock.csv] [--diary diary.json]
 
+or, on a folder that `recall sample-chain` wrote, with `--chain FOLDER --start PRODUCT LOT SITE` instead of the file.
 Exit code 0 when everything agrees, 1 when anything differs, 2 when it could not be compared.
 """
 
@@ -17,11 +18,11 @@ from typing import Any
 
 import httpx
 
+from demo import sample, usaid
 from demo.checks import compare_all
 from demo.comparing import Comparison
 from demo.facts import Reader
 from demo.truth import Truth, read_diary
-from demo.usaid import read_truth
 
 
 def verdict(comparisons: Sequence[Comparison]) -> tuple[int, str]:
@@ -43,13 +44,29 @@ def check(truth: Truth, reader: Reader, number: str) -> tuple[int, str]:
 def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m demo.checker", description=__doc__.splitlines()[0])
     parser.add_argument("--recall", required=True, help="number of the recall")
-    parser.add_argument("--file", required=True, type=Path, help="delivery history as the sender gave it")
-    parser.add_argument("--brand", required=True)
-    parser.add_argument("--site", required=True, help="manufacturing site as written in the file")
+    parser.add_argument("--file", type=Path, help="delivery history as the sender gave it")
+    parser.add_argument("--brand", help="brand as written in the file")
+    parser.add_argument("--site", help="manufacturing site as written in the file")
+    parser.add_argument("--chain", type=Path, help="folder of a sample chain, instead of --file")
+    parser.add_argument("--start", nargs=3, metavar=("PRODUCT", "LOT", "SITE"), help="suspect lot of the chain")
     parser.add_argument("--stock", type=Path, action="append", default=[], help="stock list as imported; repeatable")
     parser.add_argument("--diary", type=Path, help="what the recipients did (written by the demonstration)")
     parser.add_argument("--addresses", type=Path, required=True, help="JSON with api, inbox, twilio, tokens_file")
-    return parser.parse_args(given)
+    arguments = parser.parse_args(given)
+    if not (arguments.file and arguments.brand and arguments.site) and not (arguments.chain and arguments.start):
+        parser.error("give --file, --brand and --site, or --chain and --start")
+    return arguments
+
+
+def _truth(arguments: argparse.Namespace) -> Truth:
+    if arguments.chain:
+        product, lot, site = arguments.start
+        truth = sample.read_truth(sample.Chain(arguments.chain), (product, lot, site), arguments.stock)
+    else:
+        truth = usaid.read_truth(arguments.file, arguments.brand, arguments.site, arguments.stock)
+    if arguments.diary:
+        read_diary(arguments.diary, truth)
+    return truth
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -58,9 +75,7 @@ def main(given: Sequence[str] | None = None) -> int:
     try:
         addresses: dict[str, Any] = json.loads(arguments.addresses.read_text())
         tokens = json.loads(Path(addresses["tokens_file"]).read_text())
-        truth = read_truth(arguments.file, arguments.brand, arguments.site, arguments.stock)
-        if arguments.diary:
-            read_diary(arguments.diary, truth)
+        truth = _truth(arguments)
         reader = Reader(addresses["api"], tokens["auditor"]["token"], addresses["inbox"], addresses["twilio"])
         code, text = check(truth, reader, arguments.recall)
     except (OSError, ValueError, KeyError, httpx.HTTPError) as error:

@@ -66,22 +66,21 @@ def stock(truth: Truth, facts: Facts) -> Iterator[Comparison]:
         if hold["state"] == "confirmed":
             held[hold["location_code"], facts.lot_of(hold)] += Decimal(hold["quantity"])
     yield same_map("units under a confirmed hold", truth.held, held, "positions")
-    yield holds(
-        "holds at own and logistics locations only",
-        f"{len(facts.holds)} holds",
-        [
-            f"hold {h['id']} lies at {h['location_code']} ({h['custody']})"
-            for h in facts.holds
-            if h["custody"] not in _OUT
-        ],
-    )
+    foreign = [
+        f"hold {hold['id']} lies at {hold['location_code']} ({hold['custody']})"
+        for hold in facts.holds
+        # What is on its way to a customer can still be stopped; what lies there is held by the customer.
+        if hold["custody"] not in _OUT and hold["position"] != "in_transit"
+    ]
+    yield holds("holds on what lies in our or our logistics partners' hands", f"{len(facts.holds)} holds", foreign)
     first = facts.first_sent_at()
     late = [
         f"hold {hold['id']} was requested at {hold['requested_at']}, the first notice left at {first}"
         for hold in facts.holds
         if first is not None and not hold["late"] and datetime.fromisoformat(hold["requested_at"]) >= first
     ]
-    yield holds("holds requested before the first notice left", f"{len(facts.holds)} holds", late)
+    known = sum(not hold["late"] for hold in facts.holds)
+    yield holds("holds requested before the first notice left", f"{known} holds", late)
 
 
 def messages(truth: Truth, facts: Facts) -> Iterator[Comparison]:

@@ -141,7 +141,7 @@ class Play:
         print("The checker recomputes from the raw files and compares:", flush=True)
         addresses = self.stack.folder / "ready.json"
         command = [sys.executable, "-m", "demo.checker", "--recall", number, "--addresses", str(addresses)]
-        command += [*self.story.checker_arguments(), "--diary", str(diary)]
+        command += [*self.story.checker_arguments, "--diary", str(diary)]
         done = subprocess.run(command, cwd=PROJECT, env=clean_environment(), check=False)
         verified = self.stack.run("audit", "verify", number, codes=(0, 1))
         print(f"recall audit verify {number}: {verified.strip()}", flush=True)
@@ -184,7 +184,7 @@ def figures(recall: dict[str, Any]) -> list[str]:
         f"gaps in the trace: {scope['gaps'] or 'none'}",
         f"holds: {holds['positions']}, {holds['late']} of them on stock that appeared later",
         f"deliveries: {counters['deliveries']}",
-        f"consignees: {counters['consignees']}, {counters['response_percent']} % heard of",
+        f"consignees: {counters['consignees']}, quantities stated by {counters['response_percent']} %",
         f"replies: {counters['replies']}",
     ]
 

@@ -93,10 +93,9 @@ class Staff:
         """Trace, evaluation, a decision that is refused, and the approval."""
         recall = self._in_phase("assessment")
         scope, holds = recall["scope"], recall["holds"]
-        self._say(
-            f"trace: {scope['lots']} lots, {scope['consignees']} consignees, {_n(scope['quantity_shipped'])} packs,"
-            f" gaps {scope['gaps'] or 'none'}; holds requested: {sum(holds['positions'].values())} positions"
-        )
+        found = f"{scope['lots']} lots, {scope['consignees']} consignees, {_n(scope['quantity_shipped'])} units shipped"
+        positions = sum(holds["positions"].values())
+        self._say(f"trace: {found}; gaps: {scope['gaps'] or 'none'}; holds requested on {positions} positions")
         tasks = self._people["medical"].pages(f"{self._base}/tasks")
         lines = [task["key"].partition(":")[2] for task in tasks if task["key"].startswith("evaluation:")]
         medical, approver, qa = (self._people[role] for role in ("medical", "approver", "qa"))

@@ -39,10 +39,12 @@ def elapsed(span: timedelta) -> str:
 def timeline(clock: Clock, events: Sequence[dict[str, Any]]) -> str:
     """The table; events of one kind in a row are one line."""
     lines = [f"{'real time':>9}  {'policy time':<12}  {'who':<18}  what"]
-    for first, last, count in _runs([event for event in events if event["action"] not in _QUIET]):
+    # An event carries its sender's instant; the chain has the order in which they were written.
+    told = sorted(events, key=lambda event: (datetime.fromisoformat(event["at"]), event["seq"]))
+    for first, last, count in _runs([event for event in told if event["action"] not in _QUIET]):
         at, until = datetime.fromisoformat(first["at"]), datetime.fromisoformat(last["at"])
         many = f"  (x {count}, until {clock.real(until).strip()} / {clock.policy(until)})" if count > 1 else ""
-        who = first["actor"] if count == 1 or first["actor"] == last["actor"] else first["role"]
+        who = first["actor"] if count == 1 else first["role"]
         lines.append(f"{clock.real(at):>9}  {clock.policy(at):<12}  {who[:18]:<18}  {_words(first)}{many}")
     return "\n".join(lines)
 

@@ -68,7 +68,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a hold of another quantity": (lambda t, f: f.holds[0].update(quantity="39"), "units under a confirmed hold"),
     "a hold at a customer": (
         lambda t, f: f.holds[0].update(custody="customer"),
-        "holds at own and logistics locations only",
+        "holds on what lies in our or our logistics partners' hands",
     ),
     "a hold after the first notice": (
         lambda t, f: f.holds[0].update(requested_at=world.at(6)),

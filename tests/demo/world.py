@@ -132,6 +132,7 @@ def _hold(identity: int, location: str, lot: int, quantity: str) -> dict[str, An
         "id": identity,
         "location_code": location,
         "custody": "logistics",
+        "position": "on_hand",
         "lot_id": lot,
         "quantity": quantity,
         "state": "confirmed",
