@@ -3,9 +3,12 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
+from typing import Final
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api.links import LinkClaims, LinkError, LinkExpired, read_link_token
 from api.reply_fields import LANGUAGES
@@ -18,6 +21,10 @@ from domain.phases import Phase, is_final
 
 _STATUS = {"expired": 410, "closed": 410, "too_many": 429, "unavailable": 503}
 """Refusals that are no 403."""
+
+
+UNREACHABLE: Final = (OperationalError, InterfaceError, PoolTimeout)
+"""What the database raises while it cannot be reached."""
 
 
 @dataclass(eq=False)
@@ -92,11 +99,19 @@ async def refused_page(
             "link_sha256": hashlib.sha256(token.encode(errors="replace")).hexdigest()[:16],
             "method": request.method,
         }
-        async with state.sessions.begin() as session:
-            await refusals.record_refused_access(
-                session, refused.kind, number=refused.number, detail=detail, now=state.now()
-            )
+        try:
+            async with state.sessions.begin() as session:
+                await refusals.record_refused_access(
+                    session, refused.kind, number=refused.number, detail=detail, now=state.now()
+                )
+        except UNREACHABLE:
+            return unavailable_page(state, asked)
     return refusal(state, refused, asked or accepted_language(request))
+
+
+def unavailable_page(state: ApiState, asked: str | None) -> HTMLResponse:
+    """The database is away: nothing was stored, and the recipient is told so."""
+    return refusal(state, RefusedLink("unavailable", wait=60), asked or "en")
 
 
 def refusal(state: ApiState, refused: RefusedLink, language: str) -> HTMLResponse:
@@ -137,4 +152,13 @@ def page_headers(nonce: str) -> dict[str, str]:
     }
 
 
-__all__ = ["RefusedLink", "Visitor", "accepted_language", "let_in", "page_headers", "refusal", "refused_page"]
+__all__ = [
+    "UNREACHABLE",
+    "RefusedLink",
+    "Visitor",
+    "accepted_language",
+    "let_in",
+    "page_headers",
+    "refused_page",
+    "unavailable_page",
+]

@@ -5,9 +5,10 @@ surface later as a database error.
 """
 
 import re
+from decimal import Decimal
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
 
 _LINE = r"^[^\x00-\x1f\x7f]*$"
 _BLOCK = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
@@ -23,6 +24,14 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 Filter = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=_LINE)]
 """A query parameter that narrows a list."""
 
+
+def _plain(value: Decimal) -> str:
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+Units = Annotated[Decimal, PlainSerializer(_plain, return_type=str, when_used="json")]
+"""A quantity in units of use, as exact decimal text without trailing zeros (\"12.5\", \"50\")."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 T = TypeVar("T")
@@ -88,4 +97,4 @@ class Page(Out, Generic[T]):
     """Opaque and signed; null on the last page."""
 
 
-__all__ = ["Block", "Code", "FieldProblem", "Filter", "In", "Line", "Out", "Page", "ProblemDocument", "Reason"]
+__all__ = ["Block", "Code", "FieldProblem", "Filter", "In", "Line", "Out", "Page", "ProblemDocument", "Reason", "Units"]

@@ -1,7 +1,6 @@
 """HTTP contracts of starting, listing and reading recalls."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from domain.pace import Pace
 from domain.phases import Phase
 from domain.scope import ScopeCriteria
-from models.schemas_common import Block, In, Line, Out
+from models.schemas_common import Block, In, Line, Out, Units
 
 Jurisdiction = Annotated[str, Field(pattern=r"^[a-z]{2}-[a-z0-9-]{2,16}$", examples=["us-fda"])]
 """Id of a policy under `policies/`."""
@@ -121,7 +120,7 @@ class ScopeOut(Out):
     """0 while the first trace runs."""
     lots: int
     consignees: int
-    quantity_shipped: Decimal
+    quantity_shipped: Units
     """Units of use, shipped minus returned."""
     gaps: dict[str, int]
     """Number of gaps by kind; see the trace for each of them."""
@@ -167,7 +166,7 @@ class HoldSummary(Out):
     """Positions under the recall's claim, by state, and their quantities in units of use."""
 
     positions: dict[str, int]
-    quantities: dict[str, Decimal]
+    quantities: dict[str, Units]
     late: int
     """Positions that appeared after the first request."""
 

@@ -1,11 +1,10 @@
 """HTTP contracts of what is read beside the recall itself: trace, holds, consignees, deliveries, replies, notices."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from models.schemas_common import In, Out, Page, Reason
+from models.schemas_common import In, Out, Page, Reason, Units
 from models.schemas_recall import BothTimes
 
 
@@ -20,7 +19,7 @@ class TraceLot(Out):
     root: bool
     depth: int
     """Genealogy steps from the nearest root."""
-    quantity_shipped: Decimal
+    quantity_shipped: Units
     """To consignees, in units of use, minus returns."""
 
 
@@ -33,8 +32,8 @@ class TraceSite(Out):
     country: str | None
     tier: int
     lots: int
-    shipped: Decimal
-    returned: Decimal
+    shipped: Units
+    returned: Units
 
 
 class GapOut(Out):
@@ -67,7 +66,7 @@ class HoldOut(Out):
     custody: str
     position: str
     document_no: str | None
-    quantity: Decimal
+    quantity: Units
     state: str
     attempts: int
     last_error: str | None
@@ -91,8 +90,8 @@ class ConsigneeLotOut(Out):
     lot_id: int
     product_code: str
     lot_number: str
-    shipped: Decimal
-    returned: Decimal
+    shipped: Units
+    returned: Units
     stated: bool
     """True when the quantity is another consignee's statement, not our shipment record."""
 
@@ -145,10 +144,10 @@ class ReplyLineOut(Out):
 
     lot_id: int
     lot_number: str
-    on_hand: Decimal
-    used: Decimal
-    held: Decimal
-    passed_on: Decimal
+    on_hand: Units
+    used: Units
+    held: Units
+    passed_on: Units
 
 
 class ReplyOut(Out):

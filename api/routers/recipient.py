@@ -11,11 +11,18 @@ from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from api.deps import StateDep
 from api.nudge import nudge_campaign
-from api.recipient_access import RefusedLink, Visitor, let_in, page_headers, refusal, refused_page
+from api.recipient_access import (
+    UNREACHABLE,
+    RefusedLink,
+    Visitor,
+    let_in,
+    page_headers,
+    refused_page,
+    unavailable_page,
+)
 from api.recipient_answer import acknowledgement, earlier_values, is_form_of, new_form_id, page_lots, statement
 from api.reply_fields import LANGUAGES, FieldError, ReplyStep, receiver_field
 from api.reply_form import FormReading, ReplyAnswer, read_form
@@ -62,8 +69,8 @@ async def read_page(
         return _show(step, page_language(asked, visitor.record.language), page)
     except RefusedLink as refused:
         return await refused_page(request, state, token, refused, asked)
-    except (OperationalError, InterfaceError):
-        return refusal(state, RefusedLink("unavailable", wait=60), asked or "en")
+    except UNREACHABLE:
+        return unavailable_page(state, asked)
 
 
 @router.post(
@@ -98,8 +105,8 @@ async def submit_page(request: Request, token: Token, state: StateDep, lang: Lan
         return _show(reading.step, language, page)
     except RefusedLink as refused:
         return await refused_page(request, state, token, refused, asked)
-    except (OperationalError, InterfaceError):
-        return refusal(state, RefusedLink("unavailable", wait=60), asked or "en")
+    except UNREACHABLE:
+        return unavailable_page(state, asked)
 
 
 async def _read_form(request: Request) -> dict[str, str]:

@@ -1,0 +1,165 @@
+"""Reading one recall: its page, its lists, its audit trail; and what warehouse and staff enter."""
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from domain.roles import Role
+from tests.api.test_lists import pages
+from tests.support.api import Callers, write_consignee
+from tests.support.recalls import write_recall
+from tests.support.servers import PostgresForTests
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture
+def number(api: Callers, postgres: PostgresForTests) -> str:
+    """A recall with scope, two consignees, holds, a gap, deadlines, a task and a class proposal."""
+    number = write_recall(postgres.owner_url, "RC-2026-000031")
+    for hospital in (0, 1):
+        write_consignee(postgres.owner_url, number, hospital=hospital)
+    with psycopg.connect(postgres.owner_url) as owner:
+        for statement in (
+            (
+                "UPDATE recall SET scope_version = 1, pace = 60, next_deadline_at = created_at + interval '1 hour', "
+                "next_deadline_name = 'first notice', waiting_for = 'hazard evaluation' WHERE number = %(n)s"
+            ),
+            (
+                "INSERT INTO scope_lot (recall_number, scope_version, lot_id, root, depth) "
+                "SELECT %(n)s, 1, id, true, 0 FROM lot"
+            ),
+            (
+                "INSERT INTO scope_gap (recall_number, scope_version, kind, detail) "
+                "VALUES (%(n)s, 1, 'receipt_without_lot', '{\"location\": \"L1\"}')"
+            ),
+            (
+                "INSERT INTO hold (recall_number, lot_id, location_id, position, quantity, state, attempts, late, "
+                "requested_at) SELECT %(n)s, lot_id, location_id, 'on_hand', on_hand, 'requested', 1, false, now() "
+                "FROM stock"
+            ),
+            (
+                "INSERT INTO deadline (recall_number, name, jurisdiction, clock, limit_text, basis, source, "
+                "policy_due_at, due_at) VALUES (%(n)s, 'first notice', 'us-fda', 'decision', '24 h', 'law', "
+                "'21 CFR 7.49', now() + interval '60 hours', now() + interval '1 hour')"
+            ),
+            (
+                "INSERT INTO task (recall_number, key, step, what, role, state, opened_at, due_at, evidence_required) "
+                "VALUES (%(n)s, 'evaluation', 'assessment', 'Evaluate the hazard', 'medical', 'offered', now(), "
+                "now() + interval '1 hour', false)"
+            ),
+            (
+                "INSERT INTO class_decision (recall_number, product_line, jurisdiction, kind, proposal_id, "
+                "recall_class, level, local_term, market_action, reasons, decided_by, decided_at) VALUES (%(n)s, 'Infusion sets', "
+                "'us-fda', 'proposed', 1, 'I', 'I', 'Class I', 'removal', '[{\"rule\": \"r1\"}]', 'system', now())"
+            ),
+        ):
+            owner.execute(statement, {"n": number})
+    return number
+
+
+async def test_the_page_of_a_recall_says_what_waits_for_whom_and_both_times(api: Callers, number: str) -> None:
+    answer = await api.get(f"/v1/recalls/{number}")
+    page = answer.json()
+    assert answer.headers["ETag"] == '"0"'
+    assert page["waiting_for"] == "hazard evaluation"
+    assert [(task["what"], task["role"]) for task in page["waiting"]] == [("Evaluate the hazard", "medical")]
+    deadline = page["next_deadline"]
+    assert (deadline["at"], deadline["policy_at"]) == ("2026-01-01T01:00:00Z", "2026-01-03T12:00:00Z")
+    assert deadline["overdue"] is True
+    assert page["scope"]["lots"] == 1
+    assert page["scope"]["consignees"] == 2
+    assert float(page["scope"]["quantity_shipped"]) == 50
+    assert page["scope"]["gaps"] == {"receipt_without_lot": 1}
+    assert page["holds"] == {"positions": {"requested": 1}, "quantities": {"requested": "50"}, "late": 0}
+    assert page["counters"]["consignees"] == {"open": 2}
+    assert page["counters"]["outstanding"] == 2
+    assert page["counters"]["response_percent"] == 0
+    assert [(row["kind"], row["recall_class"], row["proposal_id"]) for row in page["class_decisions"]] == [
+        ("proposed", "I", 1)
+    ]
+    for url in page["links"].values():
+        if not url.endswith("/live"):
+            assert (await api.get(url)).status_code == 200, url
+
+
+async def test_the_trace_lists_lots_sites_and_gaps(api: Callers, number: str) -> None:
+    trace = (await api.get(f"/v1/recalls/{number}/trace")).json()
+    (lot,) = trace["lots"]["items"]
+    assert (lot["number"], lot["root"], float(lot["quantity_shipped"])) == ("L26-0412", True, 50)
+    assert [float(site["shipped"]) for site in trace["sites"]] == [30, 20]
+    assert trace["gaps"] == [{"kind": "receipt_without_lot", "detail": {"location": "L1"}}]
+    assert trace["gaps_total"] == 1
+
+
+async def test_consignees_come_page_by_page_with_their_lots(api: Callers, number: str) -> None:
+    seen = await pages(api, f"/v1/recalls/{number}/consignees", limit=1)
+    assert [len(page) for page in seen] == [1, 1]
+    assert [float(page[0]["lots"][0]["shipped"]) for page in seen] == [30, 20]
+    assert (await api.get(f"/v1/recalls/{number}/consignees", state="answered")).json()["items"] == []
+
+
+async def test_the_warehouse_confirms_a_hold_once(api: Callers, number: str, postgres: PostgresForTests) -> None:
+    (hold,) = (await api.get(f"/v1/recalls/{number}/holds")).json()["items"]
+    url = f"/v1/recalls/{number}/holds/{hold['id']}/confirm"
+    assert (await api.post(url, {}, Role.MEDICAL)).status_code == 403
+    confirmed = await api.post(url, {"note": "cage 4, red tape"}, Role.WAREHOUSE)
+    assert confirmed.status_code == 200, confirmed.text
+    assert (confirmed.json()["state"], confirmed.json()["confirmed_by"]) == ("confirmed", "Wanda")
+    assert (await api.post(url, {}, Role.WAREHOUSE)).json()["confirmed_at"] == confirmed.json()["confirmed_at"]
+    assert (await api.post(f"/v1/recalls/{number}/holds/999999/confirm", {}, Role.WAREHOUSE)).status_code == 404
+    with psycopg.connect(postgres.owner_url) as owner:
+        held = owner.execute("SELECT held FROM stock").fetchone()
+        owner.execute("UPDATE hold SET state = 'released', confirmed_at = NULL")
+    assert held == (50,), "the ledger counts the units as held"
+    late = await api.post(url, {}, Role.WAREHOUSE)
+    assert (late.status_code, late.json()["type"]) == (409, "urn:recall:problem:hold-not-open")
+
+
+def statement(lot: int, **changes: Any) -> dict[str, Any]:
+    """A telephone answer for one lot."""
+    line = {"lot_id": lot, "on_hand": 12, "held": 12, "used": 18, "passed_on": 0}
+    return {"affected": True, "statements": [line | changes], "responder_name": "Grace", "responder_role": "Stores"}
+
+
+async def test_staff_enters_a_telephone_answer_once(api: Callers, number: str) -> None:
+    consignee = (await api.get(f"/v1/recalls/{number}/consignees")).json()["items"][0]
+    lot_id = consignee["lots"][0]["lot_id"]
+    url = f"/v1/recalls/{number}/consignees/{consignee['id']}/replies"
+    first = await api.post(url, statement(lot_id), key="call-1")
+    assert (first.status_code, first.json()["consignee_state"]) == (201, "answered")
+    assert (await api.post(url, statement(lot_id), key="call-1")).json() == first.json()
+    (reply,) = (await api.get(f"/v1/recalls/{number}/replies")).json()["items"]
+    assert (reply["channel"], reply["entered_by"], float(reply["lines"][0]["used"])) == ("phone", "Quinn", 18)
+    assert "Grace" not in str(reply)
+    assert (await api.post(url, statement(lot_id), Role.WAREHOUSE)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "changes", [{"on_hand": -1}, {"used": None}, {"lot_id": 999_999}, {"on_hand": 1e30}, {"held": "many"}]
+)
+async def test_a_statement_that_cannot_be_stored_is_422(api: Callers, number: str, changes: dict[str, Any]) -> None:
+    consignee = (await api.get(f"/v1/recalls/{number}/consignees")).json()["items"][0]
+    url = f"/v1/recalls/{number}/consignees/{consignee['id']}/replies"
+    answer = await api.post(url, statement(consignee["lots"][0]["lot_id"], **changes))
+    assert answer.status_code == 422
+    assert (await api.post(f"/v1/recalls/{number}/consignees/999999/replies", statement(1))).status_code == 404
+
+
+async def test_the_audit_trail_is_read_by_page_and_verified(
+    api: Callers, number: str, postgres: PostgresForTests
+) -> None:
+    (hold,) = (await api.get(f"/v1/recalls/{number}/holds")).json()["items"]
+    await api.post(f"/v1/recalls/{number}/holds/{hold['id']}/confirm", {}, Role.WAREHOUSE)
+    await api.post(f"/v1/recalls/{number}/holds/{hold['id']}/confirm", {}, Role.MEDICAL)
+    seen = [event for page in await pages(api, f"/v1/recalls/{number}/audit", limit=1) for event in page]
+    assert [event["action"] for event in seen] == ["hold.confirmed", "decision.refused"]
+    verified = (await api.get(f"/v1/recalls/{number}/audit/verify", Role.AUDITOR)).json()
+    assert (verified["intact"], verified["events"], verified["first_broken"]) == (True, 2, None)
+    with psycopg.connect(postgres.admin_url) as admin:
+        admin.execute("SET LOCAL session_replication_role = replica")
+        admin.execute("UPDATE audit_event SET actor = 'Nobody' WHERE stream = %s AND seq = 1", [number])
+    broken = (await api.get(f"/v1/recalls/{number}/audit/verify", Role.AUDITOR)).json()
+    assert (broken["intact"], broken["first_broken"]) == (False, 1)
+    assert (await api.get(f"/v1/recalls/{number}/audit", Role.WAREHOUSE)).status_code == 403
