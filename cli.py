@@ -13,7 +13,8 @@ import typer
 from cli_audit import audit_app
 from cli_token import token_app
 from cli_trace import trace_app
-from imports.cli import import_app, sample_chain
+from cli_wake import wake_recalls
+from imports.cli import import_app, on_loaded, sample_chain
 from stack.commands import leave, register
 from stack.shared_environment import borrow
 
@@ -24,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 register(app)
+on_loaded(wake_recalls)
 app.add_typer(import_app)
 app.add_typer(trace_app)
 app.add_typer(token_app)

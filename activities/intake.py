@@ -108,7 +108,8 @@ class IntakeActivities:
                 countries=found.countries,
                 product_lines=tuple(lines),
             )
-            if recall.scope_version < ref.scope_version:
+            first = recall.scope_version < ref.scope_version
+            if first or found.added_consignees:
                 recall.scope_version = ref.scope_version
                 recall.version += 1
                 session.add(recall)
@@ -117,8 +118,9 @@ class IntakeActivities:
                     ref.number,
                     actor=SYSTEM_ROLE,
                     role=SYSTEM_ROLE,
-                    action="scope.traced",
+                    action="scope.traced" if first else "scope.consignees_added",
                     at=ref.now,
-                    data=figures.model_dump(mode="json") | {"gaps_by_kind": found.gaps},
+                    data=figures.model_dump(mode="json")
+                    | {"gaps_by_kind": found.gaps, "added_consignees": found.added_consignees},
                 )
             return figures

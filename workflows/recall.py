@@ -81,8 +81,7 @@ class RecallWorkflow(RecallDecisions):
 
     async def _assessment(self) -> None:
         state = self._state
-        for line in state.missing_lines():
-            await self._open_task(f"evaluation:{line}", "evaluation", f"Health-hazard evaluation: {line}", Role.MEDICAL)
+        await self._open_evaluations()
         await self._wait(
             lambda: state.proposal is not None or state.ended,
             [f"evaluation:{line}" for line in state.missing_lines()],
@@ -95,6 +94,10 @@ class RecallWorkflow(RecallDecisions):
             )
         if not state.ended:
             await self._enter(Phase.STRATEGY)
+
+    async def _open_evaluations(self) -> None:
+        for line in self._state.missing_lines():
+            await self._open_task(f"evaluation:{line}", "evaluation", f"Health-hazard evaluation: {line}", Role.MEDICAL)
 
     async def _strategy(self) -> None:
         state = self._state
@@ -224,8 +227,23 @@ class RecallWorkflow(RecallDecisions):
             pause = (figures.hold_retry if open_holds else figures.hold_watch) if figures else timedelta(hours=1)
             name = f"Holds: {open_holds} unconfirmed, asked again" if open_holds else "Look again for stock to hold"
             await wait_until(lambda: self._stock_appeared or state.ended, workflow.now() + self._paced(pause), name)
-            if not state.ended:
-                await self._request_holds("Look for stock that appeared since")
+            if state.ended:
+                return
+            if self._stock_appeared or not open_holds:
+                await self._trace_again()
+            await self._request_holds("Look for stock that appeared since")
+
+    async def _trace_again(self) -> None:
+        """Records that arrived since may show further consignees of the same lots; each must be told."""
+        state, number = self._state, self._start.number
+        before = state.scope.consignees if state.scope else 0
+        ref = RecallScopeRef(number=number, now=workflow.now(), scope_version=1)
+        state.scope = await self._do("resolve_scope", ref, ScopeFigures, "Trace again with what arrived since", TRACE)
+        if state.phase == Phase.ASSESSMENT and state.decided is None:
+            await self._open_evaluations()
+        if state.campaign_started and state.scope.consignees > before:
+            campaign = workflow.get_external_workflow_handle(workflow_ids.campaign_id(number, 1))
+            await campaign.signal("nudge")
 
     @workflow.signal
     def campaign_progress(self, report: CampaignReport) -> None:

@@ -1,7 +1,9 @@
 """What the recall's activities write: once, with their reasons, and nothing twice when they run again."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
+import psycopg
 import pytest
 from sqlmodel import col, select
 from temporalio.exceptions import ApplicationError
@@ -25,6 +27,8 @@ from models.recall import ClassDecision, ClockStart, Deadline, Hold, PinnedPolic
 from models.task import Task
 from tests.activities.conftest import ACTIONS, NOW, NUMBER, Case, approved, decision, evaluated, make_case
 from tests.domain.factories import evaluation
+from tests.support.chain import Chain, Move
+from tests.support.servers import PostgresForTests
 
 pytestmark = pytest.mark.db
 ADA = Actor(principal="ada", roles=("approver",))
@@ -67,6 +71,25 @@ async def test_the_scope_counts_lots_consignees_and_only_lines_that_reached_some
     assert (scope.lots, scope.consignees, scope.quantity) == (3, 2, "100")
     assert [line.key for line in scope.product_lines] == ["kits"]
     assert set(scope.countries) == {"US", "CN"}
+
+
+async def test_a_delivery_recorded_later_adds_its_consignee_and_nothing_else(
+    case: Case, postgres: PostgresForTests
+) -> None:
+    await case.traced()
+    late = Chain(base=1000)
+    place = late.place(country="DE")
+    late.write(postgres.admin_url)
+    with psycopg.connect(postgres.admin_url) as db:
+        move = Move(
+            9001, "shipment", case.lots["kit"], case.lots["first"], None, place, Decimal(7), NOW, delivered=True
+        )
+        Chain.write_moves(db, [move])
+    again = await case.traced()
+    assert (again.consignees, again.quantity) == (3, "107")
+    assert await actions(case) == ["intake.policies_pinned", "scope.traced", "scope.consignees_added"]
+    await case.traced()
+    assert (await actions(case)).count("scope.consignees_added") == 1
 
 
 async def test_classes_are_proposed_per_jurisdiction_with_the_rules_that_fired(case: Case) -> None:

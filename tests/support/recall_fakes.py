@@ -50,6 +50,7 @@ class FakeRecallActivities:
         self.lines: tuple[str, ...] = ("Uni-Gold",)
         self.holds: list[HoldFigures] = [HoldFigures(requested=0, confirmed=4)]
         self.evaluated = 0
+        self.consignees = 2
 
     def _note(self, name: str, argument: Any) -> None:
         self.calls.append((name, argument))
@@ -75,7 +76,7 @@ class FakeRecallActivities:
         return ScopeFigures(
             scope_version=1,
             lots=3,
-            consignees=2,
+            consignees=self.consignees,
             quantity="120",
             gaps=1,
             countries=("US",),

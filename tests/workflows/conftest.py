@@ -50,6 +50,7 @@ class ScriptedCampaign:
     def __init__(self) -> None:
         self._reports: list[CampaignReport] = []
         self._done = False
+        self._nudges = 0
 
     @workflow.run
     async def run(self, start: CampaignInput) -> None:
@@ -62,6 +63,14 @@ class ScriptedCampaign:
     @workflow.signal
     def report(self, report: CampaignReport) -> None:
         self._reports.append(report)
+
+    @workflow.signal
+    def nudge(self) -> None:
+        self._nudges += 1
+
+    @workflow.query
+    def nudges(self) -> int:
+        return self._nudges
 
     @workflow.signal
     def stop(self) -> None:

@@ -97,7 +97,22 @@ async def test_stock_that_appears_later_is_looked_for_at_once(start: Start, fake
     await run.handle.signal("stock_appeared")
     while fakes.names().count("request_holds") == before:
         await run.handle.query("snapshot")
+    assert fakes.names().count("resolve_scope") == 2, "what arrived may show further consignees of the same lots"
     await run.until(lambda state: state.holds.confirmed == 4)
+
+
+async def test_consignees_that_records_show_later_are_brought_to_the_campaign(
+    start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
+) -> None:
+    run = await start()
+    await run.to_campaign()
+    await run.until(lambda state: state.waiting_for == "the consignees' acknowledgements")
+    fakes.consignees += 1
+    await run.handle.signal("stock_appeared")
+    await run.until(lambda state: state.scope is not None and state.scope.consignees == 3)
+    campaign = temporal.client.get_workflow_handle(f"{run.handle.id}:campaign:1")
+    while not await campaign.query("nudges"):
+        pass
 
 
 @pytest.mark.parametrize(
