@@ -70,6 +70,14 @@ class CampaignRun:
         found: list[CampaignReport] = await recall.query("reports", result_type=list[CampaignReport])
         return found
 
+    async def until_reported(self, seen: Callable[[CampaignReport], bool]) -> list[CampaignReport]:
+        """All reports, once the latest is the one the test waits for (counters are shown before they are reported)."""
+        async with asyncio.timeout(60):
+            while True:
+                found = await self.reports()
+                if found and seen(found[-1]):
+                    return found
+
     async def events(self) -> list[HistoryEvent]:
         return [event async for event in self.handle.fetch_history_events()]
 

@@ -1,6 +1,5 @@
 """The campaign's workflow with its real activities: rounds by the clock, nudges, stops, and its history budget."""
 
-import asyncio
 from datetime import timedelta
 
 import pytest
@@ -8,7 +7,6 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.testing import WorkflowEnvironment
 
 from adapters.messaging.base import ErrorKind, SendError
-from models.messages import CampaignReport
 from tests.campaign.campaign_run import campaign
 from tests.campaign.conftest import Hand
 from tests.campaign.world import DAY, NUMBER, Person, World
@@ -43,9 +41,8 @@ async def test_silence_is_chased_round_by_round_and_an_answer_ends_it(
         assert any(name.startswith("Round 5: telephone call to 1 silent consignees") for name in names)
         world.run("UPDATE consignee SET state = 'documented' WHERE id = %s", silent)
         await run.handle.signal("nudge")
-        await run.until(lambda progress: progress.outstanding == 0)
-        reports = await run.reports()
-        assert (reports[0].outstanding, reports[-1].outstanding, reports[-1].finished) == (2, 0, True)
+        reports = await run.until_reported(lambda report: report.finished)
+        assert (reports[0].outstanding, reports[-1].outstanding) == (2, 0)
         await run.handle.signal("stop")
         result = await run.handle.result()
         assert (result.outstanding, result.finished, result.stated) == (0, True, 1)
@@ -76,14 +73,13 @@ async def test_reports_go_to_the_recall_by_tenths_and_not_by_reply(
     ids = [world.consignee(f"C{number}", Person(f"c{number}@x.example")) for number in range(40)]
     async with campaign(temporal, hand) as run:
         await run.quiet()
-        before = await run.reports()
-        assert [report.not_notified for report in before][-1] == 0
+        before = await run.until_reported(lambda report: report.not_notified == 0)
         for count, consignee in enumerate(ids[:8], 1):
             world.run("UPDATE consignee SET state = 'answered' WHERE id = %s", consignee)
             await run.handle.signal("nudge")
             await run.until_answered(count)
-        after: list[CampaignReport] = (await run.reports())[len(before) :]
-        assert [report.outstanding for report in after] == [36, 32]
+        after = await run.until_reported(lambda report: report.outstanding == 32)
+        assert [report.outstanding for report in after[len(before) :]] == [36, 32]
 
 
 async def test_two_thousand_consignees_fit_the_history_budget(
@@ -123,12 +119,12 @@ async def test_a_consignee_named_after_everybody_answered_still_gets_its_notice(
         await run.quiet()
         world.run("UPDATE consignee SET state = 'answered' WHERE id = %s", first)
         await run.handle.signal("nudge")
-        await run.until(lambda progress: progress.outstanding == 0)
+        await run.until_reported(lambda report: report.finished)
         late = world.consignee("Late", Person("late@x.example"))
         await run.handle.signal("nudge")
         await run.until(lambda progress: progress.outstanding == 1 and progress.not_notified == 0)
         assert world.deliveries(late)[0]["state"] == "submitted"
-        assert [report.finished for report in await run.reports()][-2:] == [True, False]
+        await run.until_reported(lambda report: not report.finished)
 
 
 async def test_a_campaign_that_is_not_to_stay_open_ends_with_the_last_answer(
@@ -162,10 +158,7 @@ async def test_an_account_level_error_stops_the_channel_calls_a_person_and_heals
     async with campaign(temporal, hand) as run:
         await run.until(lambda progress: progress.not_notified == 30)
         assert world.deliveries(texted)[0]["state"] == "submitted", "the other channel goes on"
-        async with asyncio.timeout(30):
-            while (await run.reports())[-1].stopped is None:
-                pass  # each look is a query, which yields
-        assert (await run.reports())[-1].stopped == "smtp:535: login"
+        await run.until_reported(lambda report: report.stopped == "smtp:535: login")
         assert world.one("SELECT what FROM task") == "Notices by email are stopped: smtp:535: login"
         hand.mail.refusals.clear()
         await run.handle.signal("resume")
@@ -176,7 +169,7 @@ async def test_an_account_level_error_stops_the_channel_calls_a_person_and_heals
         await run.forward(timedelta(minutes=16))
         await run.quiet()
         assert set(hand.mail.per_delivery().values()) == {1}
-        assert [report.stopped for report in await run.reports()][-1] is None
+        await run.until_reported(lambda report: report.stopped is None)
 
 
 async def test_cancelling_stops_the_batches_and_cancels_what_is_not_sent(
