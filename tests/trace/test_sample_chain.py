@@ -86,6 +86,20 @@ async def test_trace_consignees_and_holds_are_those_of_the_generators_books(
         }
 
 
+async def test_the_wrong_count_of_the_chain_is_found(
+    db: SessionFactory, clean_db: PostgresForTests, tmp_path: Path
+) -> None:
+    wrong = (await load(db, tmp_path, 1))["miscounted"]
+    product, lot, site = key(wrong)
+    criteria = ScopeCriteria(lots=(LotRef(product_code=product, number=lot, site_code=site),))
+    async with db() as session:
+        result = await trace.trace_forward(session, await trace.resolve_roots(session, criteria))
+    short = str(wrong["on_hand"] - wrong["by_the_books"])
+    found = [gap.detail for gap in result.gaps if gap.kind == "unbalanced"]
+    assert {"count_differs", "produced_differs"} == {each["check"] for each in found}
+    assert [each["difference"] for each in found if each.get("site") == wrong["location"]] == [short]
+
+
 def check_sites(
     result: trace.TraceResult, truth: dict[str, Any], names: dict[int, Key], manifest: dict[str, Any]
 ) -> None:
