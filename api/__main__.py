@@ -1,19 +1,19 @@
-"""`python -m api`: serve HTTP with uvicorn, logs as one JSON object or plain line per event on standard error."""
+"""`python -m api`: serve HTTP with uvicorn; the log is one JSON object per line on standard error."""
 
-import logging
 import os
 import sys
 
 import uvicorn
 
 from api.app import create_app
+from api.logs import configure_logs
 from settings import get_settings
 
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT; open requests may finish."""
     settings = get_settings()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    configure_logs()
     if settings.database_url is None:
         sys.exit("DATABASE_URL is not set; start the embedded stack with `recall up` or set it")
     # uvicorn's own access log would show paths, and with them the secret links of recipients.

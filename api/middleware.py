@@ -1,7 +1,8 @@
 """Around every request: an id, security headers, and one JSON log line without personal data.
 
 Pure ASGI, because Starlette's `BaseHTTPMiddleware` copies bodies and hides the real exception. The log
-names the route's template (`/r/{token}`), never the path as sent, which may carry a secret link.
+names the route's template (`/r/{token}`), never the path as sent, which may carry a secret link, and the caller's
+token by its id, never the person.
 """
 
 import json
@@ -104,7 +105,7 @@ def _write_line(scope: Scope, status: int, seconds: float) -> None:
                 "route": getattr(route, "path", None),
                 "status": status,
                 "ms": round(seconds * 1000, 1),
-                "principal": state.get("principal"),
+                "token": state.get("token_id"),
                 "recall": scope.get("path_params", {}).get("number"),
             }
         )

@@ -61,7 +61,7 @@ async def authenticate(
         token = await tokens.find_valid(session, credentials.credentials, state.now())
     if token is None:
         raise _unauthenticated("The token is unknown, expired or revoked.")
-    request.state.principal = token.principal
+    request.state.token_id = token.id
     known = {role.value for role in Role}
     return Principal(token.principal, tuple(Role(role) for role in token.roles if role in known))
 

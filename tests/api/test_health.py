@@ -2,12 +2,16 @@
 
 import asyncio
 import json
+import logging
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from api.app import create_app
+from api.logs import JsonLines
 from api.monitor import watch
 from api.state import ConfigurationError
 from db.migrate import upgrade
@@ -72,3 +76,21 @@ async def test_without_a_database_address_the_api_says_so() -> None:
     with pytest.raises(ConfigurationError, match="DATABASE_URL is not set"):
         async with app.router.lifespan_context(app):
             pass
+
+
+def test_every_log_line_is_one_json_object() -> None:
+    def line(message: str, **more: Any) -> dict[str, Any]:
+        record = logging.LogRecord("api.test", logging.WARNING, __file__, 1, message, None, None)
+        record.__dict__.update(more)
+        text = JsonLines().format(record)
+        assert "\n" not in text
+        return json.loads(text)  # type: ignore[no-any-return]
+
+    assert line("two\nlines")["message"] == "two\nlines"
+    assert line('{"event": "request", "status": 200}')["event"] == "request"
+    assert line("{not json")["message"] == "{not json"
+    try:
+        raise ValueError("boom")
+    except ValueError:
+        failed = line("failed", exc_info=sys.exc_info())
+    assert "ValueError: boom" in failed["traceback"]
