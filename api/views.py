@@ -20,7 +20,7 @@ from models.schemas_recall import (
     ScopeOut,
     WaitingOut,
 )
-from models.schemas_views import EvidenceOut, TaskOut
+from models.schemas_records import EvidenceOut, TaskOut
 from models.task import Task, TaskState
 
 _OPEN = (TaskState.offered.value, TaskState.accepted.value)

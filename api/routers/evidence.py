@@ -20,7 +20,7 @@ from db.repositories import evidence
 from domain.roles import Permission
 from models.access import IdempotencyKey
 from models.recall import Evidence
-from models.schemas_views import EvidenceOut
+from models.schemas_records import EvidenceOut
 
 router = APIRouter(prefix="/evidence", tags=["evidence"])
 _IDS = UUID("6f0c7d8e-5d0b-4f55-9a6b-0d7f6f6f2a11")

@@ -10,7 +10,7 @@ from api.problems import problems
 from db.repositories import products_read
 from domain.roles import permissions_of
 from models.schemas_common import Filter, Page
-from models.schemas_views import MeOut, ProductOut
+from models.schemas_records import MeOut, ProductOut
 
 router = APIRouter(tags=["master data"])
 

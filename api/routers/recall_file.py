@@ -16,15 +16,8 @@ from domain.roles import Permission
 from models.messages import Snapshot
 from models.schemas_common import Page
 from models.schemas_recall import DeadlineOut
-from models.schemas_views import (
-    AuditEventOut,
-    AuditVerification,
-    EvidenceOut,
-    NoticeBodyOut,
-    NoticeItem,
-    NoticeOut,
-    SignOffOut,
-)
+from models.schemas_records import AuditEventOut, AuditVerification, EvidenceOut
+from models.schemas_views import NoticeBodyOut, NoticeItem, NoticeOut, SignOffOut
 
 router = APIRouter(
     prefix="/recalls/{number}",

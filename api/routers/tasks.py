@@ -17,7 +17,7 @@ from db.repositories import task_list
 from domain.roles import Permission, Role
 from models.access import IdempotencyKey
 from models.schemas_common import Page
-from models.schemas_views import TaskOut
+from models.schemas_records import TaskOut
 from models.task import TaskState
 
 router = APIRouter(tags=["tasks"])

@@ -60,19 +60,23 @@ async def open_recall(
         action="recall.opened",
         at=now,
         reason=recall.reason,
-        data={
-            "title": recall.title,
-            "trigger": {"source": recall.trigger_source, "reference": recall.trigger_reference},
-            "awareness_at": recall.awareness_at,
-            "jurisdictions": recall.jurisdictions,
-            "suspect": recall.suspect,
-            "evidence_ids": list(evidence_ids),
-            "owner": recall.owner,
-            "drill": recall.drill,
-            "pace": recall.pace,
-        },
+        data=_as_given(recall) | {"evidence_ids": list(evidence_ids)},
     )
     return recall
+
+
+def _as_given(recall: Recall) -> dict[str, Any]:
+    """The intake facts that the audit keeps beside the reason."""
+    return {
+        "title": recall.title,
+        "trigger": {"source": recall.trigger_source, "reference": recall.trigger_reference},
+        "awareness_at": recall.awareness_at,
+        "jurisdictions": recall.jurisdictions,
+        "suspect": recall.suspect,
+        "owner": recall.owner,
+        "drill": recall.drill,
+        "pace": recall.pace,
+    }
 
 
 async def unstarted(session: AsyncSession, before: datetime) -> Sequence[Recall]:

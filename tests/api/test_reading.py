@@ -52,7 +52,8 @@ def number(api: Callers, postgres: PostgresForTests) -> str:
             (
                 "INSERT INTO class_decision (recall_number, product_line, jurisdiction, kind, proposal_id, "
                 "recall_class, level, local_term, market_action, reasons, decided_by, decided_at) VALUES (%(n)s, "
-                "'Infusion sets', 'us-fda', 'proposed', 1, 'I', 'I', 'Class I', 'removal', '[{\"rule\": \"r1\"}]', 'system', now())"
+                "'Infusion sets', 'us-fda', 'proposed', 1, 'I', 'I', 'Class I', 'removal', "
+                "'[{\"rule\": \"r1\"}]', 'system', now())"
             ),
         ):
             owner.execute(statement, {"n": number})

@@ -1,0 +1,104 @@
+"""HTTP contracts of records that stand by themselves: audit events, tasks, evidence, products, the caller."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from models.schemas_common import Out
+from models.schemas_recall import BothTimes
+
+
+class AuditEventOut(Out):
+    """One link of the recall's audit chain."""
+
+    seq: int
+    at: datetime
+    actor: str
+    role: str
+    action: str
+    reason: str | None
+    data: dict[str, Any]
+    prev_hash: str
+    hash: str
+
+
+class AuditVerification(Out):
+    """Whether the chain holds from its first event to its head."""
+
+    stream: str
+    intact: bool
+    events: int
+    head: str | None
+    first_broken: int | None
+    """Sequence number of the first link that does not fit."""
+
+
+class TaskOut(Out):
+    """One thing a person must do."""
+
+    id: int
+    recall_number: str
+    key: str
+    step: str
+    what: str
+    role: str
+    assignee: str | None
+    consignee_id: int | None
+    due: BothTimes | None
+    overdue: bool
+    evidence_required: bool
+    state: str
+    opened_at: datetime
+    reminded_at: datetime | None
+    done_at: datetime | None
+    done_by: str | None
+    outcome: str | None
+
+
+class EvidenceOut(Out):
+    """A stored file: what it is, its hash, who brought it. The content is at `url`."""
+
+    id: UUID
+    recall_number: str | None
+    file_name: str
+    content_type: str
+    size: int
+    sha256: str
+    uploaded_by: str
+    uploaded_at: datetime
+    url: str
+
+
+class ProductOut(Out):
+    """A product of the master data."""
+
+    id: int
+    code: str
+    name: str
+    family: str | None
+    brand: str | None
+    gtin: str | None
+    udi_di: str | None
+    unit_of_use: str
+    device_class: str | None
+    implantable: bool
+    life_supporting: bool
+    sterile: bool
+
+
+class MeOut(Out):
+    """Who the token says you are."""
+
+    principal: str
+    roles: list[str]
+    permissions: list[str]
+
+
+__all__ = [
+    "AuditEventOut",
+    "AuditVerification",
+    "EvidenceOut",
+    "MeOut",
+    "ProductOut",
+    "TaskOut",
+]
