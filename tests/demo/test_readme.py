@@ -1,0 +1,67 @@
+"""The README's walk-through works as it stands: its blocks are typed into bash, one after the other."""
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.stack import PROJECT, RunningStack, clean_environment, free_port_base
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+_BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[RunningStack]:
+    """A stack on which recalls may run faster than real time."""
+    with tempfile.TemporaryDirectory(prefix="recall-readme-") as folder:
+        Path(folder).chmod(0o711)
+        running = RunningStack(Path(folder) / "state", free_port_base(), "--pace-allowed")
+        try:
+            yield running.start()
+        finally:
+            running.clean_up()
+
+
+def test_the_ten_steps_of_the_readme_work_as_they_stand(stack: RunningStack, tmp_path: Path) -> None:
+    addresses = stack.addresses()
+    text = (PROJECT / "README.md").read_text()
+    blocks = _BLOCK.findall(text)
+    assert len(blocks) == 10, "steps 2 to 10, and the telephone of step 9"
+    script = "set -eu -o pipefail\n" + "\n".join(blocks)
+    # The environment and the pace are the only things that differ from what a reader types.
+    script = script.replace(".venv/bin/python", sys.executable).replace(".venv/bin/recall", f'"{tmp_path}/recall"')
+    script = script.replace('"pace": 1440', '"pace": 8640')
+    runner = tmp_path / "recall"
+    runner.write_text(f'#!/bin/sh\nPYTHONPATH="{PROJECT}" exec "{sys.executable}" -m cli "$@"\n')
+    runner.chmod(0o755)
+    (tmp_path / "imports").symlink_to(PROJECT / "imports")
+    named = {"RECALL_STATE_DIR": str(stack.state_dir), "API": addresses["api"]}
+    sinks = {"INBOX": addresses["inbox"], "SMS": addresses["twilio"]}
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env=clean_environment(named | sinks),
+        capture_output=True,
+        text=True,
+        timeout=360,
+        check=False,
+    )
+    printed = done.stdout + done.stderr
+    assert done.returncode == 0, printed[-3000:]
+    refused = [line for line in printed.splitlines() if "urn:recall:problem" in line]
+    assert len(refused) == 1, refused
+    assert '"status":403' in refused[0], "the starter's own approval is what is refused"
+    assert "every link holds" in printed
+    assert "Telephone " in printed
+
+
+def test_every_document_the_readme_links_to_exists() -> None:
+    text = (PROJECT / "README.md").read_text()
+    linked = re.findall(r"\]\(([^)#:]+)\)", text)
+    assert linked
+    assert [name for name in linked if not (PROJECT / name).exists()] == []
