@@ -94,6 +94,9 @@ class IntakeActivities:
         async with self._sessions.begin() as session:
             recall = await recalls.get(session, ref.number, lock=True)
             criteria = ScopeCriteria.model_validate(recall.suspect)
+            # Counted before the trace: a batch committed in between is traced now and once more later, never missed.
+            recall.traced_batches = await recalls.batches_on_record(session)
+            session.add(recall)
             try:
                 found = await trace_scope.materialise_scope(session, ref.number, ref.scope_version, criteria, ref.now)
             except UnknownScope as error:

@@ -36,11 +36,13 @@ class QuarantineActivities:
 
     @activity.defn
     async def execute_holds(self, ref: RecallScopeRef) -> HoldFigures:
-        """Ask the keepers for every claim not yet confirmed, each once, and record their answers.
+        """Claim what appeared since, then ask the keepers for every claim not yet confirmed, each once.
 
         What fails or is not answered stays due for the next run; figures say how many. The heartbeat carries the
         number of positions asked.
         """
+        async with self._sessions.begin() as session:
+            await holds.request_holds(session, ref.number, ref.scope_version, ref.now)
         asked = after = 0
         while True:
             async with self._sessions() as session:

@@ -91,6 +91,8 @@ class HoldFigures(Message):
     """Requested and not yet confirmed."""
     confirmed: int = 0
     failed: int = 0
+    records_arrived: bool = False
+    """Import batches were loaded or reversed since the last trace, so the trace is due again."""
 
 
 class RecallInput(Message):

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, Integer, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import String
@@ -74,6 +74,8 @@ class Recall(SQLModel, table=True):
     """Strictest approved class over product lines and jurisdictions (I, II, III)."""
     geographic_scope: str | None = text(12, nullable=True)
     scope_version: int = Field(default=0, nullable=False)
+    traced_batches: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    """Import batches (and reversals) on record at the last trace: a different count now means records arrived."""
     waiting_for: str | None = text(200, nullable=True)
     next_deadline_at: datetime | None = instant(nullable=True)
     next_deadline_name: str | None = text(200, nullable=True)

@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli_audit": EVERYTHING,
     "cli_token": EVERYTHING,
     "cli_trace": EVERYTHING,
+    "cli_wake": EVERYTHING,
     "bench": EVERYTHING,
     "tests": EVERYTHING,
 }

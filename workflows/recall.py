@@ -64,6 +64,9 @@ class RecallWorkflow(RecallDecisions):
             await phases[self._state.phase]()
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
+        # What was claimed stays claimed: a hold asked for and not yet placed is still to be placed (promise 6).
+        ref = RecallScopeRef(number=self._start.number, now=workflow.now(), scope_version=1)
+        await self._do("execute_holds", ref, HoldFigures, "Place the nonconformity holds", INVENTORY)
         await self._project(waiting_for=None)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._state.phase.value
@@ -222,16 +225,14 @@ class RecallWorkflow(RecallDecisions):
                     raise
                 workflow.logger.error("holds could not be placed; they stay requested and are tried again")
             self._show()
+            if state.holds.records_arrived:
+                await self._trace_again()
+                continue
             open_holds = state.holds.requested + state.holds.failed
             figures = state.figures
             pause = (figures.hold_retry if open_holds else figures.hold_watch) if figures else timedelta(hours=1)
             name = f"Holds: {open_holds} unconfirmed, asked again" if open_holds else "Look again for stock to hold"
             await wait_until(lambda: self._stock_appeared or state.ended, workflow.now() + self._paced(pause), name)
-            if state.ended:
-                return
-            if self._stock_appeared or not open_holds:
-                await self._trace_again()
-            await self._request_holds("Look for stock that appeared since")
 
     async def _trace_again(self) -> None:
         """Records that arrived since may show further consignees of the same lots; each must be told."""

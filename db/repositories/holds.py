@@ -131,13 +131,20 @@ async def hold_summary(session: AsyncSession, recall_number: str) -> HoldFigures
             text(
                 "SELECT count(*) FILTER (WHERE state = 'requested') AS requested, "
                 "count(*) FILTER (WHERE state = 'confirmed') AS confirmed, "
-                "count(*) FILTER (WHERE state = 'failed') AS failed "
+                "count(*) FILTER (WHERE state = 'failed') AS failed, "
+                "(SELECT traced_batches FROM recall WHERE number = :recall_number) "
+                " <> (SELECT count(*) + count(reversed_at) FROM import_batch) AS records_arrived "
                 "FROM hold WHERE recall_number = :recall_number AND ended_at IS NULL"
             ),
             {"recall_number": recall_number},
         )
     ).one()
-    return HoldFigures(requested=row.requested, confirmed=row.confirmed, failed=row.failed)
+    return HoldFigures(
+        requested=row.requested,
+        confirmed=row.confirmed,
+        failed=row.failed,
+        records_arrived=bool(row.records_arrived),
+    )
 
 
 async def _asked_before(session: AsyncSession, recall_number: str, scope_version: int) -> bool:

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.rows import insert_new
 from domain.policy import Policy, policy_hash
-from models.chain import Lot
+from models.chain import ImportBatch, Lot
 from models.master import Product
 from models.messages import ProductLine, Projection
 from models.recall import ClockStart, Consignee, ConsigneeLot, Deadline, PinnedPolicy, Recall, ScopeGap, ScopeLot
@@ -167,6 +167,12 @@ async def products_of_line(session: AsyncSession, number: str, line: str) -> lis
         .order_by(col(Product.code))
     )
     return list((await session.exec(query)).all())
+
+
+async def batches_on_record(session: AsyncSession) -> int:
+    """Import batches loaded plus batches reversed: a number that every change of the chain's records moves."""
+    query = select(func.count(col(ImportBatch.id)) + func.count(col(ImportBatch.reversed_at)))
+    return (await session.exec(query)).one()
 
 
 async def gap_count(session: AsyncSession, number: str, scope_version: int) -> int:

@@ -51,6 +51,7 @@ class FakeRecallActivities:
         self.holds: list[HoldFigures] = [HoldFigures(requested=0, confirmed=4)]
         self.evaluated = 0
         self.consignees = 2
+        self.records_arrived = False
 
     def _note(self, name: str, argument: Any) -> None:
         self.calls.append((name, argument))
@@ -73,6 +74,7 @@ class FakeRecallActivities:
     @activity.defn
     async def resolve_scope(self, ref: RecallScopeRef) -> ScopeFigures:
         self._note("resolve_scope", ref)
+        self.records_arrived = False
         return ScopeFigures(
             scope_version=1,
             lots=3,
@@ -91,7 +93,8 @@ class FakeRecallActivities:
     @activity.defn
     async def execute_holds(self, ref: RecallScopeRef) -> HoldFigures:
         self._note("execute_holds", ref)
-        return self.holds.pop(0) if len(self.holds) > 1 else self.holds[0]
+        figures = self.holds.pop(0) if len(self.holds) > 1 else self.holds[0]
+        return figures.model_copy(update={"records_arrived": self.records_arrived})
 
     @activity.defn
     async def record_evaluation(self, record: RecordDecision) -> None:
