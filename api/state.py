@@ -54,7 +54,7 @@ async def open_state(settings: Settings, temporal_client: Client | None = None) 
         raise ConfigurationError("DATABASE_URL is not set: the API needs the address of its PostgreSQL database")
     url = settings.database_url.get_secret_value()
     engine = make_engine(url, application_name="recall-api", statement_timeout_ms=20_000)
-    lock_engine = make_engine(url, application_name="recall-api-locks", pool_size=5)
+    lock_engine = make_engine(url, application_name="recall-api-locks", pool_size=15)
     temporal = TemporalGateway(temporal_client)
     try:
         yield ApiState(
