@@ -94,9 +94,7 @@ def list_tokens(database_url: DatabaseUrl = "", as_json: AsJson = False) -> None
 
     async def work(sessions: SessionFactory) -> list[dict[str, object]]:
         async with sessions() as session:
-            return [
-                row.model_dump(mode="json", exclude={"token_sha256"}) for row in await tokens.list_all(session)
-            ]
+            return [row.model_dump(mode="json", exclude={"token_sha256"}) for row in await tokens.list_all(session)]
 
     rows = with_database(database_url, work)
     if as_json:
