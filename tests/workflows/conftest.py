@@ -95,7 +95,10 @@ class RecallRun:
         self.number = number
 
     async def decide(self, update: str, decision: Any, **options: Any) -> DecisionReceipt:
-        return await self.handle.execute_update(update, decision, result_type=DecisionReceipt, **options)
+        receipt: DecisionReceipt = await self.handle.execute_update(
+            update, decision, result_type=DecisionReceipt, **options
+        )
+        return receipt
 
     async def evaluate(self, line: str = "Uni-Gold", who: Actor = MIRA) -> DecisionReceipt:
         decision = RecordEvaluation(actor=who, product_line=line, evaluation={}, market_actions={})
