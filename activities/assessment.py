@@ -161,7 +161,7 @@ class AssessmentActivities:
     async def _decide(
         self, session: AsyncSession, recall: Recall, policies: dict[str, Policy], record: RecordDecision
     ) -> None:
-        model = OverrideClass if record.operation == "override" else ApproveAssessment
+        model = OverrideClass if record.operation == "override_class" else ApproveAssessment
         decision = model.model_validate(record.decision)
         actor = decision.actor.principal
         proposed = await assessment.class_decisions(session, record.number, decision.proposal_id, ("proposed",))

@@ -142,7 +142,7 @@ async def test_the_pace_shortens_real_time_and_keeps_policy_time(
 async def test_an_override_records_both_classes_and_its_reason(case: Case) -> None:
     proposal = await case.proposed()
     override = decision(
-        "override",
+        "override_class",  # as the workflow names it
         ADA,
         1,
         proposal_id=proposal.proposal_id,
