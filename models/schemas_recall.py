@@ -24,6 +24,17 @@ class TriggerIn(In):
     """Number of the complaint, report or letter."""
 
 
+LanguageTag = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=12, examples=["zh-CN"])]
+"""BCP 47 tag of a language."""
+
+
+class RecallTexts(In):
+    """Reason and hazard in another language, for notices to partners that read it."""
+
+    reason: Block
+    hazard: Block
+
+
 class RecallStartIn(In):
     """Intake of a recall. Times carry an offset; quantities and lots come from the record, not from here."""
 
@@ -32,6 +43,10 @@ class RecallStartIn(In):
     """What is wrong with the product."""
     hazard: Block
     """What it can do to a patient or user."""
+    texts_language: LanguageTag = "en"
+    """Language of `reason` and `hazard`."""
+    translations: Annotated[dict[LanguageTag, RecallTexts], Field(max_length=30)] = Field(default_factory=dict)
+    """The same texts in other languages; a notice prints the original, marked as such, where one is missing."""
     trigger: TriggerIn
     awareness_at: AwareDatetime
     """When the firm became aware: the start of the first regulatory clocks. Not in the future."""

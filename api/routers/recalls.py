@@ -140,6 +140,8 @@ def _facts(body: RecallStartIn) -> dict[str, object]:
         "title": body.title,
         "reason": body.reason,
         "hazard": body.hazard,
+        "texts_language": body.texts_language,
+        "translations": {tag: texts.model_dump() for tag, texts in body.translations.items()},
         "trigger_source": body.trigger.source,
         "trigger_reference": body.trigger.reference,
         "awareness_at": body.awareness_at,

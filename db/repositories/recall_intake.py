@@ -37,7 +37,8 @@ async def open_recall(
         key: the Idempotency-Key; a repeat after a crash finds the number there.
         now: the API's instant.
     """
-    number = build_recall_number(now.year, (await session.exec(select(_NUMBERS.next_value()))).one())
+    sequence = (await session.exec(select(_NUMBERS.next_value()))).one()
+    number = build_recall_number(now.year, sequence, drill=bool(facts.get("drill")))
     await idempotency.reserve_recall(session, principal, key, number)
     recall = Recall(
         **facts,
@@ -69,6 +70,8 @@ def _as_given(recall: Recall) -> dict[str, Any]:
     """The intake facts that the audit keeps beside the reason."""
     return {
         "title": recall.title,
+        "hazard": recall.hazard,
+        "translations": recall.translations,
         "trigger": {"source": recall.trigger_source, "reference": recall.trigger_reference},
         "awareness_at": recall.awareness_at,
         "jurisdictions": recall.jurisdictions,

@@ -45,6 +45,21 @@ async def test_a_started_recall_is_recorded_audited_and_running_in_temporal(
     assert shown["scope"]["criteria"] == {"families": ["Infusion sets"]}
 
 
+async def test_a_drill_has_its_own_number_range(api: Callers) -> None:
+    answer = await api.post("/v1/recalls", intake(drill=True))
+    assert answer.status_code == 202
+    assert answer.json()["number"].startswith("RD-")
+    assert (await api.get(f"/v1/recalls/{answer.json()['number']}")).json()["drill"] is True
+
+
+async def test_reason_and_hazard_are_kept_in_every_language_given(api: Callers, db: SessionFactory) -> None:
+    chinese = {"reason": "接头可能开裂", "hazard": "药液泄漏"}
+    answer = await api.post("/v1/recalls", intake(translations={"zh-CN": chinese}))
+    async with db() as session:
+        recall = (await session.exec(select(Recall))).one()
+    assert (recall.number, recall.translations) == (answer.json()["number"], {"zh-CN": chinese})
+
+
 async def test_a_repeat_with_the_same_key_gives_the_same_recall(api: Callers, db: SessionFactory) -> None:
     first = await api.post("/v1/recalls", intake(), key="start-1")
     second = await api.post("/v1/recalls", intake(), key="start-1")
