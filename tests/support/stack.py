@@ -40,7 +40,7 @@ def free_port_base(count: int = 7) -> int:
     raise AssertionError("no free ports")
 
 
-def wait_for(what: str, condition: Callable[[], Any], within_s: float = 60) -> Any:
+def wait_for(what: str, condition: Callable[[], Any], within_s: float = 60, every_s: float = 0.02) -> Any:
     """Poll until the condition is true and return its value; fails with `what` when time is over."""
     deadline = time.monotonic() + within_s
     while True:
@@ -48,7 +48,7 @@ def wait_for(what: str, condition: Callable[[], Any], within_s: float = 60) -> A
         if value:
             return value
         assert time.monotonic() < deadline, f"not within {within_s:.0f} s: {what}"
-        time.sleep(0.02)
+        time.sleep(every_s)
 
 
 def as_ordinary_user(uid: int, gid: int, home: Path) -> dict[str, Any] | None:

@@ -1,0 +1,71 @@
+"""A recall's workflows as Temporal and its Web UI show them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHistory
+
+from domain import workflow_ids
+from plugin import recall_plugin
+from tests.e2e.office import RecallCase
+from tests.e2e.running import World
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One workflow from outside."""
+
+    description: WorkflowExecutionDescription
+    history: WorkflowHistory
+    current_details: str
+
+    @property
+    def events(self) -> list[HistoryEvent]:
+        """Its history."""
+        return list(self.history.events)
+
+    def batches(self) -> int:
+        """Batches sent, retries of a batch not counted."""
+        scheduled = [each.activity_task_scheduled_event_attributes for each in self.events]
+        return sum(each.activity_type.name == "send_batch" for each in scheduled)
+
+    def summaries(self, kind: "EventType.ValueType") -> list[str]:
+        """Names that timers or activities carry in the Web UI."""
+        return [each.user_metadata.summary.data.decode() for each in self.events if each.event_type == kind]
+
+
+def with_client(world: World, ask: Callable[[Client], Awaitable[T]]) -> T:
+    """Ask the stack's own Temporal server."""
+
+    async def run() -> T:
+        addresses = world.stack.addresses()
+        plugins = [recall_plugin()]
+        return await ask(await Client.connect(addresses["temporal"], plugins=plugins))
+
+    return asyncio.run(run())
+
+
+def see_recall(world: World, case: RecallCase) -> Seen:
+    """The recall's own workflow."""
+    return _see(world, workflow_ids.recall_id(case.number))
+
+
+def see_campaign(world: World, case: RecallCase) -> Seen:
+    """Its first campaign."""
+    return _see(world, workflow_ids.campaign_id(case.number, 1))
+
+
+def _see(world: World, workflow_id: str) -> Seen:
+    async def ask(client: Client) -> Seen:
+        handle = client.get_workflow_handle(workflow_id)
+        metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+        return Seen(await handle.describe(), await handle.fetch_history(), metadata.current_details)
+
+    return with_client(world, ask)

@@ -1,0 +1,150 @@
+"""A whole recall over HTTP on real servers, from the alarm until everybody has acknowledged."""
+
+import httpx
+import pytest
+from temporalio.api.enums.v1 import EventType
+
+from tests.e2e.facts import (
+    check_audit,
+    check_ledger,
+    check_nobody_chased_after_the_answer,
+    check_replies,
+    first_notices,
+)
+from tests.e2e.office import RecallCase, Recipient
+from tests.e2e.running import World
+from tests.e2e.temporal import see_campaign, see_recall, with_client
+from tests.support.stack import wait_for
+
+pytestmark = pytest.mark.e2e
+REMINDER_S = 12.0
+_SILENT = 6
+
+
+class Audience:
+    """The consignees' people: they read what arrives and answer; the last few only after a reminder."""
+
+    def __init__(self, world: World, case: RecallCase) -> None:
+        self._world, self._case = world, case
+        self._silent = {each.code for each in case.group.by_mail[-_SILENT:]}
+        self._last_mail = 0
+        self.answered: set[str] = set()
+        self.missed: set[str] = set()
+        """Who let the first notice pass."""
+
+    def look(self) -> bool:
+        """Read and answer what is new; True when everybody has answered."""
+        group = self._case.group
+        for mail in self._world.sinks.mails(group, self._last_mail):
+            self._last_mail = mail["id"]
+            who = group.of(mail["to"])
+            if who.code in self._silent - self.missed:
+                self.missed.add(who.code)
+            elif who.code not in self.answered:
+                Recipient(self._world.office.http, mail).state_quantities(who.quantity)
+                self.answered.add(who.code)
+        if not {each.code for each in group.by_sms} <= self.answered:
+            self._answer_texts()
+        return len(self.answered) == len(group.consignees)
+
+    def _answer_texts(self) -> None:
+        for text in self._world.sinks.texts(self._case.group):
+            code = self._case.group.of(text["to"]).code
+            if code not in self.answered:
+                assert self._world.sinks.answer_text(text, "1")["answers"], "the phone got no confirmation"
+                self.answered.add(code)
+
+
+@pytest.fixture(scope="module")
+def done(world: World) -> RecallCase:
+    """The recall, brought to the end of its campaign by people who read mails and text messages."""
+    case = world.case("Whole").start(reminder_after_s=REMINDER_S)
+    case.release(case.to_notice())
+    audience = Audience(world, case)
+    wait_for("everybody to answer", audience.look, 120, 0.2)
+    assert len(audience.missed) == _SILENT
+    case.wait_phase("resolution")
+    check_replies(case, audience.answered)
+    return case
+
+
+def test_every_consignee_got_exactly_the_notices_on_record(world: World, done: RecallCase) -> None:
+    figures = check_ledger(world, done)
+    assert first_notices(world, done) == {each.code for each in done.group.consignees}
+    assert figures.repeated_mails == 0
+    assert figures.ambiguous == 0
+
+
+def test_only_the_silent_were_reminded_and_bounces_reached_the_second_contact(world: World, done: RecallCase) -> None:
+    group, mails = done.group, world.sinks.mails(done.group)
+    reminded = {group.of(mail["to"]).code for mail in mails if delivery_step(done, mail) > 0}
+    assert {each.code for each in group.by_mail[-_SILENT:]} <= reminded
+    check_nobody_chased_after_the_answer(done)
+    for each in group.consignees[:3]:
+        assert [mail["to"] for mail in mails if group.of(mail["to"]) == each] == [each.second_email]
+    chinese = {each.email for each in group.consignees if each.language == "zh-CN"}
+    assert all("召回" in mail["subject"] for mail in mails if mail["to"] in chinese)
+    assert chinese <= {mail["to"] for mail in mails}
+
+
+def delivery_step(case: RecallCase, mail: dict[str, str]) -> int:
+    """The ladder step a caught mail belongs to."""
+    return next(int(each["step"]) for each in case.deliveries() if each["id"] in mail["message_id"])
+
+
+def test_stock_was_held_before_the_first_notice_and_the_quantities_add_up(done: RecallCase) -> None:
+    holds = done.office.all(f"{done.base}/holds")
+    assert sum(float(hold["quantity"]) for hold in holds) == 40
+    first = min(each["submitted_at"] for each in done.deliveries() if each["submitted_at"])
+    assert max(hold["requested_at"] for hold in holds) < first
+    shipped = {each["partner_code"]: float(each["lots"][0]["shipped"]) for each in done.consignees()}
+    assert shipped == {each.code: each.quantity for each in done.group.consignees}
+    stated = {line["held"] for reply in done.office.all(f"{done.base}/replies") for line in reply["lines"]}
+    assert {float(held) for held in stated} == {float(each.quantity) for each in done.group.by_mail}
+
+
+def test_the_audit_chain_holds(done: RecallCase) -> None:
+    check_audit(done)
+
+
+def test_histories_stay_within_their_budget(world: World, done: RecallCase) -> None:
+    campaign, recall = see_campaign(world, done), see_recall(world, done)
+    assert len(campaign.events) <= 5 * campaign.batches() + 250
+    assert len(recall.events) <= 600
+    assert max(len(event.SerializeToString()) for event in campaign.events + recall.events) < 32 * 1024
+
+
+def test_the_web_ui_shows_attributes_details_and_named_timers(world: World, done: RecallCase) -> None:
+    recall, campaign = see_recall(world, done), see_campaign(world, done)
+    shown = {pair.key.name: pair.value for pair in recall.description.typed_search_attributes}
+    assert shown["RecallNumber"] == done.number
+    assert (shown["RecallPhase"], shown["RecallClass"], shown["RecallOwner"]) == ("resolution", "I", "Quinn")
+    assert (shown["Outstanding"], shown["ResponsePercent"], shown["Drill"]) == (0, 100, False)
+    assert f"### {done.number}" in recall.current_details
+    assert "60 of 60" in recall.current_details
+    assert "| Answered | 60" in campaign.current_details
+    timers = campaign.summaries(EventType.EVENT_TYPE_TIMER_STARTED)
+    assert any("reminder to" in name for name in timers), timers
+    activities = recall.summaries(EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
+    assert all(0 < len(name.encode()) <= 202 for name in activities + timers)
+
+    async def listed(client: object) -> list[str]:
+        query = f'RecallNumber = "{done.number}" AND RecallPhase = "resolution" AND Overdue = false'
+        return [each.id async for each in client.list_workflows(query)]  # type: ignore[attr-defined]
+
+    assert wait_for("the visibility list", lambda: with_client(world, listed)) == [f"recall:{done.number}"]
+    page = httpx.get(world.stack.addresses()["temporal_ui"], trust_env=False, follow_redirects=True, timeout=30)
+    assert page.status_code == 200
+
+
+def test_no_personal_data_is_in_the_workflows_or_the_logs(world: World, done: RecallCase) -> None:
+    histories = b"".join(
+        event.SerializeToString()
+        for seen in (see_recall(world, done), see_campaign(world, done))
+        for event in seen.events
+    )
+    logs = world.log("worker-1") + world.log("api")
+    for each in done.group.consignees:
+        address = each.first_address
+        assert address.encode() not in histories
+        assert address not in logs, f"{address} is in a log"
