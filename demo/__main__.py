@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -61,7 +62,7 @@ def main() -> int:
         code = 130
     except Exception:  # noqa: BLE001 - whatever went wrong, the stack must be stopped
         print(f"\nThe demonstration failed:\n{traceback.format_exc()}", file=sys.stderr)
-    if code == 1:
+    if code == 1 and stack.process is not None:
         print(f"\nLast lines of the parts:\n{stack.tails()}", file=sys.stderr)
     return _end(stack, code)
 
@@ -76,7 +77,8 @@ def _play(stack: Embedded, seed: int, *, sample: bool) -> int:
     code = Play(stack, story, deadline).run()
     if os.environ.get("DEMO_KEEP") == "1":
         print("\nDEMO_KEEP=1: everything keeps running; Ctrl-C stops it", flush=True)
-        threading.Event().wait()
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
     return code
 
 
@@ -85,7 +87,9 @@ def _end(stack: Embedded, code: int) -> int:
     if complaint:
         print(complaint, file=sys.stderr)
         code = code or 1
-    if code == 0:
+    if stack.process is None:
+        stack.remove()
+    elif code == 0:
         stack.remove()
         print("stopped, nothing is left running; the demonstration succeeded", flush=True)
     else:

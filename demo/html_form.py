@@ -249,11 +249,18 @@ class Browser:
 
     def _page(self, method: str, url: str, **sent: dict[str, str]) -> Page:
         for _ in range(_PATIENCE):
-            response = self._http.request(method, url, **sent)  # type: ignore[arg-type]
+            try:
+                response = self._http.request(method, url, **sent)  # type: ignore[arg-type]
+            except httpx.TransportError:
+                # The server is away: press the button again. The form's one-time id makes that harmless.
+                time.sleep(1.0)
+                continue
             if response.status_code not in {429, 503}:
                 break
             # The page itself says when to come back, as it would to anybody who is too fast.
             time.sleep(min(float(response.headers.get("Retry-After", "1")), 5.0))
+        else:
+            raise PageError(f"{url} did not answer")
         return read_page(str(response.url), response.status_code, response.text)
 
     def close(self) -> None:

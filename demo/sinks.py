@@ -1,11 +1,13 @@
 """What left the product: the mail catcher's inbox and the text messages of the Twilio stand-in, read over HTTP."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 
 _PAGE = 500
+_PATIENCE = 60
 
 
 class Sinks:
@@ -36,12 +38,24 @@ class Sinks:
                     yield message
 
     def answer_sms(self, phone: str, number: str, body: str) -> dict[str, Any]:
-        """A phone answers a text message; returns what the product's webhook said."""
-        response = self._http.post(f"{self.sms}/simulate/reply", json={"from": phone, "to": number, "body": body})
-        result: dict[str, Any] = response.json()
+        """A phone answers a text message; when nobody takes it, it is written again. Returns the webhook's answer."""
+        result: dict[str, Any] = {}
+        for _ in range(_PATIENCE):
+            response = self._http.post(f"{self.sms}/simulate/reply", json={"from": phone, "to": number, "body": body})
+            result = response.json()
+            if result["webhook_status"] and result["webhook_status"] < 500:
+                break
+            time.sleep(1.0)
         return result
 
     def _json(self, url: str, **query: Any) -> Any:
-        response = self._http.get(url, params=query)
-        response.raise_for_status()
-        return response.json()
+        for attempt in range(_PATIENCE):
+            try:
+                response = self._http.get(url, params=query)
+                response.raise_for_status()
+                return response.json()
+            except httpx.TransportError:
+                if attempt == _PATIENCE - 1:
+                    raise
+                time.sleep(1.0)
+        raise AssertionError("unreachable")
