@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pydantic
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import FailureError, is_cancelled_exception
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
@@ -220,14 +220,15 @@ class RecallWorkflow(RecallDecisions):
             try:
                 ref = RecallScopeRef(number=self._start.number, now=workflow.now(), scope_version=1)
                 state.holds = await self._do("execute_holds", ref, HoldFigures, "Place and confirm holds", INVENTORY)
-            except ActivityError as error:
+                self._show()
+                if state.holds.records_arrived:
+                    await self._trace_again()
+                    continue
+            except FailureError as error:
                 if is_cancelled_exception(error):
                     raise
-                workflow.logger.error("holds could not be placed; they stay requested and are tried again")
-            self._show()
-            if state.holds.records_arrived:
-                await self._trace_again()
-                continue
+                # Without this the watch would end for good, and nobody would be told.
+                workflow.logger.error("holds or trace failed; what is open stays open and is tried again")
             open_holds = state.holds.requested + state.holds.failed
             figures = state.figures
             pause = (figures.hold_retry if open_holds else figures.hold_watch) if figures else timedelta(hours=1)
@@ -243,6 +244,7 @@ class RecallWorkflow(RecallDecisions):
         if state.phase == Phase.ASSESSMENT and state.decided is None:
             await self._open_evaluations()
         if state.campaign_started and state.scope.consignees > before:
+            # Its failure (the campaign was ended by an operator) is the watch's to bear.
             campaign = workflow.get_external_workflow_handle(workflow_ids.campaign_id(number, 1))
             await campaign.signal("nudge")
 

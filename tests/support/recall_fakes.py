@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from domain.ladder import Ladder, LadderStep, StepKind
 from models.messages import (
@@ -52,6 +53,8 @@ class FakeRecallActivities:
         self.evaluated = 0
         self.consignees = 2
         self.records_arrived = False
+        self.trace_faults = 0
+        """How many of the next traces fail for good."""
 
     def _note(self, name: str, argument: Any) -> None:
         self.calls.append((name, argument))
@@ -74,6 +77,9 @@ class FakeRecallActivities:
     @activity.defn
     async def resolve_scope(self, ref: RecallScopeRef) -> ScopeFigures:
         self._note("resolve_scope", ref)
+        if self.trace_faults:
+            self.trace_faults -= 1
+            raise ApplicationError("the lot is gone", type="UnknownScope", non_retryable=True)
         self.records_arrived = False
         return ScopeFigures(
             scope_version=1,

@@ -115,6 +115,27 @@ async def test_consignees_that_records_show_later_are_brought_to_the_campaign(
         pass
 
 
+async def test_the_hold_watch_outlives_a_failed_trace_and_a_campaign_that_was_ended(
+    start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
+) -> None:
+    run = await start()
+    await run.to_campaign()
+    await run.until(lambda state: state.waiting_for == "the consignees' acknowledgements")
+    fakes.records_arrived, fakes.trace_faults = True, 1
+    await run.handle.signal("stock_appeared")
+    while fakes.trace_faults:
+        await run.handle.query("snapshot")
+    campaign = temporal.client.get_workflow_handle(f"{run.handle.id}:campaign:1")
+    await campaign.signal("stop")
+    await campaign.result()
+    fakes.consignees += 1
+    await run.handle.signal("stock_appeared")
+    await run.until(lambda state: state.scope is not None and state.scope.consignees == 3)
+    fakes.holds = [HoldFigures(confirmed=5)]
+    await run.handle.signal("stock_appeared")
+    await run.until(lambda state: state.holds.confirmed == 5)
+
+
 @pytest.mark.parametrize(
     ("who", "kind"),
     [
