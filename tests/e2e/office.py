@@ -273,12 +273,22 @@ class Recipient:
             return page
         return self._submit(page, {}, "acknowledged")
 
-    def state_quantities(self, quantity: int) -> Page:
-        """Acknowledge, then say that everything is still on hand and held; returns the last page."""
+    def state_quantities(self, quantity: int, passed_on: int = 0, receiver: Mapping[str, str] | None = None) -> Page:
+        """Acknowledge, then say that everything is held but what was passed on; returns the last page.
+
+        Args:
+            quantity: what this consignee received of its one lot.
+            passed_on: how much of it went on, to one receiver.
+            receiver: its name and email.
+        """
         page = self._submit(self.acknowledge(), {"affected": "yes"})
-        told = {"on_hand": quantity, "used": 0, "held": quantity, "passed_on": 0}
+        left = quantity - passed_on
+        told = {"on_hand": left, "used": 0, "held": left, "passed_on": passed_on}
         asked = [name for name in page.form().fields if name.partition("-")[0] in told and "-" in name]
         page = self._submit(page, {name: str(told[name.partition("-")[0]]) for name in asked})
+        if receiver is not None:
+            named = {f"to-0-{name}": value for name, value in receiver.items()}
+            page = self._submit(page, named | {"to-0-quantity": str(passed_on)})
         page = self._submit(page, {"responder_name": "Robin Hayes", "responder_role": "stores"})
         assert not page.forms, f"the answer was not taken: {page.text[:300]}"
         return page

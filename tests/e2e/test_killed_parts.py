@@ -10,7 +10,7 @@ from tests.e2e.killing import KILLED_PARTS, Killed, check, run_killed, wait_for_
 from tests.e2e.running import World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
-_REMINDER_S = 15.0
+_REMINDER_S = 10.0
 Kill = Callable[[str], Killed]
 
 

@@ -52,7 +52,7 @@ def test_a_decision_sent_while_no_worker_runs_counts_once_when_its_repeat_is_ans
 
 def test_after_an_orderly_stop_in_mid_campaign_the_next_start_goes_on_without_a_repeated_mail(world: World) -> None:
     case = world.case("RelaunchDown")
-    killed = Killed(world, case, release_and_wait(world, case, reminder_after_s=20))
+    killed = Killed(world, case, release_and_wait(world, case, reminder_after_s=12))
     stopped = recall("down", "--state-dir", str(world.stack.state_dir))
     assert stopped.returncode == 0, stopped.stderr
     assert world.stack.processes() == []
@@ -68,7 +68,7 @@ def test_after_an_orderly_stop_in_mid_campaign_the_next_start_goes_on_without_a_
 
 def test_a_launcher_killed_in_mid_campaign_is_followed_by_one_that_goes_on(world: World) -> None:
     case = world.case("RelaunchKill")
-    killed = Killed(world, case, release_and_wait(world, case, reminder_after_s=20))
+    killed = Killed(world, case, release_and_wait(world, case, reminder_after_s=12))
     old = {process.pid for process in world.stack.processes()}
     world.stack.kill()
     world.stack.start()
