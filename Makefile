@@ -55,7 +55,7 @@ status: $(STAMP)
 	@$(VENV)/bin/recall status $(ARGS)
 
 bench: $(STAMP)
-	@for file in bench/bench_*.py; do echo "== $$file"; $(PY) -m bench.$$(basename $$file .py) $(ARGS) || exit 1; done
+	@for file in bench/[a-z]*.py; do echo "== $$file"; $(PY) -m bench.$$(basename $$file .py) $(ARGS) || exit 1; done
 
 openapi: $(STAMP)
 	@$(PY) -m cli openapi > openapi.json.new && mv openapi.json.new openapi.json

@@ -59,6 +59,8 @@ def upgrade() -> None:
                 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO recall_app;
                 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO recall_app;
                 REVOKE UPDATE, DELETE, TRUNCATE ON {", ".join(APPEND_ONLY)} FROM recall_app;
+                REVOKE DELETE ON audit_head FROM recall_app;
+                REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM recall_app;
             END IF;
         END $$
         """
