@@ -83,6 +83,8 @@ def _play(stack: Embedded, seed: int, *, sample: bool) -> int:
 
 
 def _end(stack: Embedded, code: int) -> int:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not cut the orderly stop short
     complaint = stack.stop()
     if complaint:
         print(complaint, file=sys.stderr)
