@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.activity_options import INVENTORY, TRACE
     from workflows.deadline import cut, wait_until
+    from workflows.recall_core import NOTICE_LIMIT
     from workflows.recall_decisions import SIGNATURES, RecallDecisions
 
 PRIORITY = {"I": 1, "II": 3, "III": 5}
@@ -201,6 +202,7 @@ class RecallWorkflow(RecallDecisions):
             await self._do("start_obligations", ref, None, "Deadlines that run from the first communication")
         if not state.notice_limit_met and report.not_notified == 0:
             state.notice_limit_met = True
+            state.overdue = [key for key in state.overdue if key != NOTICE_LIMIT]
             ref = RecallRef(number=number, now=workflow.now())
             await self._do("meet_notice_limit", ref, None, "Every first notice is with a provider")
 

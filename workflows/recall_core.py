@@ -26,6 +26,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.recall_state import RecallState, details
 
 
+NOTICE_LIMIT = "notice_limit"
+"""Key of the earliest notice limit in `RecallState.overdue`; it is a deadline on record, not a task."""
+
+
 class RecallCore:
     """State and helpers; the decisions and the phases are built on it."""
 
@@ -93,21 +97,31 @@ class RecallCore:
         await self._do("open_task", task, None, f"Task: {what}")
 
     async def _wait(self, done: Callable[[], bool], keys: list[str], waiting_for: str) -> None:
-        """Wait for people; when their earliest due time passes, remind once and go on waiting."""
+        """Wait for people. Each is reminded once, at the task's own due time; the notice limit is watched as well."""
         state = self._state
-        if done():
-            return
-        due = min((state.dues[key] for key in keys if key in state.dues), default=None)
-        state.next_deadline_at, state.next_deadline_name = due, waiting_for if due else None
-        await self._project(waiting_for)
-        if due is not None and not await self._or_continue(done, due, f"Due: {waiting_for}"):
-            for key in [key for key in keys if key not in state.overdue]:
-                overdue = TaskOverdue(number=self._start.number, key=key, now=workflow.now())
-                await self._do("task_overdue", overdue, None, f"Overdue: {waiting_for}")
-                state.overdue.append(key)
+        while not done():
+            dues = self._dues(keys, waiting_for)
+            state.next_deadline_at, state.next_deadline_name = (dues[0][0], dues[0][2]) if dues else (None, None)
             await self._project(waiting_for)
-        await self._or_continue(done)
+            ahead = next((each for each in dues if each[1] not in state.overdue), None)
+            if ahead is None:
+                await self._or_continue(done)
+                break
+            due, key, name = ahead
+            if not await self._or_continue(done, due, f"Due: {name}"):
+                if key != NOTICE_LIMIT:
+                    overdue = TaskOverdue(number=self._start.number, key=key, now=workflow.now())
+                    await self._do("task_overdue", overdue, None, f"Overdue: {name}")
+                state.overdue.append(key)
         state.overdue = [key for key in state.overdue if key not in keys]
+
+    def _dues(self, keys: list[str], waiting_for: str) -> list[tuple[datetime, str, str]]:
+        """(due time, key, name) of what the wait is for and of the notice limit while it runs, the earliest first."""
+        state = self._state
+        found = [(state.dues[key], key, waiting_for) for key in keys if key in state.dues]
+        if state.decided is not None and not state.notice_limit_met:
+            found.append((state.decided.notify_due_at, NOTICE_LIMIT, "the first notice to every consignee"))
+        return sorted(found)
 
     async def _or_continue(self, done: Callable[[], bool], due: datetime | None = None, name: str = "") -> bool:
         """`wait_until`, unless the history has grown so long that the recall must go on in a new run."""

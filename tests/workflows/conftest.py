@@ -121,14 +121,15 @@ class RecallRun:
         await self.sign("quality", QUINN)
         await self.sign("regulatory", REGI)
 
-    async def to_notice(self) -> None:
-        await self.to_gates()
+    async def to_notice(self, *, from_gates: bool = False) -> None:
+        if not from_gates:
+            await self.to_gates()
         await self.decide("waive_gate", WaiveGate(actor=ADA, gate="us-fda:fda_informed", reason="urgent"))
         await self.decide("pass_gate", PassGate(actor=REGI, gate="us-fda:firm", reference="call 12"))
         await self.until(lambda state: state.notice is not None)
 
-    async def to_campaign(self) -> None:
-        await self.to_notice()
+    async def to_campaign(self, *, from_gates: bool = False) -> None:
+        await self.to_notice(from_gates=from_gates)
         await self.decide("approve_notice", ApproveNotice(actor=ADA, notice_id=7, sha256="a" * 64))
 
     async def until(self, seen: Callable[[Any], bool]) -> Any:

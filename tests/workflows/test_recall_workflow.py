@@ -265,6 +265,34 @@ async def test_a_late_person_is_reminded_once_and_the_recall_waits_on(
     assert not state.overdue
 
 
+async def test_each_signer_is_reminded_once_and_a_passed_notice_limit_shows_until_the_notices_are_out(
+    start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
+) -> None:
+    run = await start()
+    await run.to_strategy()
+    waiting = await run.until(lambda state: state.waiting_for == "two signatures on the strategy")
+    assert waiting.next_deadline_name == "the first notice to every consignee", "earlier than the signers' own time"
+    assert not waiting.overdue
+    await fast_forward(temporal, run.handle, timedelta(hours=25))
+    late = await run.until(lambda state: state.overdue)
+    assert late.next_deadline_at == waiting.next_deadline_at, "a passed limit stays in sight"
+    while len(fakes.overdue) < 2:
+        await run.handle.query("snapshot")
+    assert fakes.overdue == ["strategy:quality", "strategy:regulatory"]
+    await run.sign("quality", QUINN)
+    await run.sign("regulatory", REGI)
+    gates = await run.until(lambda state: state.phase == Phase.GATES and state.waiting_for is not None)
+    assert gates.overdue, "the limit runs on while a gate is open"
+    await run.to_campaign(from_gates=True)
+    campaign = temporal.client.get_workflow_handle(f"{run.handle.id}:campaign:1")
+    await run.until(lambda state: state.waiting_for == "the consignees' acknowledgements")
+    report = CampaignReport(
+        campaign_id=11, consignees=2, outstanding=1, next_due_at=None, first_sent_at=fakes.projections[-1].now
+    )
+    await campaign.signal("report", report)
+    await run.until(lambda state: not state.overdue)
+
+
 async def test_due_times_shrink_with_the_pace(start: Start, fakes: FakeRecallActivities) -> None:
     run = await start(pace=24.0)
     await run.until(lambda state: state.next_deadline_at is not None)
