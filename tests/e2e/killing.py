@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import socket
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -204,12 +205,24 @@ def _finished(killed: Killed) -> Killed:
 
 @contextlib.contextmanager
 def port_taken(port: int) -> Iterator[None]:
-    """Sit on a port that its owner has just lost."""
+    """Sit on a port that its owner has just lost, and hang up on every caller."""
     with socket.socket() as squatter:
         squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         wait_for(f"port {port} to be free", lambda: _bound(squatter, port), 10)
         squatter.listen()
-        yield
+        hanging_up = threading.Thread(target=_hang_up, args=(squatter,), daemon=True)
+        hanging_up.start()
+        try:
+            yield
+        finally:
+            squatter.shutdown(socket.SHUT_RDWR)
+            hanging_up.join()
+
+
+def _hang_up(squatter: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            squatter.accept()[0].close()
 
 
 def _bound(squatter: socket.socket, port: int) -> bool:

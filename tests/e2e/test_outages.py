@@ -1,8 +1,10 @@
 """Decisions while no worker runs, and a launcher that is stopped or killed in the middle of a campaign."""
 
+import json
 import secrets
 import time
 
+import httpx
 import psutil
 import pytest
 
@@ -12,12 +14,15 @@ from tests.e2e.killing import (
     answer_meanwhile,
     check,
     frozen,
+    kill,
+    port_taken,
     release_and_wait,
     wait_for_first_notices,
     wait_for_reminders,
+    wait_until_back,
 )
 from tests.e2e.running import World
-from tests.support.stack import recall
+from tests.support.stack import recall, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 _HTTP_TIMEOUT_S = 30.0
@@ -48,6 +53,39 @@ def test_a_decision_sent_while_no_worker_runs_counts_once_when_its_repeat_is_ans
     assert len(signed) == 1, signed
     assert len(decided) == 1, decided
     check_audit(case)
+
+
+def test_an_api_started_while_database_and_temporal_are_down_says_so_once_and_recovers_by_itself(world: World) -> None:
+    logged, parts = len(world.log("api")), ("postgres", "temporal", "api")
+    old = kill(world, parts)
+    with port_taken(world.stack.port_base), port_taken(world.stack.port_base + 1):
+        seen = wait_for("the API to say what is missing", lambda: _readiness(world, 503), 60, 0.2)
+        assert seen["database"] == "not reachable (OperationalError)"
+        assert seen["temporal"] == "does not answer"
+        unserved = world.office.request("qa", "GET", "/v1/recalls")
+        assert unserved.status_code == 503, unserved.text
+        assert unserved.headers["Content-Type"] == "application/problem+json"
+        wait_for("a line on each in the log", lambda: len(_changes(world, logged, "down")) >= 3, 30, 0.2)
+    wait_until_back(world, old, parts)
+    assert wait_for("the API to be ready", lambda: _readiness(world, 200), 90, 0.2)["database"] == "ok"
+    wait_for("a line on each in the log", lambda: len(_changes(world, logged, "up")) >= 3, 30, 0.2)
+    down = _changes(world, logged, "down")
+    assert sorted(down) == ["database", "migrations", "temporal"], "each is told once"
+    assert recall("status", "--state-dir", str(world.stack.state_dir)).returncode == 0
+
+
+def _readiness(world: World, status: int) -> dict[str, str] | None:
+    try:
+        answer = world.office.http.get("/readyz")
+    except httpx.TransportError:
+        return None
+    return answer.json() if answer.status_code == status else None
+
+
+def _changes(world: World, after: int, state: str) -> list[str]:
+    """Dependencies that the API's log says went down or came up."""
+    lines = [line[line.index("{") :] for line in world.log("api")[after:].splitlines() if '"dependency"' in line]
+    return [each["name"] for each in map(json.loads, lines) if each["state"] == state]
 
 
 def test_after_an_orderly_stop_in_mid_campaign_the_next_start_goes_on_without_a_repeated_mail(world: World) -> None:
