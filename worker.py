@@ -110,7 +110,7 @@ def build_workers(client: Client, sessions: SessionFactory, settings: Settings, 
         campaign.note_campaign_stop,
     ]
     quarantine = QuarantineActivities(sessions, LedgerInventory(StockLedger(sessions)))
-    holding = [quarantine.request_holds, quarantine.execute_holds, quarantine.hold_nonconformity]
+    holding = [quarantine.request_holds, quarantine.execute_holds]
     notify = NotifyActivities(sessions, build_adapters(settings), build_blocked_adapters(), notice_links(settings))
     by_queue: dict[str, list[Callable[..., Any]]] = {
         RECALL_QUEUE: records,

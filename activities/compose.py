@@ -10,20 +10,18 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
-from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.notice_body import ApprovedBody, BodyError, fill
 from adapters.messaging.base import OutgoingMessage
 from adapters.messaging.message_ids import message_id_for
+from db.repositories import notices, recalls
 from db.repositories.consignee_lots import ConsigneeLotRow, lots_of
 from db.repositories.deliveries import Claimed
 from domain.channels import Channel
 from domain.links import make_link_token, recipient_url, status_callback_url
 from domain.notice_content import RecipientLot, RecipientValues
 from domain.pace import PolicyClock
-from models.notice import Campaign, NoticeBody
-from models.recall import Recall
 
 LINK_LIFE: Final = timedelta(days=366)
 """How long a recipient can answer and correct by the link; recalls stay open for months."""
@@ -71,13 +69,9 @@ class NoticeComposer:
         return {row.id: self._draft(row, lots[row.consignee_id]) for row in rows}
 
     async def _load(self, session: AsyncSession) -> None:
-        stored = await session.exec(
-            select(NoticeBody)
-            .join(Campaign, col(Campaign.notice_id) == NoticeBody.notice_id)
-            .where(col(Campaign.id) == self._campaign_id)
-        )
+        stored = await notices.bodies_of_campaign(session, self._campaign_id)
         self._bodies = {(body.kind, body.channel, body.language): ApprovedBody.from_json(body.body) for body in stored}
-        recall = (await session.exec(select(Recall).where(col(Recall.number) == self._number))).one()
+        recall = await recalls.get(session, self._number)
         self._clock = PolicyClock.starting(recall.created_at, recall.pace)
 
     def _draft(self, row: Claimed, lots: Sequence[ConsigneeLotRow]) -> Draft:

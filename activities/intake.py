@@ -11,10 +11,11 @@ from db.engine import SessionFactory
 from db.repositories import audit, recalls, trace_scope
 from domain.policy import Policy
 from domain.policy_parts import HumanStep
-from domain.scope import ScopeCriteria, UnknownScope
-from models.messages import BeginIntake, PolicyFigures, RecallScopeRef, ScopeFigures, StepLimit
+from domain.scope import ScopeCriteria, ScopeSummary, UnknownScope
+from models.messages import BeginIntake, PolicyFigures, ProductLine, RecallScopeRef, ScopeFigures, StepLimit
 
 SYSTEM_ROLE = "system"
+_GROWN, _CHANGED = "scope.consignees_added", "scope.changed"
 
 
 def policy_figures(policies: Sequence[Policy]) -> PolicyFigures:
@@ -32,6 +33,18 @@ def policy_figures(policies: Sequence[Policy]) -> PolicyFigures:
 
 def _least(limits: Iterable[timedelta]) -> timedelta:
     return min(limits)
+
+
+def _scope_figures(version: int, found: ScopeSummary, lines: Sequence[ProductLine]) -> ScopeFigures:
+    return ScopeFigures(
+        scope_version=version,
+        lots=found.lots,
+        consignees=found.consignees,
+        quantity=format(found.quantity.normalize(), "f"),
+        gaps=sum(found.gaps.values()),
+        countries=found.countries,
+        product_lines=tuple(lines),
+    )
 
 
 class IntakeActivities:
@@ -102,17 +115,9 @@ class IntakeActivities:
             except UnknownScope as error:
                 raise ApplicationError(str(error), type="UnknownScope", non_retryable=True) from error
             lines = await recalls.product_lines(session, ref.number, ref.scope_version)
-            figures = ScopeFigures(
-                scope_version=ref.scope_version,
-                lots=found.lots,
-                consignees=found.consignees,
-                quantity=format(found.quantity.normalize(), "f"),
-                gaps=sum(found.gaps.values()),
-                countries=found.countries,
-                product_lines=tuple(lines),
-            )
+            figures = _scope_figures(ref.scope_version, found, lines)
             first = recall.scope_version < ref.scope_version
-            if first or found.added_consignees:
+            if first or found.added_consignees or found.changes:
                 recall.scope_version = ref.scope_version
                 recall.version += 1
                 session.add(recall)
@@ -121,9 +126,13 @@ class IntakeActivities:
                     ref.number,
                     actor=SYSTEM_ROLE,
                     role=SYSTEM_ROLE,
-                    action="scope.traced" if first else "scope.consignees_added",
+                    action="scope.traced" if first else _GROWN if found.added_consignees else _CHANGED,
                     at=ref.now,
                     data=figures.model_dump(mode="json")
-                    | {"gaps_by_kind": found.gaps, "added_consignees": found.added_consignees},
+                    | {
+                        "gaps_by_kind": found.gaps,
+                        "added_consignees": found.added_consignees,
+                        "changes": found.changes,
+                    },
                 )
             return figures

@@ -7,7 +7,6 @@ drill, whoever says so (the input or the recall's record), gets adapters that ca
 import asyncio
 from collections.abc import Mapping
 
-from sqlmodel import col, select
 from temporalio import activity
 
 from activities.clock import ActivityClock
@@ -16,9 +15,9 @@ from activities.delivery_outcomes import SendingLimits
 from activities.sending import BatchSender
 from adapters.messaging.base import MessagingAdapter
 from db.engine import SessionFactory
+from db.repositories import recalls
 from domain.channels import Channel
 from models.messages import BatchResult, SendBatch
-from models.recall import Recall
 
 _DEFAULT_LIMITS = SendingLimits()
 
@@ -64,7 +63,7 @@ class NotifyActivities:
 
     async def _is_drill(self, number: str) -> bool:
         async with self._sessions() as session:
-            return (await session.exec(select(Recall.drill).where(col(Recall.number) == number))).one()
+            return (await recalls.get(session, number)).drill
 
 
 async def _until_told_to_stop(sender: BatchSender) -> BatchResult:

@@ -13,7 +13,7 @@ from adapters.inventory.base import InventoryAdapter, InventoryError
 from db.engine import SessionFactory
 from db.repositories import holds
 from db.repositories.holds import DueHold, Held
-from models.messages import HoldFigures, RecallRef, RecallScopeRef
+from models.messages import HoldFigures, RecallScopeRef
 
 GROUP = 100
 """Positions per commit and audit event: what a crash may repeat."""
@@ -60,15 +60,6 @@ class QuarantineActivities:
         async with self._sessions() as session:
             return await holds.hold_summary(session, ref.number)
 
-    @activity.defn
-    async def hold_nonconformity(self, ref: RecallRef) -> HoldFigures:
-        """The recall ended without a release: its holds become nonconformity holds, nothing is freed (promise 6)."""
-        async with self._sessions.begin() as session:
-            changed = await holds.to_nonconformity(session, ref.number, ref.now)
-            if changed:
-                await holds.record(session, ref.number, "holds.nonconformity", ref.now, {"holds": changed})
-            return await holds.hold_summary(session, ref.number)
-
     async def _ask(self, number: str, hold: DueHold, done: list[Held], failed: list[tuple[int, str]]) -> None:
         try:
             await self._inventory.hold(hold.key, number, hold.position)
@@ -82,7 +73,7 @@ class QuarantineActivities:
             if confirmation is not None:
                 done.append(Held(hold.id, hold.position.quantity, confirmation.quantity, confirmation.by))
 
-    async def _record(self, ref: RecallRef, done: Sequence[Held], failed: Sequence[tuple[int, str]]) -> None:
+    async def _record(self, ref: RecallScopeRef, done: Sequence[Held], failed: Sequence[tuple[int, str]]) -> None:
         async with self._sessions.begin() as session:
             confirmed = await holds.mark_confirmed(session, done, ref.now)
             refused = await holds.mark_failed(session, failed)

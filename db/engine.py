@@ -14,11 +14,6 @@ def async_url(url: str) -> str:
     raise ValueError("DATABASE_URL must start with postgresql://")
 
 
-def libpq_url(url: str) -> str:
-    """The same address for psycopg itself (COPY, LISTEN)."""
-    return "postgresql://" + async_url(url).removeprefix("postgresql+psycopg://")
-
-
 def make_engine(
     url: str, *, application_name: str, pool_size: int = 10, statement_timeout_ms: int = 60_000
 ) -> AsyncEngine:

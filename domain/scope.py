@@ -128,6 +128,8 @@ class ScopeSummary(BaseModel):
     """ISO 3166-1 alpha-2 codes of the consignees, sorted."""
     added_consignees: int = 0
     """Consignees this run added: zero when nothing new is on record."""
+    changes: int = 0
+    """Lots, quantities and gaps this run added, changed or closed."""
 
 
 __all__ = ["LotRef", "ScopeCriteria", "ScopeSummary", "UnknownScope", "Window"]

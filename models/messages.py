@@ -279,17 +279,6 @@ class OpenTask(Message):
     now: AwareDatetime
 
 
-class CloseTask(Message):
-    """Close the task with this key, if it is open."""
-
-    number: str
-    key: str
-    outcome: str
-    done_by: str
-    cancelled: bool = False
-    now: AwareDatetime
-
-
 class TaskOverdue(Message):
     """A task's due time has passed: remind, and note it in the audit."""
 

@@ -84,6 +84,16 @@ async def bodies(session: AsyncSession, notice_id: int) -> list[NoticeBody]:
     return list((await session.exec(query.order_by(*order))).all())
 
 
+async def bodies_of_campaign(session: AsyncSession, campaign_id: int) -> list[NoticeBody]:
+    """The approved bodies a campaign sends."""
+    query = (
+        select(NoticeBody)
+        .join(Campaign, col(Campaign.notice_id) == col(NoticeBody.notice_id))
+        .where(col(Campaign.id) == campaign_id)
+    )
+    return list((await session.exec(query)).all())
+
+
 async def add(session: AsyncSession, notice: Notice, rows: list[dict[str, Any]]) -> int:
     """Store a drafted notice with its bodies; returns its id."""
     session.add(notice)

@@ -13,7 +13,7 @@ from domain.policy import Policy, policy_hash
 from models.chain import ImportBatch, Lot
 from models.master import Product
 from models.messages import ProductLine, Projection
-from models.recall import ClockStart, Consignee, ConsigneeLot, Deadline, PinnedPolicy, Recall, ScopeGap, ScopeLot
+from models.recall import ClockStart, Consignee, ConsigneeLot, Deadline, PinnedPolicy, Recall, ScopeLot
 
 
 class UnknownRecall(LookupError):  # noqa: N818 - a term of the API
@@ -172,12 +172,4 @@ async def products_of_line(session: AsyncSession, number: str, line: str) -> lis
 async def batches_on_record(session: AsyncSession) -> int:
     """Import batches loaded plus batches reversed: a number that every change of the chain's records moves."""
     query = select(func.count(col(ImportBatch.id)) + func.count(col(ImportBatch.reversed_at)))
-    return (await session.exec(query)).one()
-
-
-async def gap_count(session: AsyncSession, number: str, scope_version: int) -> int:
-    """Gaps the trace reported for a scope version."""
-    query = select(func.count()).where(
-        col(ScopeGap.recall_number) == number, col(ScopeGap.scope_version) == scope_version
-    )
     return (await session.exec(query)).one()

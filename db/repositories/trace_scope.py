@@ -49,8 +49,9 @@ quantities AS (
     ON CONFLICT (consignee_id, lot_id) DO UPDATE
         SET shipped = excluded.shipped, returned = excluded.returned, stated = false
         WHERE (old.shipped, old.returned, old.stated) IS DISTINCT FROM (excluded.shipped, excluded.returned, false)
+    RETURNING lot_id
 )
-SELECT (SELECT count(*) FROM added) AS added,
+SELECT (SELECT count(*) FROM added) AS added, (SELECT count(*) FROM quantities) AS changes,
        (SELECT count(DISTINCT partner_id) FROM received_by) AS consignees,
        (SELECT count(DISTINCT location_id) FROM touched) AS sites,
        (SELECT coalesce(sum(shipped_to), 0) FROM touched)
@@ -75,6 +76,7 @@ gone AS (
     WHERE old.recall_number = :recall_number AND old.scope_version = :scope_version
       AND old.kind = ANY(CAST(:computed AS text[]))
       AND NOT EXISTS (SELECT FROM found WHERE found.kind = old.kind AND found.detail = old.detail)
+    RETURNING id
 ),
 stored AS (
     INSERT INTO scope_gap (recall_number, scope_version, kind, detail)
@@ -82,13 +84,17 @@ stored AS (
     WHERE NOT EXISTS (
         SELECT FROM scope_gap old WHERE old.recall_number = :recall_number AND old.scope_version = :scope_version
            AND old.kind = found.kind AND old.detail = found.detail)
+    RETURNING id
 )
 SELECT kind, count(*) AS number FROM (
     SELECT kind FROM found
     UNION ALL
     SELECT kind FROM scope_gap WHERE recall_number = :recall_number AND scope_version = :scope_version
        AND kind <> ALL(CAST(:computed AS text[]))
-) AS every_gap GROUP BY kind ORDER BY kind
+) AS every_gap GROUP BY kind
+-- The row without a kind: how many gaps this run opened or closed.
+UNION ALL SELECT NULL, (SELECT count(*) FROM gone) + (SELECT count(*) FROM stored)
+ORDER BY kind
 """  # noqa: S608 - constants
 
 
@@ -115,7 +121,7 @@ async def materialise_scope(
     connection = await session.connection()
     await connection.execute(text(trace_sql.TUNE))
     scope = {"recall_number": recall_number, "scope_version": scope_version}
-    await connection.execute(text(_LOTS), scope | {"lot_ids": roots})
+    added_lots = (await connection.execute(text(_LOTS), scope | {"lot_ids": roots})).rowcount
     found = (await connection.execute(text(_CONSIGNEES), scope | {"now": now})).one()
     limits = {"stale_after": stale_after, "arrival_margin": arrival_margin}
     undated = {"undated": await undated_roots(session, criteria), "computed": list(COMPUTED_GAPS)}
@@ -125,9 +131,12 @@ async def materialise_scope(
         scope,
     )
     figures: dict[str, Any] = dict(found._mapping)
+    gaps: dict[str | None, int] = {row.kind: row.number for row in gap_rows}
+    changed_gaps = gaps.pop(None)
     return ScopeSummary(
         lots=lots.scalar_one(),
-        gaps={row.kind: row.number for row in gap_rows},
+        gaps={kind: number for kind, number in gaps.items() if kind is not None},
         added_consignees=figures.pop("added"),
+        changes=added_lots + figures.pop("changes") + changed_gaps,
         **figures,
     )

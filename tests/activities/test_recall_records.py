@@ -1,5 +1,6 @@
 """What the recall's activities write: once, with their reasons, and nothing twice when they run again."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -90,6 +91,12 @@ async def test_a_delivery_recorded_later_adds_its_consignee_and_nothing_else(
     assert await actions(case) == ["intake.policies_pinned", "scope.traced", "scope.consignees_added"]
     await case.traced()
     assert (await actions(case)).count("scope.consignees_added") == 1
+    with psycopg.connect(postgres.admin_url) as db:
+        Chain.write_moves(db, [dataclasses.replace(move, id=9002, quantity=Decimal(3))])
+    assert (await case.traced()).quantity == "110"
+    await case.traced()
+    assert (await actions(case))[-1] == "scope.changed", "more for a known consignee is on record as well"
+    assert (await actions(case)).count("scope.changed") == 1
 
 
 async def test_classes_are_proposed_per_jurisdiction_with_the_rules_that_fired(case: Case) -> None:

@@ -4,11 +4,9 @@ import asyncio
 from decimal import Decimal
 
 import pytest
-from temporalio.testing import ActivityEnvironment
 
-from activities.quarantine import QuarantineActivities
 from db.repositories import holds
-from models.messages import HoldFigures, RecallRef
+from models.messages import HoldFigures
 from tests.inventory.conftest import NOW, NUMBER, OTHER, Yard
 from tests.support.chain import Chain, day
 
@@ -232,16 +230,6 @@ async def test_goods_on_their_way_to_an_unknown_place_are_stopped_where_they_lef
     yard.move("shipment", 2, yard.carrier, None, day=6, document="D9")
     await yard.request()
     assert yard.holds()["in_transit", yard.carrier, "D9"] == (D(2), "requested", False)
-
-
-async def test_the_nonconformity_activity_writes_one_event(yard: Yard) -> None:
-    yard.recall()
-    await yard.request()
-    quarantine = QuarantineActivities(yard.sessions, yard.inventory())
-    for _ in range(2):
-        ref = RecallRef(number=NUMBER, now=NOW)
-        assert await ActivityEnvironment().run(quarantine.hold_nonconformity, ref) == HoldFigures()
-    assert yard.rows("SELECT count(*) FROM audit_event WHERE action = 'holds.nonconformity'") == [(1,)]
 
 
 async def test_a_batch_wakes_the_recalls_whose_trace_it_may_change(yard: Yard) -> None:
