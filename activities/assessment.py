@@ -119,19 +119,8 @@ class AssessmentActivities:
                         "geographic_scope": scope.model_dump(mode="json"),
                     },
                 )
-            return Proposal(
-                proposal_id=proposal_id,
-                classes=tuple(
-                    ProposedClass(
-                        product_line=row.product_line,
-                        jurisdiction=row.jurisdiction,
-                        recall_class=RecallClass(row.recall_class).value,
-                        local_term=row.local_term,
-                    )
-                    for row in rows
-                ),
-                geographic_scope=scope.scope.value,
-            )
+            classes = tuple(ProposedClass.model_validate(row, from_attributes=True) for row in rows)
+            return Proposal(proposal_id=proposal_id, classes=classes, geographic_scope=scope.scope.value)
 
     @activity.defn
     async def record_class_decision(self, record: RecordDecision) -> DecisionFigures:
@@ -163,7 +152,6 @@ class AssessmentActivities:
     ) -> None:
         model = OverrideClass if record.operation == "override_class" else ApproveAssessment
         decision = model.model_validate(record.decision)
-        actor = decision.actor.principal
         proposed = await assessment.class_decisions(session, record.number, decision.proposal_id, ("proposed",))
         overrides = {
             (each.product_line, each.jurisdiction): RecallClass(each.recall_class)
@@ -178,33 +166,27 @@ class AssessmentActivities:
         recall.recall_class = worst.value if worst else None
         recall.version += 1
         session.add(recall)
-        outcome = "overridden" if overrides else "approved"
+        await self._sign_class(session, record, decision, "overridden" if overrides else "approved", rows)
+
+    async def _sign_class(
+        self,
+        session: AsyncSession,
+        record: RecordDecision,
+        decision: ApproveAssessment | OverrideClass,
+        outcome: str,
+        rows: Sequence[ClassDecision],
+    ) -> None:
+        number, now, actor = record.number, record.now, decision.actor.principal
+        signed: dict[str, Any] = {"actor": actor, "role": Role.APPROVER, "at": now, "reason": decision.reason}
+        classes = [_short(row) for row in rows]
         sign_off = assessment.sign_off(
-            record.number,
-            "assessment",
-            outcome,
-            actor=actor,
-            role=Role.APPROVER,
-            meaning="approval of class and scope",
-            at=record.now,
-            reason=decision.reason,
-            body={"classes": [_short(row) for row in rows]},
+            number, "assessment", outcome, meaning="approval of class and scope", body={"classes": classes}, **signed
         )
         await assessment.sign(session, sign_off)
-        await recalls.start_clock(
-            session, record.number, "decision", record.now, source="assessment approved", author=actor, now=record.now
-        )
-        await tasks.close(session, record.number, "assessment", outcome=outcome, done_by=actor, now=record.now)
-        await audit.append(
-            session,
-            record.number,
-            actor=actor,
-            role=Role.APPROVER,
-            action=f"class.{outcome}",
-            at=record.now,
-            reason=decision.reason,
-            data={"proposal": decision.proposal_id, "classes": sign_off.body["classes"]},
-        )
+        await recalls.start_clock(session, number, "decision", now, source="assessment approved", author=actor, now=now)
+        await tasks.close(session, number, "assessment", outcome=outcome, done_by=actor, now=now)
+        data = {"proposal": decision.proposal_id, "classes": classes}
+        await audit.append(session, number, action=f"class.{outcome}", data=data, **signed)
 
     @activity.defn
     async def record_rejection(self, end: EndRecall) -> HoldFigures:

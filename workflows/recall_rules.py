@@ -74,9 +74,10 @@ def _check_class_decision(state: RecallState, started_by: str, actor: Actor, pro
     _in_phase(state, Phase.ASSESSMENT)
     if state.decided:
         refuse("AlreadyDecided", "the class is already decided")
-    if state.proposal is None:
+    # Records that arrive after the proposal may show a further product line; nobody decides around it.
+    if state.proposal is None or state.missing_lines():
         missing = ", ".join(state.missing_lines())
-        refuse("WrongPhase", f"there is no proposal yet; a hazard evaluation is missing for: {missing}")
+        refuse("WrongPhase", f"there is no complete proposal; a hazard evaluation is missing for: {missing}")
     if state.proposal.proposal_id != proposal_id:
         refuse("StaleProposal", f"proposal {proposal_id} was replaced by {state.proposal.proposal_id}")
     _other_person(actor, started_by, "started this recall")

@@ -196,6 +196,21 @@ async def test_the_class_is_proposed_only_when_every_product_line_is_evaluated(
     assert fakes.names().count("propose_classes") == 1
 
 
+async def test_a_product_line_that_records_show_later_is_evaluated_before_the_class_is_approved(
+    start: Start, fakes: FakeRecallActivities
+) -> None:
+    run = await start()
+    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
+    await run.evaluate()
+    fakes.lines, fakes.records_arrived = ("Uni-Gold", "controls"), True
+    await run.handle.signal("stock_appeared")
+    while "evaluation:controls" not in fakes.tasks:
+        await run.handle.query("snapshot")
+    assert await refused(run.approve(proposal=1)) == "WrongPhase"
+    await run.evaluate("controls")
+    assert (await run.approve(proposal=2)).detail == "class I approved"
+
+
 async def test_two_persons_sign_the_same_strategy(start: Start) -> None:
     run = await start()
     await run.until(lambda state: state.phase == Phase.ASSESSMENT)
