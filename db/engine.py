@@ -17,9 +17,13 @@ def async_url(url: str) -> str:
 def make_engine(
     url: str, *, application_name: str, pool_size: int = 10, statement_timeout_ms: int = 60_000
 ) -> AsyncEngine:
-    """Engine over psycopg 3; `pool_pre_ping` lets a process live through a database restart."""
+    """Engine over psycopg 3; `pool_pre_ping` lets a process live through a database restart.
+
+    Errors do not quote their parameters: their text reaches logs and, from activities, Temporal's history.
+    """
     return create_async_engine(
         async_url(url),
+        hide_parameters=True,
         pool_pre_ping=True,
         pool_size=pool_size,
         max_overflow=pool_size,

@@ -11,9 +11,13 @@ all start from them, so every answer of one scope rests on the same reading of t
 """
 
 TUNE = """
-SELECT set_config('work_mem', '64MB', true), set_config('random_page_cost', '1.1', true), set_config('jit', 'off', true)
+SELECT set_config('work_mem', '64MB', true), set_config('random_page_cost', '1.1', true),
+       set_config('jit', 'off', true), set_config('statement_timeout', '14min', true)
 """
-"""For the rest of the transaction: sums stay in memory, a scope's rows are fetched by index, nothing is compiled."""
+"""For the rest of the transaction: sums stay in memory, a scope's rows are fetched by index, nothing is compiled.
+
+A trace may take as long as its activity (15 minutes); the session's own limit would end a large one at each retry.
+"""
 
 WALK = """
 walk(depth, frontier, seen) AS (

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from db.engine import SessionFactory
 from db.repositories import trace
@@ -176,3 +177,14 @@ async def test_a_gap_that_new_data_closes_disappears_and_a_recorded_event_stays(
             [NUMBER],
         )
     assert (await store(db, named(chain, [ids["lot"]]))).gaps == {"broken_link": 1, "shipped_under_hold": 1}
+
+
+async def test_a_large_trace_is_not_ended_by_the_limit_of_short_statements(db: SessionFactory) -> None:
+    async with db.begin() as session:
+        connection = await session.connection()
+        usual = (await connection.execute(text("SHOW statement_timeout"))).scalar_one()
+        await trace.trace_forward(session, [1])
+        during = (await connection.execute(text("SHOW statement_timeout"))).scalar_one()
+    async with db.begin() as session:
+        after = (await (await session.connection()).execute(text("SHOW statement_timeout"))).scalar_one()
+    assert (usual, during, after) == ("1min", "14min", "1min")
