@@ -279,6 +279,16 @@ class OpenTask(Message):
     now: AwareDatetime
 
 
+class CloseTask(Message):
+    """Close the task with this key, if it is open."""
+
+    number: str
+    key: str
+    outcome: str
+    done_by: str
+    now: AwareDatetime
+
+
 class TaskOverdue(Message):
     """A task's due time has passed: remind, and note it in the audit."""
 
