@@ -201,4 +201,5 @@ def _print_table(result: trace.TraceResult, numbers: dict[int, tuple[str, str]])
     for site in result.sites:
         row = (*numbers[site.lot_id], site.location_code, site.custody)
         table.add_row(*row, *(str(_text(getattr(site, figure))) for figure in figures))
-    Console().print(table)
+    # A pipe has no width to fit, and a cut-off figure is a wrong one.
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)

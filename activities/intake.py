@@ -26,7 +26,7 @@ def policy_figures(policies: Sequence[Policy]) -> PolicyFigures:
             StepLimit(step=step.value, limit=min(policy.tasks[step].due.as_timedelta() for policy in policies))
             for step in HumanStep
         ),
-        hold_watch=_least(policy.hold.overdue_after.as_timedelta() for policy in policies),
+        hold_watch=_least(policy.hold.look_again_every.as_timedelta() for policy in policies),
         hold_retry=_least(policy.hold.watch_every.as_timedelta() for policy in policies),
     )
 
@@ -116,6 +116,7 @@ class IntakeActivities:
                 raise ApplicationError(str(error), type="UnknownScope", non_retryable=True) from error
             lines = await recalls.product_lines(session, ref.number, ref.scope_version)
             figures = _scope_figures(ref.scope_version, found, lines)
+            recall.quantity_shipped = found.quantity
             first = recall.scope_version < ref.scope_version
             if first or found.added_consignees or found.changes:
                 recall.scope_version = ref.scope_version

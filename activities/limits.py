@@ -78,7 +78,7 @@ class DeadlineWriter:
         task = OpenTask(
             number=self.recall.number,
             key=f"deadline:{policy.id}:{name}",
-            step="gate",
+            step="deadline",
             what=f"Work out by hand when {name} is due under {policy.id}: {why}"[:300],
             role=Role.REGULATORY.value,
             now=self.now,

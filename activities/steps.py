@@ -13,6 +13,7 @@ from db.repositories import assessment, audit, evidence, recalls, tasks
 from domain.roles import Role
 from models.messages import (
     ApproveStrategy,
+    CloseTask,
     OpenTask,
     PassGate,
     Projection,
@@ -118,6 +119,24 @@ class StepActivities:
                     action="task.opened",
                     at=task.now,
                     data={"key": task.key, "role": task.role, "due_at": task.due_at},
+                )
+
+    @activity.defn
+    async def close_task(self, close: CloseTask) -> None:
+        """Close a task whose aim was reached without anybody saying so."""
+        async with self._sessions.begin() as session:
+            done = await tasks.close(
+                session, close.number, close.key, outcome=close.outcome, done_by=close.done_by, now=close.now
+            )
+            if done:
+                await audit.append(
+                    session,
+                    close.number,
+                    actor="system",
+                    role="system",
+                    action="task.closed",
+                    at=close.now,
+                    data={"key": close.key, "outcome": close.outcome},
                 )
 
     @activity.defn

@@ -1,6 +1,7 @@
 """From records to what the API shows: pure mapping, with both times where a time is waited for."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from db.repositories.recalls_read import Progress, ScopeCounts
@@ -87,7 +88,7 @@ def scope_out(recall: Recall, counts: ScopeCounts) -> ScopeOut:
         version=recall.scope_version,
         lots=counts.lots,
         consignees=counts.consignees,
-        quantity_shipped=counts.shipped,
+        quantity_shipped=recall.quantity_shipped or Decimal(0),
         gaps=counts.gaps,
     )
 
@@ -154,13 +155,13 @@ def hold_summary(progress: Progress) -> HoldSummary:
 def counters(progress: Progress) -> Counters:
     """Notices and answers in figures."""
     total = sum(progress.consignees.values())
-    settled = sum(progress.consignees.get(state, 0) for state in ("answered", "documented"))
+    heard_of = total - progress.consignees.get("open", 0)
     return Counters(
         consignees=progress.consignees,
         deliveries=progress.deliveries,
         replies=progress.replies,
-        outstanding=total - settled,
-        response_percent=settled * 100 // total if total else None,
+        outstanding=total - heard_of,
+        response_percent=heard_of * 100 // total if total else None,
         open_tasks=progress.open_tasks,
     )
 

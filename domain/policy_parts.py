@@ -242,7 +242,11 @@ class HoldWatch(Sourced):
     """How often open hold requests are asked again, and when a person is told."""
 
     watch_every: ElapsedText
+    """How soon an unconfirmed hold is asked for again."""
     overdue_after: ElapsedText
+    """When a person is told that holds are unconfirmed."""
+    look_again_every: ElapsedText
+    """How often a recall whose holds are all confirmed looks for stock that appeared since."""
 
     @model_validator(mode="after")
     def _watches(self) -> "HoldWatch":

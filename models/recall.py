@@ -74,6 +74,8 @@ class Recall(SQLModel, table=True):
     """Strictest approved class over product lines and jurisdictions (I, II, III)."""
     geographic_scope: str | None = text(12, nullable=True)
     scope_version: int = Field(default=0, nullable=False)
+    quantity_shipped: Decimal | None = quantity(nullable=True)
+    """Units of use shipped to customers as last traced, each unit once however often it was passed on."""
     traced_batches: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     """Import batches (and reversals) on record at the last trace: a different count now means records arrived."""
     waiting_for: str | None = text(200, nullable=True)

@@ -1,10 +1,12 @@
 """HTTP contracts of records that stand by themselves: audit events, tasks, evidence, products, the caller."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from models.schemas_common import Out
+from pydantic import Field
+
+from models.schemas_common import In, Line, Out
 from models.schemas_recall import BothTimes
 
 
@@ -31,6 +33,12 @@ class AuditVerification(Out):
     head: str | None
     first_broken: int | None
     """Sequence number of the first link that does not fit."""
+
+
+class TaskCompletionIn(In):
+    """What came of a task."""
+
+    outcome: Annotated[Line, Field(max_length=300)]
 
 
 class TaskOut(Out):

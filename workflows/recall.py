@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
         BeginIntake,
         CampaignInput,
         CampaignReport,
+        CloseTask,
         CreateCampaign,
         HoldFigures,
         NoticeDraft,
@@ -30,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
         RecallScopeRef,
         ScopeFigures,
         Snapshot,
+        TaskOverdue,
     )
     from workflows.activity_options import INVENTORY, TRACE
     from workflows.deadline import cut, wait_until
@@ -232,10 +234,32 @@ class RecallWorkflow(RecallDecisions):
                 # Without this the watch would end for good, and nobody would be told.
                 workflow.logger.error("holds or trace failed; what is open stays open and is tried again")
             open_holds = state.holds.requested + state.holds.failed
+            await self._chase_holds(open_holds)
             figures = state.figures
             pause = (figures.hold_retry if open_holds else figures.hold_watch) if figures else timedelta(hours=1)
             name = f"Holds: {open_holds} unconfirmed, asked again" if open_holds else "Look again for stock to hold"
             await wait_until(lambda: self._stock_appeared or state.ended, workflow.now() + self._paced(pause), name)
+
+    async def _chase_holds(self, unconfirmed: int) -> None:
+        """Holds nobody confirms become a task of the warehouse, which is reminded of once when it is late."""
+        state, number = self._state, self._start.number
+        if state.hold_task is None:
+            if unconfirmed:
+                state.hold_tasks += 1
+                state.hold_task = f"holds:{state.hold_tasks}"
+                await self._open_task(
+                    state.hold_task, "hold_confirmation", f"Confirm {unconfirmed} holds", Role.WAREHOUSE
+                )
+            return
+        key, now = state.hold_task, workflow.now()
+        if not unconfirmed:
+            close = CloseTask(number=number, key=key, outcome="all holds confirmed", done_by="system", now=now)
+            await self._do("close_task", close, None, "Every hold is confirmed")
+            state.hold_task = None
+            state.overdue = [each for each in state.overdue if each != key]
+        elif key in state.dues and now >= state.dues[key] and key not in state.overdue:
+            await self._do("task_overdue", TaskOverdue(number=number, key=key, now=now), None, "Overdue: holds")
+            state.overdue.append(key)
 
     async def _trace_again(self) -> None:
         """Records that arrived since may show further consignees of the same lots; each must be told."""

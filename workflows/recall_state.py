@@ -43,6 +43,9 @@ class RecallState(BaseModel):
     dues: dict[str, AwareDatetime] = Field(default_factory=dict)
     """Task key -> its absolute due time, so that a continued run keeps the first one."""
     overdue: list[str] = Field(default_factory=list)
+    hold_tasks: int = 0
+    hold_task: str | None = None
+    """Key of the open task to confirm holds, if there is one."""
     waiting_for: str | None = None
     next_deadline_at: AwareDatetime | None = None
     next_deadline_name: str | None = None

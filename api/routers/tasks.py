@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.deps import KeyDep, NumberDep, ReaderDep, StateDep, require
 from api.idempotency import Answer, once
@@ -16,9 +17,10 @@ from api.views import task_out
 from db.repositories import task_list
 from domain.roles import Permission, Role
 from models.access import IdempotencyKey
+from models.recall import Recall
 from models.schemas_common import Page
-from models.schemas_records import TaskOut
-from models.task import TaskState
+from models.schemas_records import TaskCompletionIn, TaskOut
+from models.task import Task, TaskState
 
 router = APIRouter(tags=["tasks"])
 Worker = Annotated[Principal, Depends(require(Permission.WORK_TASKS))]
@@ -110,19 +112,68 @@ async def accept_task(
 
     async def carry_out(_: IdempotencyKey) -> Answer:
         async with state.sessions.begin() as session:
-            found = await task_list.find(session, task_id)
-            if found is None:
-                raise Problem("not_found", f"There is no task {task_id}.")
-            task, recall = found
-            if task.role not in {each.value for each in principal.roles} and task.assignee != principal.name:
-                raise Problem("not_permitted", f"The task is offered to the role {task.role}.")
+            task, recall = await _mine(session, task_id, principal)
             try:
                 await task_list.accept(session, task_id, principal=principal.name, role=task.role, now=state.now())
             except task_list.TaskNotOpen as error:
-                raise Problem("task_not_open", f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
+                raise _not_open(error) from error
             return Answer(200, task_out(task, recall, state.now()))
 
     return await once(state, request, principal, key, asked={"task": task_id}, operation=carry_out)
+
+
+@router.post(
+    "/tasks/{task_id}/complete",
+    operation_id="completeTask",
+    summary="Complete a task",
+    response_model=TaskOut,
+    responses=problems(
+        "idempotency_key_missing", "unauthenticated", "not_permitted", "not_found", "task_not_open", "invalid"
+    ),
+)
+async def complete_task(
+    request: Request,
+    task_id: Annotated[int, Path(ge=1, le=2**53)],
+    body: TaskCompletionIn,
+    key: KeyDep,
+    principal: Worker,
+    state: StateDep,
+) -> JSONResponse:
+    """Say what came of a task that no decision ends, such as a recipient's call for help."""
+
+    async def carry_out(_: IdempotencyKey) -> Answer:
+        async with state.sessions.begin() as session:
+            task, recall = await _mine(session, task_id, principal)
+            try:
+                await task_list.complete(
+                    session,
+                    task,
+                    principal=principal.name,
+                    role=task.role,
+                    outcome=body.outcome,
+                    now=state.now(),
+                )
+            except task_list.TaskNotOpen as error:
+                raise _not_open(error) from error
+            await session.refresh(task)
+            return Answer(200, task_out(task, recall, state.now()))
+
+    asked = {"task": task_id, "outcome": body.outcome}
+    return await once(state, request, principal, key, asked=asked, operation=carry_out)
+
+
+async def _mine(session: AsyncSession, task_id: int, principal: Principal) -> tuple[Task, Recall]:
+    found = await task_list.find(session, task_id)
+    if found is None:
+        raise Problem("not_found", f"There is no task {task_id}.")
+    task, recall = found
+    if task.role not in {each.value for each in principal.roles} and task.assignee != principal.name:
+        raise Problem("not_permitted", f"The task is offered to the role {task.role}.")
+    return task, recall
+
+
+def _not_open(error: task_list.TaskNotOpen) -> Problem:
+    return Problem("task_not_open", f"{str(error)[:1].upper()}{str(error)[1:]}.")
 
 
 __all__ = ["router"]

@@ -18,7 +18,6 @@ from models.recall import (
     ClassDecision,
     ClockStart,
     Consignee,
-    ConsigneeLot,
     Deadline,
     Hold,
     PinnedPolicy,
@@ -156,21 +155,15 @@ class ScopeCounts:
 
     lots: int
     consignees: int
-    shipped: Decimal
     gaps: dict[str, int]
 
 
 async def scope_counts(session: AsyncSession, number: str, scope_version: int) -> ScopeCounts:
-    """Lots, consignees, quantity and gaps of a scope version."""
+    """Lots, consignees and gaps of a scope version."""
     lots = select(func.count()).where(
         col(ScopeLot.recall_number) == number, col(ScopeLot.scope_version) == scope_version
     )
     consignees = select(func.count()).where(col(Consignee.recall_number) == number)
-    shipped = (
-        select(func.coalesce(func.sum(col(ConsigneeLot.shipped) - col(ConsigneeLot.returned)), 0))
-        .join(Consignee, col(Consignee.id) == col(ConsigneeLot.consignee_id))
-        .where(col(Consignee.recall_number) == number, col(ConsigneeLot.stated).is_(False))
-    )
     gaps = (
         select(ScopeGap.kind, func.count())
         .where(col(ScopeGap.recall_number) == number, col(ScopeGap.scope_version) == scope_version)
@@ -180,7 +173,6 @@ async def scope_counts(session: AsyncSession, number: str, scope_version: int) -
     return ScopeCounts(
         (await session.exec(lots)).one(),
         (await session.exec(consignees)).one(),
-        (await session.exec(shipped)).one(),
         dict((await session.exec(gaps)).all()),
     )
 

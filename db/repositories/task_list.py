@@ -8,7 +8,7 @@ from sqlalchemy import and_, false, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import audit
+from db.repositories import audit, tasks
 from models.recall import Recall
 from models.task import Task, TaskState
 
@@ -90,4 +90,34 @@ async def accept(session: AsyncSession, task_id: int, *, principal: str, role: s
     )
 
 
-__all__ = ["TaskNotOpen", "accept", "find", "list_tasks"]
+DECIDED = ("evaluation:", "assessment", "strategy:", "gate:", "notice", "call:", "holds:", "query:")
+"""Keys of tasks that end with the decision, answer or confirmation they ask for, never by a tick."""
+
+
+async def complete(
+    session: AsyncSession, task: Task, *, principal: str, role: str, outcome: str, now: datetime
+) -> None:
+    """Close a task that only its doer can call done, with what came of it.
+
+    Raises:
+        TaskNotOpen: it is closed, somebody else has it, or it ends by a decision elsewhere.
+    """
+    if task.key.startswith(DECIDED):
+        raise TaskNotOpen("this task ends with the decision, answer or confirmation it asks for")
+    if task.assignee not in (None, principal):
+        raise TaskNotOpen(f"{task.assignee} has accepted it")
+    if not await tasks.close(session, task.recall_number, task.key, outcome=outcome[:300], done_by=principal, now=now):
+        raise TaskNotOpen("the task is closed")
+    await audit.append(
+        session,
+        task.recall_number,
+        actor=principal,
+        role=role,
+        action="task.completed",
+        at=now,
+        reason=outcome,
+        data={"task_id": task.id, "key": task.key},
+    )
+
+
+__all__ = ["DECIDED", "TaskNotOpen", "accept", "complete", "find", "list_tasks"]

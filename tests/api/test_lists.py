@@ -147,3 +147,26 @@ async def test_a_task_is_accepted_by_its_role_once(api: Callers, postgres: Postg
     assert (taken.status_code, taken.json()["type"]) == (409, "urn:recall:problem:task-not-open")
     assert (await api.post("/v1/tasks/999999/accept", None, Role.MEDICAL)).status_code == 404
     assert (await api.post(url, None, Role.AUDITOR)).status_code == 403
+
+
+@pytest.mark.parametrize(("key", "status"), [("help:7", 200), ("deadline:cn-nmpa:x", 200), ("assessment", 409)])
+async def test_only_a_task_no_decision_ends_is_completed_by_saying_what_came_of_it(
+    api: Callers, postgres: PostgresForTests, key: str, status: int
+) -> None:
+    number = write_recall(postgres.owner_url)
+    with psycopg.connect(postgres.owner_url) as owner:
+        row = owner.execute(
+            "INSERT INTO task (recall_number, key, step, what, role, state, opened_at, evidence_required) "
+            "VALUES (%s, %s, 'x', 'do', 'medical', 'offered', now(), false) RETURNING id",
+            [number, key],
+        ).fetchone()
+    assert row is not None
+    url = f"/v1/tasks/{row[0]}/complete"
+    assert (await api.post(url, {"outcome": "called, settled"}, Role.QA)).status_code == 403
+    assert (await api.post(url, {"outcome": " "}, Role.MEDICAL)).status_code == 422
+    answer = await api.post(url, {"outcome": "called, settled"}, Role.MEDICAL)
+    assert answer.status_code == status, answer.text
+    if status == 200:
+        assert (answer.json()["state"], answer.json()["done_by"]) == ("done", "Mei")
+        assert answer.json()["outcome"] == "called, settled"
+        assert (await api.post(url, {"outcome": "again"}, Role.MEDICAL)).status_code == 409

@@ -23,7 +23,8 @@ def number(api: Callers, postgres: PostgresForTests) -> str:
     with psycopg.connect(postgres.owner_url) as owner:
         for statement in (
             (
-                "UPDATE recall SET scope_version = 1, pace = 60, next_deadline_at = created_at + interval '1 hour', "
+                "UPDATE recall SET scope_version = 1, quantity_shipped = 50, pace = 60, "
+                "next_deadline_at = created_at + interval '1 hour', "
                 "next_deadline_name = 'first notice', waiting_for = 'hazard evaluation' WHERE number = %(n)s"
             ),
             (

@@ -1,7 +1,6 @@
 """kill -9 of a part in the middle of a campaign: nobody is missed, no answer is lost, deadlines are met."""
 
 from collections.abc import Callable
-from concurrent.futures import Future
 
 import pytest
 
@@ -44,15 +43,3 @@ def test_after_the_kill_of_a_part_reminders_go_to_all_who_are_silent_and_nobody_
     wait_for_reminders(campaign, 90)
     figures = check_ledger(campaign.world, campaign.case)
     assert figures.repeated_mails <= GROUP_OF_RECORDS
-
-
-@pytest.mark.parametrize("scenario", ["worker", "worker and temporal"])
-def test_a_killed_worker_costs_no_notice_no_answer_and_no_deadline(
-    worker_kills: dict[str, Future[Killed]], scenario: str
-) -> None:
-    campaign = worker_kills[scenario].result()
-    assert campaign.figures is not None
-    assert campaign.figures.repeated_mails <= GROUP_OF_RECORDS
-    assert campaign.figures.repeated_mails <= campaign.figures.ambiguous
-    assert campaign.answered
-    print(f"{scenario}: {campaign}")  # noqa: T201

@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError
 from domain.ladder import Ladder, LadderStep, StepKind
 from models.messages import (
     BeginIntake,
+    CloseTask,
     CreateCampaign,
     DecisionFigures,
     EndRecall,
@@ -66,7 +67,7 @@ class FakeRecallActivities:
     @activity.defn
     async def begin_intake(self, begin: BeginIntake) -> PolicyFigures:
         self._note("begin_intake", begin)
-        steps = ("evaluation", "approval", "strategy", "gate", "notice_approval", "phone_call")
+        steps = ("evaluation", "approval", "strategy", "gate", "notice_approval", "phone_call", "hold_confirmation")
         return PolicyFigures(
             policies=("us-fda@1",),
             step_limits=tuple(StepLimit(step=step, limit=timedelta(hours=24)) for step in steps),
@@ -174,6 +175,10 @@ class FakeRecallActivities:
         self.tasks.setdefault(task.key, task)
 
     @activity.defn
+    async def close_task(self, close: CloseTask) -> None:
+        self._note("close_task", close)
+
+    @activity.defn
     async def task_overdue(self, overdue: TaskOverdue) -> None:
         self._note("task_overdue", overdue)
         self.overdue.append(overdue.key)
@@ -189,7 +194,8 @@ class FakeRecallActivities:
             self.begin_intake, self.resolve_scope, self.request_holds, self.execute_holds, self.record_evaluation,
             self.propose_classes, self.record_class_decision, self.record_rejection, self.record_strategy,
             self.record_gate, self.draft_notice, self.record_notice_approval, self.create_campaign,
-            self.start_obligations, self.meet_notice_limit, self.open_task, self.task_overdue, self.project,
+            self.start_obligations, self.meet_notice_limit, self.open_task, self.close_task, self.task_overdue,
+            self.project,
         ]  # fmt: skip
 
 

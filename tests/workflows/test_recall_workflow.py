@@ -88,6 +88,20 @@ async def test_unconfirmed_holds_are_asked_for_again_until_confirmed(
     await fast_forward(temporal, run.handle, timedelta(hours=9))
     await run.until(lambda state: state.holds == HoldFigures(confirmed=4))
     assert fakes.names().count("execute_holds") >= 3
+    assert fakes.tasks["holds:1"].role == "warehouse"
+    while "close_task" not in fakes.names():
+        await run.handle.query("snapshot")
+
+
+async def test_holds_that_stay_unconfirmed_are_shown_and_reminded_of_once(
+    start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
+) -> None:
+    fakes.holds = [HoldFigures(failed=2)]
+    run = await start()
+    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
+    await fast_forward(temporal, run.handle, timedelta(hours=49))
+    assert fakes.overdue.count("holds:1") == 1
+    assert (await run.until(lambda state: state.overdue)).holds.failed == 2
 
 
 async def test_stock_that_appears_later_is_looked_for_at_once(start: Start, fakes: FakeRecallActivities) -> None:

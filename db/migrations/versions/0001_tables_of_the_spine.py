@@ -98,6 +98,7 @@ def upgrade() -> None:
     sa.Column('recall_class', sa.String(length=4), nullable=True),
     sa.Column('geographic_scope', sa.String(length=12), nullable=True),
     sa.Column('scope_version', sa.Integer(), nullable=False),
+    sa.Column('quantity_shipped', sa.Numeric(precision=20, scale=6), nullable=True),
     sa.Column('traced_batches', sa.Integer(), server_default='0', nullable=False),
     sa.Column('waiting_for', sa.String(length=200), nullable=True),
     sa.Column('next_deadline_at', sa.DateTime(timezone=True), nullable=True),
