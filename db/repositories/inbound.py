@@ -38,6 +38,8 @@ SELECT c.recall_number, campaign.sequence AS campaign_sequence, c.id AS consigne
        last.id AS delivery_id, c.state
 FROM contact
 JOIN consignee c ON c.partner_id = contact.partner_id
+-- No text of a drill ever reached anybody, so none is answered: a drill must not compete with a recall in earnest.
+JOIN recall ON recall.number = c.recall_number AND NOT recall.drill
 JOIN campaign ON campaign.recall_number = c.recall_number AND campaign.ended_at IS NULL
 LEFT JOIN LATERAL (
     SELECT d.id, d.submitted_at FROM delivery d
@@ -76,7 +78,7 @@ WHERE contact.phone = :phone ORDER BY 1, 2
 async def inbound_contact_by_phone(
     session: AsyncSession, phone: str, *, recall_number: str | None = None
 ) -> list[InboundMatch]:
-    """The consignees of running campaigns behind a number (E.164), the one texted last first."""
+    """The consignees of running campaigns behind a number (E.164), the one texted last first; never those of drills."""
     rows = await run(session, _MATCH, {"phone": phone, "number": recall_number})
     return [InboundMatch(**row) for row in rows.mappings()]
 

@@ -83,6 +83,27 @@ def test_a_shared_key_signature_is_read_with_its_algorithm() -> None:
     assert not is_signed(["key"], "https://x.test/a", form, signature, None)
 
 
+def _drill_beside(world: World) -> None:
+    """A drill whose running campaign lists the same partners."""
+    drill = "RD-2026-000001"
+    world.run(
+        "INSERT INTO recall SELECT (jsonb_populate_record(r, jsonb_build_object('number', %s::text, 'drill', true))).*"
+        " FROM recall r WHERE number = %s",
+        drill,
+        NUMBER,
+    )
+    world.run(
+        "INSERT INTO campaign (recall_number, sequence, notice_id, started_at)"
+        " SELECT %s, sequence, notice_id, started_at FROM campaign",
+        drill,
+    )
+    world.run(
+        "INSERT INTO consignee (recall_number, partner_id, tier, state, step, added_at)"
+        " SELECT %s, partner_id, tier, 'open', 0, added_at FROM consignee",
+        drill,
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "outcome", "state", "text"),
     [
@@ -149,6 +170,18 @@ async def test_a_drill_is_never_answered(http: httpx.AsyncClient, world: World) 
     world.run("UPDATE recall SET drill = true")
     answer = await send(http, INBOUND, sms("1"))
     assert "<Message>" not in answer.text
+    assert world.one("SELECT outcome FROM inbound_message") == "no_open_recall"
+    assert world.one("SELECT count(*) FROM reply") == 0
+
+
+async def test_a_drill_does_not_swallow_the_answer_to_a_recall_in_earnest(
+    http: httpx.AsyncClient, world: World
+) -> None:
+    _drill_beside(world)
+    answer = await send(http, INBOUND, sms("1"))
+    assert "receipt recorded" in answer.text
+    assert world.one("SELECT state FROM consignee WHERE recall_number = %s", NUMBER) == "acknowledged"
+    assert world.one("SELECT count(*) FROM reply WHERE recall_number <> %s", NUMBER) == 0
 
 
 async def test_a_token_being_rotated_out_still_verifies(http: httpx.AsyncClient, world: World) -> None:
