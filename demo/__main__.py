@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -83,8 +82,7 @@ def _play(stack: Embedded, seed: int, *, sample: bool) -> int:
 
 
 def _end(stack: Embedded, code: int) -> int:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not cut the orderly stop short
+    _ignore_signals()
     complaint = stack.stop()
     if complaint:
         print(complaint, file=sys.stderr)
@@ -100,14 +98,19 @@ def _end(stack: Embedded, code: int) -> int:
 
 
 def _interrupt_on_signals() -> None:
-    """SIGTERM ends the demonstration as Ctrl-C does: the stack is stopped in order."""
+    """The first Ctrl-C or SIGTERM ends the demonstration in order; a further one must not cut that short."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
+        _ignore_signals()
         raise KeyboardInterrupt
 
-    handlers: dict[int, Callable[[int, FrameType | None], None]] = {signal.SIGTERM: interrupt}
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":
