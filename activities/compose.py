@@ -115,7 +115,7 @@ class NoticeComposer:
                 RecipientLot(
                     product=lot.product,
                     gtin=lot.gtin,
-                    lot=lot.number,
+                    lot=lot.printed,
                     quantity=lot.received,
                     unit=lot.unit,
                     shipped_on=lot.last_shipped_on,

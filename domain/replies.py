@@ -23,8 +23,8 @@ class LotStatement(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    lot: str = Field(min_length=1, max_length=100)
-    """Key of the lot in the notice."""
+    lot: str = Field(min_length=1, max_length=600)
+    """Key of the lot in the notice: its number, where needed with product and site."""
     on_hand: Quantity | None = None
     used: Quantity | None = None
     held: Quantity | None = None

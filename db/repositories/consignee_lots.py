@@ -19,7 +19,9 @@ class ConsigneeLotRow:
     lot_id: int
     number: str
     key: str
-    """Lot number, with the product code where two of the consignee's products share the number."""
+    """Lot number, told apart where the consignee has the number twice: by product code, then by manufacturing site."""
+    printed: str
+    """Lot number beside the product's name, with the site where product and number leave two lots."""
     product: str
     gtin: str | None
     unit: str
@@ -30,12 +32,19 @@ class ConsigneeLotRow:
     """Known only from the statement of another consignee."""
 
 
+# One number at two sites is two lots; a site is named by its code where its name leaves a doubt.
+_APART: Final = """CASE
+           WHEN count(*) OVER (PARTITION BY cl.consignee_id, lot.product_id, lot.number) = 1 THEN lot.number
+           WHEN count(*) OVER (PARTITION BY cl.consignee_id, lot.product_id, lot.number, site.name) = 1
+           THEN lot.number || ' (' || coalesce(site.name, '?') || ')'
+           ELSE lot.number || ' (' || coalesce(site.code, '?') || ')' END"""
 # Of each sender only the latest statement counts. For a lot known from statements only, `shipped` is that sum already.
-_LOTS: Final = """
+_LOTS: Final = f"""
 SELECT cl.consignee_id, cl.lot_id, lot.number, cl.stated, product.name AS product, product.gtin,
        product.unit_of_use AS unit,
        CASE WHEN count(*) OVER (PARTITION BY cl.consignee_id, lot.number) > 1
-            THEN left(product.code || ' ' || lot.number, 100) ELSE lot.number END AS key,
+            THEN product.code || ' ' ELSE '' END || {_APART} AS key,
+       {_APART} AS printed,
        greatest(cl.shipped - cl.returned + CASE WHEN cl.stated THEN 0 ELSE coalesce(passed.quantity, 0) END, 0)
            AS received,
        (SELECT max(m.occurred_at)::date
@@ -46,6 +55,7 @@ FROM consignee_lot cl
 JOIN consignee c ON c.id = cl.consignee_id
 JOIN lot ON lot.id = cl.lot_id
 JOIN product ON product.id = lot.product_id
+LEFT JOIN location site ON site.id = lot.site_id
 LEFT JOIN (
     SELECT p.consignee_id, p.lot_id, sum(p.quantity) AS quantity
     FROM passed_on p JOIN reply r ON r.id = p.reply_id
@@ -56,7 +66,7 @@ LEFT JOIN (
 ) passed ON passed.consignee_id = cl.consignee_id AND passed.lot_id = cl.lot_id
 WHERE cl.consignee_id = ANY (CAST(:consignees AS bigint[]))
 ORDER BY cl.consignee_id, product.name, lot.number, cl.lot_id
-"""
+"""  # noqa: S608 - constants
 
 
 async def lots_of(session: AsyncSession, consignees: Sequence[int]) -> dict[int, list[ConsigneeLotRow]]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, update
+from sqlalchemy import case, func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,10 +17,20 @@ from models.recall import ClassDecision, Consignee, ConsigneeLot, SignOff
 
 
 async def affected_products(session: AsyncSession, number: str) -> list[tuple[Product, str | None, list[str]]]:
-    """Products that reached consignees: product, manufacturer's name, affected lot numbers in order."""
-    query = (
-        select(Product, func.min(Partner.name), func.array_agg(func.distinct(Lot.number)))
-        .join(Lot, col(Lot.product_id) == col(Product.id))
+    """Products that reached consignees: product, its manufacturers' names, affected lot numbers in order.
+
+    A number that two sites gave to lots of one product is listed once for each, with the site.
+    """
+    twice = func.count().over(partition_by=(col(Lot.product_id), col(Lot.number))) > 1
+    lots = (
+        select(
+            col(Lot.product_id),
+            case((twice, col(Lot.number) + " (" + func.coalesce(Location.name, "?") + ")"), else_=Lot.number).label(
+                "lot"
+            ),
+            col(Partner.name).label("maker"),
+        )
+        .select_from(Lot)
         .join(Location, col(Location.id) == col(Lot.site_id), isouter=True)
         .join(Partner, col(Partner.id) == col(Location.partner_id), isouter=True)
         .where(
@@ -30,10 +40,18 @@ async def affected_products(session: AsyncSession, number: str) -> list[tuple[Pr
                 .where(col(Consignee.recall_number) == number)
             )
         )
+        .subquery()
+    )
+    query = (
+        select(Product, func.array_agg(func.distinct(lots.c.maker)), func.array_agg(func.distinct(lots.c.lot)))
+        .join(lots, lots.c.product_id == col(Product.id))
         .group_by(col(Product.id))
         .order_by(col(Product.code))
     )
-    return [(product, maker, sorted(lots)) for product, maker, lots in (await session.exec(query)).all()]
+    rows = (await session.exec(query)).all()
+    return [
+        (product, "; ".join(sorted(filter(None, makers))) or None, sorted(names)) for product, makers, names in rows
+    ]
 
 
 async def distribution_window(session: AsyncSession, number: str) -> tuple[datetime | None, datetime | None]:

@@ -11,6 +11,8 @@ from pydantic import ValidationError
 
 from db.engine import SessionFactory
 from db.repositories import inbound, replies
+from db.repositories.consignee_lots import lots_of
+from db.repositories.notices import affected_products
 from db.repositories.onward import PassedOnToItself
 from db.repositories.statements import UnknownLot, latest_statement
 from models.replies import (
@@ -362,3 +364,51 @@ async def test_a_raw_message_is_kept_once(db: SessionFactory, world: World) -> N
                 )
             )
     assert kept == [True, False]
+
+
+async def test_one_number_at_two_sites_is_two_lots_that_are_stated_one_by_one(db: SessionFactory, world: World) -> None:
+    site = "INSERT INTO location (partner_id, code, name, custody) SELECT id, %s, %s, 'own' FROM partner LIMIT 1"
+    consignee = world.consignee("Mercy", Person(email="a@x.example"), lots=("10", "4"))
+    world.run(site, "SITE-1", "Cork plant")
+    world.run(site, "SITE-2", "Suzhou plant")
+    for lot, code in zip(world.lot_ids, ("SITE-1", "SITE-2"), strict=True):
+        world.run("UPDATE lot SET number='L7', site_id=(SELECT id FROM location WHERE code=%s) WHERE id=%s", code, lot)
+    first, second = world.lot_ids
+    recorded = await answer(db, consignee, stated(first, on_hand=10), stated(second, on_hand=4))
+    assert [finding.kind for finding in recorded.findings] == []
+    assert state(world, consignee) == "answered"
+    async with db() as session:
+        lots = (await lots_of(session, [consignee]))[consignee]
+        listed = await affected_products(session, NUMBER)
+    assert [(lot.printed, lot.key) for lot in lots] == [
+        ("L7 (Cork plant)", "UNI-20 L7 (Cork plant)"),
+        ("L7 (Suzhou plant)", "UNI-20 L7 (Suzhou plant)"),
+    ]
+    assert [(maker, numbers) for _, maker, numbers in listed] == [("Mercy", ["L7 (Cork plant)", "L7 (Suzhou plant)"])]
+
+
+async def test_sites_of_one_name_are_told_apart_by_their_code(db: SessionFactory, world: World) -> None:
+    site = "INSERT INTO location (partner_id, code, name, custody) SELECT id, %s, 'Plant', 'own' FROM partner LIMIT 1"
+    consignee = world.consignee("Mercy", Person(email="a@x.example"), lots=("10", "4"))
+    for lot, code in zip(world.lot_ids, ("SITE-1", "SITE-2"), strict=True):
+        world.run(site, code)
+        world.run("UPDATE lot SET number='L7', site_id=(SELECT id FROM location WHERE code=%s) WHERE id=%s", code, lot)
+    async with db() as session:
+        lots = (await lots_of(session, [consignee]))[consignee]
+    assert [lot.printed for lot in lots] == ["L7 (SITE-1)", "L7 (SITE-2)"]
+
+
+async def test_a_product_of_two_manufacturers_names_both(db: SessionFactory, world: World) -> None:
+    world.consignee("Mercy", Person(email="a@x.example"), lots=("10", "4"))
+    for lot, name in zip(world.lot_ids, ("Firm A", "Firm B"), strict=True):
+        world.run(
+            "WITH firm AS (INSERT INTO partner (code, name, kind, language, time_zone)"
+            " VALUES (%s,%s,'manufacturer','en','UTC') RETURNING id), site AS (INSERT INTO location"
+            " (partner_id, code, name, custody) SELECT id, %s, %s, 'own' FROM firm RETURNING id)"
+            " SELECT id FROM site",
+            name, name, name, name,
+        )  # fmt: skip
+        world.run("UPDATE lot SET site_id = (SELECT id FROM location WHERE code = %s) WHERE id = %s", name, lot)
+    async with db() as session:
+        listed = await affected_products(session, NUMBER)
+    assert [(maker, numbers) for _, maker, numbers in listed] == [("Firm A; Firm B", ["A1", "B2"])]
