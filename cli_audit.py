@@ -30,12 +30,13 @@ def verify(
 ) -> None:
     """Check every link from the first event to the head."""
 
-    async def work(sessions: SessionFactory) -> tuple[int, str, int | None] | None:
+    async def work(sessions: SessionFactory) -> tuple[int | None, str | None, int | None] | None:
         async with sessions() as session:
             head = await audit_head(session, number)
-            if head is None:
-                return None
-            return head.seq, head.hash, await audit.first_broken_link(session, number)
+            broken = await audit.first_broken_link(session, number)
+        if head is None:
+            return None if broken is None else (None, None, broken)
+        return head.seq, head.hash, broken
 
     found = with_database(database_url, work)
     if found is None:
@@ -46,6 +47,8 @@ def verify(
         sys.stdout.write(json.dumps(result) + "\n")
     elif broken is None:
         sys.stdout.write(f"{number}: {events} events, every link holds; head {head}\n")
+    elif events is None:
+        sys.stdout.write(f"{number}: broken at event {broken}: the chain's head, which says how it must end, is gone\n")
     else:
         sys.stdout.write(f"{number}: broken at event {broken} of {events}\n")
     if broken is not None:

@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.audit_chain import GENESIS, chain_hash, normalise, verify
 from models.audit import AuditEvent, AuditHead
+from models.recall import Recall
 
 SYSTEM = "system"
 _PAGE = 1000
@@ -106,8 +107,12 @@ async def read_all(session: AsyncSession, stream: str) -> AsyncIterator[AuditEve
 async def first_broken_link(session: AsyncSession, stream: str) -> int | None:
     """Sequence number of the first event that does not fit the chain, None when all do.
 
-    The head row says which hash the last event must have, so a chain cut off at its end is found too.
+    The head row says which hash the last event must have, so a chain cut off at its end is found too; a head or a
+    whole chain that is gone is a break after the last event there is.
     """
     head = (await session.exec(select(AuditHead).where(col(AuditHead.stream) == stream))).one_or_none()
     events = [as_mapping(event) async for event in read_all(session, stream)]
-    return verify(events, expected_head=head.hash if head else None)
+    broken = verify(events, expected_head=head.hash if head else None)
+    if broken is None and head is None and (events or await session.get(Recall, stream) is not None):
+        return len(events) + 1
+    return broken

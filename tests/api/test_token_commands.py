@@ -84,6 +84,12 @@ async def test_audit_verify_names_the_first_broken_link(db: SessionFactory, post
     assert (code, "broken at event 2 of 3" in output) == (1, True)
     code, output, _ = await call(postgres.app_url, "audit", "verify", "RC-2026-000001", "--json")
     assert json.loads(output)["first_broken"] == 2
+    with psycopg.connect(postgres.admin_url) as admin:
+        admin.execute("SET LOCAL session_replication_role = replica")
+        admin.execute("UPDATE audit_event SET role = 'qa' WHERE seq = 2")
+        admin.execute("DELETE FROM audit_head")
+    code, output, _ = await call(postgres.app_url, "audit", "verify", "RC-2026-000001")
+    assert (code, "broken at event 4" in output, "head" in output) == (1, True, True)
 
 
 async def test_development_tokens_are_private_complete_and_kept(

@@ -11,6 +11,7 @@ from sqlmodel import text
 
 from db.engine import SessionFactory
 from db.repositories import audit
+from tests.campaign.world import NUMBER, build
 from tests.support.servers import PostgresForTests
 
 pytestmark = pytest.mark.db
@@ -65,6 +66,28 @@ async def test_a_chain_cut_off_at_its_end_is_named(db: SessionFactory, postgres:
         admin.execute("DELETE FROM audit_event WHERE seq = 3")
     async with db() as session:
         assert await audit.first_broken_link(session, "RC-2026-000001") == 3
+
+
+async def test_a_chain_without_its_head_is_broken_even_if_what_is_left_fits(
+    db: SessionFactory, postgres: PostgresForTests
+) -> None:
+    for number in range(3):
+        await _append(db, number)
+    with psycopg.connect(postgres.admin_url) as admin:
+        admin.execute("SET LOCAL session_replication_role = replica")
+        admin.execute("DELETE FROM audit_event WHERE seq = 3")
+        admin.execute("DELETE FROM audit_head")
+    async with db() as session:
+        assert await audit.first_broken_link(session, "RC-2026-000001") == 3
+        assert await audit.first_broken_link(session, "RC-2026-000404") is None
+
+
+async def test_a_recall_whose_whole_chain_is_gone_is_broken_from_the_start(
+    db: SessionFactory, clean_db: PostgresForTests
+) -> None:
+    build(clean_db.admin_url)
+    async with db() as session:
+        assert await audit.first_broken_link(session, NUMBER) == 1
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit_event SET actor = 'eve'", "DELETE FROM audit_event"])

@@ -33,6 +33,22 @@ EVIDENCE = (
     "sign_off",
 )
 """What is evidence is only ever added to."""
+KEPT = (
+    "campaign",
+    "consignee",
+    "consignee_lot",
+    "deadline",
+    "delivery",
+    "evidence",
+    "hold",
+    "import_batch",
+    "notice",
+    "recall",
+    "scope_lot",
+    "stock_claim",
+    "task",
+)
+"""What changes while a recall runs, and stays."""
 
 
 @pytest.fixture
@@ -92,6 +108,12 @@ def test_the_application_adds_evidence_and_never_changes_it(postgres: PostgresFo
     assert "TRUNCATE" not in {right for _, right in rights}
     assert {right for name, right in rights if name == "alembic_version"} == {"SELECT"}
     assert {right for name, right in rights if name == "audit_head"} == {"SELECT", "INSERT", "UPDATE"}
+
+
+def test_the_application_changes_records_of_a_recall_and_never_deletes_them(postgres: PostgresForTests) -> None:
+    rights = set(_rights(postgres))
+    for table in KEPT:
+        assert {right for name, right in rights if name == table} == {"SELECT", "INSERT", "UPDATE"}, table
 
 
 def test_the_application_makes_no_tables(postgres: PostgresForTests) -> None:
