@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 
 from tests.e2e.chain import Group, write
-from tests.e2e.office import Office, RecallCase, Sinks
+from tests.e2e.office import Office, RecallCase
+from tests.e2e.sinks import Sinks
 from tests.support.stack import RunningStack, free_port_base, recall, wait_for
 
 
