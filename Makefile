@@ -6,6 +6,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 ARGS ?=
+BENCHES := import_movements trace
 
 ifdef DATA
 export DATA
