@@ -228,13 +228,13 @@ class RecallWorkflow(RecallDecisions):
                 if state.holds.records_arrived:
                     await self._trace_again()
                     continue
+                await self._chase_holds(state.holds.requested + state.holds.failed)
             except FailureError as error:
                 if is_cancelled_exception(error):
                     raise
                 # Without this the watch would end for good, and nobody would be told.
                 workflow.logger.error("holds or trace failed; what is open stays open and is tried again")
             open_holds = state.holds.requested + state.holds.failed
-            await self._chase_holds(open_holds)
             figures = state.figures
             pause = (figures.hold_retry if open_holds else figures.hold_watch) if figures else timedelta(hours=1)
             name = f"Holds: {open_holds} unconfirmed, asked again" if open_holds else "Look again for stock to hold"

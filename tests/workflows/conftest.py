@@ -1,5 +1,6 @@
 """A recall workflow run against same-named activities and a scripted campaign."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
@@ -138,6 +139,8 @@ class RecallRun:
             snapshot = await self.handle.query(RecallWorkflow.snapshot)
             if seen(snapshot):
                 return snapshot
+            # Without a cache every query is a replay; an unbroken row of them starves the workflow's own tasks.
+            await asyncio.sleep(0.05)
 
     async def history_length(self) -> int:
         return (await self.handle.describe()).history_length
