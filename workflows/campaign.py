@@ -124,7 +124,7 @@ class CampaignWorkflow:
             "advance_campaign",
             request,
             result_type=CampaignProgress,
-            summary="Take due ladder steps and count",
+            summary="Write down who is due for the next step, and count answers",
             priority=Priority(priority_key=start.priority),
             **RECORD,
         )
@@ -171,7 +171,7 @@ class CampaignWorkflow:
                 "send_batch",
                 request,
                 result_type=BatchResult,
-                summary=cut(f"Send up to {limit} notices by {channel}"),
+                summary=cut(f"Send notices by {channel}, at most {limit}"),
                 priority=Priority(priority_key=start.priority),
                 **sending(channel),
             )

@@ -23,7 +23,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows import search_attributes as sa
     from workflows.activity_options import RECORD
     from workflows.deadline import cut, wait_until
-    from workflows.recall_state import RecallState, details
+    from workflows.recall_state import RecallState
+    from workflows.recall_texts import details
 
 
 NOTICE_LIMIT = "notice_limit"
@@ -154,7 +155,7 @@ class RecallCore:
 
     def _show(self) -> None:
         state = self._state
-        workflow.set_current_details(details(self._start.number, state, workflow.now()))
+        workflow.set_current_details(details(self._start, state, workflow.now()))
         changed = self._upserts.changed(
             {
                 sa.RECALL_PHASE: state.phase.value,

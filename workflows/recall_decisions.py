@@ -92,6 +92,7 @@ class RecallDecisions(RecallCore):
             self._state.holds = await self._do("record_rejection", end, HoldFigures, "Reject: nonconformity holds")
             self._state.phase = Phase.REJECTED
             self._state.ended_reason = decision.reason
+            self._state.waiting_for = None
             return self._receipt("rejected; every hold became a nonconformity hold")
 
     @reject.validator

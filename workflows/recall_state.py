@@ -1,6 +1,6 @@
 """What a recall's workflow remembers: small, serialisable, carried over continue-as-new as one value."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -97,27 +97,3 @@ class RecallState(BaseModel):
             overdue=bool(self.overdue),
             policies=self.figures.policies if self.figures else (),
         )
-
-
-def details(number: str, state: RecallState, now: datetime) -> str:
-    """Current details shown by the Temporal Web UI: Markdown table of what an operator asks first."""
-    rows: list[tuple[str, str]] = [("Phase", state.phase.value)]
-    if state.decided:
-        rows.append(("Class", state.decided.recall_class))
-    if state.scope:
-        scope = state.scope
-        rows.append(("Scope", f"{scope.lots} lots, {scope.consignees} consignees, {scope.quantity} units"))
-        rows.append(("Gaps in the trace", str(scope.gaps)))
-    holds = state.holds
-    rows.append(("Holds", f"{holds.confirmed} confirmed, {holds.requested} waiting, {holds.failed} failed"))
-    if state.campaign:
-        campaign = state.campaign
-        rows.append(("Answered", f"{campaign.consignees - campaign.outstanding} of {campaign.consignees}"))
-    rows.append(("Waiting for", state.waiting_for or "nothing"))
-    if state.next_deadline_at:
-        late = " **overdue**" if state.next_deadline_at < now or state.overdue else ""
-        rows.append(("Next deadline", f"{state.next_deadline_name}: {state.next_deadline_at.isoformat()}{late}"))
-    if state.figures:
-        rows.append(("Policies", ", ".join(state.figures.policies)))
-    lines = [f"### {number}", "", "| | |", "|---|---|"]
-    return "\n".join([*lines, *(f"| {name} | {value} |" for name, value in rows)])

@@ -272,7 +272,8 @@ async def test_a_rejected_recall_ends_with_nonconformity_holds(start: Start, fak
     run = await start()
     await run.until(lambda state: state.phase == Phase.ASSESSMENT)
     assert await refused(run.decide("reject", RejectRecall(actor=ADA))) == "ReasonRequired"
-    await run.decide("reject", RejectRecall(actor=ADA, reason="the complaint was about another product"))
+    receipt = await run.decide("reject", RejectRecall(actor=ADA, reason="the complaint was about another product"))
+    assert receipt.waiting_for is None
     assert await run.handle.result() == Phase.REJECTED.value
     assert "record_rejection" in fakes.names()
     last = fakes.projections[-1]
