@@ -92,9 +92,7 @@ class IntakeActivities:
     def _in_force(self, policy_id: str, begin: BeginIntake) -> Policy:
         policy = self._policies.in_force(policy_id, begin.now.date())
         if policy is None:
-            raise ApplicationError(
-                f"no policy {policy_id} is in force on {begin.now.date()}", type="PolicyFault", non_retryable=True
-            )
+            raise ApplicationError(f"no policy {policy_id} is in force on {begin.now.date()}", type="PolicyFault")
         return policy
 
     @activity.defn
@@ -113,7 +111,7 @@ class IntakeActivities:
             try:
                 found = await trace_scope.materialise_scope(session, ref.number, ref.scope_version, criteria, ref.now)
             except UnknownScope as error:
-                raise ApplicationError(str(error), type="UnknownScope", non_retryable=True) from error
+                raise ApplicationError(str(error), type="UnknownScope") from error
             lines = await recalls.product_lines(session, ref.number, ref.scope_version)
             figures = _scope_figures(ref.scope_version, found, lines)
             recall.quantity_shipped = found.quantity

@@ -94,9 +94,17 @@ async def start_forgotten(state: ApiState) -> int:
     """Start every recall that was recorded a while ago and whose workflow never wrote anything."""
     async with state.sessions() as session:
         waiting = await recall_intake.unstarted(session, state.now() - _FORGOTTEN_AFTER)
+    started = 0
     for recall in waiting:
-        await start_workflow(state, recall)
-    return len(waiting)
+        try:
+            await start_workflow(state, recall)
+        except Problem:
+            raise  # Temporal is down for all of them
+        except Exception as error:  # noqa: BLE001 - one that Temporal refuses must not hold up the others
+            _log.error(json.dumps({"event": "start_refused", "recall": recall.number, "error": type(error).__name__}))
+        else:
+            started += 1
+    return started
 
 
 async def sweep_forgotten(state: ApiState, interval: float = _SWEEP_EVERY) -> None:

@@ -8,8 +8,9 @@ from temporalio.workflow import ActivityCancellationType
 
 from models.messages import EMAIL_QUEUE, INVENTORY_QUEUE, RECALL_QUEUE, SMS_QUEUE
 
-_PERMANENT: Final = ["InvalidInput", "UnknownProductLine", "UnknownScope", "PolicyFault"]
-"""Application errors that no retry can mend; the database being away is never one of them."""
+_PERMANENT: Final = ["InvalidInput", "UnknownProductLine"]
+"""Application errors that no retry can mend. The database being away is never one of them, nor is a scope that a
+reversed import emptied or a policy not yet in force: data can be put right, and the recall then goes on by itself."""
 
 RECORD: Final[dict[str, Any]] = {
     "task_queue": RECALL_QUEUE,

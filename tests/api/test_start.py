@@ -131,6 +131,27 @@ async def test_a_recorded_recall_whose_starter_never_came_back_is_started(
     await temporal.client.get_workflow_handle(f"recall:{number}").describe()
 
 
+async def test_a_recall_that_temporal_refuses_does_not_hold_up_the_next(
+    api: Callers, temporal: WorkflowEnvironment, postgres: PostgresForTests
+) -> None:
+    with mock.patch("api.routers.recalls.start_workflow", mock.AsyncMock(side_effect=Problem("not_ready", "down"))):
+        await api.post("/v1/recalls", intake())
+        await api.post("/v1/recalls", intake())
+    with psycopg.connect(postgres.owner_url) as owner:
+        owner.execute("UPDATE recall SET created_at = created_at - interval '2 minutes'")
+        # A number no workflow id can be made of is what Temporal's side refuses for good.
+        owner.execute("ALTER TABLE recall DROP CONSTRAINT ck_recall_number_format")
+        try:
+            owner.execute("UPDATE recall SET number = 'broken' WHERE number = (SELECT min(number) FROM recall)")
+            owner.commit()
+            state = api.client._transport.app.state.api  # type: ignore[attr-defined]
+            assert await recall_start.start_forgotten(state) == 1
+        finally:
+            owner.execute("DELETE FROM recall WHERE number = 'broken'")
+            check = r"CHECK (number ~ '^R[CD]-[0-9]{4}-[0-9]{6}$')"
+            owner.execute(f"ALTER TABLE recall ADD CONSTRAINT ck_recall_number_format {check}")
+
+
 async def test_every_unknown_name_in_the_scope_is_named(api: Callers, db: SessionFactory) -> None:
     scope = {
         "lots": [
