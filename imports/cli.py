@@ -146,7 +146,8 @@ def _print(report: Report, kind: ImportKind, file: Path, *, as_json: bool) -> No
         for note in notes(report.totals):
             _out.print(note, markup=False, soft_wrap=True)
     for number in report.late_stock:
-        _errors.print(f"recall {number}: stock of this batch was put under its hold", markup=False)
+        done = "was put" if report.batch_id is not None else "would be put"
+        _errors.print(f"recall {number}: stock of this batch {done} under its hold", markup=False)
     rejected = report.totals.by_outcome["rejected"].rows
     if rejected:
         _errors.print(f"{rejected} rows were rejected; they are in {report.rejects} with the reasons", markup=False)

@@ -95,12 +95,15 @@ def number(options: NumberOptions, *, zero: bool = False, negative: bool = False
         whole = rf"(?:[0-9]{{1,3}}(?:{re.escape(options.thousands)}[0-9]{{3}})+|[0-9]+)"
     pattern = re.compile(rf"([+-]?)({whole})(?:{point}([0-9]+))?")
     thousands = options.thousands or ""
+    form = f"expected a number like 1234{options.decimal}5" + (
+        f" or 1{thousands}234{options.decimal}5" if thousands else ""
+    )
 
     def convert(value: Cell) -> str:
         value = plain(value)
         match = pattern.fullmatch(value)
         if match is None:
-            raise ValueError("expected a number")
+            raise ValueError(form)
         sign, digits, decimals = match[1], match[2], (match[3] or "").rstrip("0")
         if thousands:
             digits = digits.replace(thousands, "")

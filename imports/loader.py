@@ -83,7 +83,7 @@ async def run_import(sessions: SessionFactory, order: Order, progress: Progress 
         ImportRefusedError: nothing was loaded; the message says why in one line.
     """
     loaded = load_mapping(order.mapping, order.kind)
-    source = Source(order.file, loaded.mapping.file)
+    source = Source(order.file, loaded.mapping.file, loaded.mapping.numbers.decimal)
     plan = Plan(loaded, source, order.at)
     report: Report | None = None
     try:

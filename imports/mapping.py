@@ -210,6 +210,7 @@ class ContactsMapping(MappingBase):
 Mapping = MovementsMapping | GenealogyMapping | StockMapping | ProductsMapping | PartnersMapping | ContactsMapping
 QuantityMapping = MovementsMapping | GenealogyMapping | StockMapping
 
+_SHOWN = 8
 _ADAPTER: TypeAdapter[Mapping] = TypeAdapter(Annotated[Mapping, Field(discriminator="kind")])
 
 
@@ -267,17 +268,26 @@ def _checked(document: Any, path: Path, kind: str) -> Mapping:
     try:
         mapping = _ADAPTER.validate_python(document)
     except ValidationError as error:
-        raise ImportRefusedError(f"mapping {path}: {_first(error)}") from None
+        raise ImportRefusedError(f"mapping {path}: {_problems(error)}") from None
     _check_units(mapping, path)
     return mapping
 
 
-def _first(error: ValidationError) -> str:
-    details = error.errors(include_url=False)
+def _problems(error: ValidationError) -> str:
+    """Every fault with the path of its key, the first few in full."""
+    found = [
+        _problem(list(detail["loc"]), str(detail["type"]), detail["msg"]) for detail in error.errors(include_url=False)
+    ]
+    more = f" (and {len(found) - _SHOWN} more)" if len(found) > _SHOWN else ""
+    return "; ".join(found[:_SHOWN]) + more
+
+
+def _problem(location: list[int | str], kind: str, message: str) -> str:
     # The first part is the union's tag; parts made by validators (`function-before[...]`) are no keys.
-    keys = [str(part) for part in details[0]["loc"][1:] if "[" not in str(part)]
-    more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
-    return f"{'.'.join(keys)}: {details[0]['msg'].removeprefix('Value error, ')}{more}"
+    keys = [str(part) for part in location[1:] if "[" not in str(part)]
+    if keys[:1] == ["maps"] and kind == "string_type":
+        message = "text was expected; yes, no, on, off, true, false and numbers need quotes in YAML"
+    return f"{'.'.join(keys)}: {message.removeprefix('Value error, ')}"
 
 
 def _check_units(mapping: Mapping, path: Path) -> None:

@@ -45,9 +45,11 @@ Row = Sequence[Any]
 class Source:
     """One file, readable any number of times."""
 
-    def __init__(self, path: Path, options: FileOptions) -> None:
+    def __init__(self, path: Path, options: FileOptions, decimal: str = ".") -> None:
+        """`decimal` is the mapping's decimal mark: a number cell of a worksheet has none of its own."""
         self.path = path
         self.options = options
+        self._decimal = decimal
         try:
             with path.open("rb") as file:
                 self._magic = file.read(4)
@@ -157,7 +159,7 @@ class Source:
         width = len(self.header)
         formulas = _formulas(self.path, sheet.title)
         for number, cells in enumerate(sheet.iter_rows(), start=1):
-            record = [_cell(cell) for cell in cells]
+            record = [_cell(cell, self._decimal) for cell in cells]
             for column, formula in next(formulas, ()):
                 if record[column] == "":
                     record[column] = BadCell(formula, "a formula without a stored result; save the workbook again")
@@ -208,7 +210,7 @@ def _contains_formula(archive: zipfile.ZipFile, name: str) -> bool:
     return False
 
 
-def _cell(cell: Any) -> Any:
+def _cell(cell: Any, decimal: str) -> Any:
     value = cell.value
     if value is None:
         return ""
@@ -217,19 +219,20 @@ def _cell(cell: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return _number(value)
+        return _number(value, decimal)
     if isinstance(value, datetime | date):
         return value
     return BadCell(str(value), f"a {type(value).__name__} cell cannot be read; format it as text")
 
 
-def _number(value: float) -> Cell | BadCell:
+def _number(value: float, decimal: str) -> Cell | BadCell:
+    # As the file's text writes it: 1.234 under `decimal: ","` must never be taken for one thousand.
     if abs(value) >= 10**_EXCEL_DIGITS:
         return BadCell(str(value), f"a number cell keeps {_EXCEL_DIGITS} digits only; format the column as text")
     if isinstance(value, int) or value.is_integer():
         return str(int(value))
     text = format(value, f".{_EXCEL_DIGITS}g")
-    return text if "e" not in text else format(value, ".15f").rstrip("0")
+    return (text if "e" not in text else format(value, ".15f").rstrip("0")).replace(".", decimal)
 
 
 def column_index(header: Sequence[str], name: str, where: str, path: Path) -> int:

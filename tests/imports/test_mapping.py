@@ -57,6 +57,15 @@ def test_a_wrong_key_is_named_with_its_path(tmp_path: Path, old: str, new: str, 
     assert message in refusal(tmp_path, (MOVEMENTS + CREATE_ALL).replace(old, new, 1))
 
 
+def test_every_fault_is_named_at_once_and_a_yaml_word_that_is_no_text_is_explained(tmp_path: Path) -> None:
+    text = MOVEMENTS.replace("  product: Item\n", "").replace("  lot: Lot", "  lots: Lot") + "maps: {yn: {yes: true}}\n"
+    message = refusal(tmp_path, text)
+    assert "columns.product: Field required" in message
+    assert "columns.lots: Extra inputs are not permitted" in message
+    assert "maps.yn" in message
+    assert "need quotes in YAML" in message
+
+
 def test_a_map_is_checked_before_any_row_is_read(tmp_path: Path) -> None:
     text = MOVEMENTS.replace("  kind: Type", "  kind: {column: Type, map: types}") + "maps: {types: {out: shipping}}\n"
     assert "maps.types.out: 'shipping': expected one of receipt" in refusal(tmp_path, text)

@@ -114,6 +114,12 @@ def test_a_formula_whose_result_was_never_stored_is_no_empty_cell(tmp_path: Path
 
 
 @pytest.mark.unit
+def test_a_number_cell_is_written_with_the_decimal_mark_of_the_mapping(tmp_path: Path) -> None:
+    path = workbook(tmp_path, [["Lot", "Qty"], ["L1", 1.234], ["L2", 1234], ["L3", 1e-7]])
+    read = [row[1] for _, row in Source(path, PLAIN, ",").rows()]
+    assert read == ["1,234", "1234", "0,0000001"]
+
+
 def test_a_workbook_with_several_sheets_needs_the_name_of_one(tmp_path: Path) -> None:
     path = workbook(tmp_path, [["Lot"], ["L1"]], ("One", "Two"))
     with pytest.raises(ImportRefusedError, match=r"name one in file.sheet of the mapping; it has: One, Two"):
@@ -155,3 +161,13 @@ async def test_rejects_of_a_latin_1_file_can_be_corrected_in_latin_1(office: Off
     corrected.write_bytes(office.rejects.read_bytes().replace(b";x;kit", b";7;kit"))
     assert counts(await office.load("movements", corrected, mapping)) == (1, 1, 0, 0)
     assert office.sql("SELECT code FROM location WHERE custody = 'customer'") == [("Hôpital",)]
+
+
+@pytest.mark.db
+async def test_a_number_cell_is_never_a_thousand_times_too_much(office: Office) -> None:
+    row = movement(1) | {"Qty": 1.234}
+    path = workbook(office.folder, [list(row), list(row.values())])
+    german = 'numbers: {decimal: ",", thousands: "."}\n' + MOVEMENTS + CREATE_ALL
+    report = await office.load("movements", path, german)
+    assert counts(report) == (1, 1, 0, 0)
+    assert str(office.one("SELECT trim_scale(quantity) FROM movement")) == "1.234"
