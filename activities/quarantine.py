@@ -41,8 +41,9 @@ class QuarantineActivities:
         What fails or is not answered stays due for the next run; figures say how many. The heartbeat carries the
         number of positions asked.
         """
-        async with self._sessions.begin() as session:
-            await holds.request_holds(session, ref.number, ref.scope_version, ref.now)
+        if ref.claim:
+            async with self._sessions.begin() as session:
+                await holds.request_holds(session, ref.number, ref.scope_version, ref.now)
         asked = after = 0
         while True:
             async with self._sessions() as session:

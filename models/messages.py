@@ -118,6 +118,8 @@ class RecallScopeRef(RecallRef):
     """Which scope version of which recall."""
 
     scope_version: int
+    claim: bool = True
+    """Whether stock that appeared since is claimed as well; not once the recall has ended."""
 
 
 # ---------------------------------------------------------------- decisions (updates)

@@ -64,7 +64,7 @@ class CampaignWorkflow:
         self._nudged = False
         self._ending: str | None = None
         self._progress: CampaignProgress | None = None
-        self._upserts = sa.Upserts()
+        self._upserts = sa.Upserts(continued=start.carried is not None)
 
     @workflow.run
     async def run(self, start: CampaignInput) -> CampaignReport:

@@ -38,6 +38,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.recall_core import NOTICE_LIMIT
     from workflows.recall_decisions import SIGNATURES, RecallDecisions
 
+SHORTEST_LOOK = timedelta(seconds=30)
+"""Real time between two turns of the hold watch, whatever the pace: stock that arrives wakes it by signal."""
 PRIORITY = {"I": 1, "II": 3, "III": 5}
 """Temporal and sending priority by recall class: 1 is served first."""
 
@@ -68,7 +70,7 @@ class RecallWorkflow(RecallDecisions):
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
         # What was claimed stays claimed: a hold asked for and not yet placed is still to be placed (promise 6).
-        ref = RecallScopeRef(number=self._start.number, now=workflow.now(), scope_version=1)
+        ref = RecallScopeRef(number=self._start.number, now=workflow.now(), scope_version=1, claim=False)
         await self._do("execute_holds", ref, HoldFigures, "Place the nonconformity holds", INVENTORY)
         await self._project(waiting_for=None)
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -181,7 +183,12 @@ class RecallWorkflow(RecallDecisions):
         while not (state.campaign and state.campaign.finished):
             self._campaign_moved = False
             await self._show_campaign("the consignees' acknowledgements")
-            await self._or_continue(lambda: self._campaign_moved)
+            watched = not state.notice_limit_met and NOTICE_LIMIT not in state.overdue
+            due = self._decided().notify_due_at if watched else None
+            if not await self._or_continue(
+                lambda: self._campaign_moved, due, "Due: the first notice to every consignee"
+            ):
+                state.overdue.append(NOTICE_LIMIT)
         await self._note_first_communication()
 
     async def _show_campaign(self, waiting_for: str) -> None:
@@ -238,7 +245,8 @@ class RecallWorkflow(RecallDecisions):
             figures = state.figures
             pause = (figures.hold_retry if open_holds else figures.hold_watch) if figures else timedelta(hours=1)
             name = f"Holds: {open_holds} unconfirmed, asked again" if open_holds else "Look again for stock to hold"
-            await wait_until(lambda: self._stock_appeared or state.ended, workflow.now() + self._paced(pause), name)
+            wake = workflow.now() + max(self._paced(pause), SHORTEST_LOOK)
+            await wait_until(lambda: self._stock_appeared or state.ended, wake, name)
 
     async def _chase_holds(self, unconfirmed: int) -> None:
         """Holds nobody confirms become a task of the warehouse, which is reminded of once when it is late."""
@@ -269,10 +277,20 @@ class RecallWorkflow(RecallDecisions):
         state.scope = await self._do("resolve_scope", ref, ScopeFigures, "Trace again with what arrived since", TRACE)
         if state.phase == Phase.ASSESSMENT and state.decided is None:
             await self._open_evaluations()
+        if state.decided is not None:
+            await self._report_uncovered()
         if state.campaign_started and state.scope.consignees > before:
             # Its failure (the campaign was ended by an operator) is the watch's to bear.
             campaign = workflow.get_external_workflow_handle(workflow_ids.campaign_id(number, 1))
             await campaign.signal("nudge")
+
+    async def _report_uncovered(self) -> None:
+        """A product line that records show only after the decision has no class: a person must decide on it."""
+        for line in self._state.missing_lines():
+            if line not in self._state.uncovered:
+                self._state.uncovered.append(line)
+                what = f"Decide on {line}: records show it since the class was decided, no class covers it"
+                await self._open_task(f"uncovered:{line}"[:120], "query", what[:300], Role.QA)
 
     @workflow.signal
     def campaign_progress(self, report: CampaignReport) -> None:

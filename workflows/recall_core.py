@@ -41,7 +41,7 @@ class RecallCore:
         self._lock = asyncio.Lock()
         self._stock_appeared = False
         self._campaign_moved = False
-        self._upserts = sa.Upserts()
+        self._upserts = sa.Upserts(continued=start.carried is not None)
 
     async def _do(
         self, activity: str, argument: Any, result: Any, summary: str, options: dict[str, Any] | None = None

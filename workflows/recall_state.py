@@ -43,6 +43,8 @@ class RecallState(BaseModel):
     dues: dict[str, AwareDatetime] = Field(default_factory=dict)
     """Task key -> its absolute due time, so that a continued run keeps the first one."""
     overdue: list[str] = Field(default_factory=list)
+    uncovered: list[str] = Field(default_factory=list)
+    """Product lines that records showed only after the class was decided; each has a task."""
     hold_tasks: int = 0
     hold_task: str | None = None
     """Key of the open task to confirm holds, if there is one."""

@@ -54,14 +54,16 @@ def at_start(number: str, *, owner: str, product: str, drill: bool) -> TypedSear
 class Upserts:
     """Collects changed values, so that a workflow spends one event on all of them and none on no change."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, continued: bool = False) -> None:
         self._known: dict[str, Any] = {}
+        # A continued run inherits the attributes of the one before: what it no longer has must be removed.
+        self._unknown = object() if continued else None
 
     def changed(self, values: dict[SearchAttributeKey[Any], str | int | bool | datetime | None]) -> list[Any]:
         """Updates for the values that differ from the last ones given; `None` removes the attribute."""
         updates: list[Any] = []
         for key, value in values.items():
-            if self._known.get(key.name) == value:
+            if self._known.get(key.name, self._unknown) == value:
                 continue
             self._known[key.name] = value
             updates.append(key.value_unset() if value is None else key.value_set(value))

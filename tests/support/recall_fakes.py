@@ -54,6 +54,7 @@ class FakeRecallActivities:
         self.evaluated = 0
         self.consignees = 2
         self.records_arrived = False
+        self.notify_within = timedelta(hours=24)
         self.trace_faults = 0
         """How many of the next traces fail for good."""
 
@@ -130,7 +131,7 @@ class FakeRecallActivities:
                 Gate(key="us-fda:fda_informed", title="FDA told", waivable=True, source="21 CFR 7.46(a)"),
                 Gate(key="us-fda:firm", title="Not waivable", waivable=False, source="test"),
             ),
-            notify_due_at=record.now + timedelta(hours=24),
+            notify_due_at=record.now + self.notify_within,
             decided_at=record.now,
         )
 

@@ -150,6 +150,36 @@ async def test_the_hold_watch_outlives_a_failed_trace_and_a_campaign_that_was_en
     await run.until(lambda state: state.holds.confirmed == 5)
 
 
+async def test_a_product_line_that_records_show_after_the_decision_becomes_a_task(
+    start: Start, fakes: FakeRecallActivities
+) -> None:
+    run = await start()
+    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
+    await run.to_strategy()
+    fakes.lines = ("Uni-Gold", "controls")
+    fakes.records_arrived = True
+    await run.handle.signal("stock_appeared")
+    await run.until(lambda state: state.scope is not None and len(state.scope.product_lines) == 2)
+    while "uncovered:controls" not in fakes.tasks:
+        await run.handle.query("snapshot")
+
+
+async def test_first_notices_that_are_late_show_as_overdue_until_they_are_out(
+    start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
+) -> None:
+    # A running child stops time skipping, so the limit of this test is one of real seconds.
+    fakes.notify_within = timedelta(seconds=3)
+    run = await start()
+    await run.to_campaign()
+    await run.until(lambda state: state.overdue)
+    campaign = temporal.client.get_workflow_handle(f"{run.handle.id}:campaign:1")
+    await run.until(lambda state: state.waiting_for == "the consignees' acknowledgements")
+    report = CampaignReport(campaign_id=11, consignees=2, outstanding=2, next_due_at=None, not_notified=2)
+    sent = report.model_copy(update={"not_notified": 0, "first_sent_at": fakes.projections[-1].now})
+    await campaign.signal("report", sent)
+    assert not (await run.until(lambda state: not state.overdue)).overdue
+
+
 @pytest.mark.parametrize(
     ("who", "kind"),
     [
