@@ -168,7 +168,8 @@ def _show(result: trace.TraceResult, *, as_json: bool, as_csv: bool) -> None:
     if as_json:
         typer.echo(json.dumps(as_document(result), ensure_ascii=False, indent=2))
         return
-    numbers = {lot.lot_id: (lot.product_code, lot.number) for lot in result.lots}
+    # One number may be two lots of two manufacturing sites.
+    numbers = {lot.lot_id: (lot.product_code, lot.number, lot.site_code or "") for lot in result.lots}
     if as_csv:
         _write_csv(result, numbers)
     else:
@@ -183,17 +184,17 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _write_csv(result: trace.TraceResult, numbers: dict[int, tuple[str, str]]) -> None:
+def _write_csv(result: trace.TraceResult, numbers: dict[int, tuple[str, str, str]]) -> None:
     writer = csv.writer(sys.stdout)
-    writer.writerow(("product", "lot", *_COLUMNS))
+    writer.writerow(("product", "lot", "made_at", *_COLUMNS))
     writer.writerows(
         (*numbers[site.lot_id], *(_text(getattr(site, column)) for column in _COLUMNS)) for site in result.sites
     )
 
 
-def _print_table(result: trace.TraceResult, numbers: dict[int, tuple[str, str]]) -> None:
+def _print_table(result: trace.TraceResult, numbers: dict[int, tuple[str, str, str]]) -> None:
     table = Table(title=f"{result.direction}: {len(result.lots)} lots at {len(result.sites)} places")
-    for heading in ("product", "lot", "place", "custody"):
+    for heading in ("product", "lot", "made at", "place", "custody"):
         table.add_column(heading)
     figures = ("shipped_to", "received", "in_transit", "returned_out", "on_hand")
     for heading in figures:

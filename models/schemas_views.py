@@ -18,8 +18,10 @@ class TraceLot(Out):
     root: bool
     depth: int
     """Genealogy steps from the nearest root."""
+    parent_id: int | None
+    """The lot one step nearer to a root; following it gives the path. None for a root."""
     quantity_shipped: Units
-    """To consignees, in units of use, minus returns."""
+    """Sum of what consignees received of it, minus their returns; what one passed on to another counts at both."""
 
 
 class TraceSite(Out):
@@ -35,6 +37,32 @@ class TraceSite(Out):
     returned: Units
 
 
+class TracePosition(Out):
+    """What one lot did at one place, in units of use, as the records stand now."""
+
+    lot_id: int
+    location_code: str
+    location_name: str
+    custody: str
+    partner_code: str
+    country: str | None
+    shipped_to: Units
+    """Sent there, arrived or not."""
+    received: Units
+    in_transit: Units
+    """Sent there and not arrived yet."""
+    returned_in: Units
+    shipped_out: Units
+    returned_out: Units
+    consumed: Units
+    destroyed: Units
+    on_hand: Units
+    """Last count plus later movements, or what the movements leave where nobody has counted."""
+    counted: bool
+    last_at: datetime | None
+    """Newest record of the lot there."""
+
+
 class GapOut(Out):
     """Something the trace could not know."""
 
@@ -43,11 +71,14 @@ class GapOut(Out):
 
 
 class TraceOut(Out):
-    """Result of the trace: lots (paged), sites, and gaps. A site's list is complete; lots continue by cursor."""
+    """Result of the trace: lots (paged) with their positions, all consignees, and gaps."""
 
     scope_version: int
     lots: Page[TraceLot]
+    positions: list[TracePosition]
+    """Of the lots on this page, at every place, ours included."""
     sites: list[TraceSite]
+    """Consignees, complete on every page."""
     gaps: list[GapOut]
     gaps_total: int
     """Gaps found; at most 1,000 are listed."""

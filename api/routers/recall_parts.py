@@ -11,7 +11,7 @@ from api.deps import NumberDep, ReaderDep, StateDep
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import problems
 from api.records import load
-from db.repositories import recall_views, recalls_read
+from db.repositories import recall_views, recalls_read, trace
 from domain.channels import Channel
 from models.notice import DeliveryState, Reply
 from models.recall import HoldState
@@ -26,6 +26,7 @@ from models.schemas_views import (
     ReplyOut,
     TraceLot,
     TraceOut,
+    TracePosition,
     TraceSite,
 )
 
@@ -41,7 +42,7 @@ Id = Annotated[int | None, Query(ge=1, le=2**53)]
 async def read_trace(
     number: NumberDep, _: ReaderDep, state: StateDep, limit: Limit = 100, cursor: Cursor = None
 ) -> TraceOut:
-    """The recall's scope as traced: lots (paged), every consignee with quantities, and what is not known."""
+    """The recall's scope as traced: lots (paged) with path and places, every consignee, and what is not known."""
     recall = await load(state, number)
     name = listing_name(f"trace:{number}", version=recall.scope_version)
     after = state.cursors.read(name, cursor)
@@ -53,18 +54,27 @@ async def read_trace(
         sites = await recall_views.trace_sites(session, number)
         gaps = await recall_views.gaps(session, number, version)
         counts = await recalls_read.scope_counts(session, number, version)
+        roots = await recall_views.root_lots(session, number, version)
+        parents = {lot.lot_id: lot.parent_id for lot in await trace.trace_lots(session, "forward", roots)}
+        positions = await trace.trace_sites(session, [row.lot_id for row in lots[:limit]])
     return TraceOut(
         scope_version=version,
         lots=page_of(
             lots,
             limit,
-            lambda row: TraceLot.model_validate(dict(row._mapping)),
+            lambda row: TraceLot(**row._mapping, parent_id=parents.get(row.lot_id)),
             lambda row: state.cursors.write(name, [row.lot_id]),
         ),
+        positions=[_position_out(site) for site in positions],
         sites=[TraceSite.model_validate(dict(row._mapping)) for row in sites],
         gaps=[GapOut(kind=gap.kind, detail=gap.detail) for gap in gaps],
         gaps_total=sum(counts.gaps.values()),
     )
+
+
+def _position_out(site: trace.TracedSite) -> TracePosition:
+    facts = {field: getattr(site, field) for field in TracePosition.model_fields if field != "counted"}
+    return TracePosition(**facts, counted=site.is_counted)
 
 
 @router.get("/holds", operation_id="listHolds", summary="Holds")

@@ -53,6 +53,14 @@ async def trace_lots(session: AsyncSession, number: str, version: int, *, after:
     return (await session.exec(query.order_by(col(Lot.id)).limit(limit))).all()
 
 
+async def root_lots(session: AsyncSession, number: str, version: int) -> Sequence[int]:
+    """The lots the scope started from."""
+    query = select(ScopeLot.lot_id).where(
+        col(ScopeLot.recall_number) == number, col(ScopeLot.scope_version) == version, col(ScopeLot.root)
+    )
+    return (await session.exec(query)).all()
+
+
 async def trace_sites(session: AsyncSession, number: str) -> Rows:
     """Consignees with lots and quantities received, by consignee id."""
     query: Any = (

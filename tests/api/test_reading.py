@@ -95,6 +95,42 @@ async def test_the_trace_lists_lots_sites_and_gaps(api: Callers, number: str) ->
     assert trace["gaps_total"] == 1
 
 
+async def test_the_trace_gives_the_path_and_every_place_of_its_lots(
+    api: Callers, number: str, postgres: PostgresForTests
+) -> None:
+    with psycopg.connect(postgres.owner_url) as owner:
+        for statement in (
+            "INSERT INTO lot (product_id, number) SELECT product_id, 'REWORK' FROM lot",
+            (
+                "INSERT INTO lot_genealogy (input_lot_id, output_lot_id, quantity, source_system, source_id) "
+                "SELECT a.id, b.id, 5, 'test', 'g1' FROM lot a, lot b "
+                "WHERE a.number <> 'REWORK' AND b.number = 'REWORK'"
+            ),
+            (
+                "INSERT INTO scope_lot (recall_number, scope_version, lot_id, root, depth) "
+                "SELECT %(n)s, 1, id, false, 1 FROM lot WHERE number = 'REWORK'"
+            ),
+            (
+                "INSERT INTO movement (kind, product_id, lot_id, to_location_id, from_location_id, quantity, "
+                "delivered, occurred_at, document_no, source_system, source_id) SELECT 'shipment', lot.product_id, "
+                "lot.id, target.id, source.id, 7, false, now(), 'D1', 'test', 'm1' FROM lot, location source, "
+                "location target WHERE lot.number = 'REWORK' AND source.custody = 'own' AND target.custody = 'customer' LIMIT 1"
+            ),
+        ):
+            owner.execute(statement, {"n": number})
+    trace = (await api.get(f"/v1/recalls/{number}/trace")).json()
+    root, child = sorted(trace["lots"]["items"], key=lambda lot: lot["depth"])
+    assert (root["parent_id"], child["parent_id"], child["depth"]) == (None, root["lot_id"], 1)
+    under_way = [place for place in trace["positions"] if place["in_transit"] != "0"]
+    assert [(p["lot_id"], p["custody"], p["shipped_to"], p["in_transit"], p["received"]) for p in under_way] == [
+        (child["lot_id"], "customer", "7", "7", "0")
+    ]
+    stocked = [place for place in trace["positions"] if place["lot_id"] == root["lot_id"] and place["counted"]]
+    assert [float(place["on_hand"]) for place in stocked] == [50]
+    first = (await api.get(f"/v1/recalls/{number}/trace", limit=1)).json()
+    assert {place["lot_id"] for place in first["positions"]} == {first["lots"]["items"][0]["lot_id"]}, "of this page"
+
+
 async def test_consignees_come_page_by_page_with_their_lots(api: Callers, number: str) -> None:
     seen = await pages(api, f"/v1/recalls/{number}/consignees", limit=1)
     assert [len(page) for page in seen] == [1, 1]

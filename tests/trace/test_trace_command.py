@@ -45,6 +45,7 @@ def test_csv_has_one_line_per_lot_and_place(url: str) -> None:
     done = CliRunner().invoke(trace_app, ["backward", "--database-url", url, "--product", "P5", "--csv"])
     assert done.exit_code == 0, done.output
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert {row["made_at"] for row in rows} == {""}, "this lot names no manufacturing site"
     assert {(row["lot"], row["location_code"], row["received"]) for row in rows} == {
         ("A1", "L1", "0"),
         ("A1", "L2", "12.5"),
