@@ -114,7 +114,8 @@ async def test_the_trace_gives_the_path_and_every_place_of_its_lots(
                 "INSERT INTO movement (kind, product_id, lot_id, to_location_id, from_location_id, quantity, "
                 "delivered, occurred_at, document_no, source_system, source_id) SELECT 'shipment', lot.product_id, "
                 "lot.id, target.id, source.id, 7, false, now(), 'D1', 'test', 'm1' FROM lot, location source, "
-                "location target WHERE lot.number = 'REWORK' AND source.custody = 'own' AND target.custody = 'customer' LIMIT 1"
+                "location target WHERE lot.number = 'REWORK' AND source.custody = 'own' "
+                "AND target.custody = 'customer' LIMIT 1"
             ),
         ):
             owner.execute(statement, {"n": number})
