@@ -107,12 +107,23 @@ async def read_all(session: AsyncSession, stream: str) -> AsyncIterator[AuditEve
 async def first_broken_link(session: AsyncSession, stream: str) -> int | None:
     """Sequence number of the first event that does not fit the chain, None when all do.
 
-    The head row says which hash the last event must have, so a chain cut off at its end is found too; a head or a
-    whole chain that is gone is a break after the last event there is.
+    The head row says how many events there must be and which hash the last one has, so a chain cut off at its end is
+    found too; a head or a whole chain that is gone is a break after the last event there is. Events that are appended
+    while the chain is read are no break: the head has moved with them.
     """
-    head = (await session.exec(select(AuditHead).where(col(AuditHead.stream) == stream))).one_or_none()
+    head = (await session.exec(select(AuditHead.seq, AuditHead.hash).where(col(AuditHead.stream) == stream))).first()
     events = [as_mapping(event) async for event in read_all(session, stream)]
-    broken = verify(events, expected_head=head.hash if head else None)
-    if broken is None and head is None and (events or await session.get(Recall, stream) is not None):
+    broken = verify(events)
+    if broken is not None:
+        return broken
+    if head is None:
+        return len(events) + 1 if events or await session.get(Recall, stream) is not None else None
+    seq, last = head
+    if len(events) < seq:
         return len(events) + 1
-    return broken
+    if last != (events[seq - 1]["hash"] if seq else GENESIS):
+        return max(seq, 1)
+    if len(events) > seq:
+        moved_to = (await session.exec(select(AuditHead.seq).where(col(AuditHead.stream) == stream))).first()
+        return seq + 1 if moved_to is None or moved_to < len(events) else None
+    return None

@@ -3,9 +3,11 @@
 import asyncio
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy.exc import ProgrammingError
 from sqlmodel import text
 
@@ -80,6 +82,63 @@ async def test_a_chain_without_its_head_is_broken_even_if_what_is_left_fits(
     async with db() as session:
         assert await audit.first_broken_link(session, "RC-2026-000001") == 3
         assert await audit.first_broken_link(session, "RC-2026-000404") is None
+
+
+async def test_a_head_that_counts_other_than_the_events_is_named(
+    db: SessionFactory, postgres: PostgresForTests
+) -> None:
+    for number in range(3):
+        await _append(db, number)
+    with psycopg.connect(postgres.admin_url) as admin:
+        admin.execute("SET LOCAL session_replication_role = replica")
+        admin.execute("UPDATE audit_head SET seq = 1")
+    async with db() as session:
+        assert await audit.first_broken_link(session, "RC-2026-000001") == 1
+
+
+async def test_an_event_behind_the_head_is_named(db: SessionFactory, postgres: PostgresForTests) -> None:
+    for number in range(3):
+        await _append(db, number)
+    with psycopg.connect(postgres.admin_url) as admin:
+        admin.execute("SET LOCAL session_replication_role = replica")
+        admin.execute("UPDATE audit_head SET seq = 2, hash = (SELECT hash FROM audit_event WHERE seq = 2)")
+    async with db() as session:
+        assert await audit.first_broken_link(session, "RC-2026-000001") == 3
+
+
+async def test_events_appended_while_a_chain_is_read_are_no_break(db: SessionFactory) -> None:
+    await _append(db, 0)
+    async with db() as session:
+        checked = session.exec
+
+        async def exec_then_append(*args: Any, **kwargs: Any) -> Any:
+            found = await checked(*args, **kwargs)
+            if not appended:
+                appended.append(True)
+                await _append(db, 1)  # between the head and the events
+            return found
+
+        appended: list[bool] = []
+        session.exec = exec_then_append  # type: ignore[method-assign]
+        assert await audit.first_broken_link(session, "RC-2026-000001") is None
+        assert appended
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE audit_head SET seq = 1",
+        "UPDATE audit_head SET seq = seq + 2",
+        "UPDATE audit_head SET hash = repeat('0', 64)",
+        "UPDATE audit_head SET stream = 'other', seq = seq + 1",
+    ],
+)
+async def test_the_head_moves_by_one_event_only(db: SessionFactory, postgres: PostgresForTests, change: str) -> None:
+    for number in range(3):
+        await _append(db, number)
+    with psycopg.connect(postgres.app_url) as app, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        app.execute(sql.SQL(change))
+    await _append(db, 3)
 
 
 async def test_a_recall_whose_whole_chain_is_gone_is_broken_from_the_start(
