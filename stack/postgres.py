@@ -97,24 +97,35 @@ class Cluster:
             )
 
     def clear_foreign_pid_file(self) -> None:
-        """Remove `postmaster.pid` if its pid now belongs to a stranger, who would block the start for ever.
+        """Remove `postmaster.pid` if its pid is a stranger's or a zombie's, which would block the start for ever.
 
-        It stays while any process still works in the data folder: PostgreSQL's own interlock then holds.
+        A zombie is a server killed with -9 that nobody has reaped yet (in a container perhaps never); PostgreSQL takes
+        it for a living one. The file stays while any process works in the data folder: the server's own interlock
+        then holds.
         """
         pid_file = self.data / "postmaster.pid"
         try:
-            named = psutil.Process(int(pid_file.read_text().split()[0]))
-            if str(self.data) in named.cmdline():
+            named = int(pid_file.read_text().split()[0])
+        except (OSError, ValueError, IndexError):
+            return  # none or damaged: PostgreSQL deals with that itself
+        if not psutil.pid_exists(named):
+            return
+        deadline = time.monotonic() + 5  # the backends of a killed server notice and end within moments
+        while self._in_use():
+            if time.monotonic() > deadline:
                 return
-        except (OSError, ValueError, IndexError, psutil.Error):
-            return  # none, damaged or of a dead process: PostgreSQL deals with that itself
+            time.sleep(0.1)
+        pid_file.unlink(missing_ok=True)
+
+    def _in_use(self) -> bool:
+        """Whether any living process works in the data folder."""
         for process in psutil.process_iter():
             try:
                 if Path(process.cwd()) == self.data:
-                    return
+                    return True
             except (psutil.Error, OSError):
                 continue
-        pid_file.unlink(missing_ok=True)
+        return False
 
     def command(self, *, durable: bool = True) -> list[str]:
         """Command line of the server. `durable=False` is for throw-away test databases only."""

@@ -1,5 +1,7 @@
 """The embedded PostgreSQL: roles, passwords, process and permissions."""
 
+import time
+
 import psutil
 import psycopg
 import pytest
@@ -44,3 +46,27 @@ async def test_a_session_of_the_application_role_reaches_the_migrated_database(d
     async with db() as session:
         result = await session.exec(text("SELECT current_user"))  # type: ignore[call-overload]
         assert result.scalar_one() == "recall_app"
+
+
+def test_a_killed_server_nobody_reaped_does_not_block_the_next_start() -> None:
+    server = ThrowAwayPostgres()
+    try:
+        server.start()
+        killed = server.process
+        assert killed is not None
+        killed.kill()
+        deadline = time.monotonic() + 10
+        while psutil.Process(killed.pid).status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline
+        server.cluster.clear_foreign_pid_file()
+        server.start()
+        with psycopg.connect(server.addresses().app_url) as again:
+            assert again.execute("SELECT 1").fetchone() == (1,)
+        killed.wait()
+    finally:
+        server.stop()
+
+
+def test_the_lock_of_a_living_server_is_left_alone(postgres_server: ThrowAwayPostgres) -> None:
+    postgres_server.cluster.clear_foreign_pid_file()
+    assert (postgres_server.cluster.data / "postmaster.pid").exists()

@@ -64,7 +64,7 @@ class ThrowAwayPostgres:
         self.home = postgres_home(self.state_dir, account)
         self.cluster = pg.Cluster(self.home, postgres_binaries(account), port or free_port(), account)
         self._passwords = [secrets.token_hex(16) for _ in range(3)]
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start the server without durability and make `recall` with both roles."""
@@ -77,7 +77,7 @@ class ThrowAwayPostgres:
                 stderr=log,
                 **self.cluster.spawn_options(),
             )
-        self._process = process
+        self.process = process
         self.cluster.wait_until_ready(admin, lambda: process.poll() is None)
         self.cluster.ensure_roles(admin, owner, app)
 
@@ -94,12 +94,12 @@ class ThrowAwayPostgres:
 
     def stop(self) -> None:
         """Fast shutdown, then remove the folder."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
+        if self.process is not None:
+            self.process.send_signal(signal.SIGINT)
             try:
-                self._process.wait(20)
+                self.process.wait(20)
             except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, 9)
-                self._process.wait(10)
+                os.killpg(self.process.pid, 9)
+                self.process.wait(10)
         for folder in {self.home, self.state_dir}:
             shutil.rmtree(folder, ignore_errors=True)
