@@ -116,6 +116,8 @@ class Cluster:
                 return
             time.sleep(0.1)
         pid_file.unlink(missing_ok=True)
+        for lock in self._sockets.glob(".s.PGSQL.*.lock"):  # names the same pid, and is asked after it
+            lock.unlink(missing_ok=True)
 
     def _in_use(self) -> bool:
         """Whether any living process works in the data folder."""
