@@ -153,7 +153,9 @@ def answers(truth: Truth, facts: Facts) -> Iterator[Comparison]:
     yield holds("every consignee was heard of", f"{len(facts.consignees)} consignees", silent)
     stated = {told.consignee for told in truth.told if told.kind == "statement"}
     owing = len(known | {site for site, _ in truth.onward}) - len(stated)
-    yield same("consignees that still owe quantities", owing, facts.detail["counters"]["outstanding"])
+    counters = facts.detail["counters"]
+    yield same("consignees that still owe quantities", owing, counters["consignees"].get("acknowledged", 0))
+    yield same("consignees nothing was heard of", len(silent), counters["outstanding"])
 
 
 def _as_told(consignee: str, reply: dict[str, Any], facts: Facts) -> Told:

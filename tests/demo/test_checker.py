@@ -110,9 +110,13 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "an answer of somebody else": (lambda t, f: f.replies[0].update(consignee_id=3), "answers as given"),
     "an answer by another channel": (lambda t, f: f.replies[1].update(channel="page"), "answers by channel"),
     "somebody is still open": (lambda t, f: f.consignees[1].update(state="open"), "every consignee was heard of"),
-    "the counter disagrees": (
-        lambda t, f: f.detail["counters"].update(outstanding=0),
+    "the counter of those who owe quantities disagrees": (
+        lambda t, f: f.detail["counters"]["consignees"].update(acknowledged=0),
         "consignees that still owe quantities",
+    ),
+    "the counter of the silent disagrees": (
+        lambda t, f: f.detail["counters"].update(outstanding=1),
+        "consignees nothing was heard of",
     ),
     "the evidence is another file": (lambda t, f: f.evidence[0].update(sha256="cd" * 32), "evidence files"),
     "the evidence is gone": (lambda t, f: f.evidence.clear(), "evidence files"),

@@ -69,7 +69,7 @@ def facts() -> Facts:
             "pace": PACE,
             "created": {"at": at(0), "policy_at": at(0)},
             "scope": {"lots": 3},
-            "counters": {"outstanding": 1},
+            "counters": {"outstanding": 0, "consignees": {"acknowledged": 1, "answered": 2}},
         },
         lots=[_lot(11, KIT_1), _lot(12, KIT_2), _lot(13, VIAL_1)],
         sites=[
