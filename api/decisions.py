@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from temporalio.client import (
+    WorkflowExecutionStatus,
     WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
@@ -89,7 +90,7 @@ async def send_decision(
     except WorkflowUpdateRPCTimeoutOrCancelledError:
         raise unavailable("No worker took the decision in time; it may or may not count.") from None
     except (RPCError, RuntimeError) as error:
-        raise _not_sent(error, phase) from error
+        raise await _not_sent(state, number, error, phase) from error
     return Accepted(update_id, await _receipt(accepted))
 
 
@@ -122,7 +123,7 @@ async def read_snapshot(state: ApiState, number: str, phase: str) -> Snapshot:
         handle = await _recall_handle(state, number)
         return await handle.query("snapshot", result_type=Snapshot, rpc_timeout=QUERY_TIMEOUT)  # type: ignore[no-any-return]
     except (RPCError, RuntimeError) as error:
-        raise _not_sent(error, phase) from error
+        raise await _not_sent(state, number, error, phase) from error
     except WorkflowQueryFailedError as error:
         raise unavailable("The workflow cannot answer now.") from error
 
@@ -160,16 +161,24 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__
 
 
-def _not_sent(error: Exception, phase: str) -> Problem:
-    """Why an update or query did not reach the workflow; the record knows whether the recall has ended."""
+async def _not_sent(state: ApiState, number: str, error: Exception, phase: str) -> Problem:
+    """Why an update or query did not reach the workflow; the record or Temporal knows whether the recall has ended."""
     if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
-        ended = phase in FINAL_PHASES or "already completed" in str(error)
-        if ended:
+        if phase in FINAL_PHASES or "already completed" in str(error) or await _has_ended(state, number):
             return Problem("recall_closed", f"The recall ended in phase {phase}; nothing more can be decided.")
         return unavailable("The recall is recorded, but its workflow has not been started yet.")
     if is_unreachable(error):
         return unavailable("Temporal cannot be reached now.")
     raise error
+
+
+async def _has_ended(state: ApiState, number: str) -> bool:
+    """Whether the workflow ran and closed: one that is just closing says "not found" in several ways."""
+    try:
+        found = await (await _recall_handle(state, number)).describe(rpc_timeout=QUERY_TIMEOUT)
+    except (RPCError, RuntimeError):
+        return False
+    return found.status is not None and found.status != WorkflowExecutionStatus.RUNNING
 
 
 __all__ = [

@@ -1,16 +1,17 @@
 """HTTP contracts of starting, listing and reading recalls."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from domain.pace import Pace
 from domain.phases import Phase
 from domain.scope import ScopeCriteria
 from models.schemas_common import Block, In, Line, Out, Units
 
+_EARLIEST_AWARENESS = datetime(1970, 1, 1, tzinfo=UTC)
 Jurisdiction = Annotated[str, Field(pattern=r"^[a-z]{2}-[a-z0-9-]{2,16}$", examples=["us-fda"])]
 """Id of a policy under `policies/`."""
 RecallClassName = Literal["I", "II", "III"]
@@ -59,6 +60,13 @@ class RecallStartIn(In):
     """A drill runs the same code and can never reach a real person."""
     pace: Pace = 1.0
     """Policy seconds per real second; anything but 1 is for drills and demonstrations and must be allowed."""
+
+    @field_validator("awareness_at")
+    @classmethod
+    def _is_of_this_age(cls, awareness_at: datetime) -> datetime:
+        if awareness_at < _EARLIEST_AWARENESS:
+            raise ValueError("expected an instant since 1970")
+        return awareness_at
 
     @model_validator(mode="after")
     def _names_each_once(self) -> "RecallStartIn":

@@ -176,6 +176,7 @@ async def test_every_unknown_name_in_the_scope_is_named(api: Callers, db: Sessio
     [
         ({"awareness_at": "2099-01-01T00:00:00+00:00"}, "#/awareness_at"),
         ({"awareness_at": "2026-01-01T00:00:00"}, "#/awareness_at"),
+        ({"awareness_at": "0001-01-01T00:00:00+00:00"}, "#/awareness_at"),
         ({"jurisdictions": ["us-fda", "xx-none"]}, "#/jurisdictions/1"),
         ({"jurisdictions": []}, "#/jurisdictions"),
         ({"evidence_ids": ["0b0b0b0b-0b0b-4b0b-8b0b-0b0b0b0b0b0b"]}, "#/evidence_ids/0"),
