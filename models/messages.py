@@ -1,37 +1,49 @@
 """Contracts between API, workflows and activities: frozen Pydantic models, one argument and one result each.
 
 They carry ids, counts and instants. Rosters, addresses, names of contacts and notice bodies stay in Postgres.
-New fields get defaults, because histories of running recalls hold the old shape.
+New fields get defaults, because histories of running recalls hold the old shape. Everybody imports from here; the
+decisions and the campaign have files of their own.
 """
 
 from datetime import timedelta
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime
 
 from domain.ladder import Ladder
 from domain.phases import Phase
+from models.message_base import Actor, Message
+from models.messages_campaign import (
+    AdvanceCampaign,
+    BatchResult,
+    CampaignCarried,
+    CampaignInput,
+    CampaignProgress,
+    CampaignReport,
+    CampaignStop,
+    EndCampaign,
+    SendBatch,
+)
+from models.messages_decisions import (
+    ApproveAssessment,
+    ApproveNotice,
+    ApproveStrategy,
+    ClassOverride,
+    Decision,
+    DecisionReceipt,
+    OverrideClass,
+    PassGate,
+    RecordDecision,
+    RecordEvaluation,
+    RejectRecall,
+    Strategy,
+    WaiveGate,
+)
 
 RECALL_QUEUE = "recall"
 INVENTORY_QUEUE = "inventory"
 EMAIL_QUEUE = "notify-email"
 SMS_QUEUE = "notify-sms"
-
-
-class Message(BaseModel):
-    """Base of every contract."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class Actor(Message):
-    """Who decides: principal and roles as the API authenticated them; checked again by the update validator."""
-
-    principal: str = Field(min_length=1, max_length=120)
-    roles: tuple[str, ...]
-
-
-# ---------------------------------------------------------------- recall: start and pinned figures
 
 
 class StepLimit(Message):
@@ -122,112 +134,6 @@ class RecallScopeRef(RecallRef):
     """Whether stock that appeared since is claimed as well; not once the recall has ended."""
 
 
-# ---------------------------------------------------------------- decisions (updates)
-
-
-class Decision(Message):
-    """Base of every decision: who, and why where a reason is owed."""
-
-    actor: Actor
-    reason: str | None = Field(default=None, max_length=2000)
-
-
-class RecordEvaluation(Decision):
-    """A medical assessor's signed health-hazard evaluation of one product line."""
-
-    product_line: str
-    evaluation: dict[str, Any]
-    """`domain.levels.HazardEvaluation`, validated by the API and again by the activity."""
-    market_actions: dict[str, str]
-    """Per jurisdiction: removal, correction, market_withdrawal, stock_recovery, fsca, none."""
-
-
-class ApproveAssessment(Decision):
-    """Approve the proposed classes as they stand; `proposal_id` is the one the approver has read."""
-
-    proposal_id: int
-
-
-class ClassOverride(Message):
-    """Another class than the proposed one, for one product line and jurisdiction."""
-
-    product_line: str
-    jurisdiction: str
-    recall_class: Literal["I", "II", "III"]
-
-
-class OverrideClass(Decision):
-    """Approve with another class; the reason is mandatory."""
-
-    proposal_id: int
-    overrides: tuple[ClassOverride, ...] = Field(min_length=1)
-
-
-class RejectRecall(Decision):
-    """No recall: holds become nonconformity holds, the recall ends. The reason is mandatory."""
-
-
-class Strategy(Message):
-    """Recall strategy (21 CFR 7.42): what both signers sign."""
-
-    depth: Literal["wholesale", "retail", "user_facility", "patient"]
-    effectiveness_level: Literal["A", "B", "C", "D", "E"]
-    public_warning: bool
-    sub_recall: bool = True
-    out_of_business: str = Field(default="account documented and reported", max_length=1000)
-    destruction_method: str | None = Field(default=None, max_length=1000)
-    channels: tuple[Literal["email", "sms"], ...] = ("email", "sms")
-
-
-class ApproveStrategy(Decision):
-    """One of the two signatures under the strategy. The second must name the same strategy."""
-
-    capacity: Literal["quality", "regulatory"]
-    strategy: Strategy
-
-
-class PassGate(Decision):
-    """A gate is done; `reference` names the authority's receipt or the documented contact."""
-
-    gate: str
-    reference: str = Field(min_length=1, max_length=200)
-    evidence_ids: tuple[str, ...] = ()
-
-
-class WaiveGate(Decision):
-    """Urgency waiver of a gate; the reason is mandatory."""
-
-    gate: str
-
-
-class ApproveNotice(Decision):
-    """Approve exactly the bodies behind this hash."""
-
-    notice_id: int
-    sha256: str
-
-
-class DecisionReceipt(Message):
-    """Answer to an accepted decision."""
-
-    number: str
-    phase: Phase
-    accepted_at: AwareDatetime
-    detail: str
-    waiting_for: str | None = None
-
-
-class RecordDecision(Message):
-    """A decision handed to its activity, with the workflow's instant."""
-
-    number: str
-    now: AwareDatetime
-    decision: dict[str, Any]
-    """The update's argument as JSON."""
-    operation: str
-    pace: float = 1.0
-
-
 class ProposedClass(Message):
     """What the decision table proposes for one product line under one jurisdiction."""
 
@@ -263,9 +169,6 @@ class NoticeDraft(Message):
     version: int
     sha256: str
     bodies: int
-
-
-# ---------------------------------------------------------------- tasks and projection
 
 
 class OpenTask(Message):
@@ -332,149 +235,6 @@ class Snapshot(Message):
     policies: tuple[str, ...]
 
 
-# ---------------------------------------------------------------- campaign
-
-
-class CampaignReport(Message):
-    """Signal `campaign_progress` from a campaign to its recall, and the result of its workflow."""
-
-    campaign_id: int
-    consignees: int
-    outstanding: int
-    next_due_at: AwareDatetime | None
-    finished: bool = False
-    """Nobody is outstanding (now: a late answer can name further consignees)."""
-    stopped: str | None = None
-    first_sent_at: AwareDatetime | None = None
-    stated: int = 0
-    not_notified: int = 0
-
-
-class CampaignCarried(Message):
-    """What a campaign's workflow takes over continue-as-new, so that nothing is reported twice."""
-
-    reported: CampaignReport | None = None
-    all_notified_reported: bool = False
-    stop_reasons: dict[str, str] = Field(default_factory=dict)
-    """Channel -> account-level error that stopped it."""
-    probes: int = 0
-    """Probes of a stopped channel made so far; sets the time to the next one."""
-
-
-class CampaignInput(Message):
-    """Start of `recall:{number}:campaign:{sequence}`."""
-
-    number: str
-    sequence: int
-    campaign_id: int
-    notice_id: int
-    ladder: Ladder
-    """Step times in policy time, divided by `pace` when walked."""
-    pace: float = 1.0
-    drill: bool = False
-    priority: int
-    """1 = class I, 3 = II, 5 = III."""
-    notify_due_at: AwareDatetime
-    rounds_done: int = 0
-    """Carried over continue-as-new: how often the ladder was looked at."""
-    channels: tuple[str, ...] = ("email", "sms")
-    """Channels the signed strategy allows."""
-    call_limit: timedelta = timedelta(days=1)
-    """Policy time a person has to telephone a consignee that stayed silent or cannot be reached."""
-    stay_open: bool = True
-    """Keep looking for late consignees (a corrected answer may name more) until the signal `stop`; otherwise the
-    workflow ends when nobody is outstanding."""
-    carried: CampaignCarried | None = None
-
-
-class AdvanceCampaign(Message):
-    """Take every ladder step that is due at `now`."""
-
-    number: str
-    campaign_id: int
-    ladder: Ladder
-    pace: float
-    priority: int
-    now: AwareDatetime
-    channels: tuple[str, ...] = ("email", "sms")
-    call_limit: timedelta = timedelta(days=1)
-
-
-class CampaignProgress(Message):
-    """Where a campaign stands; the workflow waits until `next_due_at` or a nudge."""
-
-    consignees: int
-    answered: int
-    """Consignees that acknowledged, answered or were documented by a person."""
-    outstanding: int
-    """Consignees still open: nothing at all was heard of them. An acknowledgement without quantities ends the
-    chase for the acknowledgement; `stated` tells how many gave quantities."""
-    stated: int = 0
-    """Consignees with quantities stated, or documented."""
-    not_notified: int
-    """Open consignees without a first notice handed to a provider."""
-    pending: dict[str, int]
-    """Deliveries to send now, by channel."""
-    next_due_at: AwareDatetime | None
-    """Earliest next ladder step or retry; None when only people can move it on."""
-    next_kind: str | None = None
-    """What is due then: first, reminder, escalation, phone, or retry."""
-    next_round: int = 0
-    """Its place on the ladder, counted from 1; 0 for a retry."""
-    next_count: int = 0
-    """How many consignees (or deliveries) it concerns."""
-    first_sent_at: AwareDatetime | None = None
-    new_tasks: int = 0
-
-
-class EndCampaign(Message):
-    """Stop a campaign: what has not been handed to a provider is cancelled."""
-
-    number: str
-    campaign_id: int
-    reason: str
-    now: AwareDatetime
-
-
-class CampaignStop(Message):
-    """A channel of a campaign was stopped by an account-level error, or (`reason` None) works again."""
-
-    number: str
-    campaign_id: int
-    channel: str
-    reason: str | None
-    now: AwareDatetime
-
-
-class SendBatch(Message):
-    """Claim and send up to `limit` due deliveries of one channel (design §6)."""
-
-    number: str
-    campaign_id: int
-    channel: str
-    limit: int = 500
-    drill: bool = False
-    now: AwareDatetime
-
-
-class BatchResult(Message):
-    """What one batch did."""
-
-    claimed: int
-    submitted: int
-    failed: int
-    deferred: int
-    """Transient errors: tried again after a back-off."""
-    ambiguous: int
-    """Found in `submitting` after a crash and reconciled."""
-    cancelled: int = 0
-    """Reconciled as not sent to a recipient who has answered meanwhile."""
-    resent: int = 0
-    """Ambiguous and not found at the provider: sent again; for e-mail this may be a duplicate."""
-    campaign_stop: str | None = None
-    """Set when an account-level error forbids going on."""
-
-
 class BeginIntake(RecallRef):
     """Pin the policies and start the awareness clock."""
 
@@ -493,3 +253,56 @@ class EndRecall(RecallRef):
 
     actor: Actor
     reason: str
+
+
+__all__ = [
+    "EMAIL_QUEUE",
+    "INVENTORY_QUEUE",
+    "RECALL_QUEUE",
+    "SMS_QUEUE",
+    "Actor",
+    "AdvanceCampaign",
+    "ApproveAssessment",
+    "ApproveNotice",
+    "ApproveStrategy",
+    "BatchResult",
+    "BeginIntake",
+    "CampaignCarried",
+    "CampaignInput",
+    "CampaignProgress",
+    "CampaignReport",
+    "CampaignStop",
+    "ClassOverride",
+    "CloseTask",
+    "CreateCampaign",
+    "Decision",
+    "DecisionFigures",
+    "DecisionReceipt",
+    "EndCampaign",
+    "EndRecall",
+    "Gate",
+    "HoldFigures",
+    "Message",
+    "NoticeDraft",
+    "OpenTask",
+    "OverrideClass",
+    "PassGate",
+    "PolicyFigures",
+    "ProductLine",
+    "Projection",
+    "Proposal",
+    "ProposedClass",
+    "RecallInput",
+    "RecallRef",
+    "RecallScopeRef",
+    "RecordDecision",
+    "RecordEvaluation",
+    "RejectRecall",
+    "ScopeFigures",
+    "SendBatch",
+    "Snapshot",
+    "StepLimit",
+    "Strategy",
+    "TaskOverdue",
+    "WaiveGate",
+]
