@@ -1,10 +1,12 @@
 """Starts children, waits until they work, starts dead ones again, and stops all of them in reverse order."""
 
+import os
+import select
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -20,6 +22,27 @@ class StopRequested(Exception):  # noqa: N818 - a wish, not an error
     """Somebody pressed Ctrl-C, sent SIGTERM or closed the terminal."""
 
 
+class _Wake:
+    """An event that signal handlers may set: a pipe, because `threading.Event` deadlocks on a nested signal."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+        os.set_blocking(self._write, False)
+
+    def set(self) -> None:
+        with suppress(BlockingIOError):  # full: set already
+            os.write(self._write, b"!")
+
+    def wait(self, seconds: float) -> None:
+        select.select([self._read], [], [], seconds)
+
+    def clear(self) -> None:
+        with suppress(BlockingIOError):
+            while os.read(self._read, 4096):
+                pass
+
+
 class Supervisor:
     """The children of one launcher, in start order."""
 
@@ -27,7 +50,7 @@ class Supervisor:
         self._logs, self._run_dir = state_dir / "logs", state_dir / "run"
         self._stack_id = stack_id
         self._say = say
-        self._wake = threading.Event()
+        self._wake = _Wake()
         self._stops = 0
         self.children: list[Child] = []
 
