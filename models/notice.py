@@ -45,7 +45,10 @@ class Notice(SQLModel, table=True):
     recall_number: str = Field(foreign_key="recall.number", nullable=False)
     version: int = Field(nullable=False)
     kind: str = text(20)
-    """initial now; amendment, retraction, closure later."""
+    """initial, amendment, retraction."""
+    scope_version: int = Field(default=1, nullable=False, sa_column_kwargs={"server_default": "1"})
+    change: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB, nullable=True))
+    """What an amendment or retraction says has changed (lots added and taken out, class), for its texts."""
     sha256: str = text(64)
     """Hash over all bodies; the approver approves this hash."""
     drafted_by: str = text(120)

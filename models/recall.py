@@ -149,7 +149,7 @@ class Consignee(SQLModel, table=True):
     __tablename__ = "consignee"
     __table_args__ = (
         UniqueConstraint("recall_number", "partner_id"),
-        CheckConstraint("state IN ('open','acknowledged','answered','documented')", name="state_known"),
+        CheckConstraint("state IN ('open','acknowledged','answered','documented','withdrawn')", name="state_known"),
         Index(
             "ix_consignee_due",
             "recall_number",
@@ -166,7 +166,10 @@ class Consignee(SQLModel, table=True):
     """1 = reached by our own shipments; +1 for each passing-on stated in replies."""
     parent_id: int | None = ref("consignee.id", nullable=True)
     state: str = text(14)
-    """open -> acknowledged (received the notice) -> answered (quantities stated); documented = closed by a person."""
+    """open -> acknowledged (received the notice) -> answered (quantities stated); documented = closed by a person;
+    withdrawn = no lot of the scope is left there."""
+    campaign_sequence: int = Field(default=1, nullable=False, sa_column_kwargs={"server_default": "1"})
+    """The campaign (notice version) that chases it now."""
     step: int = Field(default=0, nullable=False)
     """Ladder steps already taken; 0 = not yet notified."""
     first_notified_at: datetime | None = instant(nullable=True)
@@ -188,6 +191,10 @@ class ConsigneeLot(SQLModel, table=True):
     returned: Decimal = quantity()
     stated: bool = Field(default=False, nullable=False)
     """True when the quantity is a consignee's statement (passed on), not our own shipment record."""
+    scope_version: int = Field(default=1, nullable=False, sa_column_kwargs={"server_default": "1"})
+    """Scope version in which the consignee got to have this lot."""
+    withdrawn_in: int | None = Field(default=None)
+    """Scope version that took the lot out again; it then counts for nothing but the record."""
 
 
 class HazardEvaluationRecord(SQLModel, table=True):
@@ -283,7 +290,18 @@ class Deadline(SQLModel, table=True):
     source: str = text(200)
     policy_due_at: datetime = instant()
     due_at: datetime = instant()
+    title: str | None = text(300, nullable=True)
+    role: str | None = text(24, nullable=True)
+    """Function that owes it; deadlines that are no report (the notice limit) name none."""
+    recipient: str | None = text(200, nullable=True)
+    complaint_id: int | None = ref("complaint.id", nullable=True)
     met_at: datetime | None = instant(nullable=True)
+    met_by: str | None = text(120, nullable=True)
+    reference: str | None = text(200, nullable=True)
+    """What proves it was met: the authority's receipt, our letter."""
+    stopped_at: datetime | None = instant(nullable=True)
+    stopped_reason: str | None = text(500, nullable=True)
+    """Why it is not owed any more, without having been met."""
 
 
 class Hold(SQLModel, table=True):
@@ -322,6 +340,8 @@ class Hold(SQLModel, table=True):
     confirmed_at: datetime | None = instant(nullable=True)
     confirmed_by: str | None = text(120, nullable=True)
     ended_at: datetime | None = instant(nullable=True)
+    ended_by: str | None = text(120, nullable=True)
+    """Who signed its release, or carried out the disposition that emptied it."""
 
 
 __all__ = [

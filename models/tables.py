@@ -1,5 +1,35 @@
 """Every table, imported once so that `SQLModel.metadata` is complete (migrations, tests)."""
 
-from models import access, audit, chain, master, notice, recall, task
+from models import (
+    access,
+    audit,
+    capa,
+    case,
+    chain,
+    closing,
+    complaint,
+    disposition,
+    effectiveness,
+    master,
+    notice,
+    recall,
+    staff,
+    task,
+)
 
-__all__ = ["access", "audit", "chain", "master", "notice", "recall", "task"]
+__all__ = [
+    "access",
+    "audit",
+    "capa",
+    "case",
+    "chain",
+    "closing",
+    "complaint",
+    "disposition",
+    "effectiveness",
+    "master",
+    "notice",
+    "recall",
+    "staff",
+    "task",
+]

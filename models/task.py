@@ -2,8 +2,9 @@
 
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
@@ -11,10 +12,11 @@ from models.base import identity, instant, one_of, ref, text
 
 
 class TaskState(StrEnum):
-    """offered -> accepted -> done | cancelled; overdue is a fact of `due_at`, not a state."""
+    """offered -> accepted -> done | cancelled; sent_back waits to be offered anew; overdue is a fact of `due_at`."""
 
     offered = "offered"
     accepted = "accepted"
+    sent_back = "sent_back"
     done = "done"
     cancelled = "cancelled"
 
@@ -26,7 +28,9 @@ class Task(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("recall_number", "key"),
         one_of("state", TaskState),
-        Index("ix_task_open", "role", "due_at", postgresql_where=sql("state IN ('offered','accepted')")),
+        CheckConstraint("stage BETWEEN 0 AND 3", name="stage_known"),
+        Index("ix_task_open", "role", "due_at", postgresql_where=sql("state IN ('offered','accepted','sent_back')")),
+        Index("ix_task_consignee", "consignee_id", postgresql_where=sql("consignee_id IS NOT NULL")),
     )
 
     id: int | None = identity()
@@ -36,17 +40,46 @@ class Task(SQLModel, table=True):
     step: str = text(24)
     what: str = text(300)
     role: str = text(24)
+    """Function it is offered to now; a stand-in's or the head's after it was handed over."""
+    first_role: str | None = text(24, nullable=True)
+    """Function it was offered to at first."""
+    stand_in: str | None = text(24, nullable=True)
+    """Function it goes to when its due time passes."""
+    owner: str | None = text(200, nullable=True)
+    """Id of the workflow that runs its timers."""
     assignee: str | None = text(120, nullable=True)
     consignee_id: int | None = ref("consignee.id", nullable=True)
     due_at: datetime | None = instant(nullable=True)
     policy_due_at: datetime | None = instant(nullable=True)
+    remind_at: datetime | None = instant(nullable=True)
+    escalate_at: datetime | None = instant(nullable=True)
+    """When it goes from the stand-in to the head of the function."""
+    stage: int = Field(default=0, nullable=False, sa_column_kwargs={"server_default": "0"})
+    """0 offered, 1 reminded, 2 handed over to the stand-in, 3 with the head of the function."""
     evidence_required: bool = Field(default=False, nullable=False)
     state: str = text(12)
     opened_at: datetime = instant()
     reminded_at: datetime | None = instant(nullable=True)
+    handed_over_at: datetime | None = instant(nullable=True)
+    escalated_at: datetime | None = instant(nullable=True)
+    sent_back_by: str | None = text(120, nullable=True)
+    sent_back_reason: str | None = text(2000, nullable=True)
     done_at: datetime | None = instant(nullable=True)
     done_by: str | None = text(120, nullable=True)
     outcome: str | None = text(300, nullable=True)
 
 
-__all__ = ["Task", "TaskState"]
+class EvidenceLink(SQLModel, table=True):
+    """Which record a stored file proves: `task:12`, `disposition:4`, `capa:1:action:2`, `complaint:3`."""
+
+    __tablename__ = "evidence_link"
+    __table_args__ = (Index("ix_evidence_link_subject", "recall_number", "subject"),)
+
+    evidence_id: UUID = Field(foreign_key="evidence.id", primary_key=True)
+    subject: str = Field(max_length=80, primary_key=True)
+    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    linked_by: str = text(120)
+    linked_at: datetime = instant()
+
+
+__all__ = ["EvidenceLink", "Task", "TaskState"]

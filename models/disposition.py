@@ -1,0 +1,203 @@
+"""Disposition: what becomes of every held and returned unit, who decided, who witnessed, what it cost."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, Index, Numeric, String, UniqueConstraint
+from sqlmodel import Column, Field, SQLModel
+
+from models.base import identity, instant, one_of, ref, text
+from models.base import quantity as units
+
+
+class DispositionKind(StrEnum):
+    """The ways out of a hold."""
+
+    return_to_us = "return_to_us"
+    return_to_factory = "return_to_factory"
+    rework = "rework"
+    """Reworked or repackaged into another lot."""
+    field_correction = "field_correction"
+    destroy = "destroy"
+    replace_ = "replace"
+    release = "release"
+    """Found conforming, released through the signed release gate."""
+
+
+class DispositionState(StrEnum):
+    """proposed -> approved -> done, in parts; rejected and withdrawn ones stay on record."""
+
+    proposed = "proposed"
+    approved = "approved"
+    done = "done"
+    rejected = "rejected"
+    withdrawn = "withdrawn"
+
+
+class Disposition(SQLModel, table=True):
+    """A decision on a quantity of one lot at one place, of ours (`location_id`) or a consignee's."""
+
+    __tablename__ = "disposition"
+    __table_args__ = (
+        one_of("kind", DispositionKind),
+        one_of("state", DispositionState),
+        CheckConstraint("quantity > 0 AND done >= 0 AND done <= quantity", name="quantity_possible"),
+        CheckConstraint("num_nonnulls(location_id, consignee_id) = 1", name="one_place"),
+        UniqueConstraint("recall_number", "sequence"),
+        Index("ix_disposition_lot", "recall_number", "lot_id", "location_id", "consignee_id"),
+    )
+
+    id: int | None = identity()
+    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    sequence: int = Field(nullable=False)
+    kind: str = text(20)
+    state: str = text(10)
+    lot_id: int = ref("lot.id")
+    location_id: int | None = ref("location.id", nullable=True)
+    consignee_id: int | None = ref("consignee.id", nullable=True)
+    quantity: Decimal = units()
+    """Units of use."""
+    done: Decimal = units()
+    reason: str = text(2000)
+    proposed_by: str = text(120)
+    proposed_at: datetime = instant()
+    decided_by: str | None = text(120, nullable=True)
+    decided_at: datetime | None = instant(nullable=True)
+    decision_reason: str | None = text(2000, nullable=True)
+
+
+class DispositionPart(SQLModel, table=True):
+    """A carried-out part of a disposition, with who did and who witnessed it."""
+
+    __tablename__ = "disposition_part"
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="positive"),
+        UniqueConstraint("disposition_id", "sequence"),
+    )
+
+    id: int | None = identity()
+    disposition_id: int = ref("disposition.id")
+    sequence: int = Field(nullable=False)
+    quantity: Decimal = units()
+    document_no: str | None = text(80, nullable=True)
+    """Certificate of destruction, return note, work order, shipment."""
+    witness: str | None = text(200, nullable=True)
+    """Required for destruction; another person than the doer."""
+    result_lot_id: int | None = ref("lot.id", nullable=True)
+    """Lot that came out of rework, or that replaced the units."""
+    movement_id: int | None = ref("movement.id", nullable=True)
+    done_by: str = text(120)
+    done_at: datetime = instant()
+    reversed_at: datetime | None = instant(nullable=True)
+
+
+class CostEntry(SQLModel, table=True):
+    """Money spent or credited under a recall. Wrong entries are reversed by a new one, never changed."""
+
+    __tablename__ = "cost_entry"
+    __table_args__ = (
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency_iso_4217"),
+        CheckConstraint("amount <> 0", name="not_zero"),
+        Index("ix_cost_entry_recall", "recall_number", "id"),
+    )
+
+    id: int | None = identity()
+    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    disposition_id: int | None = ref("disposition.id", nullable=True)
+    kind: str = text(24)
+    """material, transport, destruction, rework, replacement, labour, credit, other."""
+    amount: Decimal = Field(sa_column=Column(Numeric(18, 4), nullable=False))
+    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    note: str | None = text(500, nullable=True)
+    reverses_id: int | None = ref("cost_entry.id", nullable=True)
+    booked_by: str = text(120)
+    booked_at: datetime = instant()
+
+
+class RetainedSample(SQLModel, table=True):
+    """Retained samples and evidence kept of a suspect lot; kept until the authority is informed (MDR Art 89(1))."""
+
+    __tablename__ = "retained_sample"
+    __table_args__ = (CheckConstraint("quantity > 0", name="positive"),)
+
+    id: int | None = identity()
+    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    lot_id: int = ref("lot.id")
+    location_id: int = ref("location.id")
+    quantity: Decimal = units()
+    """Units of use; part of the lot's stock at the place."""
+    recorded_by: str = text(120)
+    recorded_at: datetime = instant()
+    settled_by: str | None = text(120, nullable=True)
+    settled_at: datetime | None = instant(nullable=True)
+    settled_reference: str | None = text(200, nullable=True)
+    """Reference of the authority's answer."""
+
+
+class Shortage(SQLModel, table=True):
+    """What a site lacks because of the recall, by product; a later look replaces the figure, allocations stay."""
+
+    __tablename__ = "shortage"
+    __table_args__ = (UniqueConstraint("recall_number", "consignee_id", "product_id"),)
+
+    id: int | None = identity()
+    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    consignee_id: int = ref("consignee.id")
+    product_id: int = ref("product.id")
+    removed: Decimal = units()
+    """Units held, returned or destroyed there: no longer usable."""
+    used: Decimal = units()
+    """Units it states as used: what it needs the product for."""
+    quantity: Decimal = units()
+    """Units to replace."""
+    computed_at: datetime = instant()
+
+
+class AllocationState(StrEnum):
+    """proposed by the system, approved by a person, shipped by the warehouse."""
+
+    proposed = "proposed"
+    approved = "approved"
+    rejected = "rejected"
+    shipped = "shipped"
+
+
+class Allocation(SQLModel, table=True):
+    """Units of an unaffected lot for one site left short."""
+
+    __tablename__ = "allocation"
+    __table_args__ = (
+        one_of("state", AllocationState),
+        CheckConstraint("quantity > 0", name="positive"),
+        Index("ix_allocation_recall", "recall_number", "state"),
+        Index("ix_allocation_lot", "lot_id", "location_id"),
+    )
+
+    id: int | None = identity()
+    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    shortage_id: int = ref("shortage.id")
+    lot_id: int = ref("lot.id")
+    location_id: int = ref("location.id")
+    quantity: Decimal = units()
+    state: str = text(10)
+    proposed_at: datetime = instant()
+    decided_by: str | None = text(120, nullable=True)
+    decided_at: datetime | None = instant(nullable=True)
+    document_no: str | None = text(80, nullable=True)
+    shipped_by: str | None = text(120, nullable=True)
+    shipped_at: datetime | None = instant(nullable=True)
+    movement_id: int | None = ref("movement.id", nullable=True)
+
+
+__all__ = [
+    "Allocation",
+    "AllocationState",
+    "CostEntry",
+    "Disposition",
+    "DispositionKind",
+    "DispositionPart",
+    "DispositionState",
+    "RetainedSample",
+    "Shortage",
+]

@@ -1,0 +1,72 @@
+"""Our own people as far as a recall must reach them: address, function, absence, who stands in; and what was sent."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import String
+from sqlmodel import Column, Field, SQLModel
+
+from models.base import identity, instant, one_of, ref, text
+
+
+class Staff(SQLModel, table=True):
+    """A member of staff; the principal is the one of the access tokens."""
+
+    __tablename__ = "staff"
+    __table_args__ = (CheckConstraint("absent_until IS NULL OR absent_from < absent_until", name="absence_in_order"),)
+
+    principal: str = Field(sa_column=Column(String(120), primary_key=True))
+    name: str = text(200)
+    roles: list[str] = Field(sa_column=Column(ARRAY(String(24)), nullable=False))
+    email: str | None = text(320, nullable=True)
+    phone: str | None = text(20, nullable=True)
+    """E.164."""
+    language: str = text(12)
+    on_call: bool = Field(default=False, nullable=False)
+    """Paged when harm is reported."""
+    stand_in: str | None = text(120, nullable=True)
+    """Principal who gets this person's tasks while absent."""
+    absent_from: datetime | None = instant(nullable=True)
+    absent_until: datetime | None = instant(nullable=True)
+
+
+class StaffMessageState(StrEnum):
+    """blocked: a drill, nothing leaves the house."""
+
+    pending = "pending"
+    sent = "sent"
+    failed = "failed"
+    blocked = "blocked"
+
+
+class StaffMessage(SQLModel, table=True):
+    """A reminder, hand-over, escalation or page to one member of staff; written before it is sent."""
+
+    __tablename__ = "staff_message"
+    __table_args__ = (
+        UniqueConstraint("dedupe"),
+        one_of("state", StaffMessageState),
+        CheckConstraint("channel IN ('email','sms')", name="channel_known"),
+        Index("ix_staff_message_recall", "recall_number", "id"),
+    )
+
+    id: int | None = identity()
+    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    principal: str = text(120)
+    kind: str = text(16)
+    """reminder, hand_over, escalation, page."""
+    channel: str = text(10)
+    dedupe: str = text(200)
+    """Natural key: kind, task or complaint, principal, channel; writing it twice changes nothing."""
+    task_id: int | None = ref("task.id", nullable=True)
+    complaint_id: int | None = ref("complaint.id", nullable=True)
+    state: str = text(10)
+    provider_id: str | None = text(200, nullable=True)
+    error: str | None = text(300, nullable=True)
+    created_at: datetime = instant()
+    sent_at: datetime | None = instant(nullable=True)
+
+
+__all__ = ["Staff", "StaffMessage", "StaffMessageState"]
