@@ -2,7 +2,7 @@
 
 They carry ids, counts and instants. Rosters, addresses, names of contacts and notice bodies stay in Postgres.
 New fields get defaults, because histories of running recalls hold the old shape. Everybody imports from here; the
-decisions and the campaign have files of their own.
+decisions, the campaign and the workflows beside a recall have files of their own.
 """
 
 from datetime import timedelta
@@ -23,6 +23,15 @@ from models.messages_campaign import (
     CampaignStop,
     EndCampaign,
     SendBatch,
+)
+from models.messages_children import (
+    CapaInput,
+    CapaReport,
+    CaseInput,
+    DispositionInput,
+    DispositionReport,
+    ObligationsInput,
+    ObligationsReport,
 )
 from models.messages_decisions import (
     ApproveAssessment,
@@ -272,18 +281,25 @@ __all__ = [
     "CampaignProgress",
     "CampaignReport",
     "CampaignStop",
+    "CapaInput",
+    "CapaReport",
+    "CaseInput",
     "ClassOverride",
     "CloseTask",
     "CreateCampaign",
     "Decision",
     "DecisionFigures",
     "DecisionReceipt",
+    "DispositionInput",
+    "DispositionReport",
     "EndCampaign",
     "EndRecall",
     "Gate",
     "HoldFigures",
     "Message",
     "NoticeDraft",
+    "ObligationsInput",
+    "ObligationsReport",
     "OpenTask",
     "OverrideClass",
     "PassGate",

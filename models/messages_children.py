@@ -1,0 +1,100 @@
+"""Contracts of the workflows beside a recall: how each is started and what it reports back by signal.
+
+`carried` holds a workflow's own state over continue-as-new (and, for a CAPA that is reopened, over a closed run);
+nobody but that workflow reads it. Reports carry counts and instants only.
+"""
+
+from typing import Any
+
+from pydantic import AwareDatetime, Field
+
+from models.message_base import Message
+
+
+class CapaInput(Message):
+    """Start of `recall:{number}:capa:{sequence}`."""
+
+    number: str
+    sequence: int = Field(ge=1)
+    title: str
+    """What the CAPA is about; the record keeps the first title."""
+    pace: float = 1.0
+    drill: bool = False
+    created_at: AwareDatetime
+    carried: dict[str, Any] | None = None
+
+
+class DispositionInput(Message):
+    """Start of `recall:{number}:disposition`."""
+
+    number: str
+    pace: float = 1.0
+    drill: bool = False
+    created_at: AwareDatetime
+    carried: dict[str, Any] | None = None
+
+
+class ObligationsInput(Message):
+    """Start of `recall:{number}:obligations`."""
+
+    number: str
+    pace: float = 1.0
+    drill: bool = False
+    created_at: AwareDatetime
+    carried: dict[str, Any] | None = None
+
+
+class CaseInput(Message):
+    """Start of `recall:{number}:case:{consignee_id}`."""
+
+    number: str
+    consignee_id: int
+    pace: float = 1.0
+    drill: bool = False
+    created_at: AwareDatetime
+    carried: dict[str, Any] | None = None
+
+
+class CapaReport(Message):
+    """Signal `capa_progress` to the recall; a recall that is gone loses nothing, the record has it all."""
+
+    sequence: int
+    state: str
+    """`models.capa.CapaState` value."""
+    cause_recorded: bool = False
+    plan_approved: bool = False
+    effective: bool | None = None
+    closed: bool = False
+    next_due_at: AwareDatetime | None = None
+
+
+class DispositionReport(Message):
+    """Signal `disposition_progress` to the recall."""
+
+    open_positions: int
+    """Positions held or on hand at consignees that are not disposed of."""
+    proposed: int = 0
+    approved: int = 0
+    next_due_at: AwareDatetime | None = None
+
+
+class ObligationsReport(Message):
+    """Signal `obligations_progress` to the recall.
+
+    Open = owed by a function, neither met nor stopped, and its clock runs.
+    """
+
+    open: int
+    overdue: int = 0
+    next_due_at: AwareDatetime | None = None
+
+
+__all__ = [
+    "CapaInput",
+    "CapaReport",
+    "CaseInput",
+    "DispositionInput",
+    "DispositionReport",
+    "ObligationsInput",
+    "ObligationsReport",
+]
