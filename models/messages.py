@@ -33,6 +33,7 @@ from models.messages_children import (
     ObligationsInput,
     ObligationsReport,
 )
+from models.messages_closing import ChecklistFigures, ChecklistItem, EffectivenessFigures, EffectivenessTurn
 from models.messages_decisions import (
     ApproveAssessment,
     ApproveNotice,
@@ -284,6 +285,8 @@ __all__ = [
     "CapaInput",
     "CapaReport",
     "CaseInput",
+    "ChecklistFigures",
+    "ChecklistItem",
     "ClassOverride",
     "CloseTask",
     "CreateCampaign",
@@ -292,6 +295,8 @@ __all__ = [
     "DecisionReceipt",
     "DispositionInput",
     "DispositionReport",
+    "EffectivenessFigures",
+    "EffectivenessTurn",
     "EndCampaign",
     "EndRecall",
     "Gate",

@@ -1,0 +1,94 @@
+"""The completion checklist (design §7): what must be true before a recall can be signed as completed.
+
+One item per line of the design, each with the list of what is still open in plain words, naming the consignee code,
+lot, task or hold, so that a person can go and close it. What is open is found in the record
+(`db.repositories.checklist`); here is which items there are, in which order, and how they are put into words.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SHOWN: Final = 50
+"""Open lines named in a workflow's payload; the API shows as many as asked for."""
+
+
+class Item(StrEnum):
+    """The lines of the checklist, in the order in which they are usually closed."""
+
+    CAMPAIGN = "campaign"
+    CONSIGNEES = "consignees"
+    QUERIES = "queries"
+    CASES = "cases"
+    EFFECTIVENESS = "effectiveness"
+    HOLDS = "holds"
+    HELD_PENDING = "held_pending"
+    UNACCOUNTED = "unaccounted"
+    DISPOSITIONS = "dispositions"
+    CAPA = "capa"
+    OBLIGATIONS = "obligations"
+    EVIDENCE_HOLD = "evidence_hold"
+    COMPLAINTS = "complaints"
+    PATIENTS = "patients"
+    SHORTAGES = "shortages"
+    TASKS = "tasks"
+
+
+TITLES: Final[Mapping[Item, str]] = {
+    Item.CAMPAIGN: "Every notice is sent, no channel is stopped, no amendment is waiting",
+    Item.CONSIGNEES: "Every consignee answered or is documented",
+    Item.QUERIES: "Every query about an impossible statement is settled",
+    Item.CASES: "Every case of a consignee is closed",
+    Item.EFFECTIVENESS: "The effectiveness level of the strategy is met",
+    Item.HOLDS: "Every hold request is confirmed or explained",
+    Item.HELD_PENDING: "Nothing is held pending, or it is carried over as nonconformity",
+    Item.UNACCOUNTED: "Unaccounted units are within the policy's share, or signed by the head of quality",
+    Item.DISPOSITIONS: "Every disposition is carried out, with its evidence file",
+    Item.CAPA: "CAPA opened, cause recorded, plan approved",
+    Item.OBLIGATIONS: "Obligations due so far are submitted",
+    Item.EVIDENCE_HOLD: "Retained samples and evidence are settled with the authority",
+    Item.COMPLAINTS: "Every complaint is closed",
+    Item.PATIENTS: "Every hospital with patients to follow up has given its final counts",
+    Item.SHORTAGES: "Every site left short is supplied, or decided about",
+    Item.TASKS: "No task is open",
+}
+
+
+class ChecklistItem(BaseModel):
+    """One line of the checklist: met, or with what is open. `total` counts all open lines, `open` names some."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    ok: bool
+    title: str
+    open: tuple[str, ...] = ()
+    total: int = Field(default=0, ge=0)
+
+    def cut(self, lines: int = SHOWN) -> "ChecklistItem":
+        """The same with at most `lines` open lines named; `total` stays."""
+        return self.model_copy(update={"open": self.open[:lines]})
+
+
+def make_items(found: Mapping[Item, Sequence[str]]) -> list[ChecklistItem]:
+    """All items in order; those without an entry, or with an empty one, are met."""
+    return [
+        ChecklistItem(
+            key=item.value,
+            ok=not found.get(item),
+            title=TITLES[item],
+            open=tuple(found.get(item, ())),
+            total=len(found.get(item, ())),
+        )
+        for item in Item
+    ]
+
+
+def still_open(items: Iterable[ChecklistItem]) -> list[ChecklistItem]:
+    """The items that stand in the way of completion."""
+    return [item for item in items if not item.ok]
+
+
+__all__ = ["SHOWN", "TITLES", "ChecklistItem", "Item", "make_items", "still_open"]

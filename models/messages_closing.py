@@ -1,0 +1,46 @@
+"""Contracts of the way to completion: effectiveness rounds and the completion checklist (design §7).
+
+They carry counts and the checklist's own words (consignee codes, lots, task and hold ids), never addresses or names of
+persons outside.
+"""
+
+from pydantic import AwareDatetime
+
+from domain.checklist import ChecklistItem
+from models.message_base import Message
+
+
+class EffectivenessTurn(Message):
+    """Look at the effectiveness checks: draw, judge or widen whatever is due at `now`; a repeat changes nothing."""
+
+    number: str
+    now: AwareDatetime
+
+
+class EffectivenessFigures(Message):
+    """Where the newest round stands. `sequence` 0: none is drawn yet, because consignees still have to answer."""
+
+    sequence: int = 0
+    level: str = ""
+    """A-E of the newest round (21 CFR 7.42(b)(3))."""
+    population: int = 0
+    """Consignees at the strategy's depth."""
+    sample_size: int = 0
+    pending: int = 0
+    """Checks of the newest round that nobody has recorded yet."""
+    passed: bool | None = None
+    """True: the level is met, nothing is left to check. False: the newest round failed (and cannot be widened until
+    the reopened consignees have answered). None: not judged yet."""
+    reopened: int = 0
+    """Consignees whose chase THIS turn reopened; the recall nudges the campaign when it is not 0."""
+    next_due_at: AwareDatetime | None = None
+    """Earliest due time among the pending checks' tasks."""
+
+
+class ChecklistFigures(Message):
+    """What stands in the way of completion; empty: the recall can be signed. Long lists are cut, `total` is not."""
+
+    open: tuple[ChecklistItem, ...] = ()
+
+
+__all__ = ["ChecklistFigures", "ChecklistItem", "EffectivenessFigures", "EffectivenessTurn"]
