@@ -13,6 +13,17 @@ from pydantic import AwareDatetime
 from domain.ladder import Ladder
 from domain.phases import Phase
 from models.message_base import Actor, Message
+from models.messages_amendments import (
+    AmendScope,
+    ClassName,
+    CreateCampaign,
+    DraftNotice,
+    NoticeAs,
+    NoticeDraft,
+    ProductLine,
+    ScopeChange,
+    ScopeFigures,
+)
 from models.messages_campaign import (
     AdvanceCampaign,
     BatchResult,
@@ -62,6 +73,11 @@ class StepLimit(Message):
     step: str
     limit: timedelta
     """Policy time."""
+    remind: timedelta | None = None
+    """Policy time after which the person is reminded; before `limit`."""
+    role: str | None = None
+    stand_in: str | None = None
+    """Function that gets the task of `role` when it is late; another function's task goes to that function's head."""
 
 
 class Gate(Message):
@@ -84,26 +100,6 @@ class PolicyFigures(Message):
     """How often stock is looked for again while the recall is open."""
     hold_retry: timedelta
     """How soon an unconfirmed hold is asked for again."""
-
-
-class ProductLine(Message):
-    """One product line of the scope: evaluation and class are per line."""
-
-    key: str
-    """Product family, or the product code where there is none."""
-
-
-class ScopeFigures(Message):
-    """What the trace found, as counts."""
-
-    scope_version: int
-    lots: int
-    consignees: int
-    quantity: str
-    """Units of use, decimal as text."""
-    gaps: int
-    countries: tuple[str, ...]
-    product_lines: tuple[ProductLine, ...]
 
 
 class HoldFigures(Message):
@@ -172,15 +168,6 @@ class DecisionFigures(Message):
     decided_at: AwareDatetime
 
 
-class NoticeDraft(Message):
-    """Bodies rendered and stored, waiting for approval."""
-
-    notice_id: int
-    version: int
-    sha256: str
-    bodies: int
-
-
 class OpenTask(Message):
     """Open a task unless its key exists (design §2a, Tasks)."""
 
@@ -192,6 +179,13 @@ class OpenTask(Message):
     due_at: AwareDatetime | None = None
     evidence_required: bool = False
     now: AwareDatetime
+    remind_at: AwareDatetime | None = None
+    escalate_at: AwareDatetime | None = None
+    stand_in: str | None = None
+    """Function the task goes to when `due_at` passes."""
+    owner: str = ""
+    """Id of the workflow that runs the task's timers; empty if none does."""
+    consignee_id: int | None = None
 
 
 class CloseTask(Message):
@@ -251,13 +245,6 @@ class BeginIntake(RecallRef):
     pace: float = 1.0
 
 
-class CreateCampaign(RecallRef):
-    """Create the campaign record of an approved notice."""
-
-    notice_id: int
-    sequence: int
-
-
 class EndRecall(RecallRef):
     """The recall ends without a notice; claims on stock become nonconformity holds."""
 
@@ -272,6 +259,7 @@ __all__ = [
     "SMS_QUEUE",
     "Actor",
     "AdvanceCampaign",
+    "AmendScope",
     "ApproveAssessment",
     "ApproveNotice",
     "ApproveStrategy",
@@ -287,6 +275,7 @@ __all__ = [
     "CaseInput",
     "ChecklistFigures",
     "ChecklistItem",
+    "ClassName",
     "ClassOverride",
     "CloseTask",
     "CreateCampaign",
@@ -295,6 +284,7 @@ __all__ = [
     "DecisionReceipt",
     "DispositionInput",
     "DispositionReport",
+    "DraftNotice",
     "EffectivenessFigures",
     "EffectivenessTurn",
     "EndCampaign",
@@ -302,6 +292,7 @@ __all__ = [
     "Gate",
     "HoldFigures",
     "Message",
+    "NoticeAs",
     "NoticeDraft",
     "ObligationsInput",
     "ObligationsReport",
@@ -319,6 +310,7 @@ __all__ = [
     "RecordDecision",
     "RecordEvaluation",
     "RejectRecall",
+    "ScopeChange",
     "ScopeFigures",
     "SendBatch",
     "Snapshot",
