@@ -12,6 +12,7 @@ from db.repositories import audit, recalls, trace_scope
 from domain.policy import Policy
 from domain.policy_parts import HumanStep
 from domain.scope import ScopeCriteria, ScopeSummary, UnknownScope
+from domain.task_times import strictest_limit
 from models.messages import BeginIntake, PolicyFigures, ProductLine, RecallScopeRef, ScopeFigures, StepLimit
 
 SYSTEM_ROLE = "system"
@@ -22,13 +23,15 @@ def policy_figures(policies: Sequence[Policy]) -> PolicyFigures:
     """The strictest figure of several policies for each human step and for the hold watch."""
     return PolicyFigures(
         policies=tuple(f"{policy.id}@{policy.version}" for policy in policies),
-        step_limits=tuple(
-            StepLimit(step=step.value, limit=min(policy.tasks[step].due.as_timedelta() for policy in policies))
-            for step in HumanStep
-        ),
+        step_limits=tuple(_step_limit(step, policies) for step in HumanStep),
         hold_watch=_least(policy.hold.look_again_every.as_timedelta() for policy in policies),
         hold_retry=_least(policy.hold.watch_every.as_timedelta() for policy in policies),
     )
+
+
+def _step_limit(step: HumanStep, policies: Sequence[Policy]) -> StepLimit:
+    rule = strictest_limit([policy.tasks[step] for policy in policies])
+    return StepLimit(step=step.value, limit=rule.limit, remind=rule.remind, role=rule.role, stand_in=rule.stand_in)
 
 
 def _least(limits: Iterable[timedelta]) -> timedelta:

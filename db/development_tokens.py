@@ -29,6 +29,9 @@ DEVELOPMENT_PEOPLE: Final[Mapping[Role, str]] = MappingProxyType(
         Role.SUPPLIER_QUALITY: "Sunil Petrov",
         Role.AUDITOR: "Audrey Tanaka",
         Role.ADMIN: "Adam Nilsson",
+        Role.HEAD_OF_QUALITY: "Hana Novak",
+        Role.HEAD_OF_REGULATORY: "Hugo Mensah",
+        Role.HEAD_OF_SUPPLY: "Hilde Castro",
     }
 )
 """Invented people; the roles are the real ones."""

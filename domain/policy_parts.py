@@ -219,6 +219,26 @@ class HumanStep(StrEnum):
     HOLD_CONFIRMATION = "hold_confirmation"
     PHONE_CALL = "phone_call"
     QUERY = "query"
+    VISIT = "visit"
+    SETTLE_QUERY = "settle_query"
+    EFFECTIVENESS_CHECK = "effectiveness_check"
+    INVESTIGATION = "investigation"
+    CAUSE = "cause"
+    PLAN_APPROVAL = "plan_approval"
+    ACTION = "action"
+    VERIFICATION = "verification"
+    CAPA_SIGN_OFF = "capa_sign_off"
+    DISPOSITION = "disposition"
+    DISPOSITION_APPROVAL = "disposition_approval"
+    EXECUTION = "execution"
+    ALLOCATION = "allocation"
+    REPLACEMENT = "replacement"
+    PATIENTS = "patients"
+    COMPLAINT = "complaint"
+    COMPLETION = "completion"
+    OBLIGATION = "obligation"
+    AUTHORITY_ANSWER = "authority_answer"
+    UNACCOUNTED = "unaccounted"
 
 
 class TaskRule(Sourced):
@@ -229,7 +249,8 @@ class TaskRule(Sourced):
     """When the assignee is reminded, counted from the offer; before `due`."""
     role: Role
     stand_in: Role
-    """Who gets the task when it is overdue."""
+    """Who gets the task when it is overdue. A task of this step that is offered to another function than `role` goes to
+    that function's head, and so does one whose stand-in is the head."""
 
     @model_validator(mode="after")
     def _reminds_first(self) -> "TaskRule":

@@ -3,6 +3,7 @@
 import pytest
 
 from domain.roles import (
+    HEADS,
     PERMISSIONS,
     Permission,
     Role,
@@ -20,8 +21,8 @@ def test_every_role_has_a_row_and_every_permission_belongs_to_a_role() -> None:
     assert permissions_of(Role) == frozenset(Permission)
 
 
-def test_an_auditor_can_read_and_nothing_else() -> None:
-    assert permissions_of([Role.AUDITOR]) == {Permission.READ, Permission.READ_AUDIT}
+def test_an_auditor_can_read_and_take_the_record_with_him_and_nothing_else() -> None:
+    assert permissions_of([Role.AUDITOR]) == {Permission.READ, Permission.READ_AUDIT, Permission.EXPORT_DOSSIER}
 
 
 def test_an_admin_decides_nothing_about_a_recall() -> None:
@@ -37,8 +38,8 @@ def test_an_admin_decides_nothing_about_a_recall() -> None:
     assert not permissions_of([Role.ADMIN]) & deciding
 
 
-def test_no_single_role_both_starts_and_decides_a_recall() -> None:
-    for role in Role:
+def test_no_single_function_both_starts_and_decides_a_recall() -> None:
+    for role in set(Role) - set(HEADS.values()):  # a head may do both, on different recalls: four eyes is about persons
         assert not (may([role], Permission.START_RECALL) and may([role], Permission.DECIDE_ASSESSMENT))
 
 
@@ -54,6 +55,22 @@ def test_only_a_medical_assessor_records_the_evaluation() -> None:
 def test_roles_add_up_and_no_role_may_nothing() -> None:
     assert may([Role.WAREHOUSE, Role.MEDICAL], Permission.RECORD_EVALUATION)
     assert not may([], Permission.READ)
+
+
+def test_every_function_that_gets_tasks_has_a_head_who_may_do_them() -> None:
+    assert set(HEADS) == set(Role) - {Role.AUDITOR, Role.ADMIN}
+    for role, head in HEADS.items():
+        assert HEADS[head] == head
+        assert permissions_of([role]) - permissions_of([head]) <= {Permission.RECORD_EVALUATION}
+
+
+def test_only_the_head_of_quality_signs_for_what_stays_unaccounted() -> None:
+    assert roles_with(Permission.SIGN_UNACCOUNTED) == (Role.HEAD_OF_QUALITY,)
+
+
+def test_no_head_signs_for_quality_and_for_regulatory_affairs() -> None:
+    both = (Permission.COMPLETE_QUALITY, Permission.COMPLETE_REGULATORY)
+    assert not any(all(may([head], item) for item in both) for head in HEADS.values())
 
 
 @pytest.mark.parametrize(
