@@ -41,8 +41,18 @@ class ConsigneeCase(SQLModel, table=True):
     __table_args__ = (
         one_of("reason", CaseReason),
         one_of("state", CaseState),
-        UniqueConstraint("consignee_id", "reason", "subject", postgresql_nulls_not_distinct=True),
+        # One open case per reason and subject; closed ones stay, so a second silent round is a second row.
+        Index(
+            "uq_consignee_case_open",
+            "consignee_id",
+            "reason",
+            "subject",
+            unique=True,
+            postgresql_where=sql("state = 'open'"),
+            postgresql_nulls_not_distinct=True,
+        ),
         Index("ix_consignee_case_open", "recall_number", postgresql_where=sql("state = 'open'")),
+        Index("ix_consignee_case_consignee", "consignee_id"),
     )
 
     id: int | None = identity()
@@ -50,9 +60,10 @@ class ConsigneeCase(SQLModel, table=True):
     consignee_id: int = ref("consignee.id")
     reason: str = text(16)
     subject: str | None = text(60, nullable=True)
-    """What it is about, where there can be several: `reply:12`, `check:7`."""
+    """What it is about, where there can be several: `reply:12`, `check:7`, `quantities`."""
     state: str = text(8)
     workflow_started_at: datetime | None = instant(nullable=True)
+    """When the consignee's case workflow was told of it; empty: `start_cases` has it still to do."""
     opened_at: datetime = instant()
     closed_at: datetime | None = instant(nullable=True)
     closed_by: str | None = text(120, nullable=True)
@@ -81,6 +92,8 @@ class ContactAttempt(SQLModel, table=True):
             name="outcome_known",
         ),
         UniqueConstraint("consignee_id", "channel", "at"),
+        UniqueConstraint("form_id"),
+        Index("ix_contact_attempt_recall", "recall_number", "id"),
     )
 
     id: int | None = identity()
@@ -99,20 +112,27 @@ class ContactAttempt(SQLModel, table=True):
     at: datetime = instant()
     entered_by: str = text(120)
     recorded_at: datetime = instant()
+    form_id: str | None = text(64, nullable=True)
+    """One-time id of the request: repeating it after a crash finds the attempt instead of adding one."""
 
 
 class ConsigneeDocumented(SQLModel, table=True):
-    """Why a consignee is closed without its own answer: the account quality signs (21 CFR 7.42, 7.49)."""
+    """Why a consignee counts as done without its own answer, or (`settled`) with a questioned one: signed by a person."""
 
     __tablename__ = "consignee_documented"
     __table_args__ = (
         CheckConstraint("kind IN ('no_response','refused','out_of_business','settled')", name="kind_known"),
+        # A statement that quality settled counts as it stands (mass balance), so it is named.
+        CheckConstraint("(kind = 'settled') = (reply_id IS NOT NULL)", name="settled_names_its_reply"),
+        UniqueConstraint("form_id"),
     )
 
     id: int | None = identity()
     recall_number: str = Field(foreign_key="recall.number", nullable=False)
     consignee_id: int = ref("consignee.id", index=True)
     kind: str = text(16)
+    reply_id: int | None = ref("reply.id", nullable=True)
+    """settled: the statement quality accepts although it cannot be, was warned of, or is incomplete."""
     account: str = text(4000)
     attempts: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     """The attempts it rests on, as counted."""
@@ -120,6 +140,7 @@ class ConsigneeDocumented(SQLModel, table=True):
     """Reference of the report to the authority, where one was made."""
     signed_by: str = text(120)
     signed_at: datetime = instant()
+    form_id: str | None = text(64, nullable=True)
 
 
 class PatientFollowUp(SQLModel, table=True):
@@ -132,6 +153,7 @@ class PatientFollowUp(SQLModel, table=True):
             " AND contacted <= exposed AND monitored <= exposed AND replaced <= exposed",
             name="counts_possible",
         ),
+        UniqueConstraint("form_id"),
         Index("ix_patient_follow_up_consignee", "consignee_id", "id"),
     )
 
@@ -148,6 +170,7 @@ class PatientFollowUp(SQLModel, table=True):
     stated_by: str | None = text(200, nullable=True)
     entered_by: str | None = text(120, nullable=True)
     received_at: datetime = instant()
+    form_id: str | None = text(64, nullable=True)
 
 
 __all__ = [

@@ -34,6 +34,7 @@ class Complaint(SQLModel, table=True):
         one_of("severity", HarmSeverity),
         one_of("state", ComplaintState),
         UniqueConstraint("reply_id"),
+        UniqueConstraint("form_id"),
         UniqueConstraint("recall_number", "sequence"),
         Index("ix_complaint_recall", "recall_number", "state"),
     )
@@ -63,6 +64,8 @@ class Complaint(SQLModel, table=True):
     closed_by: str | None = text(120, nullable=True)
     closed_at: datetime | None = instant(nullable=True)
     outcome: str | None = text(2000, nullable=True)
+    form_id: str | None = text(64, nullable=True)
+    """One-time id of a staff entry, or the provider's id of a text message: a repeat changes nothing."""
 
 
 __all__ = ["Complaint", "ComplaintState", "HarmSeverity"]

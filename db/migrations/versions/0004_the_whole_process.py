@@ -211,14 +211,8 @@ def upgrade() -> None:
             ["recall_number"], ["recall.number"], name=op.f("fk_consignee_case_recall_number_recall")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_consignee_case")),
-        sa.UniqueConstraint(
-            "consignee_id",
-            "reason",
-            "subject",
-            name=op.f("uq_consignee_case_consignee_id_reason_subject"),
-            postgresql_nulls_not_distinct=True,
-        ),
     )
+    op.create_index("ix_consignee_case_consignee", "consignee_case", ["consignee_id"], unique=False)
     op.create_index(
         "ix_consignee_case_open",
         "consignee_case",
@@ -226,31 +220,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state = 'open'"),
     )
-    op.create_table(
-        "consignee_documented",
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
-        sa.Column("recall_number", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("consignee_id", sa.BigInteger(), nullable=False),
-        sa.Column("kind", sa.String(length=16), nullable=False),
-        sa.Column("account", sa.String(length=4000), nullable=False),
-        sa.Column("attempts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("authority_informed", sa.String(length=200), nullable=True),
-        sa.Column("signed_by", sa.String(length=120), nullable=False),
-        sa.Column("signed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "kind IN ('no_response','refused','out_of_business','settled')",
-            name=op.f("ck_consignee_documented_kind_known"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["consignee_id"], ["consignee.id"], name=op.f("fk_consignee_documented_consignee_id_consignee")
-        ),
-        sa.ForeignKeyConstraint(
-            ["recall_number"], ["recall.number"], name=op.f("fk_consignee_documented_recall_number_recall")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_consignee_documented")),
-    )
     op.create_index(
-        op.f("ix_consignee_documented_consignee_id"), "consignee_documented", ["consignee_id"], unique=False
+        "uq_consignee_case_open",
+        "consignee_case",
+        ["consignee_id", "reason", "subject"],
+        unique=True,
+        postgresql_where=sa.text("state = 'open'"),
+        postgresql_nulls_not_distinct=True,
     )
     op.create_table(
         "effectiveness_check",
@@ -298,6 +274,7 @@ def upgrade() -> None:
         sa.Column("stated_by", sa.String(length=200), nullable=True),
         sa.Column("entered_by", sa.String(length=120), nullable=True),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("form_id", sa.String(length=64), nullable=True),
         sa.CheckConstraint(
             "exposed >= 0 AND contacted >= 0 AND monitored >= 0 AND replaced >= 0 AND contacted <= exposed AND monitored <= exposed AND replaced <= exposed",
             name=op.f("ck_patient_follow_up_counts_possible"),
@@ -309,6 +286,7 @@ def upgrade() -> None:
             ["recall_number"], ["recall.number"], name=op.f("fk_patient_follow_up_recall_number_recall")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_patient_follow_up")),
+        sa.UniqueConstraint("form_id", name=op.f("uq_patient_follow_up_form_id")),
     )
     op.create_index("ix_patient_follow_up_consignee", "patient_follow_up", ["consignee_id", "id"], unique=False)
     op.create_table(
@@ -347,6 +325,7 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("entered_by", sa.String(length=120), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("form_id", sa.String(length=64), nullable=True),
         sa.CheckConstraint(
             "channel IN ('phone', 'visit', 'letter', 'email', 'sms', 'fax')",
             name=op.f("ck_contact_attempt_channel_known"),
@@ -364,7 +343,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["task_id"], ["task.id"], name=op.f("fk_contact_attempt_task_id_task")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_contact_attempt")),
         sa.UniqueConstraint("consignee_id", "channel", "at", name=op.f("uq_contact_attempt_consignee_id_channel_at")),
+        sa.UniqueConstraint("form_id", name=op.f("uq_contact_attempt_form_id")),
     )
+    op.create_index("ix_contact_attempt_recall", "contact_attempt", ["recall_number", "id"], unique=False)
     op.create_table(
         "disposition",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -476,6 +457,7 @@ def upgrade() -> None:
         sa.Column("closed_by", sa.String(length=120), nullable=True),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("outcome", sa.String(length=2000), nullable=True),
+        sa.Column("form_id", sa.String(length=64), nullable=True),
         sa.CheckConstraint(
             "severity IN ('death', 'serious', 'other', 'unknown')", name=op.f("ck_complaint_severity_known")
         ),
@@ -485,10 +467,44 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["recall_number"], ["recall.number"], name=op.f("fk_complaint_recall_number_recall")),
         sa.ForeignKeyConstraint(["reply_id"], ["reply.id"], name=op.f("fk_complaint_reply_id_reply")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_complaint")),
+        sa.UniqueConstraint("form_id", name=op.f("uq_complaint_form_id")),
         sa.UniqueConstraint("recall_number", "sequence", name=op.f("uq_complaint_recall_number_sequence")),
         sa.UniqueConstraint("reply_id", name=op.f("uq_complaint_reply_id")),
     )
     op.create_index("ix_complaint_recall", "complaint", ["recall_number", "state"], unique=False)
+    op.create_table(
+        "consignee_documented",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("recall_number", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("consignee_id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("reply_id", sa.BigInteger(), nullable=True),
+        sa.Column("account", sa.String(length=4000), nullable=False),
+        sa.Column("attempts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("authority_informed", sa.String(length=200), nullable=True),
+        sa.Column("signed_by", sa.String(length=120), nullable=False),
+        sa.Column("signed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("form_id", sa.String(length=64), nullable=True),
+        sa.CheckConstraint(
+            "(kind = 'settled') = (reply_id IS NOT NULL)", name=op.f("ck_consignee_documented_settled_names_its_reply")
+        ),
+        sa.CheckConstraint(
+            "kind IN ('no_response','refused','out_of_business','settled')",
+            name=op.f("ck_consignee_documented_kind_known"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["consignee_id"], ["consignee.id"], name=op.f("fk_consignee_documented_consignee_id_consignee")
+        ),
+        sa.ForeignKeyConstraint(
+            ["recall_number"], ["recall.number"], name=op.f("fk_consignee_documented_recall_number_recall")
+        ),
+        sa.ForeignKeyConstraint(["reply_id"], ["reply.id"], name=op.f("fk_consignee_documented_reply_id_reply")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consignee_documented")),
+        sa.UniqueConstraint("form_id", name=op.f("uq_consignee_documented_form_id")),
+    )
+    op.create_index(
+        op.f("ix_consignee_documented_consignee_id"), "consignee_documented", ["consignee_id"], unique=False
+    )
     op.create_table(
         "cost_entry",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -635,6 +651,8 @@ def downgrade() -> None:
     op.drop_table("disposition_part")
     op.drop_index("ix_cost_entry_recall", table_name="cost_entry")
     op.drop_table("cost_entry")
+    op.drop_index(op.f("ix_consignee_documented_consignee_id"), table_name="consignee_documented")
+    op.drop_table("consignee_documented")
     op.drop_index("ix_complaint_recall", table_name="complaint")
     op.drop_table("complaint")
     op.drop_index("ix_allocation_recall", table_name="allocation")
@@ -643,15 +661,21 @@ def downgrade() -> None:
     op.drop_table("retained_sample")
     op.drop_index("ix_disposition_lot", table_name="disposition")
     op.drop_table("disposition")
+    op.drop_index("ix_contact_attempt_recall", table_name="contact_attempt")
     op.drop_table("contact_attempt")
     op.drop_table("shortage")
     op.drop_index("ix_patient_follow_up_consignee", table_name="patient_follow_up")
     op.drop_table("patient_follow_up")
     op.drop_index("ix_effectiveness_check_consignee", table_name="effectiveness_check")
     op.drop_table("effectiveness_check")
-    op.drop_index(op.f("ix_consignee_documented_consignee_id"), table_name="consignee_documented")
-    op.drop_table("consignee_documented")
+    op.drop_index(
+        "uq_consignee_case_open",
+        table_name="consignee_case",
+        postgresql_where=sa.text("state = 'open'"),
+        postgresql_nulls_not_distinct=True,
+    )
     op.drop_index("ix_consignee_case_open", table_name="consignee_case", postgresql_where=sa.text("state = 'open'"))
+    op.drop_index("ix_consignee_case_consignee", table_name="consignee_case")
     op.drop_table("consignee_case")
     op.drop_index("ix_evidence_link_subject", table_name="evidence_link")
     op.drop_table("evidence_link")
