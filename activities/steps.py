@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
@@ -77,7 +78,7 @@ class StepActivities:
         async with self._sessions.begin() as session:
             if not await assessment.sign(session, sign_off):
                 return
-            await self._attach(session, record.number, body.get("evidence_ids", []))
+            refused = await self._cite(session, record, step, role, body.get("evidence_ids", []))
             await tasks.close(session, record.number, step, outcome=outcome, done_by=actor, now=record.now)
             if outcome == "passed":
                 await self._settle(session, record.number, step.removeprefix("gate:"), record.now)
@@ -89,7 +90,7 @@ class StepActivities:
                 action=f"{step.split(':', 1)[0]}.{outcome}",
                 at=record.now,
                 reason=reason,
-                data={"step": step, "meaning": meaning, "reference": rest.get("reference"), "body": body},
+                data={"step": step, "meaning": meaning, "reference": rest.get("reference"), "body": body, **refused},
             )
 
     async def _settle(self, session: AsyncSession, number: str, gate_key: str, at: datetime) -> None:
@@ -101,9 +102,15 @@ class StepActivities:
                     for obligation in gate.settles:
                         await recalls.meet_deadlines(session, number, obligation, at, jurisdiction=jurisdiction)
 
-    async def _attach(self, session: AsyncSession, number: str, ids: list[str]) -> None:
-        if ids:
-            await evidence.attach(session, number, ids)
+    async def _cite(
+        self, session: AsyncSession, record: RecordDecision, step: str, role: Role, ids: list[str]
+    ) -> dict[str, Any]:
+        """Link the files to the step. The decision stands by now: a file another recall took meanwhile is named."""
+        taken = await evidence.unusable(session, [UUID(each) for each in ids], record.number)
+        usable = [each for each in ids if UUID(each) not in taken]
+        who = str(record.decision["actor"]["principal"])
+        await evidence.link(session, record.number, usable, step, by=who, at=record.now, role=role)
+        return {"evidence_refused": {str(each): why for each, why in taken.items()}} if taken else {}
 
     @activity.defn
     async def open_task(self, task: OpenTask) -> None:

@@ -64,6 +64,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "internal": Kind(500, "The server failed"),
     "temporal_unavailable": Kind(503, "The workflow service is not available"),
     "database_unavailable": Kind(503, "The database is not available"),
+    "evidence_unavailable": Kind(503, "The evidence store is not available"),
     "not_ready": Kind(503, "A part of the service is not available"),
 }
 """Slug -> kind. The `type` URI is `urn:recall:problem:` and the slug with dashes."""

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from api.evidence_files import EvidenceFiles
+from adapters.evidence.base import EvidenceStore
+from adapters.evidence.factory import build_evidence_store
 from api.pagination import Cursors
 from api.policies import Jurisdictions
 from api.security.rate_limit import RateLimiter
@@ -28,7 +29,7 @@ class ApiState:
     """Connections that only hold advisory locks; see `db.repositories.idempotency.exclusive`."""
     sessions: SessionFactory
     temporal: TemporalGateway
-    evidence: EvidenceFiles
+    evidence: EvidenceStore
     cursors: Cursors
     jurisdictions: Jurisdictions
     page_limiter: RateLimiter
@@ -56,6 +57,7 @@ async def open_state(settings: Settings, temporal_client: Client | None = None) 
     engine = make_engine(url, application_name="recall-api", statement_timeout_ms=20_000)
     lock_engine = make_engine(url, application_name="recall-api-locks", pool_size=15)
     temporal = TemporalGateway(temporal_client)
+    evidence = build_evidence_store(settings)
     try:
         yield ApiState(
             settings=settings,
@@ -63,7 +65,7 @@ async def open_state(settings: Settings, temporal_client: Client | None = None) 
             lock_engine=lock_engine,
             sessions=make_session_factory(engine),
             temporal=temporal,
-            evidence=EvidenceFiles(settings.state_dir / "evidence", settings.evidence_max_bytes),
+            evidence=evidence,
             cursors=Cursors(_cursor_secret(settings)),
             jurisdictions=Jurisdictions.load(),
             page_limiter=RateLimiter(capacity=60, per_second=1),
@@ -72,6 +74,7 @@ async def open_state(settings: Settings, temporal_client: Client | None = None) 
     finally:
         await engine.dispose()
         await lock_engine.dispose()
+        await evidence.close()
 
 
 def _cursor_secret(settings: Settings) -> str:

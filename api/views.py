@@ -7,7 +7,8 @@ from typing import Any
 from db.repositories.recalls_read import Progress, ScopeCounts
 from domain.pace import policy_instant
 from domain.phases import Phase, is_final
-from models.recall import ClassDecision, ClockStart, Deadline, Evidence, Recall
+from models.evidence import Evidence
+from models.recall import ClassDecision, ClockStart, Deadline, Recall
 from models.schemas_recall import (
     BothTimes,
     ClassDecisionOut,

@@ -4,7 +4,6 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
-from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, Index, Integer, UniqueConstraint
 from sqlalchemy import text as sql
@@ -97,23 +96,6 @@ class PinnedPolicy(SQLModel, table=True):
     sha256: str = text(64)
     body: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     pinned_at: datetime = instant()
-
-
-class Evidence(SQLModel, table=True):
-    """A stored file: content hash, verified type, uploader. Never a string."""
-
-    __tablename__ = "evidence"
-    __table_args__ = (Index("ix_evidence_recall", "recall_number"),)
-
-    id: UUID = Field(default_factory=uuid4, primary_key=True)
-    recall_number: str | None = Field(default=None, foreign_key="recall.number")
-    """Empty until the recall or step that cites it is accepted."""
-    file_name: str = text(200)
-    content_type: str = text(100)
-    size: int = Field(nullable=False)
-    sha256: str = text(64)
-    uploaded_by: str = text(120)
-    uploaded_at: datetime = instant()
 
 
 class ScopeLot(SQLModel, table=True):
@@ -350,7 +332,6 @@ __all__ = [
     "Consignee",
     "ConsigneeLot",
     "Deadline",
-    "Evidence",
     "HazardEvaluationRecord",
     "Hold",
     "HoldState",

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy import text as sql
@@ -69,17 +68,4 @@ class Task(SQLModel, table=True):
     outcome: str | None = text(300, nullable=True)
 
 
-class EvidenceLink(SQLModel, table=True):
-    """Which record a stored file proves: `task:12`, `disposition:4`, `capa:1:action:2`, `complaint:3`."""
-
-    __tablename__ = "evidence_link"
-    __table_args__ = (Index("ix_evidence_link_subject", "recall_number", "subject"),)
-
-    evidence_id: UUID = Field(foreign_key="evidence.id", primary_key=True)
-    subject: str = Field(max_length=80, primary_key=True)
-    recall_number: str = Field(foreign_key="recall.number", nullable=False)
-    linked_by: str = text(120)
-    linked_at: datetime = instant()
-
-
-__all__ = ["EvidenceLink", "Task", "TaskState"]
+__all__ = ["Task", "TaskState"]

@@ -1,6 +1,7 @@
 """Evidence files: uploaded with a verified type, stored by hash, given back only if the hash still holds."""
 
 import hashlib
+import logging
 from typing import Annotated
 from urllib.parse import quote
 from uuid import UUID, uuid5
@@ -8,8 +9,8 @@ from uuid import UUID, uuid5
 from fastapi import APIRouter, Depends, File, Request, Response, UploadFile
 from fastapi.responses import JSONResponse
 
+from adapters.evidence.base import EvidenceDamaged, EvidenceUnavailable
 from api.deps import KeyDep, ReaderDep, StateDep, require
-from api.evidence_files import EvidenceDamaged
 from api.evidence_types import CHECKS, verified_type
 from api.idempotency import Answer, once
 from api.problems import Problem, problems
@@ -19,10 +20,11 @@ from api.views import evidence_out
 from db.repositories import evidence
 from domain.roles import Permission
 from models.access import IdempotencyKey
-from models.recall import Evidence
+from models.evidence import Evidence
 from models.schemas_records import EvidenceOut
 
 router = APIRouter(prefix="/evidence", tags=["evidence"])
+_log = logging.getLogger("api.evidence")
 _IDS = UUID("6f0c7d8e-5d0b-4f55-9a6b-0d7f6f6f2a11")
 """Namespace of evidence ids made from principal and Idempotency-Key, so a repeat meets the first upload."""
 Uploader = Annotated[Principal, Depends(require(Permission.UPLOAD_EVIDENCE))]
@@ -43,6 +45,7 @@ Uploader = Annotated[Principal, Depends(require(Permission.UPLOAD_EVIDENCE))]
         "too_large",
         "unsupported_media_type",
         "invalid",
+        "evidence_unavailable",
     ),
 )
 async def upload_evidence(
@@ -51,7 +54,7 @@ async def upload_evidence(
     """Store one file. Its content must be of the type it claims (PDF, PNG, JPEG, TIFF, text, CSV, e-mail, JSON,
     XLSX, DOCX); cite the returned id when starting a recall or passing a gate.
     """
-    content = await _read(file, state.evidence.max_bytes)
+    content = await _read(file, state.settings.evidence_max_bytes)
     name = _clean_name(file.filename)
     media_type = verified_type(file.content_type or "", content)
     if media_type is None:
@@ -73,7 +76,10 @@ async def _store(
     state: ApiState, content: bytes, name: str, media_type: str, principal: Principal, key: str
 ) -> Evidence:
     # The file first: a record without its file would be a promise nobody can keep.
-    sha256 = await state.evidence.store(content)
+    try:
+        sha256 = await state.evidence.store(content)
+    except EvidenceUnavailable as error:
+        raise _unavailable(error) from error
     record = Evidence(
         id=uuid5(_IDS, f"{principal.name}\n{key}"),
         file_name=name,
@@ -85,6 +91,12 @@ async def _store(
     )
     async with state.sessions.begin() as session:
         return await evidence.add(session, record, role=principal.role_for(Permission.UPLOAD_EVIDENCE))
+
+
+def _unavailable(error: EvidenceUnavailable) -> Problem:
+    # The address and bucket are the operator's business: they go to the log, not to the caller.
+    _log.warning("evidence store: %s", error)
+    return Problem("evidence_unavailable", "Repeat the request with the same key later.", headers={"Retry-After": "5"})
 
 
 async def _read(file: UploadFile, limit: int) -> bytes:
@@ -106,7 +118,7 @@ def _clean_name(name: str | None) -> str:
     operation_id="downloadEvidence",
     summary="Download an evidence file",
     response_class=Response,
-    responses=problems("unauthenticated", "not_permitted", "not_found", "invalid")
+    responses=problems("unauthenticated", "not_permitted", "not_found", "invalid", "evidence_unavailable")
     | {200: {"description": "The file as uploaded", "content": {media_type: {} for media_type in CHECKS}}},
 )
 async def download_evidence(evidence_id: UUID, _: ReaderDep, state: StateDep) -> Response:
@@ -119,6 +131,8 @@ async def download_evidence(evidence_id: UUID, _: ReaderDep, state: StateDep) ->
         content = await state.evidence.read(record.sha256)
     except EvidenceDamaged as error:
         raise Problem("internal", f"The stored file is damaged: {error}") from error
+    except EvidenceUnavailable as error:
+        raise _unavailable(error) from error
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(record.file_name)}",
         "ETag": f'"{record.sha256}"',

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
+from api.citing import citing
 from api.deps import KeyDep, NumberDep, ReaderDep, StateDep, require
 from api.examples import RECALL_START
 from api.idempotency import Answer, once
@@ -109,15 +110,16 @@ async def _record(state: ApiState, body: RecallStartIn, principal: Principal, ke
             ]
         if faults:
             raise Problem("invalid", "The intake does not fit the records; see `errors`.", errors=faults)
-        return await recall_intake.open_recall(
-            session,
-            _facts(body),
-            evidence_ids=body.evidence_ids,
-            principal=principal.name,
-            role=principal.role_for(Permission.START_RECALL),
-            key=key,
-            now=now,
-        )
+        with citing(body.evidence_ids):
+            return await recall_intake.open_recall(
+                session,
+                _facts(body),
+                evidence_ids=body.evidence_ids,
+                principal=principal.name,
+                role=principal.role_for(Permission.START_RECALL),
+                key=key,
+                now=now,
+            )
 
 
 def _intake_faults(state: ApiState, body: RecallStartIn, now: datetime) -> list[FieldProblem]:

@@ -1,14 +1,26 @@
-"""Evidence records: the file's hash, verified type and uploader, bound to the recall that cites it."""
+"""Evidence records: the file's hash, verified type and uploader, bound to the recall and the records it proves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlmodel import col, select, update
+from sqlalchemy import literal_column
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import audit
 from db.rows import insert_new
-from models.recall import Evidence
+from models.evidence import Evidence, EvidenceLink
+
+
+class EvidenceUnusable(ValueError):  # noqa: N818 - what is wrong, in the words of the archive
+    """Files that cannot be cited for this recall; `faults` maps each id as given to its reason."""
+
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{each}: {why}" for each, why in faults.items()))
+        self.faults = dict(faults)
 
 
 async def add(session: AsyncSession, evidence: Evidence, *, role: str) -> Evidence:
@@ -44,25 +56,101 @@ async def unusable(session: AsyncSession, evidence_ids: Sequence[UUID], number: 
         return {}
     query = select(Evidence.id, Evidence.recall_number).where(col(Evidence.id).in_(evidence_ids))
     owners = dict((await session.exec(query)).all())
-    faults = {}
-    for evidence_id in evidence_ids:
-        if evidence_id not in owners:
-            faults[evidence_id] = "no evidence has this id"
-        elif owners[evidence_id] not in (None, number):
-            faults[evidence_id] = "this evidence belongs to another recall"
-    return faults
+    faults = {each: _fault(each, owners, number) for each in evidence_ids}
+    return {each: why for each, why in faults.items() if why}
 
 
-async def attach(session: AsyncSession, number: str, evidence_ids: Sequence[UUID | str]) -> None:
-    """Bind free files to a recall; those bound already stay where they are."""
-    if evidence_ids:
-        await session.exec(
-            update(Evidence)
-            .where(
-                col(Evidence.id).in_([UUID(str(each)) for each in evidence_ids]), col(Evidence.recall_number).is_(None)
-            )
-            .values(recall_number=number)
+def _fault(evidence_id: UUID, owners: Mapping[UUID, str | None], number: str | None) -> str:
+    if evidence_id not in owners:
+        return "no evidence has this id"
+    return "" if owners[evidence_id] in (None, number) else "this evidence belongs to another recall"
+
+
+async def link(
+    session: AsyncSession,
+    number: str,
+    evidence_ids: Sequence[UUID | str],
+    subject: str,
+    *,
+    by: str,
+    at: datetime,
+    role: str = "staff",
+) -> None:
+    """Bind the files to the recall and to the record they prove; linking again changes nothing.
+
+    The recall's audit chain gets `evidence.linked` with the hash of each file, so that the chain alone says which
+    content proves what. The rows are locked: of two recalls citing one free file at once, one is refused.
+
+    Args:
+        subject: the record, as `task:12`, `disposition:4`, `capa:1:action:2`, `complaint:3`, `gate:us-fda:x`.
+        by: principal who cites them.
+        at: the sender's instant.
+        role: in which capacity.
+
+    Raises:
+        EvidenceUnusable: an id is malformed, unknown or bound to another recall; nothing was changed.
+    """
+    if not evidence_ids:
+        return
+    files = await _locked(session, number, evidence_ids)
+    for file in files:
+        file.recall_number = number
+        session.add(file)
+    await session.flush()
+    fresh = set(await _insert_links(session, number, [file.id for file in files], subject, by, at))
+    linked_now = [file for file in files if file.id in fresh]
+    if linked_now:
+        cited = [{"evidence_id": file.id, "sha256": file.sha256, "size": file.size} for file in linked_now]
+        await audit.append(
+            session,
+            number,
+            actor=by,
+            role=role,
+            action="evidence.linked",
+            at=at,
+            data={"subject": subject, "files": cited},
         )
 
 
-__all__ = ["add", "attach", "find", "of_recall", "unusable"]
+async def _locked(session: AsyncSession, number: str, evidence_ids: Sequence[UUID | str]) -> list[Evidence]:
+    """The files in order of their ids (no deadlock of two callers), each usable for this recall."""
+    faults, wanted = {}, {}
+    for given in evidence_ids:
+        try:
+            wanted[UUID(str(given))] = str(given)
+        except ValueError:
+            faults[str(given)[:80]] = "expected the id of an evidence file (UUID)"
+    query = select(Evidence).where(col(Evidence.id).in_(list(wanted))).order_by(col(Evidence.id))
+    locked = query.with_for_update(key_share=True).execution_options(populate_existing=True)
+    files = list((await session.exec(locked)).all())
+    owners = {file.id: file.recall_number for file in files}
+    faults |= {given: why for each, given in wanted.items() if (why := _fault(each, owners, number))}
+    if faults:
+        raise EvidenceUnusable(faults)
+    return files
+
+
+async def _insert_links(
+    session: AsyncSession, number: str, ids: Sequence[UUID], subject: str, by: str, at: datetime
+) -> Sequence[UUID]:
+    rows = [
+        {"evidence_id": each, "subject": subject, "recall_number": number, "linked_by": by, "linked_at": at}
+        for each in ids
+    ]
+    statement: Any = insert(EvidenceLink).values(rows).on_conflict_do_nothing()
+    fresh = (await session.exec(statement.returning(literal_column("evidence_id")))).scalars().all()
+    return [UUID(str(each)) for each in fresh]
+
+
+async def linked(session: AsyncSession, number: str, subject: str) -> list[Evidence]:
+    """The files that prove one record of a recall, in order of upload."""
+    query = (
+        select(Evidence)
+        .join(EvidenceLink, col(EvidenceLink.evidence_id) == col(Evidence.id))
+        .where(col(EvidenceLink.recall_number) == number, col(EvidenceLink.subject) == subject)
+        .order_by(col(Evidence.uploaded_at), col(Evidence.id))
+    )
+    return list((await session.exec(query)).all())
+
+
+__all__ = ["EvidenceUnusable", "add", "find", "link", "linked", "of_recall", "unusable"]

@@ -36,6 +36,9 @@ async def open_recall(
         role: in which capacity.
         key: the Idempotency-Key; a repeat after a crash finds the number there.
         now: the API's instant.
+
+    Raises:
+        db.repositories.evidence.EvidenceUnusable: a file was bound to another recall meanwhile.
     """
     sequence = (await session.exec(select(_NUMBERS.next_value()))).one()
     number = build_recall_number(now.year, sequence, drill=bool(facts.get("drill")))
@@ -52,7 +55,6 @@ async def open_recall(
     )
     session.add(recall)
     await session.flush()
-    await evidence.attach(session, number, evidence_ids)
     await audit.append(
         session,
         number,
@@ -63,6 +65,7 @@ async def open_recall(
         reason=recall.reason,
         data=_as_given(recall) | {"evidence_ids": list(evidence_ids)},
     )
+    await evidence.link(session, number, evidence_ids, "intake", by=principal, at=now, role=role)
     return recall
 
 

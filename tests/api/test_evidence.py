@@ -1,14 +1,11 @@
 """Evidence files: what they claim is checked, what is stored comes back unchanged, what changed is refused."""
 
 import io
-import stat
 import zipfile
-from pathlib import Path
 
 import httpx
 import pytest
 
-from api.evidence_files import EvidenceDamaged, EvidenceFiles
 from domain.roles import Role
 from tests.support.api import Callers, intake
 
@@ -111,19 +108,3 @@ async def test_evidence_cited_at_the_start_belongs_to_that_recall_only(api: Call
     assert again.json()["errors"] == [
         {"pointer": "#/evidence_ids/0", "detail": "this evidence belongs to another recall"}
     ]
-
-
-async def test_a_stored_file_that_was_changed_is_not_given_out(tmp_path: Path) -> None:
-    files = EvidenceFiles(tmp_path, 1000)
-    sha256 = await files.store(PDF)
-    path = files.path_of(sha256)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o440
-    assert await files.read(sha256) == PDF
-    path.chmod(0o640)
-    path.write_bytes(PDF.replace(b"1.7", b"1.4"))
-    with pytest.raises(EvidenceDamaged, match="no longer has its hash"):
-        await files.read(sha256)
-    path.unlink()
-    with pytest.raises(EvidenceDamaged, match="cannot be read"):
-        await files.read(sha256)
-    assert list(path.parent.iterdir()) == [], "no temporary file is left"

@@ -1,8 +1,4 @@
-"""Evidence files on disk, named by their SHA-256: written once, synced before anything cites them.
-
-Two uploads of the same content share one file; who uploaded what, when and under which name is in the
-`evidence` table.
-"""
+"""Evidence in a folder, one file per content named by its SHA-256: written once, synced before anything cites it."""
 
 import asyncio
 import hashlib
@@ -10,30 +6,30 @@ import os
 import secrets
 from pathlib import Path
 
-
-class EvidenceDamaged(Exception):  # noqa: N818 - what is wrong, in the words of the archive
-    """A stored file is gone or no longer has the hash it was recorded with."""
+from adapters.evidence.base import EvidenceDamaged, EvidenceUnavailable, checked_hash
 
 
-class EvidenceFiles:
-    """`{root}/ab/{sha256}`; `max_bytes` limits one file."""
+class FolderEvidence:
+    """`{root}/ab/{sha256}`, read-only files."""
 
-    def __init__(self, root: Path, max_bytes: int) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
-        self.max_bytes = max_bytes
 
     def path_of(self, sha256: str) -> Path:
         """Where the content with this hash lies."""
-        return self.root / sha256[:2] / sha256
+        return self.root / checked_hash(sha256)[:2] / sha256
 
     async def store(self, content: bytes) -> str:
-        """Write the content durably and return its SHA-256."""
-        return await asyncio.to_thread(self._store, content)
+        """Write the content durably and return its SHA-256; a damaged file of this hash is replaced."""
+        try:
+            return await asyncio.to_thread(self._store, content)
+        except OSError as error:
+            raise EvidenceUnavailable(f"evidence folder {self.root}: {error.strerror or error}") from error
 
     def _store(self, content: bytes) -> str:
         sha256 = hashlib.sha256(content).hexdigest()
         target = self.path_of(sha256)
-        if target.exists() and target.stat().st_size == len(content):
+        if _holds(target, content):
             return sha256
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_name(f".{sha256}.{secrets.token_hex(4)}")
@@ -52,11 +48,7 @@ class EvidenceFiles:
         return sha256
 
     async def read(self, sha256: str) -> bytes:
-        """The content, checked against its hash.
-
-        Raises:
-            EvidenceDamaged: the file is missing or was changed.
-        """
+        """The content, checked against its hash."""
         return await asyncio.to_thread(self._read, sha256)
 
     def _read(self, sha256: str) -> bytes:
@@ -68,6 +60,21 @@ class EvidenceFiles:
             raise EvidenceDamaged(f"evidence {sha256} no longer has its hash")
         return content
 
+    async def exists(self, sha256: str) -> bool:
+        """Whether there is a file of this hash."""
+        return await asyncio.to_thread(self.path_of(sha256).is_file)
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _holds(target: Path, content: bytes) -> bool:
+    """Whether the file is there as it should be; equal size is not enough, a damaged file must be healed."""
+    try:
+        return target.read_bytes() == content
+    except FileNotFoundError:
+        return False
+
 
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -77,4 +84,4 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-__all__ = ["EvidenceDamaged", "EvidenceFiles"]
+__all__ = ["FolderEvidence"]

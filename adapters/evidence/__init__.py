@@ -1,0 +1,1 @@
+"""Where evidence files lie: one Protocol, a folder by default, an S3-compatible bucket by configuration."""

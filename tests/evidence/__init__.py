@@ -1,0 +1,1 @@
+"""Evidence: where files are kept, and what they are bound to."""
