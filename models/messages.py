@@ -8,7 +8,7 @@ decisions, the campaign and the workflows beside a recall have files of their ow
 from datetime import timedelta
 from typing import Any, Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from domain.ladder import Ladder
 from domain.phases import Phase
@@ -49,15 +49,29 @@ from models.messages_decisions import (
     ApproveAssessment,
     ApproveNotice,
     ApproveStrategy,
+    AuthorityClass,
+    CancelFigures,
+    CancelRecall,
+    Capacity,
     ClassOverride,
+    ClosingFigures,
+    Complete,
+    CompletionRecord,
     Decision,
     DecisionReceipt,
+    ExpandScope,
+    ExtendDeadline,
     OverrideClass,
     PassGate,
+    Reclassify,
+    RecordAuthorityAnswer,
     RecordDecision,
     RecordEvaluation,
+    ReduceScope,
     RejectRecall,
+    Reopen,
     Strategy,
+    TaskExtended,
     WaiveGate,
 )
 
@@ -237,6 +251,23 @@ class Snapshot(Message):
     next_deadline_name: str | None
     overdue: bool
     policies: tuple[str, ...]
+    scope_version: int = 1
+    campaigns: tuple[CampaignReport, ...] = ()
+    """Latest report of each campaign, by sequence."""
+    approvals_open: tuple[str, ...] = ()
+    """What waits for an approver's or a signer's decision, in plain words."""
+    changes_waiting: int = 0
+    """Notices of changes that are not with a campaign yet."""
+    effectiveness: EffectivenessFigures | None = None
+    checklist_open: tuple[str, ...] = ()
+    """Keys of the completion checklist's open items, as last read."""
+    completion_signed_as: tuple[str, ...] = ()
+    authority_answers: dict[str, str] = Field(default_factory=dict)
+    """Jurisdiction -> answer recorded since the recall was last completed."""
+    jurisdictions_open: tuple[str, ...] = ()
+    children: tuple[str, ...] = ()
+    """Workflows started beside the recall, in plain words with what they last reported."""
+    ended_reason: str | None = None
 
 
 class BeginIntake(RecallRef):
@@ -263,6 +294,7 @@ __all__ = [
     "ApproveAssessment",
     "ApproveNotice",
     "ApproveStrategy",
+    "AuthorityClass",
     "BatchResult",
     "BeginIntake",
     "CampaignCarried",
@@ -270,14 +302,20 @@ __all__ = [
     "CampaignProgress",
     "CampaignReport",
     "CampaignStop",
+    "CancelFigures",
+    "CancelRecall",
     "CapaInput",
     "CapaReport",
+    "Capacity",
     "CaseInput",
     "ChecklistFigures",
     "ChecklistItem",
     "ClassName",
     "ClassOverride",
     "CloseTask",
+    "ClosingFigures",
+    "Complete",
+    "CompletionRecord",
     "CreateCampaign",
     "Decision",
     "DecisionFigures",
@@ -289,6 +327,8 @@ __all__ = [
     "EffectivenessTurn",
     "EndCampaign",
     "EndRecall",
+    "ExpandScope",
+    "ExtendDeadline",
     "Gate",
     "HoldFigures",
     "Message",
@@ -307,15 +347,20 @@ __all__ = [
     "RecallInput",
     "RecallRef",
     "RecallScopeRef",
+    "Reclassify",
+    "RecordAuthorityAnswer",
     "RecordDecision",
     "RecordEvaluation",
+    "ReduceScope",
     "RejectRecall",
+    "Reopen",
     "ScopeChange",
     "ScopeFigures",
     "SendBatch",
     "Snapshot",
     "StepLimit",
     "Strategy",
+    "TaskExtended",
     "TaskOverdue",
     "WaiveGate",
 ]

@@ -4,7 +4,9 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field
 
+from domain.checklist import ChecklistItem
 from domain.phases import Phase
+from domain.scope import ScopeCriteria
 from models.message_base import Actor, Message
 
 
@@ -90,6 +92,72 @@ class ApproveNotice(Decision):
     sha256: str
 
 
+class ExpandScope(Decision):
+    """Further suspect criteria; what was suspect stays so. Quality alone decides, because growing is never held up."""
+
+    added: ScopeCriteria
+
+
+class ReduceScope(Decision):
+    """Take lots out, with what descends only from them; an approver who did not start the recall decides."""
+
+    lot_ids: tuple[int, ...] = Field(min_length=1, max_length=10_000)
+
+
+class AuthorityClass(Message):
+    """The class an authority gave a product line itself; `reference` is its letter or entry."""
+
+    product_line: str
+    jurisdiction: str
+    recall_class: Literal["I", "II", "III"]
+    reference: str = Field(min_length=1, max_length=200)
+
+
+class Reclassify(Decision):
+    """A new class while the recall runs: the proposal of a new evaluation, or the authority's own class.
+
+    With `proposal_id` the approver confirms that proposal, changed where `overrides` say so; `authority` stores the
+    authority's classes beside ours, and they hold from then on.
+    """
+
+    proposal_id: int | None = None
+    overrides: tuple[ClassOverride, ...] = ()
+    authority: tuple[AuthorityClass, ...] = ()
+
+
+class CancelRecall(Decision):
+    """The recall was wrong: claims become nonconformity holds, whoever was told gets a retraction."""
+
+
+Capacity = Literal["quality", "regulatory"]
+
+
+class Complete(Decision):
+    """One of the two signatures under the completed recall; refused with what is open while anything is."""
+
+    capacity: Capacity
+
+
+class RecordAuthorityAnswer(Decision):
+    """An authority's word on the completed recall, or the signed statement that there is none to ask."""
+
+    jurisdiction: str
+    answer: Literal["terminated", "no_authority", "more_ordered"]
+    reference: str | None = Field(default=None, max_length=200)
+    evidence_ids: tuple[str, ...] = ()
+
+
+class Reopen(Decision):
+    """A closed question turns out to be open: back to resolution, signatures void."""
+
+
+class ExtendDeadline(Decision):
+    """Give a person more time for a task; a legal limit has no such decision."""
+
+    key: str = Field(min_length=1, max_length=120)
+    due_at: AwareDatetime
+
+
 class DecisionReceipt(Message):
     """Answer to an accepted decision."""
 
@@ -109,3 +177,38 @@ class RecordDecision(Message):
     """The update's argument as JSON."""
     operation: str
     pace: float = 1.0
+    round: int = 1
+    """Which completion it belongs to: one more after each reopening."""
+    task_key: str | None = None
+    """The task this decision ends, where the decision itself does not say."""
+
+
+class CompletionRecord(Message):
+    """What came of a signature under the completion: signed, or what was still open (then nothing was written)."""
+
+    open: tuple[ChecklistItem, ...] = ()
+
+
+class CancelFigures(Message):
+    """What a cancellation leaves behind."""
+
+    told: int
+    """Consignees that were given a notice and so must be given its retraction."""
+
+
+class ClosingFigures(Message):
+    """What a completed recall still waits for, read from the record."""
+
+    obligations_open: int = 0
+    """Reports owed, neither submitted nor stopped, whose clock runs."""
+    next_due_at: AwareDatetime | None = None
+
+
+class TaskExtended(Message):
+    """Answer of the activity that moves a task's due time."""
+
+    outcome: Literal["moved", "unknown", "legal", "not_later"]
+    owner: str | None = None
+    """Workflow that runs the task's timers."""
+    due_at: AwareDatetime | None = None
+    """Due time the task has now."""
