@@ -1,53 +1,32 @@
-"""Corrective and preventive action (ISO 13485 8.5, 21 CFR 820): investigation, cause, actions, verified effect."""
+"""Corrective and preventive action (ISO 13485 8.5, 21 CFR 820.100): investigation, cause, actions, verified effect.
+
+The `capa` row says where a CAPA stands now; what people wrote stays in `capa_entry`, one row per statement, so that
+a reopened CAPA keeps its first investigation and a replaced plan stays readable. Free text goes from the API into an
+entry and never through a workflow; a workflow's decision names the entry it is about.
+"""
 
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Column, Field, SQLModel
 
+from domain.capa import ActionKind, CapaState, CauseCategory, Comparison
 from models.base import identity, instant, one_of, quantity, ref, text
 
 
-class CapaState(StrEnum):
-    """Where a CAPA stands; `reopened` ones go back to investigation."""
+class EntryKind(StrEnum):
+    """What somebody wrote."""
 
     investigation = "investigation"
-    planning = "planning"
-    """Cause recorded, plan being written."""
-    implementation = "implementation"
-    """Plan approved by another person than its author."""
+    cause = "cause"
+    plan = "plan"
+    action = "action"
     verification = "verification"
-    """All actions done; the period runs in which the effect must show."""
-    effective = "effective"
-    closed = "closed"
-
-
-class CauseCategory(StrEnum):
-    """Ishikawa's groups as device makers use them."""
-
-    design = "design"
-    material = "material"
-    supplier = "supplier"
-    process = "process"
-    equipment = "equipment"
-    people = "people"
-    measurement = "measurement"
-    environment = "environment"
-    labelling = "labelling"
-    software = "software"
-    distribution = "distribution"
-
-
-class ActionKind(StrEnum):
-    """ISO 9000: correction removes the nonconformity, corrective its cause, preventive a potential cause."""
-
-    correction = "correction"
-    corrective = "corrective"
-    preventive = "preventive"
 
 
 class Capa(SQLModel, table=True):
@@ -58,6 +37,7 @@ class Capa(SQLModel, table=True):
         UniqueConstraint("recall_number", "sequence"),
         one_of("state", CapaState),
         one_of("cause_category", CauseCategory),
+        one_of("criterion_comparison", Comparison),
     )
 
     id: int | None = identity()
@@ -68,6 +48,7 @@ class Capa(SQLModel, table=True):
     opened_at: datetime = instant()
     investigation: str | None = text(8000, nullable=True)
     investigated_by: str | None = text(120, nullable=True)
+    investigated_at: datetime | None = instant(nullable=True)
     trace_findings: list[dict[str, Any]] = Field(
         default_factory=list, sa_column=Column(JSONB, nullable=False, server_default="[]")
     )
@@ -77,25 +58,46 @@ class Capa(SQLModel, table=True):
     cause_category: str | None = text(16, nullable=True)
     cause_by: str | None = text(120, nullable=True)
     cause_at: datetime | None = instant(nullable=True)
+    plan_version: int = Field(default=0, nullable=False)
+    """Counts every plan ever written for this CAPA; an approver approves the version read."""
     plan_by: str | None = text(120, nullable=True)
     plan_approved_by: str | None = text(120, nullable=True)
     plan_approved_at: datetime | None = instant(nullable=True)
     criterion: str | None = text(1000, nullable=True)
     """What is measured to verify the effect."""
-    criterion_comparison: str | None = text(4, nullable=True)
-    """at_most is `<=`, at_least is `>=`, as `le` and `ge`."""
+    criterion_comparison: str | None = text(8, nullable=True)
     criterion_target: Decimal | None = quantity(nullable=True)
     criterion_unit: str | None = text(40, nullable=True)
     verify_after_days: int | None = None
     """Policy days after the last action."""
     verify_due_at: datetime | None = instant(nullable=True)
     measured: Decimal | None = quantity(nullable=True)
+    verification: str | None = text(4000, nullable=True)
+    """How the effect was measured."""
     verified_by: str | None = text(120, nullable=True)
     verified_at: datetime | None = instant(nullable=True)
     effective: bool | None = None
     closed_by: str | None = text(120, nullable=True)
     closed_at: datetime | None = instant(nullable=True)
     reopened: int = Field(default=0, nullable=False)
+    """How often it went back to investigation: by a failed verification or by a signed decision."""
+
+
+class CapaEntry(SQLModel, table=True):
+    """One statement of one person, as written; it counts once a workflow has applied it."""
+
+    __tablename__ = "capa_entry"
+    __table_args__ = (one_of("kind", EntryKind), Index("ix_capa_entry_capa", "capa_id", "written_at"))
+
+    id: UUID = Field(primary_key=True)
+    """Derived from the decision's update id, so that a repeated request writes it once."""
+    capa_id: int = ref("capa.id")
+    kind: str = text(13)
+    body: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    author: str = text(120)
+    written_at: datetime = instant()
+    applied_at: datetime | None = instant(nullable=True)
+    """Empty: refused, or not decided yet."""
 
 
 class CapaAction(SQLModel, table=True):
@@ -109,6 +111,8 @@ class CapaAction(SQLModel, table=True):
     sequence: int = Field(nullable=False)
     kind: str = text(12)
     what: str = text(1000)
+    plan_version: int = Field(nullable=False)
+    """The plan it came with."""
     owner: str = text(120)
     """Principal."""
     due_on: date
@@ -121,4 +125,4 @@ class CapaAction(SQLModel, table=True):
     """Dropped by a later version of the plan; the row stays."""
 
 
-__all__ = ["ActionKind", "Capa", "CapaAction", "CapaState", "CauseCategory"]
+__all__ = ["ActionKind", "Capa", "CapaAction", "CapaEntry", "CapaState", "CauseCategory", "Comparison", "EntryKind"]

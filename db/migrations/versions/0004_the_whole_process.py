@@ -78,22 +78,25 @@ def upgrade() -> None:
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("investigation", sa.String(length=8000), nullable=True),
         sa.Column("investigated_by", sa.String(length=120), nullable=True),
+        sa.Column("investigated_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("trace_findings", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
         sa.Column("five_whys", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
         sa.Column("cause", sa.String(length=4000), nullable=True),
         sa.Column("cause_category", sa.String(length=16), nullable=True),
         sa.Column("cause_by", sa.String(length=120), nullable=True),
         sa.Column("cause_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("plan_version", sa.Integer(), nullable=False),
         sa.Column("plan_by", sa.String(length=120), nullable=True),
         sa.Column("plan_approved_by", sa.String(length=120), nullable=True),
         sa.Column("plan_approved_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("criterion", sa.String(length=1000), nullable=True),
-        sa.Column("criterion_comparison", sa.String(length=4), nullable=True),
+        sa.Column("criterion_comparison", sa.String(length=8), nullable=True),
         sa.Column("criterion_target", sa.Numeric(precision=20, scale=6), nullable=True),
         sa.Column("criterion_unit", sa.String(length=40), nullable=True),
         sa.Column("verify_after_days", sa.Integer(), nullable=True),
         sa.Column("verify_due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("measured", sa.Numeric(precision=20, scale=6), nullable=True),
+        sa.Column("verification", sa.String(length=4000), nullable=True),
         sa.Column("verified_by", sa.String(length=120), nullable=True),
         sa.Column("verified_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("effective", sa.Boolean(), nullable=True),
@@ -103,6 +106,9 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "cause_category IN ('design', 'material', 'supplier', 'process', 'equipment', 'people', 'measurement', 'environment', 'labelling', 'software', 'distribution')",
             name=op.f("ck_capa_cause_category_known"),
+        ),
+        sa.CheckConstraint(
+            "criterion_comparison IN ('at_most', 'at_least')", name=op.f("ck_capa_criterion_comparison_known")
         ),
         sa.CheckConstraint(
             "state IN ('investigation', 'planning', 'implementation', 'verification', 'effective', 'closed')",
@@ -158,6 +164,7 @@ def upgrade() -> None:
         sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=12), nullable=False),
         sa.Column("what", sa.String(length=1000), nullable=False),
+        sa.Column("plan_version", sa.Integer(), nullable=False),
         sa.Column("owner", sa.String(length=120), nullable=False),
         sa.Column("due_on", sa.Date(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
@@ -172,6 +179,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_capa_action")),
         sa.UniqueConstraint("capa_id", "sequence", name=op.f("uq_capa_action_capa_id_sequence")),
     )
+    op.create_table(
+        "capa_entry",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("capa_id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=13), nullable=False),
+        sa.Column("body", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("author", sa.String(length=120), nullable=False),
+        sa.Column("written_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("applied_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "kind IN ('investigation', 'cause', 'plan', 'action', 'verification')",
+            name=op.f("ck_capa_entry_kind_known"),
+        ),
+        sa.ForeignKeyConstraint(["capa_id"], ["capa.id"], name=op.f("fk_capa_entry_capa_id_capa")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_capa_entry")),
+    )
+    op.create_index("ix_capa_entry_capa", "capa_entry", ["capa_id", "written_at"], unique=False)
     op.create_table(
         "evidence_link",
         sa.Column("evidence_id", sa.Uuid(), nullable=False),
@@ -679,6 +703,8 @@ def downgrade() -> None:
     op.drop_table("consignee_case")
     op.drop_index("ix_evidence_link_subject", table_name="evidence_link")
     op.drop_table("evidence_link")
+    op.drop_index("ix_capa_entry_capa", table_name="capa_entry")
+    op.drop_table("capa_entry")
     op.drop_table("capa_action")
     op.drop_table("scope_version")
     op.drop_table("effectiveness_round")
