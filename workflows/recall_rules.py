@@ -4,12 +4,8 @@ Every rule raises an `ApplicationError` with a type the API maps to a problem. T
 where a refusal writes nothing to the history, and again in the handler once it holds the lock.
 """
 
-from typing import NoReturn
-
-from temporalio.exceptions import ApplicationError
-
 from domain.phases import Phase
-from domain.roles import Permission, Role, may, roles_with, violates_four_eyes
+from domain.roles import Permission
 from models.messages import (
     Actor,
     ApproveAssessment,
@@ -23,6 +19,10 @@ from models.messages import (
     WaiveGate,
 )
 from workflows.recall_state import RecallState
+from workflows.rules import need_reason as _reason
+from workflows.rules import other_person as _other_person
+from workflows.rules import permit as _permit
+from workflows.rules import refuse
 
 _SIGN_AS = {
     "quality": Permission.SIGN_STRATEGY_QUALITY,
@@ -30,32 +30,10 @@ _SIGN_AS = {
 }
 
 
-def refuse(kind: str, text: str) -> NoReturn:
-    """Refuse a decision with a typed reason."""
-    raise ApplicationError(text, type=kind, non_retryable=True)
-
-
-def _permit(actor: Actor, permission: Permission) -> None:
-    roles = [Role(role) for role in actor.roles if role in set(Role)]
-    if not may(roles, permission):
-        needed = " or ".join(roles_with(permission))
-        refuse("NotPermitted", f"{permission} needs the role {needed}")
-
-
 def _in_phase(state: RecallState, *phases: Phase) -> None:
     if state.phase not in phases:
         wanted = " or ".join(phases)
         refuse("WrongPhase", f"the recall is in phase {state.phase}, this decision belongs to {wanted}")
-
-
-def _other_person(actor: Actor, proposer: str, what: str) -> None:
-    if violates_four_eyes(proposer, actor.principal):
-        refuse("FourEyes", f"{actor.principal} {what} and cannot also decide on it")
-
-
-def _reason(reason: str | None, what: str) -> None:
-    if not reason or not reason.strip():
-        refuse("ReasonRequired", f"{what} needs a reason")
 
 
 def check_evaluation(state: RecallState, decision: RecordEvaluation) -> None:
