@@ -68,8 +68,10 @@ def text(length: int = 200, *, nullable: bool = False, unique: bool = False, ind
     return Field(sa_column=Column(String(length), nullable=nullable, unique=unique, index=index), **kwargs)
 
 
-def quantity(*, nullable: bool = False) -> Any:
-    """Exact decimal quantity column."""
+def quantity(*, nullable: bool = False, zero: bool = False) -> Any:
+    """Exact decimal quantity column; `zero`: 0 unless given."""
+    if zero:
+        return Field(default=Decimal(0), sa_column=Column(QUANTITY, nullable=False, server_default="0"))
     kwargs: dict[str, Any] = {"default": None} if nullable else {}
     return Field(sa_column=Column(QUANTITY, nullable=nullable), **kwargs)
 

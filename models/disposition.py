@@ -46,6 +46,7 @@ class Disposition(SQLModel, table=True):
         CheckConstraint("num_nonnulls(location_id, consignee_id) = 1", name="one_place"),
         UniqueConstraint("recall_number", "sequence"),
         Index("ix_disposition_lot", "recall_number", "lot_id", "location_id", "consignee_id"),
+        Index("ix_disposition_request", "request"),
     )
 
     id: int | None = identity()
@@ -60,11 +61,14 @@ class Disposition(SQLModel, table=True):
     """Units of use."""
     done: Decimal = units()
     reason: str = text(2000)
+    request: str = text(120)
+    """Id of the request that wrote it (principal, operation, Idempotency-Key): the same request again adds nothing."""
     proposed_by: str = text(120)
     proposed_at: datetime = instant()
     decided_by: str | None = text(120, nullable=True)
     decided_at: datetime | None = instant(nullable=True)
     decision_reason: str | None = text(2000, nullable=True)
+    """Both approvals of a release are `sign_off` rows of step `disposition:{id}`; this is the last decision."""
 
 
 class DispositionPart(SQLModel, table=True):
@@ -74,6 +78,7 @@ class DispositionPart(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("quantity > 0", name="positive"),
         UniqueConstraint("disposition_id", "sequence"),
+        UniqueConstraint("disposition_id", "request"),
     )
 
     id: int | None = identity()
@@ -87,9 +92,9 @@ class DispositionPart(SQLModel, table=True):
     result_lot_id: int | None = ref("lot.id", nullable=True)
     """Lot that came out of rework, or that replaced the units."""
     movement_id: int | None = ref("movement.id", nullable=True)
+    request: str = text(120)
     done_by: str = text(120)
     done_at: datetime = instant()
-    reversed_at: datetime | None = instant(nullable=True)
 
 
 class CostEntry(SQLModel, table=True):
@@ -99,6 +104,7 @@ class CostEntry(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency_iso_4217"),
         CheckConstraint("amount <> 0", name="not_zero"),
+        UniqueConstraint("reverses_id"),
         Index("ix_cost_entry_recall", "recall_number", "id"),
     )
 
@@ -111,6 +117,7 @@ class CostEntry(SQLModel, table=True):
     currency: str = Field(sa_column=Column(String(3), nullable=False))
     note: str | None = text(500, nullable=True)
     reverses_id: int | None = ref("cost_entry.id", nullable=True)
+    request: str = text(120, unique=True)
     booked_by: str = text(120)
     booked_at: datetime = instant()
 
@@ -126,7 +133,8 @@ class RetainedSample(SQLModel, table=True):
     lot_id: int = ref("lot.id")
     location_id: int = ref("location.id")
     quantity: Decimal = units()
-    """Units of use; part of the lot's stock at the place."""
+    """Units of use; part of the lot's stock at the place, so no disposition may take them before they are settled."""
+    request: str = text(120, unique=True)
     recorded_by: str = text(120)
     recorded_at: datetime = instant()
     settled_by: str | None = text(120, nullable=True)
@@ -155,12 +163,13 @@ class Shortage(SQLModel, table=True):
 
 
 class AllocationState(StrEnum):
-    """proposed by the system, approved by a person, shipped by the warehouse."""
+    """proposed by the system, approved by a person, shipped by the warehouse; void when its lot became suspect."""
 
     proposed = "proposed"
     approved = "approved"
     rejected = "rejected"
     shipped = "shipped"
+    void = "void"
 
 
 class Allocation(SQLModel, table=True):
@@ -184,6 +193,8 @@ class Allocation(SQLModel, table=True):
     proposed_at: datetime = instant()
     decided_by: str | None = text(120, nullable=True)
     decided_at: datetime | None = instant(nullable=True)
+    reason: str | None = text(500, nullable=True)
+    """Why it was rejected or became void."""
     document_no: str | None = text(80, nullable=True)
     shipped_by: str | None = text(120, nullable=True)
     shipped_at: datetime | None = instant(nullable=True)

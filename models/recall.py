@@ -12,10 +12,11 @@ from sqlalchemy.types import String
 from sqlmodel import Column, Field, SQLModel
 
 from models.base import identity, instant, one_of, quantity, ref, text
+from models.base import quantity as units
 
 
 class HoldState(StrEnum):
-    """A hold is requested, then confirmed by whoever holds the stock; it ends only through a signed release."""
+    """A hold is requested, then confirmed by whoever holds the stock; only signed decisions take units out of it."""
 
     requested = "requested"
     confirmed = "confirmed"
@@ -23,6 +24,9 @@ class HoldState(StrEnum):
     nonconformity = "nonconformity"
     """The recall's claim ended without a release; quality decides lot by lot."""
     released = "released"
+    """Signed free by quality, as far as it was not disposed of before."""
+    disposed = "disposed"
+    """Emptied by dispositions: nothing of it is left under the claim."""
 
 
 class PositionKind(StrEnum):
@@ -313,6 +317,11 @@ class Hold(SQLModel, table=True):
     document_no: str | None = text(80, nullable=True)
     """Shipment in transit, or order whose reservation was broken."""
     quantity: Decimal = quantity()
+    """Units of use still under the claim; dispositions and releases take from it."""
+    released: Decimal = units(zero=True)
+    """Units a signed release took out and that may still lie there: the watch for new stock does not claim them again."""
+    turn: int = Field(default=0, nullable=False, sa_column_kwargs={"server_default": "0"})
+    """Rises when an ended hold is raised again for stock that appeared later; part of its key at the keeper."""
     state: str = text(14)
     attempts: int = Field(default=0, nullable=False)
     last_error: str | None = text(500, nullable=True)

@@ -17,10 +17,12 @@ depends_on = None
 AFTER = {
     ("consignee", "state_known"): "state IN ('open','acknowledged','answered','documented','withdrawn')",
     ("task", "state_known"): "state IN ('offered', 'accepted', 'sent_back', 'done', 'cancelled')",
+    ("hold", "state_known"): "state IN ('requested', 'confirmed', 'failed', 'nonconformity', 'released', 'disposed')",
 }
 BEFORE = {
     ("consignee", "state_known"): "state IN ('open','acknowledged','answered','documented')",
     ("task", "state_known"): "state IN ('offered', 'accepted', 'done', 'cancelled')",
+    ("hold", "state_known"): "state IN ('requested', 'confirmed', 'failed', 'nonconformity', 'released')",
 }
 
 
@@ -383,6 +385,7 @@ def upgrade() -> None:
         sa.Column("quantity", sa.Numeric(precision=20, scale=6), nullable=False),
         sa.Column("done", sa.Numeric(precision=20, scale=6), nullable=False),
         sa.Column("reason", sa.String(length=2000), nullable=False),
+        sa.Column("request", sa.String(length=120), nullable=False),
         sa.Column("proposed_by", sa.String(length=120), nullable=False),
         sa.Column("proposed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("decided_by", sa.String(length=120), nullable=True),
@@ -410,6 +413,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_disposition_lot", "disposition", ["recall_number", "lot_id", "location_id", "consignee_id"], unique=False
     )
+    op.create_index("ix_disposition_request", "disposition", ["request"], unique=False)
     op.create_table(
         "retained_sample",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -417,6 +421,7 @@ def upgrade() -> None:
         sa.Column("lot_id", sa.BigInteger(), nullable=False),
         sa.Column("location_id", sa.BigInteger(), nullable=False),
         sa.Column("quantity", sa.Numeric(precision=20, scale=6), nullable=False),
+        sa.Column("request", sa.String(length=120), nullable=False),
         sa.Column("recorded_by", sa.String(length=120), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("settled_by", sa.String(length=120), nullable=True),
@@ -429,6 +434,7 @@ def upgrade() -> None:
             ["recall_number"], ["recall.number"], name=op.f("fk_retained_sample_recall_number_recall")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_retained_sample")),
+        sa.UniqueConstraint("request", name=op.f("uq_retained_sample_request")),
     )
     op.create_table(
         "allocation",
@@ -442,12 +448,13 @@ def upgrade() -> None:
         sa.Column("proposed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("decided_by", sa.String(length=120), nullable=True),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.String(length=500), nullable=True),
         sa.Column("document_no", sa.String(length=80), nullable=True),
         sa.Column("shipped_by", sa.String(length=120), nullable=True),
         sa.Column("shipped_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("movement_id", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
-            "state IN ('proposed', 'approved', 'rejected', 'shipped')", name=op.f("ck_allocation_state_known")
+            "state IN ('proposed', 'approved', 'rejected', 'shipped', 'void')", name=op.f("ck_allocation_state_known")
         ),
         sa.CheckConstraint("quantity > 0", name=op.f("ck_allocation_positive")),
         sa.ForeignKeyConstraint(["location_id"], ["location.id"], name=op.f("fk_allocation_location_id_location")),
@@ -539,6 +546,7 @@ def upgrade() -> None:
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("note", sa.String(length=500), nullable=True),
         sa.Column("reverses_id", sa.BigInteger(), nullable=True),
+        sa.Column("request", sa.String(length=120), nullable=False),
         sa.Column("booked_by", sa.String(length=120), nullable=False),
         sa.Column("booked_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name=op.f("ck_cost_entry_currency_iso_4217")),
@@ -549,6 +557,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["recall_number"], ["recall.number"], name=op.f("fk_cost_entry_recall_number_recall")),
         sa.ForeignKeyConstraint(["reverses_id"], ["cost_entry.id"], name=op.f("fk_cost_entry_reverses_id_cost_entry")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cost_entry")),
+        sa.UniqueConstraint("request", name=op.f("uq_cost_entry_request")),
+        sa.UniqueConstraint("reverses_id", name=op.f("uq_cost_entry_reverses_id")),
     )
     op.create_index("ix_cost_entry_recall", "cost_entry", ["recall_number", "id"], unique=False)
     op.create_table(
@@ -561,9 +571,9 @@ def upgrade() -> None:
         sa.Column("witness", sa.String(length=200), nullable=True),
         sa.Column("result_lot_id", sa.BigInteger(), nullable=True),
         sa.Column("movement_id", sa.BigInteger(), nullable=True),
+        sa.Column("request", sa.String(length=120), nullable=False),
         sa.Column("done_by", sa.String(length=120), nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("reversed_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("quantity > 0", name=op.f("ck_disposition_part_positive")),
         sa.ForeignKeyConstraint(
             ["disposition_id"], ["disposition.id"], name=op.f("fk_disposition_part_disposition_id_disposition")
@@ -573,6 +583,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["result_lot_id"], ["lot.id"], name=op.f("fk_disposition_part_result_lot_id_lot")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_disposition_part")),
+        sa.UniqueConstraint("disposition_id", "request", name=op.f("uq_disposition_part_disposition_id_request")),
         sa.UniqueConstraint("disposition_id", "sequence", name=op.f("uq_disposition_part_disposition_id_sequence")),
     )
     op.create_table(
@@ -617,9 +628,12 @@ def upgrade() -> None:
     op.add_column("deadline", sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("deadline", sa.Column("stopped_reason", sa.String(length=500), nullable=True))
     op.create_foreign_key(op.f("fk_deadline_complaint_id_complaint"), "deadline", "complaint", ["complaint_id"], ["id"])
+    op.add_column("hold", sa.Column("released", sa.Numeric(precision=20, scale=6), server_default="0", nullable=False))
+    op.add_column("hold", sa.Column("turn", sa.Integer(), server_default="0", nullable=False))
     op.add_column("hold", sa.Column("ended_by", sa.String(length=120), nullable=True))
     op.add_column("notice", sa.Column("scope_version", sa.Integer(), server_default="1", nullable=False))
     op.add_column("notice", sa.Column("change", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
+    op.add_column("stock", sa.Column("booked", sa.Numeric(precision=20, scale=6), server_default="0", nullable=False))
     op.add_column("task", sa.Column("first_role", sa.String(length=24), nullable=True))
     op.add_column("task", sa.Column("stand_in", sa.String(length=24), nullable=True))
     op.add_column("task", sa.Column("owner", sa.String(length=200), nullable=True))
@@ -655,9 +669,12 @@ def downgrade() -> None:
     op.drop_column("task", "owner")
     op.drop_column("task", "stand_in")
     op.drop_column("task", "first_role")
+    op.drop_column("stock", "booked")
     op.drop_column("notice", "change")
     op.drop_column("notice", "scope_version")
     op.drop_column("hold", "ended_by")
+    op.drop_column("hold", "turn")
+    op.drop_column("hold", "released")
     op.drop_constraint(op.f("fk_deadline_complaint_id_complaint"), "deadline", type_="foreignkey")
     op.drop_column("deadline", "stopped_reason")
     op.drop_column("deadline", "stopped_at")
@@ -683,6 +700,7 @@ def downgrade() -> None:
     op.drop_index("ix_allocation_lot", table_name="allocation")
     op.drop_table("allocation")
     op.drop_table("retained_sample")
+    op.drop_index("ix_disposition_request", table_name="disposition")
     op.drop_index("ix_disposition_lot", table_name="disposition")
     op.drop_table("disposition")
     op.drop_index("ix_contact_attempt_recall", table_name="contact_attempt")
