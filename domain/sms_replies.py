@@ -1,7 +1,8 @@
 """Reads a recipient's SMS answer to a notice, in English and Chinese.
 
 Only a whole message that is one known answer counts: "2 boxes left" must never be read as the answer
-"2". Whatever is unclear goes to a person; nothing is guessed. Quantities need the reply page.
+"2". Whatever is unclear goes to a person; nothing is guessed. Quantities need the reply page. A report of
+harm is the exception: its words count wherever they stand, because missing one is worse than a false alarm.
 """
 
 import re
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from domain.harm import mentions_harm
 from domain.recall_number import RecallNumber, RecallNumberError
 
 
@@ -22,6 +24,8 @@ class SmsIntent(StrEnum):
     """2: received, no affected product left. Acknowledges and states zero on hand."""
     NEEDS_HELP = "needs_help"
     """3: call me. Opens a task for a person; it is no acknowledgement."""
+    HARM = "harm"
+    """4: somebody was or may have been harmed. Opens a complaint and pages a person; it is no acknowledgement."""
     ACKNOWLEDGED = "acknowledged"
     """Received and understood, nothing said about the product: the questions stay open."""
     STOP = "stop"
@@ -38,6 +42,7 @@ _WORDS: Final[dict[SmsIntent, str]] = {
     SmsIntent.HOLDING: "1 一 壹",
     SmsIntent.NONE_LEFT: "2 二 贰",
     SmsIntent.NEEDS_HELP: "3 三 叁 help info callme 帮助 求助 请致电 请来电",
+    SmsIntent.HARM: "4 四 肆 harm injury hurt adverseevent 伤害 受伤 不良事件",
     SmsIntent.ACKNOWLEDGED: "yes y ok okay ack acknowledged received confirmed 收到 已收到 收悉 已阅 确认 已确认 好的",
     # Twilio's default opt-out words, and those usual in China.
     SmsIntent.STOP: "stop stopall unsubscribe cancel end quit revoke optout t td n退订 退订 停止 取消订阅 拒收",
@@ -63,19 +68,23 @@ class SmsReply:
 def parse_sms_reply(body: str) -> SmsReply:
     """The meaning of an SMS body; full-width digits, case, spaces and punctuation do not matter.
 
-    A message that names more than one recall is unclear.
+    A message that names more than one recall is unclear, unless it speaks of harm: then the recall it names first.
     """
     text = unicodedata.normalize("NFKC", body[:1600])
-    numbers = {match.upper() for match in _NUMBER.findall(text)}
-    if len(numbers) > 1:
+    numbers = list(dict.fromkeys(match.upper() for match in _NUMBER.findall(text)))
+    rest = _NUMBER.sub("", text)
+    word = "".join(char for char in rest.casefold() if _counts(char))
+    intent = _INTENTS.get(word, SmsIntent.UNCLEAR)
+    if intent is SmsIntent.UNCLEAR and mentions_harm(rest):
+        intent = SmsIntent.HARM
+    if len(numbers) > 1 and intent is not SmsIntent.HARM:
         return SmsReply(SmsIntent.UNCLEAR)
-    word = "".join(char for char in _NUMBER.sub("", text).casefold() if _counts(char))
-    return SmsReply(_INTENTS.get(word, SmsIntent.UNCLEAR), _known(numbers))
+    return SmsReply(intent, _known(numbers))
 
 
-def _known(numbers: set[str]) -> str | None:
+def _known(numbers: list[str]) -> str | None:
     try:
-        return str(RecallNumber.parse(numbers.pop())) if numbers else None
+        return str(RecallNumber.parse(numbers[0])) if numbers else None
     except RecallNumberError:
         return None
 

@@ -117,7 +117,7 @@ class ContactAttempt(SQLModel, table=True):
 
 
 class ConsigneeDocumented(SQLModel, table=True):
-    """Why a consignee counts as done without its own answer, or (`settled`) with a questioned one: signed by a person."""
+    """Why a consignee counts as done without its own answer, or (`settled`) with a questioned one: a signed account."""
 
     __tablename__ = "consignee_documented"
     __table_args__ = (

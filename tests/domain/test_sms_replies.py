@@ -24,6 +24,12 @@ pytestmark = pytest.mark.unit
         ("Call me!", SmsIntent.NEEDS_HELP),
         ("HELP", SmsIntent.NEEDS_HELP),
         ("请致电", SmsIntent.NEEDS_HELP),
+        ("4", SmsIntent.HARM),
+        ("Injury!", SmsIntent.HARM),
+        ("受伤", SmsIntent.HARM),
+        ("1 and a patient was injured", SmsIntent.HARM),
+        ("患者死亡，请来电", SmsIntent.HARM),
+        ("nobody was hurt", SmsIntent.UNCLEAR),
         ("YES", SmsIntent.ACKNOWLEDGED),
         ("Ack", SmsIntent.ACKNOWLEDGED),
         ("收到", SmsIntent.ACKNOWLEDGED),
@@ -61,6 +67,12 @@ def test_an_answer_to_two_recalls_at_once_is_unclear() -> None:
     assert parse_sms_reply("1 RC-2026-000007 RC-2026-000008") == SmsReply(SmsIntent.UNCLEAR)
 
 
+def test_harm_under_two_recalls_is_still_harm() -> None:
+    read = parse_sms_reply("RC-2026-000008 and RC-2026-000007: patient died")
+    assert read == SmsReply(SmsIntent.HARM, "RC-2026-000008")
+    assert not read.acknowledges
+
+
 def test_a_recall_number_that_cannot_exist_is_not_kept() -> None:
     assert parse_sms_reply("1 RC-2026-000000") == SmsReply(SmsIntent.HOLDING, None)
 
@@ -79,5 +91,5 @@ def test_any_message_has_a_reading(body: str) -> None:
 
 @given(st.sampled_from(["1", "2"]), st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=12))
 def test_a_digit_among_words_is_never_an_answer(digit: str, words: str) -> None:
-    assert parse_sms_reply(f"{digit} {words}").intent == SmsIntent.UNCLEAR
-    assert parse_sms_reply(f"{words} {digit}").intent == SmsIntent.UNCLEAR
+    for body in (f"{digit} {words}", f"{words} {digit}"):
+        assert parse_sms_reply(body).intent in {SmsIntent.UNCLEAR, SmsIntent.HARM}
