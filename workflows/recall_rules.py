@@ -19,10 +19,7 @@ from models.messages import (
     WaiveGate,
 )
 from workflows.recall_state import RecallState
-from workflows.rules import need_reason as _reason
-from workflows.rules import other_person as _other_person
-from workflows.rules import permit as _permit
-from workflows.rules import refuse
+from workflows.rules import need_reason, other_person, permit, refuse
 
 _SIGN_AS = {
     "quality": Permission.SIGN_STRATEGY_QUALITY,
@@ -30,7 +27,7 @@ _SIGN_AS = {
 }
 
 
-def _in_phase(state: RecallState, *phases: Phase) -> None:
+def in_phase(state: RecallState, *phases: Phase) -> None:
     if state.phase not in phases:
         wanted = " or ".join(phases)
         refuse("WrongPhase", f"the recall is in phase {state.phase}, this decision belongs to {wanted}")
@@ -38,8 +35,8 @@ def _in_phase(state: RecallState, *phases: Phase) -> None:
 
 def check_evaluation(state: RecallState, decision: RecordEvaluation) -> None:
     """A medical assessor evaluates a product line of the scope, before the class is decided."""
-    _permit(decision.actor, Permission.RECORD_EVALUATION)
-    _in_phase(state, Phase.ASSESSMENT)
+    permit(decision.actor, Permission.RECORD_EVALUATION)
+    in_phase(state, Phase.ASSESSMENT)
     if state.decided:
         refuse("AlreadyDecided", "the class is already decided")
     lines = [line.key for line in state.scope.product_lines] if state.scope else []
@@ -48,8 +45,8 @@ def check_evaluation(state: RecallState, decision: RecordEvaluation) -> None:
 
 
 def _check_class_decision(state: RecallState, started_by: str, actor: Actor, proposal_id: int) -> None:
-    _permit(actor, Permission.DECIDE_ASSESSMENT)
-    _in_phase(state, Phase.ASSESSMENT)
+    permit(actor, Permission.DECIDE_ASSESSMENT)
+    in_phase(state, Phase.ASSESSMENT)
     if state.decided:
         refuse("AlreadyDecided", "the class is already decided")
     # Records that arrive after the proposal may show a further product line; nobody decides around it.
@@ -58,9 +55,9 @@ def _check_class_decision(state: RecallState, started_by: str, actor: Actor, pro
         refuse("WrongPhase", f"there is no complete proposal; a hazard evaluation is missing for: {missing}")
     if state.proposal.proposal_id != proposal_id:
         refuse("StaleProposal", f"proposal {proposal_id} was replaced by {state.proposal.proposal_id}")
-    _other_person(actor, started_by, "started this recall")
+    other_person(actor, started_by, "started this recall")
     for assessor in state.assessors.values():
-        _other_person(actor, assessor, "signed the hazard evaluation")
+        other_person(actor, assessor, "signed the hazard evaluation")
 
 
 def check_approval(state: RecallState, started_by: str, decision: ApproveAssessment) -> None:
@@ -71,7 +68,7 @@ def check_approval(state: RecallState, started_by: str, decision: ApproveAssessm
 def check_override(state: RecallState, started_by: str, decision: OverrideClass) -> None:
     """As approval, with a reason, and only for lines and jurisdictions that were proposed."""
     _check_class_decision(state, started_by, decision.actor, decision.proposal_id)
-    _reason(decision.reason, "an override")
+    need_reason(decision.reason, "an override")
     proposed = {(each.product_line, each.jurisdiction) for each in state.proposal.classes} if state.proposal else set()
     for override in decision.overrides:
         if (override.product_line, override.jurisdiction) not in proposed:
@@ -80,22 +77,22 @@ def check_override(state: RecallState, started_by: str, decision: OverrideClass)
 
 def check_rejection(state: RecallState, started_by: str, decision: RejectRecall) -> None:
     """No recall: possible until the class is decided, by another person than the one who started it."""
-    _permit(decision.actor, Permission.DECIDE_ASSESSMENT)
-    _in_phase(state, Phase.ASSESSMENT)
+    permit(decision.actor, Permission.DECIDE_ASSESSMENT)
+    in_phase(state, Phase.ASSESSMENT)
     if state.decided:
         refuse("AlreadyDecided", "the class is already decided")
-    _other_person(decision.actor, started_by, "started this recall")
-    _reason(decision.reason, "a rejection")
+    other_person(decision.actor, started_by, "started this recall")
+    need_reason(decision.reason, "a rejection")
 
 
 def check_strategy(state: RecallState, decision: ApproveStrategy) -> None:
     """Quality and regulatory affairs, two persons, sign the same strategy."""
-    _permit(decision.actor, _SIGN_AS[decision.capacity])
-    _in_phase(state, Phase.STRATEGY)
+    permit(decision.actor, _SIGN_AS[decision.capacity])
+    in_phase(state, Phase.STRATEGY)
     if decision.capacity in state.strategy_signers:
         refuse("AlreadyDecided", f"the strategy is already signed for {decision.capacity}")
     for capacity, signer in state.strategy_signers.items():
-        _other_person(decision.actor, signer, f"signed the strategy for {capacity}")
+        other_person(decision.actor, signer, f"signed the strategy for {capacity}")
     if state.strategy is not None and decision.strategy != state.strategy:
         refuse("HashMismatch", "the strategy differs from the one already signed; both must sign the same")
 
@@ -112,25 +109,25 @@ def _gate(state: RecallState, key: str) -> Gate:
 
 def check_gate_pass(state: RecallState, decision: PassGate) -> None:
     """Regulatory affairs records that an authority step was done."""
-    _permit(decision.actor, Permission.PASS_GATE)
-    _in_phase(state, Phase.GATES)
+    permit(decision.actor, Permission.PASS_GATE)
+    in_phase(state, Phase.GATES)
     _gate(state, decision.gate)
 
 
 def check_gate_waiver(state: RecallState, decision: WaiveGate) -> None:
     """An urgency waiver: only where the policy allows one, with a reason."""
-    _permit(decision.actor, Permission.WAIVE_GATE)
-    _in_phase(state, Phase.GATES)
+    permit(decision.actor, Permission.WAIVE_GATE)
+    in_phase(state, Phase.GATES)
     gate = _gate(state, decision.gate)
     if not gate.waivable:
         refuse("NotWaivable", f"gate {gate.key} cannot be waived ({gate.source})")
-    _reason(decision.reason, "a waiver")
+    need_reason(decision.reason, "a waiver")
 
 
 def check_notice(state: RecallState, started_by: str, decision: ApproveNotice) -> None:
     """Another person than the one who started the recall approves exactly the bodies behind the hash."""
-    _permit(decision.actor, Permission.APPROVE_NOTICE)
-    _in_phase(state, Phase.NOTIFICATION)
+    permit(decision.actor, Permission.APPROVE_NOTICE)
+    in_phase(state, Phase.NOTIFICATION)
     if state.notice is None:
         refuse("WrongPhase", "the notice is still being drafted")
     if state.notice_approved:
@@ -139,4 +136,4 @@ def check_notice(state: RecallState, started_by: str, decision: ApproveNotice) -
         refuse("StaleProposal", f"notice {decision.notice_id} is not the open draft {state.notice.notice_id}")
     if decision.sha256 != state.notice.sha256:
         refuse("HashMismatch", "the hash is not that of the draft; read the draft again before approving it")
-    _other_person(decision.actor, started_by, "started this recall")
+    other_person(decision.actor, started_by, "started this recall")
