@@ -20,7 +20,7 @@ class ScopeVersion(SQLModel, table=True):
     version: int = Field(primary_key=True)
     change: str = text(8)
     criteria: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
-    """All suspect criteria of this version (`domain.scope`)."""
+    """`{"parts": [...]}`: the criteria of the intake and of every expansion (`domain.scope.ScopeCriteria`)."""
     excluded_lots: list[int] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False, server_default="[]"))
     """Lots taken out by a reduction, by id, with everything that only descends from them."""
     reason: str | None = text(2000, nullable=True)

@@ -21,7 +21,7 @@ A trace may take as long as its activity (15 minutes); the session's own limit w
 
 WALK = """
 walk(depth, frontier, seen) AS (
-    SELECT 0, CAST(:lot_ids AS bigint[]), CAST(:lot_ids AS bigint[])
+    SELECT 0, CAST(:lot_ids AS bigint[]), CAST(:lot_ids AS bigint[]){blocked}
     UNION ALL
     SELECT walk.depth + 1, step.lots, walk.seen || step.lots
     FROM walk CROSS JOIN LATERAL (
@@ -47,9 +47,12 @@ _EDGES = {
 }
 
 
-def walk(direction: str) -> str:
-    """CTEs `walk` and `reached(depth, lot_id)`: lots reachable from `:lot_ids`, `forward` or `backward`."""
-    return WALK.format(**_EDGES[direction])
+def walk(direction: str, *, blocked: bool = False) -> str:
+    """CTEs `walk` and `reached(depth, lot_id)`: lots reachable from `:lot_ids`, `forward` or `backward`.
+
+    With `blocked` the lots `:blocked` count as seen before the start: neither they nor ways through them are taken.
+    """
+    return WALK.format(**_EDGES[direction], blocked=" || CAST(:blocked AS bigint[])" if blocked else "")
 
 
 def lots(direction: str) -> str:
@@ -98,7 +101,9 @@ moved AS MATERIALIZED (
 
 POSITIONS = """
 counted AS MATERIALIZED (
-    SELECT s.lot_id, s.location_id, s.on_hand, s.reserved, s.held, s.as_of FROM scope JOIN stock s USING (lot_id)
+    -- What we booked ourselves since the count is a movement as well: it is added with the movements.
+    SELECT s.lot_id, s.location_id, s.on_hand - s.booked AS on_hand, s.reserved, s.held, s.as_of
+    FROM scope JOIN stock s USING (lot_id)
 ),
 document AS (
     SELECT m.lot_id, m.target_id, m.document_no,
