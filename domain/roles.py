@@ -183,6 +183,20 @@ def roles_with(permission: Permission) -> tuple[Role, ...]:
     return tuple(role for role in Role if permission in PERMISSIONS[role])
 
 
+def acting_role(roles: Iterable[str], *permissions: Permission) -> Role:
+    """The function in which a holder of `roles` acts: the first that has one of `permissions`, in that order.
+
+    Raises:
+        ValueError: none of the roles has any; whoever checked the permission before checked something else.
+    """
+    held = [Role(role) for role in roles if role in set(Role)]
+    for permission in permissions:
+        for role in held:
+            if permission in PERMISSIONS[role]:
+                return role
+    raise ValueError(f"expected a role with {' or '.join(permissions)}, got {', '.join(held) or 'none'}")
+
+
 def violates_four_eyes(proposer: str, decider: str) -> bool:
     """Whether proposer and decider are the same person (compared without case and outer spaces).
 

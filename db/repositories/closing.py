@@ -1,0 +1,203 @@
+"""How a recall is closed: signatures under its completion, authorities' answers, reopenings, cancellation, more time.
+
+Signatures are sign-offs whose body names the completion they belong to (`round`); a reopening makes those of its round
+void without touching them. Nothing here is ever deleted.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import func, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from domain.pace import policy_instant
+from models.case import CaseState, ConsigneeCase
+from models.closing import AuthorityAnswer
+from models.recall import ClockStart, Consignee, Deadline, Recall, SignOff
+from models.task import Task, TaskState
+
+COMPLETION: Final = "completion:"
+"""Step of a completion's signature, followed by its capacity."""
+REOPENING: Final = "reopening"
+OPEN_TASK: Final = (TaskState.offered.value, TaskState.accepted.value, TaskState.sent_back.value)
+LEGAL_STEPS: Final = frozenset({"obligation", "deadline"})
+"""Human steps whose due time is a limit of law; nobody in the house can move it."""
+
+
+async def is_signed(session: AsyncSession, number: str, step: str, actor: str, at: datetime) -> bool:
+    """Whether this very signature is on record: the same activity ran before."""
+    query = select(SignOff.id).where(
+        col(SignOff.recall_number) == number,
+        col(SignOff.step) == step,
+        col(SignOff.actor) == actor,
+        col(SignOff.signed_at) == at,
+    )
+    return (await session.exec(query)).first() is not None
+
+
+async def completion_signers(session: AsyncSession, number: str, round_: int) -> dict[str, str]:
+    """Capacity -> who signed the completion of this round."""
+    query = select(SignOff.step, SignOff.actor).where(
+        col(SignOff.recall_number) == number,
+        col(SignOff.step).like(f"{COMPLETION}%"),
+        col(SignOff.body)["round"].as_integer() == round_,
+    )
+    return {step.removeprefix(COMPLETION): actor for step, actor in (await session.exec(query)).all()}
+
+
+async def closing_sign_offs(session: AsyncSession, number: str) -> list[SignOff]:
+    """Signatures under completions and reopenings, oldest first."""
+    query = (
+        select(SignOff)
+        .where(
+            col(SignOff.recall_number) == number,
+            col(SignOff.step).like(f"{COMPLETION}%") | (col(SignOff.step) == REOPENING),
+        )
+        .order_by(col(SignOff.signed_at), col(SignOff.id))
+    )
+    return list((await session.exec(query)).all())
+
+
+async def answers(session: AsyncSession, number: str) -> list[AuthorityAnswer]:
+    """What authorities answered, oldest first; those of an earlier completion are among them."""
+    query = select(AuthorityAnswer).where(col(AuthorityAnswer.recall_number) == number)
+    return list((await session.exec(query.order_by(col(AuthorityAnswer.recorded_at), col(AuthorityAnswer.id)))).all())
+
+
+async def close_cases(session: AsyncSession, number: str, now: datetime, *, by: str, outcome: str) -> int:
+    """Close every open case of a recall that has ended; returns how many were open."""
+    statement = (
+        update(ConsigneeCase)
+        .where(col(ConsigneeCase.recall_number) == number, col(ConsigneeCase.state) == CaseState.open.value)
+        .values(state=CaseState.closed.value, closed_at=now, closed_by=by, outcome=outcome)
+    )
+    return (await session.exec(statement)).rowcount
+
+
+async def cancel_tasks(
+    session: AsyncSession, number: str, now: datetime, *, by: str, outcome: str, kept: Sequence[str]
+) -> list[str]:
+    """Cancel the recall's open tasks except those of the workflows `kept` (ids); returns the keys, sorted."""
+    owner = func.coalesce(col(Task.owner), "")
+    statement = (
+        update(Task)
+        .where(col(Task.recall_number) == number, col(Task.state).in_(OPEN_TASK), owner.not_in(kept))
+        .values(state=TaskState.cancelled.value, outcome=outcome, done_by=by, done_at=now)
+        .returning(col(Task.key))
+    )
+    return sorted((await session.exec(statement)).scalars().all())
+
+
+async def cancel_tasks_of_steps(
+    session: AsyncSession, number: str, steps: Sequence[str], now: datetime, *, by: str, outcome: str
+) -> None:
+    """Cancel open tasks of these human steps."""
+    statement = (
+        update(Task)
+        .where(col(Task.recall_number) == number, col(Task.state).in_(OPEN_TASK), col(Task.step).in_(steps))
+        .values(state=TaskState.cancelled.value, outcome=outcome, done_by=by, done_at=now)
+    )
+    await session.exec(statement)
+
+
+async def task_owners(session: AsyncSession, number: str) -> list[str]:
+    """Workflows that own open tasks of the recall, sorted."""
+    query = select(Task.owner).where(
+        col(Task.recall_number) == number, col(Task.state).in_(OPEN_TASK), col(Task.owner).is_not(None)
+    )
+    return sorted({owner for owner in (await session.exec(query.distinct())).all() if owner})
+
+
+async def stop_notice_limits(session: AsyncSession, number: str, now: datetime, reason: str) -> None:
+    """Limits that no function reports on (the notice limit) are not owed any more; obligations stay."""
+    statement = (
+        update(Deadline)
+        .where(
+            col(Deadline.recall_number) == number,
+            col(Deadline.role).is_(None),
+            col(Deadline.met_at).is_(None),
+            col(Deadline.stopped_at).is_(None),
+        )
+        .values(stopped_at=now, stopped_reason=reason[:500])
+    )
+    await session.exec(statement)
+
+
+async def told(session: AsyncSession, number: str) -> int:
+    """Consignees that were given a notice."""
+    query = select(func.count(col(Consignee.id))).where(
+        col(Consignee.recall_number) == number, col(Consignee.first_notified_at).is_not(None)
+    )
+    return (await session.exec(query)).one()
+
+
+async def obligations_open(session: AsyncSession, number: str) -> tuple[int, datetime | None]:
+    """Reports owed by a function, neither submitted nor stopped, and when the next one is due."""
+    query = select(func.count(col(Deadline.id)), func.min(Deadline.due_at)).where(
+        col(Deadline.recall_number) == number,
+        col(Deadline.role).is_not(None),
+        col(Deadline.met_at).is_(None),
+        col(Deadline.stopped_at).is_(None),
+    )
+    count, due = (await session.exec(query)).one()
+    return count, due
+
+
+async def start_clock(
+    session: AsyncSession, number: str, name: str, round_: int, at: datetime, *, source: str, author: str
+) -> None:
+    """Start the clock `name` of this completion; a later completion has a start of its own."""
+    query = select(ClockStart.id).where(
+        col(ClockStart.recall_number) == number,
+        col(ClockStart.name) == name,
+        col(ClockStart.scope_version) == round_,
+    )
+    if (await session.exec(query)).first() is None:
+        clock = ClockStart(
+            recall_number=number,
+            name=name,
+            scope_version=round_,
+            at=at,
+            source=source,
+            author=author,
+            recorded_at=at,
+        )
+        session.add(clock)
+
+
+async def task_of(session: AsyncSession, number: str, key: str) -> Task | None:
+    """One open task, locked."""
+    query = select(Task).where(col(Task.recall_number) == number, col(Task.key) == key, col(Task.state).in_(OPEN_TASK))
+    return (await session.exec(query.with_for_update())).first()
+
+
+def give_more_time(recall: Recall, task: Task, due_at: datetime) -> None:
+    """Move a task's due time and what follows from it; a reminder already given is not given again."""
+    gained = due_at - task.due_at if task.due_at else None
+    task.due_at, task.policy_due_at = due_at, policy_instant(due_at, recall.created_at, recall.pace)
+    if gained is not None:
+        task.remind_at = task.remind_at + gained if task.remind_at and task.reminded_at is None else task.remind_at
+        task.escalate_at = task.escalate_at + gained if task.escalate_at else None
+
+
+__all__ = [
+    "COMPLETION",
+    "LEGAL_STEPS",
+    "REOPENING",
+    "answers",
+    "cancel_tasks",
+    "cancel_tasks_of_steps",
+    "close_cases",
+    "closing_sign_offs",
+    "completion_signers",
+    "give_more_time",
+    "is_signed",
+    "obligations_open",
+    "start_clock",
+    "stop_notice_limits",
+    "task_of",
+    "task_owners",
+    "told",
+]
