@@ -58,7 +58,15 @@ class Settings(BaseSettings):
     company_email: str = "recall@recall.invalid"
     allow_pace: bool = False
     """Whether a recall may be started with a pace other than 1 (drills and the demo)."""
-    evidence_max_bytes: int = 25 * 1024 * 1024
+    evidence_max_bytes: int = Field(default=25 * 1024 * 1024, ge=1)
+    """Largest evidence file that is accepted."""
+    evidence_s3_bucket: str | None = Field(default=None, pattern=r"^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$")
+    """Bucket that keeps evidence files; empty means the folder `evidence` of `state_dir`. Credentials and region come
+    from the usual `AWS_*` variables."""
+    evidence_s3_endpoint: str | None = None
+    """Address of an S3-compatible server; empty means AWS."""
+    evidence_s3_prefix: str = ""
+    """Begins the name of every object."""
 
 
 @lru_cache(maxsize=1)

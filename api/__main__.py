@@ -5,6 +5,7 @@ import sys
 
 import uvicorn
 
+from adapters.evidence.factory import build_evidence_store
 from api.app import create_app
 from api.logs import configure_logs
 from settings import get_settings
@@ -16,6 +17,11 @@ def main() -> None:
     configure_logs()
     if settings.database_url is None:
         sys.exit("DATABASE_URL is not set; start the embedded stack with `recall up` or set it")
+    try:
+        # Half a configuration is told in one line before the server starts, not by a failed start-up.
+        build_evidence_store(settings)
+    except ValueError as error:
+        sys.exit(str(error))
     # uvicorn's own access log would show paths, and with them the secret links of recipients.
     uvicorn.run(
         create_app(settings),

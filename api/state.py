@@ -49,15 +49,18 @@ async def open_state(settings: Settings, temporal_client: Client | None = None) 
     """Build the state without touching the network; both servers may still be down.
 
     Raises:
-        ConfigurationError: no database address is configured.
+        ConfigurationError: no database address is configured, or half an evidence bucket.
     """
     if settings.database_url is None:
         raise ConfigurationError("DATABASE_URL is not set: the API needs the address of its PostgreSQL database")
+    try:
+        evidence = build_evidence_store(settings)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
     url = settings.database_url.get_secret_value()
     engine = make_engine(url, application_name="recall-api", statement_timeout_ms=20_000)
     lock_engine = make_engine(url, application_name="recall-api-locks", pool_size=15)
     temporal = TemporalGateway(temporal_client)
-    evidence = build_evidence_store(settings)
     try:
         yield ApiState(
             settings=settings,
