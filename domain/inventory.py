@@ -19,6 +19,15 @@ class PositionState(StrEnum):
     """Shipped and not received; holding it stops the document."""
 
 
+OWN_BOOKINGS = "recall:ledger"
+"""Source system of the movements this product books itself; an import cannot use it (its names hold no colon)."""
+
+
+def hold_key(recall_number: str, hold_id: int, turn: int = 0) -> str:
+    """The idempotency key of a hold at its keeper; a hold that ended and was raised again has a new one."""
+    return f"{recall_number}:hold:{hold_id}" + (f":{turn}" if turn else "")
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """A quantity of one lot in our own or a logistics partner's custody, in units of use."""

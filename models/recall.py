@@ -319,7 +319,7 @@ class Hold(SQLModel, table=True):
     quantity: Decimal = quantity()
     """Units of use still under the claim; dispositions and releases take from it."""
     released: Decimal = units(zero=True)
-    """Units a signed release took out and that may still lie there: the watch for new stock does not claim them again."""
+    """Units a signed release took out that may still lie there; the watch for new stock does not claim them again."""
     turn: int = Field(default=0, nullable=False, sa_column_kwargs={"server_default": "0"})
     """Rises when an ended hold is raised again for stock that appeared later; part of its key at the keeper."""
     state: str = text(14)

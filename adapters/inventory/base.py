@@ -5,6 +5,7 @@ caller repeats a call whenever it does not know whether the last one arrived.
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Protocol
 
 from domain.inventory import Confirmation, HoldReceipt, Position
@@ -36,6 +37,10 @@ class InventoryAdapter(Protocol):
         """Whether the hold is carried out; None while the keeper has not answered."""
         ...
 
-    async def release(self, key: str) -> None:
-        """End exactly this hold; stock under another claim stays locked. Repeating it changes nothing."""
+    async def release(self, key: str, left: Decimal = Decimal(0)) -> None:
+        """Leave only `left` units of use under exactly this hold; 0 ends it.
+
+        Called after a signed release or a disposition took units out. Stating what is left, not what goes, makes a
+        repeat harmless. Stock under another claim stays locked; a hold is never raised by this.
+        """
         ...

@@ -23,8 +23,8 @@ class Ledger(Protocol):
         """Units under the open claim of this key."""
         ...
 
-    async def end(self, key: str) -> None:
-        """End the claim and unlock what no other claim covers."""
+    async def reduce(self, key: str, left: Decimal) -> None:
+        """Leave `left` units under the claim (0 ends it) and unlock what no other claim covers."""
         ...
 
 
@@ -55,6 +55,6 @@ class LedgerInventory:
         quantity = await self._ledger.claimed(key)
         return None if quantity is None else Confirmation(key=key, quantity=quantity, by=self.name)
 
-    async def release(self, key: str) -> None:
+    async def release(self, key: str, left: Decimal = Decimal(0)) -> None:
         """See `InventoryAdapter.release`."""
-        await self._ledger.end(key)
+        await self._ledger.reduce(key, left)

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.engine import SessionFactory
 from db.repositories import audit, holds
 from db.repositories.stock import StockLedger
-from domain.inventory import Position, PositionState
+from domain.inventory import Position, PositionState, hold_key
 from models.chain import Lot
 from models.master import Location, Product
 from models.recall import Hold, HoldState
@@ -54,7 +54,7 @@ async def confirm(
         row = await find(session, number, hold_id)
     if row is None or row[0].confirmed_at is not None:
         return row
-    if row[0].state == HoldState.released.value:
+    if row[0].state in (HoldState.released.value, HoldState.disposed.value):
         raise HoldNotOpen(row[0].state)
     hold, _, _, location = row
     position = Position(
@@ -65,7 +65,7 @@ async def confirm(
         hold.quantity,
         hold.document_no,
     )
-    await StockLedger(sessions).place(f"{number}:hold:{hold.id}", number, position)
+    await StockLedger(sessions).place(hold_key(number, hold.id, hold.turn), number, position)
     async with sessions.begin() as session:
         stated = holds.Held(id=hold.id, asked=hold.quantity, held=hold.quantity, by=principal)
         if await holds.mark_confirmed(session, [stated], now):

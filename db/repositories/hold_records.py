@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import audit, holds_sql
+from db.repositories import audit, holds_sql, stock_sql
 
 SYSTEM = "system"
 
@@ -32,6 +32,21 @@ async def lock_recalls(session: AsyncSession, numbers: Sequence[str]) -> None:
     """Take the rows of these recalls, in order, until the transaction ends."""
     query = "SELECT FROM recall WHERE number = ANY(CAST(:numbers AS text[])) ORDER BY number FOR NO KEY UPDATE"
     await (await session.connection()).execute(text(query), {"numbers": list(numbers)})
+
+
+async def forget_departed(session: AsyncSession, numbers: Sequence[str], claimants: str, binds: dict[str, Any]) -> None:
+    """Before stock is looked for: released units that have left their place hide no stock that came after them."""
+    connection = await session.connection()
+    if (await connection.execute(text(holds_sql.SOMETHING_RELEASED), {"numbers": list(numbers)})).scalar_one():
+        await connection.execute(text(holds_sql.departed(claimants)), binds)
+
+
+async def align_claims(session: AsyncSession, lot_ids: Sequence[int], now: datetime) -> None:
+    """After holds shrank or ended: no claim in the ledger stays larger than its hold, and `held` follows."""
+    connection = await session.connection()
+    binds = {"lot_ids": sorted(set(lot_ids)), "now": now}
+    if (await connection.execute(text(stock_sql.ALIGN_CLAIMS), binds)).first() is not None:
+        await connection.execute(text(stock_sql.REFRESH_ALL), {"lot_ids": binds["lot_ids"]})
 
 
 async def record(session: AsyncSession, recall_number: str, action: str, at: datetime, data: dict[str, Any]) -> None:

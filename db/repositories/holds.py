@@ -14,9 +14,9 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import holds_sql
-from db.repositories.hold_records import flag_moved_under_hold, lock_recalls, record
+from db.repositories.hold_records import align_claims, flag_moved_under_hold, forget_departed, lock_recalls, record
 from db.repositories.holds_late import claim_late_stock, recalls_touched_by
-from domain.inventory import Position, PositionState
+from domain.inventory import Position, PositionState, hold_key
 from models.messages import HoldFigures
 
 
@@ -51,9 +51,12 @@ async def request_holds(session: AsyncSession, recall_number: str, scope_version
     await lock_recalls(session, [recall_number])
     binds = {"recall_number": recall_number, "scope_version": scope_version}
     again = holds_sql.RESERVED_AGAIN.format(claimants=holds_sql.CLAIMANT_OF_SCOPE)
+    await forget_departed(session, [recall_number], holds_sql.CLAIMANT_OF_SCOPE, binds)
     broken = await connection.execute(text(again), binds)
     rows = await connection.execute(text(holds_sql.claim(holds_sql.CLAIMANT_OF_SCOPE)), binds | {"now": now})
     change = rows.one_or_none()
+    if change is not None and change.arrived:
+        await align_claims(session, await _lots_of(session, recall_number, scope_version), now)
     moved = (await flag_moved_under_hold(session, recall_number=recall_number)).get(recall_number, 0)
     figures = {
         "requested": change.requested if change else 0,
@@ -75,7 +78,7 @@ async def due_holds(session: AsyncSession, recall_number: str, limit: int, *, af
     return [
         DueHold(
             row.id,
-            f"{recall_number}:hold:{row.id}",
+            hold_key(recall_number, row.id, row.turn),
             Position(
                 row.lot_id, row.location_id, row.custody, PositionState(row.position), row.quantity, row.document_no
             ),
@@ -96,7 +99,13 @@ async def mark_confirmed(session: AsyncSession, done: Sequence[Held], now: datet
         "by": [each.by for each in done],
         "now": now,
     }
-    return list((await (await session.connection()).execute(text(holds_sql.CONFIRM), binds)).scalars())
+    connection = await session.connection()
+    written = list((await connection.execute(text(holds_sql.CONFIRM), binds)).scalars())
+    if len(written) < len(done):
+        # A hold changed while its keeper was asked for the former quantity.
+        lots = text("SELECT DISTINCT lot_id FROM hold WHERE id = ANY(CAST(:ids AS bigint[]))")
+        await align_claims(session, list((await connection.execute(lots, {"ids": binds["ids"]})).scalars()), now)
+    return written
 
 
 async def mark_failed(session: AsyncSession, failed: Sequence[tuple[int, str]]) -> list[int]:
@@ -145,6 +154,12 @@ async def hold_summary(session: AsyncSession, recall_number: str) -> HoldFigures
         failed=row.failed,
         records_arrived=bool(row.records_arrived),
     )
+
+
+async def _lots_of(session: AsyncSession, recall_number: str, scope_version: int) -> list[int]:
+    query = text("SELECT lot_id FROM scope_lot WHERE recall_number = :number AND scope_version = :version")
+    binds = {"number": recall_number, "version": scope_version}
+    return list((await (await session.connection()).execute(query, binds)).scalars())
 
 
 async def _asked_before(session: AsyncSession, recall_number: str, scope_version: int) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import holds_sql
-from db.repositories.hold_records import flag_moved_under_hold, lock_recalls, record
+from db.repositories.hold_records import align_claims, flag_moved_under_hold, forget_departed, lock_recalls, record
 from db.repositories.stock import refresh_held
 from domain.phases import FINAL_PHASES
 
@@ -63,8 +63,11 @@ async def claim_late_stock(
     moved = await flag_moved_under_hold(session, batch_id=batch_id)
     binds = {"recall_numbers": numbers, "lot_ids": sorted({lot for row in scopes for lot in row.lot_ids})}
     claimants = holds_sql.CLAIMANTS_OF_LOTS
+    await forget_departed(session, numbers, claimants, binds)
     await connection.execute(text(holds_sql.RESERVED_AGAIN.format(claimants=claimants)), binds)
     changes = (await connection.execute(text(holds_sql.claim(claimants)), binds | {"now": now})).all()
+    if any(row.arrived for row in changes):
+        await align_claims(session, binds["lot_ids"], now)
     found = {row.recall_number: {"late": row.requested, "arrived": row.arrived} for row in changes}
     for number in sorted({*found, *moved}):
         figures = found.get(number, {}) | {"moved_under_hold": moved.get(number, 0), "batch_id": batch_id}

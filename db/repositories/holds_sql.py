@@ -33,7 +33,8 @@ transit AS (
     FROM located WHERE part = 'in_transit' GROUP BY lot_id, location_id, document_no
 ),
 mine AS (
-    SELECT h.recall_number, h.lot_id, h.location_id, sum(h.quantity) AS claimed,
+    -- What a signed release took out is no new stock; `released` shrinks with what has left (see CAP_RELEASED).
+    SELECT h.recall_number, h.lot_id, h.location_id, sum(h.quantity + h.released) AS claimed,
            coalesce(sum(h.quantity) FILTER (WHERE h.position = 'reserved' AND h.confirmed_at IS NULL), 0) AS breaking
     FROM hold h JOIN claimant USING (recall_number, lot_id)
     WHERE h.position <> 'in_transit' GROUP BY h.recall_number, h.lot_id, h.location_id
@@ -47,7 +48,7 @@ missing AS (
 ),
 way AS (
     SELECT c.recall_number, t.lot_id, t.location_id, t.document_no, t.quantity, h.id AS hold_id,
-           CASE WHEN h.ended_at IS NULL THEN coalesce(h.quantity, 0) ELSE 0 END AS claimed
+           CASE WHEN h.ended_at IS NULL OR h.state = 'nonconformity' THEN coalesce(h.quantity, 0) ELSE 0 END AS claimed
     FROM claimant c JOIN transit t USING (lot_id)
     LEFT JOIN hold h ON h.recall_number = c.recall_number AND h.lot_id = t.lot_id AND h.location_id = t.location_id
          AND h.position = 'in_transit' AND h.document_no IS NOT DISTINCT FROM t.document_no
@@ -86,7 +87,9 @@ requested AS (
     FROM wanted w LEFT JOIN asked a ON a.recall_number = w.recall_number AND a.lot_id = w.lot_id
     ORDER BY w.recall_number, w.lot_id, w.location_id, w.position, w.document_no
     ON CONFLICT (recall_number, lot_id, location_id, position, document_no) DO UPDATE
-        SET quantity = CASE WHEN old.ended_at IS NULL THEN old.quantity ELSE 0 END + excluded.quantity,
+        SET quantity = CASE WHEN old.ended_at IS NULL OR old.state = 'nonconformity' THEN old.quantity ELSE 0 END
+                       + excluded.quantity,
+            turn = old.turn + (old.ended_at IS NOT NULL AND old.state <> 'nonconformity')::int, ended_by = NULL,
             state = CASE WHEN old.state = 'nonconformity' THEN old.state ELSE 'requested' END,
             attempts = 0, last_error = NULL, late = old.late OR excluded.late,
             confirmed_at = NULL, confirmed_by = NULL, ended_at = NULL
@@ -99,11 +102,36 @@ GROUP BY recall_number ORDER BY recall_number
 """  # noqa: S608 - the caller's CTE is one of the constants above
 
 
+def departed(claimants: str) -> str:
+    """Statement: forget released units that are no longer there, so that they do not hide stock that comes later."""
+    return f"""
+WITH {claimants},{trace_sql.positions(_SCOPE_OF_CLAIMANTS)},
+freed AS (
+    SELECT h.id, h.released, sum(h.released) OVER place AS released_here, sum(h.quantity) OVER place AS held_here,
+           sum(h.released) OVER (PARTITION BY h.recall_number, h.lot_id, h.location_id ORDER BY h.id) AS up_to,
+           coalesce(p.on_hand, 0) AS on_hand
+    FROM hold h JOIN claimant USING (recall_number, lot_id)
+    LEFT JOIN position p ON p.lot_id = h.lot_id AND p.location_id = h.location_id
+    WHERE h.position <> 'in_transit'
+    WINDOW place AS (PARTITION BY h.recall_number, h.lot_id, h.location_id)
+)
+UPDATE hold h SET released = least(h.released, greatest(
+    -- What may still lie there free of this claim, given to the older rows first.
+    greatest(f.on_hand - f.held_here, 0) - (f.up_to - f.released), 0))
+FROM freed f
+WHERE h.id = f.id AND h.released > 0 AND f.released_here > greatest(f.on_hand - f.held_here, 0)
+"""  # noqa: S608 - the caller's CTE is one of the constants above
+
+
+SOMETHING_RELEASED = (
+    "SELECT EXISTS (SELECT FROM hold WHERE released > 0 AND recall_number = ANY(CAST(:numbers AS text[])))"
+)
+
 RESERVED_AGAIN = """
 WITH {claimants}
 UPDATE hold h SET state = 'requested', late = true, attempts = 0, confirmed_at = NULL, confirmed_by = NULL
 FROM claimant c, stock s
-WHERE h.recall_number = c.recall_number AND h.lot_id = c.lot_id AND h.state = 'confirmed'
+WHERE h.recall_number = c.recall_number AND h.lot_id = c.lot_id AND h.state = 'confirmed' AND h.quantity > 0
   AND h.position <> 'in_transit' AND s.lot_id = h.lot_id AND s.location_id = h.location_id
   AND s.reserved > s.on_hand - s.held
 """
@@ -119,7 +147,9 @@ FROM (
     SELECT h.recall_number, m.id, min(h.requested_at) AS held_since, min(h.location_id) AS location_id,
            (SELECT max(v.scope_version) FROM scope_lot v WHERE v.recall_number = h.recall_number) AS scope_version
     FROM hold h JOIN movement m ON m.lot_id = h.lot_id
-    WHERE h.state <> 'released' AND m.occurred_at >= h.requested_at
+    WHERE h.state NOT IN ('released', 'disposed') AND m.occurred_at >= h.requested_at
+      -- A disposition, return or replacement of ours was signed and moved the hold with the goods.
+      AND m.source_system <> 'recall:ledger'
       AND (CAST(:recall_number AS text) IS NULL OR h.recall_number = :recall_number)
       AND (CAST(:batch_id AS bigint) IS NULL OR m.batch_id = :batch_id)
       AND CASE WHEN h.position = 'in_transit'
@@ -142,12 +172,12 @@ RETURNING recall_number
 """
 
 DUE = """
-SELECT h.id, h.lot_id, h.location_id, h.position, h.quantity, h.document_no, h.attempts, l.custody
+SELECT h.id, h.turn, h.lot_id, h.location_id, h.position, h.quantity, h.document_no, h.attempts, l.custody
 FROM hold h JOIN location l ON l.id = h.location_id
 WHERE h.recall_number = :recall_number AND h.id > :after_id
   AND (h.state IN ('requested', 'failed') AND h.ended_at IS NULL
        -- The recall ended before the keeper locked it: the units are suspect all the same.
-       OR h.state = 'nonconformity' AND h.confirmed_at IS NULL)
+       OR h.state = 'nonconformity' AND h.confirmed_at IS NULL AND h.quantity > 0)
 ORDER BY h.id LIMIT :limit
 """
 
@@ -159,7 +189,8 @@ UPDATE hold h SET state = CASE WHEN h.state = 'nonconformity' THEN h.state ELSE 
 FROM unnest(CAST(:ids AS bigint[]), CAST(:asked AS numeric[]), CAST(:held AS numeric[]), CAST(:by AS text[]))
      AS done(id, asked, held, by)
 -- A claim raised meanwhile is not what was confirmed: it stays requested.
-WHERE h.id = done.id AND h.quantity = done.asked AND h.confirmed_at IS NULL AND h.state <> 'released'
+WHERE h.id = done.id AND h.quantity = done.asked AND h.confirmed_at IS NULL
+  AND h.state NOT IN ('released', 'disposed')
 RETURNING h.id
 """
 

@@ -75,8 +75,11 @@ class StockLedger:
             found: Decimal | None = (await (await session.connection()).execute(query, {"key": key})).scalar()
             return found
 
-    async def end(self, key: str) -> None:
-        """End the claim; units that no other claim covers become free. Repeating it changes nothing."""
+    async def reduce(self, key: str, left: Decimal) -> None:
+        """Leave `left` units under the claim, 0 ends it; units that no other claim covers become free.
+
+        Repeating it changes nothing, and it never raises a claim.
+        """
         async with self._sessions.begin() as session:
             connection = await session.connection()
             query = text("SELECT lot_id, location_id FROM stock_claim WHERE key = :key")
@@ -85,8 +88,5 @@ class StockLedger:
                 return
             place = {"lot_id": claim.lot_id, "location_id": claim.location_id}
             await connection.execute(text(stock_sql.LOCK_STOCK), place)
-            await connection.execute(
-                text("UPDATE stock_claim SET released_at = now() WHERE key = :key AND released_at IS NULL"),
-                {"key": key},
-            )
+            await connection.execute(text(stock_sql.REDUCE_CLAIM), {"key": key, "left": left})
             await connection.execute(text(stock_sql.LOCK_UNITS), place)

@@ -47,6 +47,26 @@ WHERE old.released_at IS NULL
 RETURNING key
 """
 
+REDUCE_CLAIM = """
+UPDATE stock_claim SET quantity = CASE WHEN CAST(:left AS numeric) > 0 THEN CAST(:left AS numeric) ELSE quantity END,
+       released_at = CASE WHEN CAST(:left AS numeric) > 0 THEN NULL ELSE now() END
+WHERE key = :key AND released_at IS NULL AND quantity > CAST(:left AS numeric)
+"""
+
+_HOLD_KEY = "h.recall_number || ':hold:' || h.id || CASE WHEN h.turn > 0 THEN ':' || h.turn ELSE '' END"
+"""`domain.inventory.hold_key` as SQL."""
+_UNDER_HOLD = """CASE WHEN h.ended_at IS NULL OR h.state = 'nonconformity' THEN h.quantity ELSE 0 END"""
+
+ALIGN_CLAIMS = f"""
+UPDATE stock_claim c SET quantity = CASE WHEN {_UNDER_HOLD} > 0 THEN h.quantity ELSE c.quantity END,
+       released_at = CASE WHEN {_UNDER_HOLD} > 0 THEN NULL ELSE CAST(:now AS timestamptz) END
+FROM hold h
+WHERE h.lot_id = ANY(CAST(:lot_ids AS bigint[])) AND c.lot_id = h.lot_id
+  AND c.key = {_HOLD_KEY} AND c.released_at IS NULL AND c.quantity > {_UNDER_HOLD}
+RETURNING c.key
+"""  # noqa: S608 - constants
+"""No claim stays larger than the hold it carries out."""
+
 _CLAIMED = """least(stock.on_hand, coalesce((
     -- Each claimant means all the units at the place, so claims overlap and the largest one counts.
     SELECT max(mine.quantity) FROM (
@@ -68,3 +88,9 @@ WHERE (lot_id, location_id) IN (
     WHERE c.released_at IS NULL AND c.position <> 'in_transit' AND c.lot_id = ANY(CAST(:lot_ids AS bigint[])))
   AND held IS DISTINCT FROM {_CLAIMED}
 """  # noqa: S608 - constants
+
+REFRESH_ALL = f"""
+UPDATE stock SET held = {_CLAIMED}
+WHERE lot_id = ANY(CAST(:lot_ids AS bigint[])) AND held IS DISTINCT FROM {_CLAIMED}
+"""  # noqa: S608 - constants
+"""As REFRESH_HELD, at places too whose last claim has ended."""

@@ -10,6 +10,7 @@ from typing import cast
 from psycopg import sql
 
 from db.repositories.imports.stage import Cursor
+from db.repositories.imports.stock import OWN_SINCE
 
 BROUGHT = ("serial", "movement", "lot_genealogy", "contact", "package_level", "lot", "location", "partner", "product")
 """Tables whose rows carry the batch that brought them, in the order they can be deleted; stock is treated apart."""
@@ -50,10 +51,15 @@ _LATER_STOCK = """
 _HELD_STOCK = "SELECT count(*) FROM stock WHERE batch_id = %(batch)s AND held > 0"
 
 _RESTORE_STOCK = """
-    UPDATE stock k SET on_hand = b.on_hand, reserved = b.reserved, as_of = b.as_of, batch_id = b.prior_batch_id
+    UPDATE stock k SET on_hand = b.on_hand, reserved = b.reserved, as_of = b.as_of, batch_id = b.prior_batch_id,
+        booked = 0
     FROM stock_before b
     WHERE b.batch_id = %(batch)s AND k.batch_id = %(batch)s AND k.lot_id = b.lot_id AND k.location_id = b.location_id
 """
+
+_OWN_SINCE = OWN_SINCE.replace(
+    "<which>", "(c.lot_id, c.location_id) IN (SELECT lot_id, location_id FROM stock_before WHERE batch_id = %(batch)s)"
+)
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,7 @@ async def delete_batch(cursor: Cursor, batch_id: int) -> dict[str, int]:
     removed: dict[str, int] = {}
     await cursor.execute(_RESTORE_STOCK, {"batch": batch_id})
     restored = cursor.rowcount
+    await cursor.execute(_OWN_SINCE, {"batch": batch_id})
     await cursor.execute("DELETE FROM stock_before WHERE batch_id = %(batch)s", {"batch": batch_id})
     await cursor.execute("DELETE FROM stock WHERE batch_id = %(batch)s", {"batch": batch_id})
     removed["stock"] = cursor.rowcount

@@ -61,7 +61,7 @@ _LOCK = """
 _KNOWN = """
     UPDATE imp_resolved s SET existing_id = k.lot_id FROM stock k
     WHERE s.problem_reason IS NULL AND k.lot_id = s.lot_id AND k.location_id = s.location_id
-        AND (k.on_hand, k.reserved, k.as_of) = (s.quantity, s.reserved, s.as_of)
+        AND (k.on_hand - k.booked, k.reserved, k.as_of) = (s.quantity, s.reserved, s.as_of)
 """
 
 _STALE = composed(
@@ -82,7 +82,7 @@ _STALE = composed(
     whence="'on record'",
     pairs=pairs(
         [
-            ("quantity", "trim_scale(s.quantity)", "trim_scale(k.on_hand)"),
+            ("quantity", "trim_scale(s.quantity)", "trim_scale(k.on_hand - k.booked)"),
             ("reserved", "trim_scale(s.reserved)", "trim_scale(k.reserved)"),
             ("as_of", "s.as_of AT TIME ZONE 'UTC'", "k.as_of AT TIME ZONE 'UTC'"),
         ]
@@ -128,7 +128,7 @@ _USED = (
 
 _KEEP_BEFORE = """
     INSERT INTO stock_before (batch_id, lot_id, location_id, on_hand, reserved, as_of, prior_batch_id)
-    SELECT %(batch)s, k.lot_id, k.location_id, k.on_hand, k.reserved, k.as_of, k.batch_id
+    SELECT %(batch)s, k.lot_id, k.location_id, k.on_hand - k.booked, k.reserved, k.as_of, k.batch_id
     FROM stock k JOIN imp_resolved s ON s.lot_id = k.lot_id AND s.location_id = k.location_id WHERE <ok>
 """
 
@@ -137,8 +137,22 @@ _UPSERT = """
     SELECT s.lot_id, s.location_id, s.quantity, s.reserved, 0, s.as_of, %(batch)s FROM imp_resolved s WHERE <ok>
     ON CONFLICT (lot_id, location_id) DO UPDATE
     SET on_hand = excluded.on_hand, held = least(stock.held, excluded.on_hand), reserved = excluded.reserved,
-        as_of = excluded.as_of, batch_id = excluded.batch_id
+        as_of = excluded.as_of, batch_id = excluded.batch_id, booked = 0
 """
+
+OWN_SINCE = """
+    UPDATE stock k SET booked = own.quantity, on_hand = k.on_hand + own.quantity
+    FROM (
+        SELECT c.lot_id, c.location_id, greatest(-c.on_hand, sum(
+            CASE WHEN m.to_location_id = c.location_id THEN m.quantity ELSE -m.quantity END)) AS quantity
+        FROM stock c JOIN movement m ON m.lot_id = c.lot_id AND m.occurred_at > c.as_of
+            AND c.location_id IN (m.from_location_id, m.to_location_id)
+        WHERE m.source_system = 'recall:ledger' AND <which> GROUP BY c.lot_id, c.location_id
+    ) AS own
+    WHERE k.lot_id = own.lot_id AND k.location_id = own.location_id
+"""
+"""A count older than what we booked ourselves: those bookings stand on top of it (`Stock.booked`)."""
+_OWN_SINCE = OWN_SINCE.replace("<which>", "c.batch_id = %(batch)s")
 
 
 def _uses(load: Load) -> str:
@@ -168,4 +182,6 @@ async def load_stock(cursor: Cursor, load: Load) -> dict[str, int]:
     await cursor.execute(composed(_KEEP_BEFORE, ok=_ACCEPTED), {"batch": load.batch_id})
     superseded = cursor.rowcount
     await cursor.execute(composed(_UPSERT, ok=_ACCEPTED), {"batch": load.batch_id})
-    return created | {"stock_rows": cursor.rowcount, "superseded": superseded, "below_hold": below}
+    rows = cursor.rowcount
+    await cursor.execute(_OWN_SINCE, {"batch": load.batch_id})
+    return created | {"stock_rows": rows, "superseded": superseded, "below_hold": below}
