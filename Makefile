@@ -13,7 +13,7 @@ export DATA
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check up down status lock openapi bench
+.PHONY: help setup demo test check up down status lock openapi deadlines bench
 
 help:
 	@echo "make demo [DATA=file]   a whole recall on real servers, checked from outside (no set-up needed)"
@@ -22,6 +22,7 @@ help:
 	@echo "make up | status | down the embedded stack; ARGS goes to recall"
 	@echo "make bench              figures (not part of the tests)"
 	@echo "make openapi            write openapi.json from the code"
+	@echo "make deadlines          write docs/deadlines.md from the regulation profiles"
 	@echo "make lock               resolve requirements.lock again"
 
 setup: $(STAMP)
@@ -60,6 +61,9 @@ bench: $(STAMP)
 
 openapi: $(STAMP)
 	@$(PY) -m cli openapi > openapi.json.new && mv openapi.json.new openapi.json
+
+deadlines: $(STAMP)
+	@$(PY) -m cli policy deadlines > docs/deadlines.md.new && mv docs/deadlines.md.new docs/deadlines.md
 
 # uv is only needed here, so it lives apart from the product's environment.
 lock:

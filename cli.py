@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 
 from cli_audit import audit_app
+from cli_policy import policy_app
 from cli_token import token_app
 from cli_trace import trace_app
 from cli_wake import wake_recalls
@@ -30,13 +31,14 @@ app.add_typer(import_app)
 app.add_typer(trace_app)
 app.add_typer(token_app)
 app.add_typer(audit_app)
+app.add_typer(policy_app)
 app.command("sample-chain")(sample_chain)
 
 
 @app.callback()
 def root(context: typer.Context) -> None:
     """Commands other than `up` use the stack that runs on RECALL_STATE_DIR (default `.recall`)."""
-    if context.invoked_subcommand not in {"up", "down", "status", "openapi"}:
+    if context.invoked_subcommand not in {"up", "down", "status", "openapi", "policy"}:
         borrow(Path(os.environ.get("RECALL_STATE_DIR", ".recall")))
 
 

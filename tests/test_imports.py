@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "worker": EVERYTHING,
     "cli": EVERYTHING,
     "cli_audit": EVERYTHING,
+    "cli_policy": EVERYTHING,
     "cli_token": EVERYTHING,
     "cli_trace": EVERYTHING,
     "cli_wake": EVERYTHING,
