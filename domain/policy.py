@@ -22,6 +22,7 @@ from domain.policy_parts import (
     HoldWatch,
     HumanStep,
     LevelRules,
+    MassBalanceRule,
     Name,
     Obligation,
     Part,
@@ -90,6 +91,7 @@ class Policy(Part):
     """Obligations at every level, beside those of the level."""
     tasks: dict[HumanStep, TaskRule]
     hold: HoldWatch
+    mass_balance: MassBalanceRule
 
     @field_validator("tasks")
     @classmethod

@@ -6,6 +6,7 @@ regulatory staff before the profile is used in earnest.
 """
 
 from datetime import date, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from domain.levels import MarketAction, RecallClass
 from domain.limits import Clock, ElapsedText, LimitText, Unit
 from domain.roles import Role
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 
@@ -274,6 +275,13 @@ class HoldWatch(Sourced):
         if not timedelta(0) < self.watch_every.as_timedelta() <= self.overdue_after.as_timedelta():
             raise ValueError("watch_every must be more than zero and no longer than overdue_after")
         return self
+
+
+class MassBalanceRule(Sourced):
+    """How much may stay unaccounted for before the head of quality must sign a documented search (design §7)."""
+
+    unaccounted_share: Decimal = Field(ge=0, le=100, max_digits=7, decimal_places=4)
+    """Percent, per lot; what lies above it needs the signature."""
 
 
 class Retention(Sourced):
