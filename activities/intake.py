@@ -8,12 +8,12 @@ from temporalio.exceptions import ApplicationError
 
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
-from db.repositories import audit, recalls, trace_scope
+from db.repositories import audit, recalls, scope_versions
 from domain.policy import Policy
 from domain.policy_parts import HumanStep
-from domain.scope import ScopeCriteria, ScopeSummary, UnknownScope
+from domain.scope import UnknownScope
 from domain.task_times import strictest_limit
-from models.messages import BeginIntake, PolicyFigures, ProductLine, RecallScopeRef, ScopeFigures, StepLimit
+from models.messages import BeginIntake, PolicyFigures, RecallScopeRef, ScopeFigures, StepLimit
 
 SYSTEM_ROLE = "system"
 _GROWN, _CHANGED = "scope.consignees_added", "scope.changed"
@@ -36,18 +36,6 @@ def _step_limit(step: HumanStep, policies: Sequence[Policy]) -> StepLimit:
 
 def _least(limits: Iterable[timedelta]) -> timedelta:
     return min(limits)
-
-
-def _scope_figures(version: int, found: ScopeSummary, lines: Sequence[ProductLine]) -> ScopeFigures:
-    return ScopeFigures(
-        scope_version=version,
-        lots=found.lots,
-        consignees=found.consignees,
-        quantity=format(found.quantity.normalize(), "f"),
-        gaps=sum(found.gaps.values()),
-        countries=found.countries,
-        product_lines=tuple(lines),
-    )
 
 
 class IntakeActivities:
@@ -100,35 +88,28 @@ class IntakeActivities:
 
     @activity.defn
     async def resolve_scope(self, ref: RecallScopeRef) -> ScopeFigures:
-        """Trace the criteria of the intake into lots, consignees and gaps of this scope version.
+        """Trace the scope version in force into lots, consignees and gaps; again when records have arrived.
 
         Raises:
-            ApplicationError: `UnknownScope` when the criteria name nothing on record.
+            ApplicationError: `UnknownScope` when the criteria name nothing on record, `InvalidInput` for a version
+                that nobody has decided.
         """
         async with self._sessions.begin() as session:
             recall = await recalls.get(session, ref.number, lock=True)
-            criteria = ScopeCriteria.model_validate(recall.suspect)
-            # Counted before the trace: a batch committed in between is traced now and once more later, never missed.
-            recall.traced_batches = await recalls.batches_on_record(session)
-            session.add(recall)
             try:
-                found = await trace_scope.materialise_scope(session, ref.number, ref.scope_version, criteria, ref.now)
+                traced = await scope_versions.resolve(session, recall, ref.scope_version, ref.now)
             except UnknownScope as error:
                 raise ApplicationError(str(error), type="UnknownScope") from error
-            lines = await recalls.product_lines(session, ref.number, ref.scope_version)
-            figures = _scope_figures(ref.scope_version, found, lines)
-            recall.quantity_shipped = found.quantity
-            first = recall.scope_version < ref.scope_version
-            if first or found.added_consignees or found.changes:
-                recall.scope_version = ref.scope_version
-                recall.version += 1
-                session.add(recall)
+            except scope_versions.NoSuchVersion as error:
+                raise ApplicationError(str(error), type="InvalidInput") from error
+            found, figures = traced.summary, traced.figures
+            if traced.first or found.added_consignees or found.changes:
                 await audit.append(
                     session,
                     ref.number,
                     actor=SYSTEM_ROLE,
                     role=SYSTEM_ROLE,
-                    action="scope.traced" if first else _GROWN if found.added_consignees else _CHANGED,
+                    action="scope.traced" if traced.first else _GROWN if found.added_consignees else _CHANGED,
                     at=ref.now,
                     data=figures.model_dump(mode="json")
                     | {

@@ -74,8 +74,9 @@ class ScopeChange(Message):
 
     @property
     def notice_needed(self) -> bool:
-        """Whether the change concerns anybody who was told, or who must be told now."""
-        return bool(self.consignees_added or self.told or (self.change == "expand" and self.consignees_changed))
+        """Whether an amended notice must follow once a notice has been sent: the lots added have to be in it, and
+        whoever was told of a lot that is taken out has to know."""
+        return self.change == "expand" or self.told > 0
 
 
 class DraftNotice(Message):

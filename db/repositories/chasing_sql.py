@@ -9,8 +9,15 @@ from typing import Final
 _SENT: Final = """FROM campaign k JOIN notice n ON n.id = k.notice_id
      WHERE k.recall_number = recall.number AND n.kind <> 'retraction'"""
 
-TOLD_VERSION: Final = f"(SELECT max(n.scope_version) {_SENT})"
-"""Newest scope version recipients are told of; NULL before the first notice. Later lots wait for their notice."""
+_SENT_VERSION: Final = f"(SELECT max(n.scope_version) {_SENT})"
+
+TOLD_VERSION: Final = f"""(SELECT coalesce(
+    (SELECT min(v.version) - 1 FROM scope_version v
+     WHERE v.recall_number = recall.number AND v.change = 'expand' AND v.version > sent.version), 2147483647)
+ FROM (SELECT {_SENT_VERSION} AS version) sent WHERE sent.version IS NOT NULL)"""  # noqa: S608 - constants
+"""Newest scope version whose lots are all in a notice that was sent; NULL before the first notice.
+
+A reduction adds no lot, so it raises this by itself; the lots of an expansion wait for their amended notice."""
 
 CHASING_CAMPAIGN: Final = f"coalesce((SELECT max(k.sequence) {_SENT}), 1)"
 """Sequence of the campaign that takes whoever joins by a passing-on or by records that arrive."""
