@@ -8,9 +8,19 @@ divided by the recall's pace here, once.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import IntEnum
 
 from domain.policy_parts import TaskRule
 from domain.roles import HEADS, Role
+
+
+class Stage(IntEnum):
+    """How far a late task has climbed."""
+
+    OFFERED = 0
+    REMINDED = 1
+    HANDED_OVER = 2
+    WITH_HEAD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,39 @@ def times_until(offered_at: datetime, due_at: datetime, rule: TaskLimit, pace: f
     )
 
 
+def due_stage(stage: int, times: TaskTimes, now: datetime, *, stand_in: bool) -> Stage:
+    """The stage a task should be at `now`; without a stand-in the head of the function gets it when it is late.
+
+    Several instants that passed unseen (a worker that was down) are one step: nobody is reminded of what has gone to
+    somebody else already.
+    """
+    reached = Stage(stage)
+    if _passed(times.remind_at, now):
+        reached = max(reached, Stage.REMINDED)
+    if _passed(times.due_at, now):
+        reached = max(reached, Stage.HANDED_OVER if stand_in else Stage.WITH_HEAD)
+        if _passed(times.escalate_at, now):
+            reached = Stage.WITH_HEAD
+    return reached
+
+
+def next_instant(stage: int, times: TaskTimes) -> datetime | None:
+    """When a task at `stage` needs its next turn; None when there is nobody further to go to."""
+    match Stage(stage):
+        case Stage.OFFERED:
+            return times.remind_at or times.due_at
+        case Stage.REMINDED:
+            return times.due_at
+        case Stage.HANDED_OVER:
+            return times.escalate_at
+        case _:
+            return None
+
+
+def _passed(instant: datetime | None, now: datetime) -> bool:
+    return instant is not None and instant <= now
+
+
 def stand_in_for(role: Role, rule_role: Role | None, stand_in: Role | None) -> Role | None:
     """The function that gets a late task offered to `role`; None when only the head of the function is left.
 
@@ -85,4 +128,14 @@ def stand_in_for(role: Role, rule_role: Role | None, stand_in: Role | None) -> R
     return stand_in
 
 
-__all__ = ["TaskLimit", "TaskTimes", "stand_in_for", "strictest_limit", "task_times", "times_until"]
+__all__ = [
+    "Stage",
+    "TaskLimit",
+    "TaskTimes",
+    "due_stage",
+    "next_instant",
+    "stand_in_for",
+    "strictest_limit",
+    "task_times",
+    "times_until",
+]

@@ -41,8 +41,10 @@ from models.messages_children import (
     CaseInput,
     DispositionInput,
     DispositionReport,
+    ObligationsFigures,
     ObligationsInput,
     ObligationsReport,
+    ObligationsTurn,
 )
 from models.messages_closing import ChecklistFigures, ChecklistItem, EffectivenessFigures, EffectivenessTurn
 from models.messages_decisions import (
@@ -74,24 +76,24 @@ from models.messages_decisions import (
     TaskExtended,
     WaiveGate,
 )
+from models.messages_tasks import (
+    CloseTask,
+    OpenTask,
+    OwnTasks,
+    SendStaffMessages,
+    StaffSent,
+    StepLimit,
+    TaskClock,
+    TaskClocks,
+    TasksTurned,
+    TaskTurn,
+    TurnTasks,
+)
 
 RECALL_QUEUE = "recall"
 INVENTORY_QUEUE = "inventory"
 EMAIL_QUEUE = "notify-email"
 SMS_QUEUE = "notify-sms"
-
-
-class StepLimit(Message):
-    """How long a person has for one human step."""
-
-    step: str
-    limit: timedelta
-    """Policy time."""
-    remind: timedelta | None = None
-    """Policy time after which the person is reminded; before `limit`."""
-    role: str | None = None
-    stand_in: str | None = None
-    """Function that gets the task of `role` when it is late; another function's task goes to that function's head."""
 
 
 class Gate(Message):
@@ -180,44 +182,6 @@ class DecisionFigures(Message):
     notify_due_at: AwareDatetime
     """Real instant by which the first notices must be out (earliest over jurisdictions)."""
     decided_at: AwareDatetime
-
-
-class OpenTask(Message):
-    """Open a task unless its key exists (design §2a, Tasks)."""
-
-    number: str
-    key: str
-    step: str
-    what: str
-    role: str
-    due_at: AwareDatetime | None = None
-    evidence_required: bool = False
-    now: AwareDatetime
-    remind_at: AwareDatetime | None = None
-    escalate_at: AwareDatetime | None = None
-    stand_in: str | None = None
-    """Function the task goes to when `due_at` passes."""
-    owner: str = ""
-    """Id of the workflow that runs the task's timers; empty if none does."""
-    consignee_id: int | None = None
-
-
-class CloseTask(Message):
-    """Close the task with this key, if it is open."""
-
-    number: str
-    key: str
-    outcome: str
-    done_by: str
-    now: AwareDatetime
-
-
-class TaskOverdue(Message):
-    """A task's due time has passed: remind, and note it in the audit."""
-
-    number: str
-    key: str
-    now: AwareDatetime
 
 
 class Projection(Message):
@@ -334,10 +298,13 @@ __all__ = [
     "Message",
     "NoticeAs",
     "NoticeDraft",
+    "ObligationsFigures",
     "ObligationsInput",
     "ObligationsReport",
+    "ObligationsTurn",
     "OpenTask",
     "OverrideClass",
+    "OwnTasks",
     "PassGate",
     "PolicyFigures",
     "ProductLine",
@@ -357,10 +324,16 @@ __all__ = [
     "ScopeChange",
     "ScopeFigures",
     "SendBatch",
+    "SendStaffMessages",
     "Snapshot",
+    "StaffSent",
     "StepLimit",
     "Strategy",
+    "TaskClock",
+    "TaskClocks",
     "TaskExtended",
-    "TaskOverdue",
+    "TaskTurn",
+    "TasksTurned",
+    "TurnTasks",
     "WaiveGate",
 ]

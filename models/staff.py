@@ -32,6 +32,17 @@ class Staff(SQLModel, table=True):
     absent_until: datetime | None = instant(nullable=True)
 
 
+class MessageKind(StrEnum):
+    """Why a member of staff is told."""
+
+    reminder = "reminder"
+    hand_over = "hand_over"
+    escalation = "escalation"
+    sent_back = "sent_back"
+    assigned = "assigned"
+    page = "page"
+
+
 class StaffMessageState(StrEnum):
     """blocked: a drill, nothing leaves the house."""
 
@@ -48,6 +59,7 @@ class StaffMessage(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("dedupe"),
         one_of("state", StaffMessageState),
+        one_of("kind", MessageKind),
         CheckConstraint("channel IN ('email','sms')", name="channel_known"),
         Index("ix_staff_message_recall", "recall_number", "id"),
     )
@@ -56,10 +68,10 @@ class StaffMessage(SQLModel, table=True):
     recall_number: str = Field(foreign_key="recall.number", nullable=False)
     principal: str = text(120)
     kind: str = text(16)
-    """reminder, hand_over, escalation, page."""
+    """A `MessageKind`."""
     channel: str = text(10)
     dedupe: str = text(200)
-    """Natural key: kind, task or complaint, principal, channel; writing it twice changes nothing."""
+    """Natural key: kind, task or complaint, occasion, principal, channel; writing it twice changes nothing."""
     task_id: int | None = ref("task.id", nullable=True)
     complaint_id: int | None = ref("complaint.id", nullable=True)
     state: str = text(10)
@@ -69,4 +81,4 @@ class StaffMessage(SQLModel, table=True):
     sent_at: datetime | None = instant(nullable=True)
 
 
-__all__ = ["Staff", "StaffMessage", "StaffMessageState"]
+__all__ = ["MessageKind", "Staff", "StaffMessage", "StaffMessageState"]

@@ -20,6 +20,10 @@ class TaskState(StrEnum):
     cancelled = "cancelled"
 
 
+OPEN_STATES = (TaskState.offered.value, TaskState.accepted.value, TaskState.sent_back.value)
+"""States in which somebody still has to do something."""
+
+
 class Task(SQLModel, table=True):
     """One thing one person (or the first of a role) must do for a recall."""
 

@@ -603,6 +603,10 @@ def upgrade() -> None:
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("channel IN ('email','sms')", name=op.f("ck_staff_message_channel_known")),
         sa.CheckConstraint(
+            "kind IN ('reminder', 'hand_over', 'escalation', 'sent_back', 'assigned', 'page')",
+            name=op.f("ck_staff_message_kind_known"),
+        ),
+        sa.CheckConstraint(
             "state IN ('pending', 'sent', 'failed', 'blocked')", name=op.f("ck_staff_message_state_known")
         ),
         sa.ForeignKeyConstraint(
