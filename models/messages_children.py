@@ -89,12 +89,39 @@ class ObligationsReport(Message):
     next_due_at: AwareDatetime | None = None
 
 
+class ObligationsTurn(Message):
+    """Look at what is owed at `now`: write deadlines whose clocks run, open and close their tasks."""
+
+    number: str
+    now: AwareDatetime
+    ending: bool = False
+    """The recall has ended: recurring reports whose time has not come are not owed any more."""
+
+
+class ObligationsFigures(Message):
+    """What a turn found."""
+
+    open: int
+    overdue: int
+    next_due_at: AwareDatetime | None
+    """Earliest due time still ahead."""
+    next_name: str | None = None
+    tasks_changed: bool = False
+    """Tasks were opened, closed or moved: their timers read the record again."""
+
+    def report(self) -> ObligationsReport:
+        """The same as the recall hears it."""
+        return ObligationsReport(open=self.open, overdue=self.overdue, next_due_at=self.next_due_at)
+
+
 __all__ = [
     "CapaInput",
     "CapaReport",
     "CaseInput",
     "DispositionInput",
     "DispositionReport",
+    "ObligationsFigures",
     "ObligationsInput",
     "ObligationsReport",
+    "ObligationsTurn",
 ]

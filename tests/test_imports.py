@@ -17,7 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "adapters": {"domain", "settings"},
     "db": {"models", "domain"},
     "imports": {"db", "models", "domain"},
-    "workflows": {"domain", "models.messages", "activities"},
+    "workflows": {"domain", "models.messages", "models.messages_capa", "activities"},
     "activities": {"domain", "models", "adapters", "db", "settings"},
     "api": {"workflows", "models", "db", "domain", "imports", "settings", "plugin", "adapters.evidence"},
     "stack": {"settings", "plugin", "db", "domain", "workflows.search_attributes"},

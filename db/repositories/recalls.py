@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import case, func, update
 from sqlalchemy.dialects.postgresql import insert
@@ -92,17 +93,23 @@ async def clocks(session: AsyncSession, number: str) -> dict[str, datetime]:
 
 
 async def put_deadline(session: AsyncSession, deadline: Deadline) -> None:
-    """Insert a deadline, or pull an existing one forward; an open one never becomes later (design §7)."""
+    """Insert a deadline, or pull an open one forward; it never becomes later (design §7), a settled one never moves."""
     row = deadline.model_dump(exclude={"id"})
     statement = insert(Deadline).values(row)
     earlier = statement.excluded.due_at < col(Deadline.due_at)
+    changes: dict[str, Any] = {
+        name: case((earlier, getattr(statement.excluded, name)), else_=getattr(Deadline, name))
+        for name in ("due_at", "policy_due_at", "limit_text", "basis", "source", "clock")
+    }
+    changes |= {
+        name: func.coalesce(getattr(statement.excluded, name), getattr(Deadline, name))
+        for name in ("title", "role", "recipient", "complaint_id")
+    }
     await session.exec(
         statement.on_conflict_do_update(
             index_elements=["recall_number", "name", "jurisdiction"],
-            set_={
-                name: case((earlier, getattr(statement.excluded, name)), else_=getattr(Deadline, name))
-                for name in ("due_at", "policy_due_at", "limit_text", "basis", "source", "clock")
-            },
+            set_=changes,
+            where=col(Deadline.met_at).is_(None) & col(Deadline.stopped_at).is_(None),
         )
     )
 
