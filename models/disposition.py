@@ -7,22 +7,9 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, Index, Numeric, String, UniqueConstraint
 from sqlmodel import Column, Field, SQLModel
 
+from domain.disposition import DispositionKind
 from models.base import identity, instant, one_of, ref, text
 from models.base import quantity as units
-
-
-class DispositionKind(StrEnum):
-    """The ways out of a hold."""
-
-    return_to_us = "return_to_us"
-    return_to_factory = "return_to_factory"
-    rework = "rework"
-    """Reworked or repackaged into another lot."""
-    field_correction = "field_correction"
-    destroy = "destroy"
-    replace_ = "replace"
-    release = "release"
-    """Found conforming, released through the signed release gate."""
 
 
 class DispositionState(StrEnum):
@@ -95,6 +82,33 @@ class DispositionPart(SQLModel, table=True):
     request: str = text(120)
     done_by: str = text(120)
     done_at: datetime = instant()
+
+
+class GoodsReturn(SQLModel, table=True):
+    """Units of a consignee counted at our dock (design §7: as counted, not as stated)."""
+
+    __tablename__ = "goods_return"
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="positive"),
+        Index("ix_goods_return_recall", "recall_number", "id"),
+        Index("ix_goods_return_consignee", "consignee_id", "lot_id"),
+    )
+
+    id: int | None = identity()
+    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    consignee_id: int = ref("consignee.id")
+    lot_id: int = ref("lot.id")
+    location_id: int = ref("location.id")
+    """Our dock, where they lie under hold from now on."""
+    quantity: Decimal = units()
+    """Units of use."""
+    document_no: str = text(80)
+    movement_id: int = ref("movement.id")
+    part_id: int | None = ref("disposition_part.id", nullable=True)
+    """The part of an approved return or exchange that these units are."""
+    request: str = text(120, unique=True)
+    counted_by: str = text(120)
+    counted_at: datetime = instant()
 
 
 class CostEntry(SQLModel, table=True):
@@ -209,6 +223,7 @@ __all__ = [
     "DispositionKind",
     "DispositionPart",
     "DispositionState",
+    "GoodsReturn",
     "RetainedSample",
     "Shortage",
 ]

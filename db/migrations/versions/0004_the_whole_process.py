@@ -587,6 +587,38 @@ def upgrade() -> None:
         sa.UniqueConstraint("disposition_id", "sequence", name=op.f("uq_disposition_part_disposition_id_sequence")),
     )
     op.create_table(
+        "goods_return",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("recall_number", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("consignee_id", sa.BigInteger(), nullable=False),
+        sa.Column("lot_id", sa.BigInteger(), nullable=False),
+        sa.Column("location_id", sa.BigInteger(), nullable=False),
+        sa.Column("quantity", sa.Numeric(precision=20, scale=6), nullable=False),
+        sa.Column("document_no", sa.String(length=80), nullable=False),
+        sa.Column("movement_id", sa.BigInteger(), nullable=False),
+        sa.Column("part_id", sa.BigInteger(), nullable=True),
+        sa.Column("request", sa.String(length=120), nullable=False),
+        sa.Column("counted_by", sa.String(length=120), nullable=False),
+        sa.Column("counted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("quantity > 0", name=op.f("ck_goods_return_positive")),
+        sa.ForeignKeyConstraint(
+            ["consignee_id"], ["consignee.id"], name=op.f("fk_goods_return_consignee_id_consignee")
+        ),
+        sa.ForeignKeyConstraint(["location_id"], ["location.id"], name=op.f("fk_goods_return_location_id_location")),
+        sa.ForeignKeyConstraint(["lot_id"], ["lot.id"], name=op.f("fk_goods_return_lot_id_lot")),
+        sa.ForeignKeyConstraint(["movement_id"], ["movement.id"], name=op.f("fk_goods_return_movement_id_movement")),
+        sa.ForeignKeyConstraint(
+            ["part_id"], ["disposition_part.id"], name=op.f("fk_goods_return_part_id_disposition_part")
+        ),
+        sa.ForeignKeyConstraint(
+            ["recall_number"], ["recall.number"], name=op.f("fk_goods_return_recall_number_recall")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_goods_return")),
+        sa.UniqueConstraint("request", name=op.f("uq_goods_return_request")),
+    )
+    op.create_index("ix_goods_return_consignee", "goods_return", ["consignee_id", "lot_id"], unique=False)
+    op.create_index("ix_goods_return_recall", "goods_return", ["recall_number", "id"], unique=False)
+    op.create_table(
         "staff_message",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("recall_number", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -693,6 +725,9 @@ def downgrade() -> None:
     op.drop_column("consignee", "campaign_sequence")
     op.drop_index("ix_staff_message_recall", table_name="staff_message")
     op.drop_table("staff_message")
+    op.drop_index("ix_goods_return_recall", table_name="goods_return")
+    op.drop_index("ix_goods_return_consignee", table_name="goods_return")
+    op.drop_table("goods_return")
     op.drop_table("disposition_part")
     op.drop_index("ix_cost_entry_recall", table_name="cost_entry")
     op.drop_table("cost_entry")
