@@ -29,7 +29,9 @@ from activities.notice_rendering import NoticeRenderer
 from activities.notify import NotifyActivities
 from activities.policies import PolicyStore
 from activities.quarantine import QuarantineActivities
+from activities.staff_rendering import StaffRenderer
 from activities.steps import StepActivities
+from activities.tasks import StaffMessageActivities, TaskActivities
 from adapters.inventory.ledger import LedgerInventory
 from adapters.messaging.factory import build_adapters, build_blocked_adapters
 from db.engine import SessionFactory, make_engine, make_session_factory
@@ -86,6 +88,7 @@ def build_workers(client: Client, sessions: SessionFactory, settings: Settings, 
     intake = IntakeActivities(sessions, policies)
     assessment = AssessmentActivities(sessions, policies, settings.home_country)
     steps = StepActivities(sessions, policies)
+    tasks = TaskActivities(sessions)
     notice = NoticeActivities(sessions, renderer, settings)
     campaign = CampaignActivities(sessions)
     records: list[Callable[..., Any]] = [
@@ -97,9 +100,10 @@ def build_workers(client: Client, sessions: SessionFactory, settings: Settings, 
         assessment.record_rejection,
         steps.record_strategy,
         steps.record_gate,
-        steps.open_task,
-        steps.task_overdue,
-        steps.close_task,
+        tasks.open_task,
+        tasks.close_task,
+        tasks.task_clock,
+        tasks.turn_tasks,
         steps.start_obligations,
         steps.meet_notice_limit,
         steps.project,
@@ -112,12 +116,15 @@ def build_workers(client: Client, sessions: SessionFactory, settings: Settings, 
     ]
     quarantine = QuarantineActivities(sessions, LedgerInventory(StockLedger(sessions)))
     holding = [quarantine.request_holds, quarantine.execute_holds]
-    notify = NotifyActivities(sessions, build_adapters(settings), build_blocked_adapters(), notice_links(settings))
+    adapters = build_adapters(settings)
+    notify = NotifyActivities(sessions, adapters, build_blocked_adapters(), notice_links(settings))
+    staff_renderer = StaffRenderer(HERE / "templates" / "staff")
+    staff = StaffMessageActivities(sessions, adapters, staff_renderer, settings.mail_from)
     by_queue: dict[str, list[Callable[..., Any]]] = {
         RECALL_QUEUE: records,
         INVENTORY_QUEUE: holding,
-        EMAIL_QUEUE: [notify.send_batch],
-        SMS_QUEUE: [notify.send_batch],
+        EMAIL_QUEUE: [notify.send_batch, staff.send_staff_messages],
+        SMS_QUEUE: [notify.send_batch, staff.send_staff_messages],
     }
     return [
         Worker(

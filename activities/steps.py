@@ -14,13 +14,10 @@ from db.repositories import assessment, audit, evidence, recalls, tasks
 from domain.roles import Role
 from models.messages import (
     ApproveStrategy,
-    CloseTask,
-    OpenTask,
     PassGate,
     Projection,
     RecallRef,
     RecordDecision,
-    TaskOverdue,
     WaiveGate,
 )
 
@@ -111,55 +108,6 @@ class StepActivities:
         who = str(record.decision["actor"]["principal"])
         await evidence.link(session, record.number, usable, step, by=who, at=record.now, role=role)
         return {"evidence_refused": {str(each): why for each, why in taken.items()}} if taken else {}
-
-    @activity.defn
-    async def open_task(self, task: OpenTask) -> None:
-        """Open a task unless its key exists."""
-        async with self._sessions.begin() as session:
-            recall = await recalls.get(session, task.number)
-            if await tasks.open_task(session, recall, task):
-                await audit.append(
-                    session,
-                    task.number,
-                    actor="system",
-                    role="system",
-                    action="task.opened",
-                    at=task.now,
-                    data={"key": task.key, "role": task.role, "due_at": task.due_at},
-                )
-
-    @activity.defn
-    async def close_task(self, close: CloseTask) -> None:
-        """Close a task whose aim was reached without anybody saying so."""
-        async with self._sessions.begin() as session:
-            done = await tasks.close(
-                session, close.number, close.key, outcome=close.outcome, done_by=close.done_by, now=close.now
-            )
-            if done:
-                await audit.append(
-                    session,
-                    close.number,
-                    actor="system",
-                    role="system",
-                    action="task.closed",
-                    at=close.now,
-                    data={"key": close.key, "outcome": close.outcome},
-                )
-
-    @activity.defn
-    async def task_overdue(self, overdue: TaskOverdue) -> None:
-        """Remind of a task whose due time has passed."""
-        async with self._sessions.begin() as session:
-            if await tasks.mark_overdue(session, overdue.number, overdue.key, overdue.now):
-                await audit.append(
-                    session,
-                    overdue.number,
-                    actor="system",
-                    role="system",
-                    action="task.overdue",
-                    at=overdue.now,
-                    data={"key": overdue.key},
-                )
 
     @activity.defn
     async def start_obligations(self, ref: RecallRef) -> None:

@@ -51,3 +51,14 @@ def sending(channel: str) -> dict[str, Any]:
         "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
     }
+
+
+def staff_messages(channel: str) -> dict[str, Any]:
+    """Messages to our own people: given up after a while, because the next one takes along what still waits."""
+    return {
+        "task_queue": _QUEUES[channel],
+        "start_to_close_timeout": timedelta(minutes=5),
+        "retry_policy": RetryPolicy(
+            initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=5), maximum_attempts=12
+        ),
+    }

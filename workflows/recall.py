@@ -31,7 +31,6 @@ with workflow.unsafe.imports_passed_through():
         RecallScopeRef,
         ScopeFigures,
         Snapshot,
-        TaskOverdue,
     )
     from workflows.activity_options import INVENTORY, TRACE
     from workflows.deadline import cut, wait_until
@@ -56,6 +55,7 @@ class RecallWorkflow(RecallDecisions):
     @workflow.run
     async def run(self, _start: RecallInput) -> str:
         """Walk the phases until one that is final; returns that phase."""
+        self._timers.start(continued=self._start.carried is not None)
         phases = {
             Phase.INTAKE: self._intake,
             Phase.ASSESSMENT: self._assessment,
@@ -167,7 +167,6 @@ class RecallWorkflow(RecallDecisions):
                 priority=PRIORITY[decided.recall_class],
                 notify_due_at=decided.notify_due_at,
                 channels=state.strategy.channels if state.strategy else ("email", "sms"),
-                call_limit=state.limit("phone_call") or timedelta(days=1),
             ),
             id=workflow_ids.campaign_id(start.number, 1),
             task_queue=RECALL_QUEUE,
@@ -249,25 +248,21 @@ class RecallWorkflow(RecallDecisions):
             await wait_until(lambda: self._stock_appeared or state.ended, wake, name)
 
     async def _chase_holds(self, unconfirmed: int) -> None:
-        """Holds nobody confirms become a task of the warehouse, which is reminded of once when it is late."""
+        """Holds nobody confirms become a task of the warehouse; its timers remind and pass it on."""
         state, number = self._state, self._start.number
         if state.hold_task is None:
             if unconfirmed:
-                state.hold_tasks += 1
-                state.hold_task = f"holds:{state.hold_tasks}"
-                await self._open_task(
-                    state.hold_task, "hold_confirmation", f"Confirm {unconfirmed} holds", Role.WAREHOUSE
-                )
+                # Remembered once it is open: a run that ends in between opens the same key again.
+                key = f"holds:{state.hold_tasks + 1}"
+                await self._open_task(key, "hold_confirmation", f"Confirm {unconfirmed} holds", Role.WAREHOUSE)
+                state.hold_tasks, state.hold_task = state.hold_tasks + 1, key
             return
         key, now = state.hold_task, workflow.now()
         if not unconfirmed:
             close = CloseTask(number=number, key=key, outcome="all holds confirmed", done_by="system", now=now)
             await self._do("close_task", close, None, "Every hold is confirmed")
             state.hold_task = None
-            state.overdue = [each for each in state.overdue if each != key]
-        elif key in state.dues and now >= state.dues[key] and key not in state.overdue:
-            await self._do("task_overdue", TaskOverdue(number=number, key=key, now=now), None, "Overdue: holds")
-            state.overdue.append(key)
+            self._settled(key)
 
     async def _trace_again(self) -> None:
         """Records that arrived since may show further consignees of the same lots; each must be told."""

@@ -10,6 +10,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from domain.phases import Phase
     from domain.roles import Role
+    from domain.task_times import TaskTimes, stand_in_for, task_times
     from models.messages import (
         Decision,
         DecisionFigures,
@@ -18,20 +19,21 @@ with workflow.unsafe.imports_passed_through():
         Projection,
         RecallInput,
         RecordDecision,
-        TaskOverdue,
     )
     from workflows import search_attributes as sa
     from workflows.activity_options import RECORD
     from workflows.deadline import cut, wait_until
     from workflows.recall_state import RecallState
     from workflows.recall_texts import details
+    from workflows.task_timers import OwnsTasks, TaskTimers
 
 
+NOTICE_LIMIT_NAME = "the first notice to every consignee"
 NOTICE_LIMIT = "notice_limit"
 """Key of the earliest notice limit in `RecallState.overdue`; it is a deadline on record, not a task."""
 
 
-class RecallCore:
+class RecallCore(OwnsTasks):
     """State and helpers; the decisions and the phases are built on it."""
 
     def _set_up(self, start: RecallInput) -> None:
@@ -42,6 +44,7 @@ class RecallCore:
         self._stock_appeared = False
         self._campaign_moved = False
         self._upserts = sa.Upserts(continued=start.carried is not None)
+        self._timers = TaskTimers(start.number, self._do, self._state.tasks, self._tasks_climbed)
 
     async def _do(
         self, activity: str, argument: Any, result: Any, summary: str, options: dict[str, Any] | None = None
@@ -82,47 +85,71 @@ class RecallCore:
         workflow.logger.info("phase %s", phase.value)
 
     async def _open_task(self, key: str, step: str, what: str, role: Role) -> None:
-        state, now = self._state, workflow.now()
-        limit = state.limit(step)
-        if key not in state.dues and limit is not None:
-            state.dues[key] = now + self._paced(limit)
+        """Open a task and watch its times; one that is watched already keeps the times it has."""
+        if self._timers.watches(key):
+            return
+        now = workflow.now()
+        limit = self._state.limit(step)
+        times = task_times(now, limit.limit, limit.remind, self._start.pace) if limit else TaskTimes(None, None, None)
+        rule = limit.role if limit else None
+        stands_in = limit.stand_in if limit else None
+        stand_in = stand_in_for(role, Role(rule) if rule else None, Role(stands_in) if stands_in else None)
         task = OpenTask(
             number=self._start.number,
             key=key,
             step=step,
             what=what,
             role=role.value,
-            due_at=state.dues.get(key),
+            stand_in=stand_in.value if stand_in else None,
+            remind_at=times.remind_at,
+            due_at=times.due_at,
+            escalate_at=times.escalate_at,
+            owner=workflow.info().workflow_id,
             now=now,
         )
         await self._do("open_task", task, None, f"Task: {what}")
+        self._timers.watch(key, what, times)
+
+    def _tasks_climbed(self) -> None:
+        """A task was reminded of, passed on or settled elsewhere: what is late shows at once."""
+        state = self._state
+        state.overdue = [key for key in state.overdue if key == NOTICE_LIMIT] + self._timers.overdue()
+        self._show()
+
+    def _settled(self, *keys: str) -> None:
+        """Tasks that are done; their timers end."""
+        self._timers.drop(*keys)
+        self._state.overdue = [key for key in self._state.overdue if key not in keys]
 
     async def _wait(self, done: Callable[[], bool], keys: list[str], waiting_for: str) -> None:
-        """Wait for people. Each is reminded once, at the task's own due time; the notice limit is watched as well."""
-        state = self._state
+        """Wait for people. Their tasks' timers run by themselves; here only the notice limit is watched as well."""
         while not done():
-            dues = self._dues(keys, waiting_for)
-            state.next_deadline_at, state.next_deadline_name = (dues[0][0], dues[0][2]) if dues else (None, None)
+            self._note_deadline(keys, waiting_for)
             await self._project(waiting_for)
-            ahead = next((each for each in dues if each[1] not in state.overdue), None)
-            if ahead is None:
-                await self._or_continue(done)
-                break
-            due, key, name = ahead
-            if not await self._or_continue(done, due, f"Due: {name}"):
-                if key != NOTICE_LIMIT:
-                    overdue = TaskOverdue(number=self._start.number, key=key, now=workflow.now())
-                    await self._do("task_overdue", overdue, None, f"Overdue: {name}")
-                state.overdue.append(key)
-        state.overdue = [key for key in state.overdue if key not in keys]
+            due = self._notice_due()
+            if not await self._or_continue(self._or_climbed(done), due, f"Due: {NOTICE_LIMIT_NAME}"):
+                self._state.overdue.append(NOTICE_LIMIT)
+        self._settled(*keys)
 
-    def _dues(self, keys: list[str], waiting_for: str) -> list[tuple[datetime, str, str]]:
-        """(due time, key, name) of what the wait is for and of the notice limit while it runs, the earliest first."""
+    def _or_climbed(self, done: Callable[[], bool]) -> Callable[[], bool]:
+        """`done`, or a task has climbed since now, so that what is shown is out of date."""
+        seen = self._timers.turns
+        return lambda: done() or self._timers.turns != seen
+
+    def _notice_due(self) -> datetime | None:
+        """The notice limit while it runs and has not passed."""
         state = self._state
-        found = [(state.dues[key], key, waiting_for) for key in keys if key in state.dues]
+        if state.decided is None or state.notice_limit_met or NOTICE_LIMIT in state.overdue:
+            return None
+        return state.decided.notify_due_at
+
+    def _note_deadline(self, keys: list[str], waiting_for: str) -> None:
+        """What the recall shows as its next deadline: the earliest of the tasks waited for and the notice limit."""
+        state = self._state
+        dues = [(at, waiting_for) for at in map(self._timers.due_at, keys) if at is not None]
         if state.decided is not None and not state.notice_limit_met:
-            found.append((state.decided.notify_due_at, NOTICE_LIMIT, "the first notice to every consignee"))
-        return sorted(found)
+            dues.append((state.decided.notify_due_at, NOTICE_LIMIT_NAME))
+        state.next_deadline_at, state.next_deadline_name = min(dues) if dues else (None, None)
 
     async def _or_continue(self, done: Callable[[], bool], due: datetime | None = None, name: str = "") -> bool:
         """`wait_until`, unless the history has grown so long that the recall must go on in a new run."""
@@ -132,6 +159,7 @@ class RecallCore:
 
         met = await wait_until(lambda: done() or full(), due, name)
         if not done() and full():
+            self._state.tasks = self._timers.carried()
             workflow.continue_as_new(self._start.model_copy(update={"carried": self._state.model_dump(mode="json")}))
         return met
 

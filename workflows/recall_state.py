@@ -1,7 +1,5 @@
 """What a recall's workflow remembers: small, serialisable, carried over continue-as-new as one value."""
 
-from datetime import timedelta
-
 from pydantic import AwareDatetime, BaseModel, Field
 
 from domain.phases import Phase, is_final
@@ -14,7 +12,9 @@ from models.messages import (
     Proposal,
     ScopeFigures,
     Snapshot,
+    StepLimit,
     Strategy,
+    TaskClock,
 )
 
 
@@ -40,8 +40,8 @@ class RecallState(BaseModel):
     obligations_started: bool = False
     notice_limit_met: bool = False
     ended_reason: str | None = None
-    dues: dict[str, AwareDatetime] = Field(default_factory=dict)
-    """Task key -> its absolute due time, so that a continued run keeps the first one."""
+    tasks: list[TaskClock] = Field(default_factory=list)
+    """Open tasks and their instants as a continued run finds them; the running timers are in `RecallCore`."""
     overdue: list[str] = Field(default_factory=list)
     uncovered: list[str] = Field(default_factory=list)
     """Product lines that records showed only after the class was decided; each has a task."""
@@ -57,10 +57,10 @@ class RecallState(BaseModel):
         """Whether the recall has reached a phase it never leaves."""
         return is_final(self.phase)
 
-    def limit(self, step: str) -> timedelta | None:
-        """Policy time a person has for `step`; None where the policy sets none."""
+    def limit(self, step: str) -> StepLimit | None:
+        """What a person has for `step`; None where the policy sets nothing."""
         limits = self.figures.step_limits if self.figures else ()
-        return next((each.limit for each in limits if each.step == step), None)
+        return next((each for each in limits if each.step == step), None)
 
     def missing_lines(self) -> tuple[str, ...]:
         """Product lines still without a hazard evaluation."""

@@ -1,23 +1,115 @@
-"""Tasks: opened once per key, closed with who and how; the workflow that owns the due time marks them overdue."""
+"""Tasks as records: opened once per key with their times, closed with who and how, cancelled with their recall."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import update
-from sqlmodel import col
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.repositories import audit, recalls
 from db.rows import insert_new
 from domain.pace import policy_instant
+from domain.policy import Policy
+from domain.policy_parts import HumanStep
+from domain.roles import Role
+from domain.task_times import TaskLimit, TaskTimes, stand_in_for, strictest_limit, task_times, times_until
 from models.messages import OpenTask
 from models.recall import Recall
-from models.task import Task, TaskState
+from models.task import OPEN_STATES, Task, TaskState
 
-_OPEN = (TaskState.offered.value, TaskState.accepted.value)
+
+@dataclass(frozen=True, slots=True)
+class StepTimes:
+    """Who gets a task of a step first and next, and when."""
+
+    role: Role
+    stand_in: Role | None
+    times: TaskTimes
+
+
+def times_for(
+    policies: Sequence[Policy],
+    recall: Recall,
+    step: HumanStep,
+    offered_at: datetime,
+    *,
+    role: Role | None = None,
+    due_at: datetime | None = None,
+) -> StepTimes:
+    """What the recall's pinned `policies` say of a step offered at `offered_at`.
+
+    `role` is the function it is offered to when that is not the policy's; `due_at` a real due time given from outside
+    (a legal limit), which no policy moves.
+    """
+    rule: TaskLimit = strictest_limit([policy.tasks[step] for policy in policies])
+    first = role or rule.role
+    times = (
+        task_times(offered_at, rule.limit, rule.remind, recall.pace)
+        if due_at is None
+        else times_until(offered_at, due_at, rule, recall.pace)
+    )
+    return StepTimes(role=first, stand_in=stand_in_for(first, rule.role, rule.stand_in), times=times)
+
+
+async def offer(
+    session: AsyncSession,
+    recall: Recall,
+    *,
+    key: str,
+    step: HumanStep,
+    what: str,
+    owner: str,
+    now: datetime,
+    role: Role | None = None,
+    due_at: datetime | None = None,
+    consignee_id: int | None = None,
+    evidence_required: bool = False,
+) -> bool:
+    """Open a task with the times its step has in the recall's pinned policies; audited; False when the key exists.
+
+    `owner` is the id of the workflow that runs its timers; tell it by the signal `task_moved` after the commit.
+    """
+    policies = await recalls.pinned(session, recall.number)
+    found = times_for(policies, recall, step, now, role=role, due_at=due_at)
+    task = OpenTask(
+        number=recall.number,
+        key=key,
+        step=step.value,
+        what=what[:300],
+        role=found.role.value,
+        stand_in=found.stand_in.value if found.stand_in else None,
+        remind_at=found.times.remind_at,
+        due_at=found.times.due_at,
+        escalate_at=found.times.escalate_at,
+        owner=owner,
+        consignee_id=consignee_id,
+        evidence_required=evidence_required,
+        now=now,
+    )
+    opened = await open_task(session, recall, task)
+    if opened:
+        await note_opened(session, task)
+    return opened
+
+
+async def note_opened(session: AsyncSession, task: OpenTask) -> None:
+    """The audit event of a task opened now."""
+    await audit.append(
+        session,
+        task.number,
+        actor="system",
+        role="system",
+        action="task.opened",
+        at=task.now,
+        data={"key": task.key, "role": task.role, "due_at": task.due_at},
+    )
 
 
 async def open_task(session: AsyncSession, recall: Recall, task: OpenTask, *, consignee_id: int | None = None) -> bool:
-    """Open a task unless its key exists; returns whether it was opened now."""
+    """Open a task unless its key exists; returns whether it was opened now. The caller writes the audit event."""
     due = task.due_at
     row = {
         "recall_number": task.number,
@@ -25,9 +117,14 @@ async def open_task(session: AsyncSession, recall: Recall, task: OpenTask, *, co
         "step": task.step,
         "what": task.what,
         "role": task.role,
-        "consignee_id": consignee_id,
+        "first_role": task.role,
+        "stand_in": task.stand_in,
+        "owner": task.owner or None,
+        "consignee_id": task.consignee_id if consignee_id is None else consignee_id,
         "due_at": due,
         "policy_due_at": policy_instant(due, recall.created_at, recall.pace) if due else None,
+        "remind_at": task.remind_at,
+        "escalate_at": task.escalate_at,
         "evidence_required": task.evidence_required,
         "state": TaskState.offered.value,
         "opened_at": task.now,
@@ -35,35 +132,58 @@ async def open_task(session: AsyncSession, recall: Recall, task: OpenTask, *, co
     return await insert_new(session, Task, row) == 1
 
 
+async def open_task_of(session: AsyncSession, number: str, key: str) -> Task | None:
+    """The open task with this key, locked; None when it is not open."""
+    query = (
+        select(Task)
+        .where(col(Task.recall_number) == number, col(Task.key) == key, col(Task.state).in_(OPEN_STATES))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return (await session.exec(query)).one_or_none()
+
+
 async def close(session: AsyncSession, number: str, key: str, *, outcome: str, done_by: str, now: datetime) -> bool:
     """Mark an open task done; False when it was not open."""
-    change = {"state": TaskState.done.value, "outcome": outcome, "done_by": done_by, "done_at": now}
-    return await _finish(session, number, change, key=key)
+    change = {"state": TaskState.done.value, "outcome": outcome[:300], "done_by": done_by, "done_at": now}
+    return await _finish(session, number, change, col(Task.key) == key)
+
+
+async def cancel(session: AsyncSession, number: str, key: str, *, outcome: str, done_by: str, now: datetime) -> bool:
+    """Cancel an open task that has become needless; False when it was not open."""
+    return await _finish(session, number, _cancelled(outcome, done_by, now), col(Task.key) == key)
 
 
 async def cancel_open(session: AsyncSession, number: str, *, outcome: str, done_by: str, now: datetime) -> bool:
     """Cancel every open task of a recall that has ended."""
-    change = {"state": TaskState.cancelled.value, "outcome": outcome, "done_by": done_by, "done_at": now}
-    return await _finish(session, number, change)
+    return await _finish(session, number, _cancelled(outcome, done_by, now))
 
 
-async def _finish(session: AsyncSession, number: str, change: dict[str, Any], key: str | None = None) -> bool:
-    statement = update(Task).where(col(Task.recall_number) == number, col(Task.state).in_(_OPEN)).values(change)
-    if key is not None:
-        statement = statement.where(col(Task.key) == key)
-    return (await session.exec(statement)).rowcount > 0
+async def cancel_of_owner(
+    session: AsyncSession, number: str, owner: str, *, outcome: str, done_by: str, now: datetime
+) -> bool:
+    """Cancel every open task whose timers the workflow `owner` runs."""
+    return await _finish(session, number, _cancelled(outcome, done_by, now), col(Task.owner) == owner)
 
 
-async def mark_overdue(session: AsyncSession, number: str, key: str, now: datetime) -> bool:
-    """Note the reminder of an open task whose due time passed; False when already noted or closed."""
-    statement = (
-        update(Task)
-        .where(
-            col(Task.recall_number) == number,
-            col(Task.key) == key,
-            col(Task.state).in_(_OPEN),
-            col(Task.reminded_at).is_(None),
-        )
-        .values(reminded_at=now)
-    )
-    return (await session.exec(statement)).rowcount == 1
+def _cancelled(outcome: str, done_by: str, now: datetime) -> dict[str, Any]:
+    return {"state": TaskState.cancelled.value, "outcome": outcome[:300], "done_by": done_by, "done_at": now}
+
+
+async def _finish(session: AsyncSession, number: str, change: dict[str, Any], *which: Any) -> bool:
+    statement = update(Task).where(col(Task.recall_number) == number, col(Task.state).in_(OPEN_STATES), *which)
+    return (await session.exec(statement.values(change))).rowcount > 0
+
+
+__all__ = [
+    "StepTimes",
+    "cancel",
+    "cancel_of_owner",
+    "cancel_open",
+    "close",
+    "note_opened",
+    "offer",
+    "open_task",
+    "open_task_of",
+    "times_for",
+]

@@ -15,6 +15,7 @@ from activities.notice import NoticeActivities
 from activities.notice_rendering import NoticeRenderer
 from activities.policies import PolicyStore
 from activities.steps import StepActivities
+from activities.tasks import TaskActivities
 from db.engine import SessionFactory
 from models.messages import Actor, BeginIntake, RecallRef, RecallScopeRef, RecordDecision
 from models.recall import Recall
@@ -39,6 +40,7 @@ class Case:
     intake: IntakeActivities
     assessment: AssessmentActivities
     steps: StepActivities
+    tasks: TaskActivities
     notice: NoticeActivities
     lots: dict[str, int]
 
@@ -140,6 +142,7 @@ async def make_case(sessions: SessionFactory, chain: dict[str, int], **changes: 
         intake=IntakeActivities(sessions, policies),
         assessment=AssessmentActivities(sessions, policies, "US"),
         steps=StepActivities(sessions, policies),
+        tasks=TaskActivities(sessions),
         notice=NoticeActivities(sessions, NoticeRenderer(), settings),
         lots=chain,
     )

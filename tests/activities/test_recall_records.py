@@ -21,7 +21,6 @@ from models.messages import (
     OpenTask,
     Projection,
     RecallRef,
-    TaskOverdue,
 )
 from models.notice import Campaign
 from models.recall import ClassDecision, ClockStart, Deadline, Hold, PinnedPolicy, Recall, SignOff
@@ -191,8 +190,8 @@ async def test_telling_the_authority_at_the_gate_meets_the_obligation_to_tell_it
 async def test_signed_steps_close_their_task_and_are_recorded_once(case: Case) -> None:
     await case.traced()
     task = OpenTask(number=NUMBER, key="gate:us-fda:x", step="gate", what="Tell FDA", role="regulatory", now=NOW)
-    await case.run(case.steps.open_task, task)
-    await case.run(case.steps.open_task, task)
+    await case.run(case.tasks.open_task, task)
+    await case.run(case.tasks.open_task, task)
     gate = decision("pass_gate", Actor(principal="regi", roles=("regulatory",)), gate="us-fda:x", reference="call 1")
     await case.run(case.steps.record_gate, gate)
     await case.run(case.steps.record_gate, gate)
@@ -200,14 +199,6 @@ async def test_signed_steps_close_their_task_and_are_recorded_once(case: Case) -
     assert (stored.state, stored.done_by) == ("done", "regi")
     assert len(await rows(case, SignOff)) == 1
     assert (await actions(case)).count("task.opened") == 1
-
-
-async def test_an_overdue_task_is_noted_once(case: Case) -> None:
-    task = OpenTask(number=NUMBER, key="k", step="gate", what="w", role="qa", now=NOW, due_at=NOW)
-    await case.run(case.steps.open_task, task)
-    for _ in range(2):
-        await case.run(case.steps.task_overdue, TaskOverdue(number=NUMBER, key="k", now=NOW))
-    assert (await actions(case)).count("task.overdue") == 1
 
 
 async def test_the_read_model_changes_its_version_only_with_its_content(case: Case) -> None:

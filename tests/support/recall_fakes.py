@@ -10,6 +10,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from domain.ladder import Ladder, LadderStep, StepKind
+from domain.task_times import Stage, TaskTimes, due_stage, next_instant
 from models.messages import (
     BeginIntake,
     CloseTask,
@@ -20,6 +21,7 @@ from models.messages import (
     HoldFigures,
     NoticeDraft,
     OpenTask,
+    OwnTasks,
     PolicyFigures,
     ProductLine,
     Projection,
@@ -29,8 +31,14 @@ from models.messages import (
     RecallScopeRef,
     RecordDecision,
     ScopeFigures,
+    SendStaffMessages,
+    StaffSent,
     StepLimit,
-    TaskOverdue,
+    TaskClock,
+    TaskClocks,
+    TasksTurned,
+    TaskTurn,
+    TurnTasks,
 )
 
 LADDER = Ladder(
@@ -48,7 +56,9 @@ class FakeRecallActivities:
         self.calls: list[tuple[str, Any]] = []
         self.projections: list[Projection] = []
         self.tasks: dict[str, OpenTask] = {}
-        self.overdue: list[str] = []
+        self.stages: dict[str, int] = {}
+        """How far each task has climbed; a key that is not here is done."""
+        self.climbed: list[tuple[str, int]] = []
         self.lines: tuple[str, ...] = ("Uni-Gold",)
         self.holds: list[HoldFigures] = [HoldFigures(requested=0, confirmed=4)]
         self.evaluated = 0
@@ -71,7 +81,12 @@ class FakeRecallActivities:
         steps = ("evaluation", "approval", "strategy", "gate", "notice_approval", "phone_call", "hold_confirmation")
         return PolicyFigures(
             policies=("us-fda@1",),
-            step_limits=tuple(StepLimit(step=step, limit=timedelta(hours=24)) for step in steps),
+            step_limits=tuple(
+                StepLimit(step=step, limit=timedelta(hours=24), role="medical", stand_in="qa")
+                if step == "evaluation"
+                else StepLimit(step=step, limit=timedelta(hours=24))
+                for step in steps
+            ),
             hold_watch=timedelta(hours=24),
             hold_retry=timedelta(hours=4),
         )
@@ -107,6 +122,7 @@ class FakeRecallActivities:
     @activity.defn
     async def record_evaluation(self, record: RecordDecision) -> None:
         self._note("record_evaluation", record)
+        self.stages.pop(f"evaluation:{record.decision['product_line']}", None)
         self.evaluated += 1
 
     @activity.defn
@@ -124,6 +140,7 @@ class FakeRecallActivities:
     @activity.defn
     async def record_class_decision(self, record: RecordDecision) -> DecisionFigures:
         self._note("record_class_decision", record)
+        self.stages.pop("assessment", None)
         return DecisionFigures(
             recall_class="I",
             ladder=LADDER,
@@ -143,10 +160,12 @@ class FakeRecallActivities:
     @activity.defn
     async def record_strategy(self, record: RecordDecision) -> None:
         self._note("record_strategy", record)
+        self.stages.pop(f"strategy:{record.decision['capacity']}", None)
 
     @activity.defn
     async def record_gate(self, record: RecordDecision) -> None:
         self._note("record_gate", record)
+        self.stages.pop(f"gate:{record.decision['gate']}", None)
 
     @activity.defn
     async def draft_notice(self, ref: RecallRef) -> NoticeDraft:
@@ -156,6 +175,7 @@ class FakeRecallActivities:
     @activity.defn
     async def record_notice_approval(self, record: RecordDecision) -> None:
         self._note("record_notice_approval", record)
+        self.stages.pop("notice", None)
 
     @activity.defn
     async def create_campaign(self, create: CreateCampaign) -> int:
@@ -173,16 +193,52 @@ class FakeRecallActivities:
     @activity.defn
     async def open_task(self, task: OpenTask) -> None:
         self._note("open_task", task)
-        self.tasks.setdefault(task.key, task)
+        if task.key not in self.tasks:
+            self.tasks[task.key], self.stages[task.key] = task, Stage.OFFERED
 
     @activity.defn
     async def close_task(self, close: CloseTask) -> None:
         self._note("close_task", close)
+        self.stages.pop(close.key, None)
 
     @activity.defn
-    async def task_overdue(self, overdue: TaskOverdue) -> None:
-        self._note("task_overdue", overdue)
-        self.overdue.append(overdue.key)
+    async def task_clock(self, own: OwnTasks) -> TaskClocks:
+        self._note("task_clock", own)
+        mine = [task for task in self.tasks.values() if task.owner == own.owner and task.key in self.stages]
+        return TaskClocks(
+            clocks=tuple(
+                TaskClock(
+                    key=task.key,
+                    what=task.what,
+                    remind_at=task.remind_at,
+                    due_at=task.due_at,
+                    escalate_at=task.escalate_at,
+                    stage=self.stages[task.key],
+                )
+                for task in mine
+            )
+        )
+
+    @activity.defn
+    async def turn_tasks(self, turn: TurnTasks) -> TasksTurned:
+        self._note("turn_tasks", turn)
+        return TasksTurned(turns=tuple(self._turn(key, turn.now) for key in turn.keys), channels=("email",))
+
+    def _turn(self, key: str, now: datetime) -> TaskTurn:
+        if key not in self.stages:
+            return TaskTurn(key=key, open=False)
+        task = self.tasks[key]
+        times = TaskTimes(task.remind_at, task.due_at, task.escalate_at)
+        stage = due_stage(self.stages[key], times, now, stand_in=task.stand_in is not None)
+        if stage != self.stages[key]:
+            self.stages[key] = stage
+            self.climbed.append((key, stage))
+        return TaskTurn(key=key, open=True, next_at=next_instant(stage, times), stage=stage)
+
+    @activity.defn
+    async def send_staff_messages(self, request: SendStaffMessages) -> StaffSent:
+        self._note("send_staff_messages", request)
+        return StaffSent(sent=1)
 
     @activity.defn
     async def project(self, view: Projection) -> None:
@@ -195,8 +251,8 @@ class FakeRecallActivities:
             self.begin_intake, self.resolve_scope, self.request_holds, self.execute_holds, self.record_evaluation,
             self.propose_classes, self.record_class_decision, self.record_rejection, self.record_strategy,
             self.record_gate, self.draft_notice, self.record_notice_approval, self.create_campaign,
-            self.start_obligations, self.meet_notice_limit, self.open_task, self.close_task, self.task_overdue,
-            self.project,
+            self.start_obligations, self.meet_notice_limit, self.open_task, self.close_task, self.task_clock,
+            self.turn_tasks, self.send_staff_messages, self.project,
         ]  # fmt: skip
 
 

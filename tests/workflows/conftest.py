@@ -19,6 +19,7 @@ from temporalio.worker import Worker
 from domain.phases import Phase
 from domain.workflow_ids import recall_id
 from models.messages import (
+    EMAIL_QUEUE,
     INVENTORY_QUEUE,
     RECALL_QUEUE,
     Actor,
@@ -169,7 +170,7 @@ async def start(
     """Starts recalls on workers of this test; whatever still runs afterwards is terminated."""
     handles: list[WorkflowHandle[Any, str]] = []
     async with AsyncExitStack() as stack:
-        for queue in (RECALL_QUEUE, INVENTORY_QUEUE):
+        for queue in (RECALL_QUEUE, INVENTORY_QUEUE, EMAIL_QUEUE):
             worker = Worker(
                 temporal.client,
                 task_queue=queue,

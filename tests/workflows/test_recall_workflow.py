@@ -93,15 +93,15 @@ async def test_unconfirmed_holds_are_asked_for_again_until_confirmed(
         await run.handle.query("snapshot")
 
 
-async def test_holds_that_stay_unconfirmed_are_shown_and_reminded_of_once(
+async def test_holds_that_stay_unconfirmed_are_shown_and_climb_to_the_head_once(
     start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
 ) -> None:
     fakes.holds = [HoldFigures(failed=2)]
     run = await start()
     await run.until(lambda state: state.phase == Phase.ASSESSMENT)
     await fast_forward(temporal, run.handle, timedelta(hours=49))
-    assert fakes.overdue.count("holds:1") == 1
     assert (await run.until(lambda state: state.overdue)).holds.failed == 2
+    assert [climb for climb in fakes.climbed if climb[0] == "holds:1"] == [("holds:1", 1), ("holds:1", 3)]
 
 
 async def test_stock_that_appears_later_is_looked_for_at_once(start: Start, fakes: FakeRecallActivities) -> None:
@@ -311,7 +311,7 @@ async def test_a_rejected_recall_ends_with_nonconformity_holds(start: Start, fak
     assert last.ended_reason == "the complaint was about another product"
 
 
-async def test_a_late_person_is_reminded_once_and_the_recall_waits_on(
+async def test_a_late_person_is_reminded_once_the_task_passes_on_and_the_recall_waits(
     start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
 ) -> None:
     run = await start()
@@ -319,13 +319,13 @@ async def test_a_late_person_is_reminded_once_and_the_recall_waits_on(
     assert not (await run.until(lambda _: True)).overdue
     await fast_forward(temporal, run.handle, timedelta(hours=30))
     assert (await run.until(lambda state: state.overdue)).overdue
-    assert fakes.overdue == ["evaluation:Uni-Gold"]
+    assert fakes.climbed == [("evaluation:Uni-Gold", 1), ("evaluation:Uni-Gold", 2)]
     await run.evaluate()
     state = await run.until(lambda state: state.waiting_for == "the approver's decision on the class")
     assert not state.overdue
 
 
-async def test_each_signer_is_reminded_once_and_a_passed_notice_limit_shows_until_the_notices_are_out(
+async def test_each_signer_s_task_climbs_once_and_a_passed_notice_limit_shows_until_the_notices_are_out(
     start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
 ) -> None:
     run = await start()
@@ -336,9 +336,10 @@ async def test_each_signer_is_reminded_once_and_a_passed_notice_limit_shows_unti
     await fast_forward(temporal, run.handle, timedelta(hours=25))
     late = await run.until(lambda state: state.overdue)
     assert late.next_deadline_at == waiting.next_deadline_at, "a passed limit stays in sight"
-    while len(fakes.overdue) < 2:
+    signers = [(f"strategy:{capacity}", stage) for stage in (1, 3) for capacity in ("quality", "regulatory")]
+    while len(fakes.climbed) < len(signers):
         await run.handle.query("snapshot")
-    assert fakes.overdue == ["strategy:quality", "strategy:regulatory"]
+    assert sorted(fakes.climbed) == sorted(signers)
     await run.sign("quality", QUINN)
     await run.sign("regulatory", REGI)
     gates = await run.until(lambda state: state.phase == Phase.GATES and state.waiting_for is not None)

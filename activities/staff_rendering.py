@@ -1,0 +1,100 @@
+"""The texts our own people get about tasks and harm: `templates/staff/<kind>/<channel>.<lang>.txt.j2`.
+
+The first line of an e-mail's template is its subject. Names of functions and steps come from `labels.<lang>.yaml`.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from db.repositories.staff_messages import Pending
+from domain.channels import Channel
+from models.staff import MessageKind
+
+TEMPLATES: Final = Path(__file__).parents[1] / "templates" / "staff"
+LANGUAGES: Final = ("en", "zh-CN")
+_DEFAULT: Final = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class StaffText:
+    """One rendered message."""
+
+    subject: str
+    """Empty for SMS."""
+    body: str
+    language: str
+
+
+class StaffRenderer:
+    """Templates and labels, loaded once.
+
+    Raises:
+        OSError: a label file is missing.
+    """
+
+    def __init__(self, folder: Path = TEMPLATES) -> None:
+        self._environment = ImmutableSandboxedEnvironment(
+            loader=FileSystemLoader(folder),
+            autoescape=False,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._labels: dict[str, dict[str, dict[str, str]]] = {
+            language: yaml.safe_load((folder / f"labels.{language}.yaml").read_text(encoding="utf-8"))
+            for language in LANGUAGES
+        }
+
+    def render(self, kind: MessageKind, channel: Channel, pending: Pending) -> StaffText:
+        """The text of one message in its reader's language, English where there is no other."""
+        language = _language(pending.person.language)
+        template = self._environment.get_template(f"{kind.value}/{channel.value}.{language}.txt.j2")
+        text = template.render(self._facts(pending, language))
+        if channel is Channel.SMS:
+            return StaffText("", " ".join(text.split()), language)
+        subject, _, body = text.partition("\n")
+        return StaffText(" ".join(subject.split()), body.strip() + "\n", language)
+
+    def _facts(self, pending: Pending, language: str) -> dict[str, Any]:
+        labels, task, complaint = self._labels[language], pending.task, pending.complaint
+        facts: dict[str, Any] = {
+            "name": pending.person.name,
+            "number": pending.recall.number,
+            "title": pending.recall.title,
+        }
+        if task is not None:
+            facts |= {
+                "task_id": task.id,
+                "what": task.what,
+                "step": labels["steps"].get(task.step, task.step.replace("_", " ")),
+                "function": labels["functions"].get(task.role, task.role),
+                "due": _time(task.due_at),
+                "reason": task.sent_back_reason or "",
+            }
+        if complaint is not None:
+            facts |= {
+                "complaint": complaint.sequence,
+                "severity": labels["severities"].get(complaint.severity, complaint.severity),
+                "aware": _time(complaint.awareness_at),
+            }
+        return facts
+
+
+def _language(tag: str) -> str:
+    wanted = tag.casefold()
+    exact = [language for language in LANGUAGES if language.casefold() == wanted]
+    same = [language for language in LANGUAGES if language.split("-")[0] == wanted.split("-")[0]]
+    return (exact or same or [_DEFAULT])[0]
+
+
+def _time(at: datetime | None) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at else ""
+
+
+__all__ = ["LANGUAGES", "StaffRenderer", "StaffText"]

@@ -1,0 +1,156 @@
+"""Messages to our own people: written in the transaction of what they speak of, sent afterwards, one row per channel.
+
+A drill's rows are written as blocked, so that no sender ever takes them (design §2, promise 10).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.repositories import staff
+from db.rows import insert_new
+from domain.channels import Channel
+from domain.roles import HEADS, Role
+from models.complaint import Complaint
+from models.recall import Recall
+from models.staff import MessageKind, Staff, StaffMessage, StaffMessageState
+from models.task import Task, TaskState
+
+_BOTH: Final = (MessageKind.hand_over, MessageKind.escalation, MessageKind.page)
+"""What goes out on every channel a person has; the rest takes e-mail, or SMS where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """One message to send, with what its text needs; never leaves the process."""
+
+    message: StaffMessage
+    person: Staff
+    recall: Recall
+    task: Task | None
+    complaint: Complaint | None
+
+
+async def tell(
+    session: AsyncSession, recall: Recall, task: Task, kind: MessageKind, now: datetime, *, occasion: str = ""
+) -> int:
+    """Tell whoever has the task now, or everybody whose function it is offered to; returns how many people.
+
+    `occasion` tells two messages of one kind about one task apart.
+    """
+    people = await _concerned(session, task, kind, now)
+    await _write(session, recall, kind, people, now, key=f"task:{task.id}:{occasion}", task_id=task.id)
+    return len(people)
+
+
+async def page(session: AsyncSession, recall: Recall, complaint: Complaint, now: datetime) -> list[str]:
+    """Page whoever is on call, else the head of quality, on every channel; returns the principals paged.
+
+    Harm is not a matter for tomorrow's list: the message goes to named persons (design §2a).
+    """
+    people = await staff.on_call(session, now) or await staff.holders(session, Role.HEAD_OF_QUALITY.value, now)
+    key = f"complaint:{complaint.id}"
+    await _write(session, recall, MessageKind.page, people, now, key=key, complaint_id=complaint.id)
+    return [person.principal for person in people]
+
+
+async def _concerned(session: AsyncSession, task: Task, kind: MessageKind, now: datetime) -> list[Staff]:
+    if kind == MessageKind.sent_back or task.state == TaskState.sent_back.value:
+        first = Role(task.first_role or task.role)
+        return await staff.holders(session, HEADS.get(first, first).value, now)
+    if task.assignee is not None:
+        person = await staff.find(session, task.assignee)
+        there = await staff.present(session, person, now) if person else None
+        if there is not None:
+            return [there]
+    return await staff.holders(session, task.role, now)
+
+
+async def _write(
+    session: AsyncSession,
+    recall: Recall,
+    kind: MessageKind,
+    people: Iterable[Staff],
+    now: datetime,
+    *,
+    key: str,
+    task_id: int | None = None,
+    complaint_id: int | None = None,
+) -> None:
+    state = StaffMessageState.blocked if recall.drill else StaffMessageState.pending
+    rows = [
+        {
+            "recall_number": recall.number,
+            "principal": person.principal,
+            "kind": kind.value,
+            "channel": channel.value,
+            "dedupe": f"{kind.value}:{key}:{person.principal}:{channel.value}"[:200],
+            "task_id": task_id,
+            "complaint_id": complaint_id,
+            "state": state.value,
+            "created_at": now,
+        }
+        for person in people
+        for channel in _channels(person, kind)
+    ]
+    await insert_new(session, StaffMessage, rows)
+
+
+def _channels(person: Staff, kind: MessageKind) -> list[Channel]:
+    has = [
+        channel
+        for channel, address in ((Channel.EMAIL, person.email), (Channel.SMS, person.phone))
+        if address is not None
+    ]
+    return has if kind in _BOTH else has[:1]
+
+
+async def waiting_channels(session: AsyncSession, number: str) -> tuple[str, ...]:
+    """Channels on which messages of this recall wait to be sent."""
+    query = (
+        select(StaffMessage.channel)
+        .where(col(StaffMessage.recall_number) == number)
+        .where(col(StaffMessage.state) == StaffMessageState.pending.value)
+        .distinct()
+        .order_by(col(StaffMessage.channel))
+    )
+    return tuple((await session.exec(query)).all())
+
+
+async def claim_next(session: AsyncSession, number: str, channel: Channel, after: int) -> Pending | None:
+    """The next message to send, its row locked until the transaction ends; None when there is none."""
+    query = (
+        select(StaffMessage)
+        .where(
+            col(StaffMessage.recall_number) == number,
+            col(StaffMessage.channel) == channel.value,
+            col(StaffMessage.state) == StaffMessageState.pending.value,
+            col(StaffMessage.id) > after,
+        )
+        .order_by(col(StaffMessage.id))
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+    message = (await session.exec(query)).one_or_none()
+    if message is None:
+        return None
+    person = await staff.find(session, message.principal)
+    recall = await session.get(Recall, number)
+    assert person is not None and recall is not None  # noqa: S101, PT018 - rows are never deleted
+    task = await session.get(Task, message.task_id) if message.task_id else None
+    complaint = await session.get(Complaint, message.complaint_id) if message.complaint_id else None
+    return Pending(message, person, recall, task, complaint)
+
+
+async def list_of(session: AsyncSession, number: str) -> list[StaffMessage]:
+    """Messages to staff of one recall, in the order they were written."""
+    query = select(StaffMessage).where(col(StaffMessage.recall_number) == number).order_by(col(StaffMessage.id))
+    return list((await session.exec(query)).all())
+
+
+__all__ = ["Pending", "claim_next", "list_of", "page", "tell", "waiting_channels"]
