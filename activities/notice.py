@@ -13,7 +13,7 @@ from db.engine import SessionFactory
 from db.repositories import assessment, audit, notices, recalls, tasks
 from domain.channels import Channel
 from domain.levels import MarketAction, RecallClass, strictest
-from domain.notice_content import Depth, NoticeContext, NoticeLevel, NoticeProduct, NoticeTexts
+from domain.notice_content import LADDER_KINDS, Depth, NoticeContext, NoticeLevel, NoticeProduct, NoticeTexts
 from domain.roles import Role
 from models.messages import ApproveNotice, CreateCampaign, NoticeDraft, RecallRef, RecordDecision
 from models.notice import Notice
@@ -78,7 +78,7 @@ class NoticeActivities:
         return [
             self._renderer.render_for_approval(kind, channel, language, context)
             for kind, channel, language in self._renderer.available()
-            if channel in {Channel(name) for name in channels}
+            if kind in LADDER_KINDS and channel in {Channel(name) for name in channels}
         ]
 
     async def _context(self, session: AsyncSession, recall: Recall, today: date) -> NoticeContext:

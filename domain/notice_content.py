@@ -19,12 +19,20 @@ from domain.levels import MarketAction, RecallClass
 
 
 class NoticeKind(StrEnum):
-    """Which message of the ladder; later kinds (amendment, retraction, closure) are one folder each."""
+    """Which message: a step of the ladder, or what is said when a running recall changes; one folder each."""
 
     INITIAL = "initial"
     REMINDER = "reminder"
     ESCALATION = "escalation"
     """To another contact or over another channel, after silence."""
+    AMENDMENT = "amendment"
+    """First message of a changed recall to whoever was told before: what changed, and the whole instructions again."""
+    RETRACTION = "retraction"
+    """The recipient's lots are no longer under recall; sent once, nothing is asked."""
+
+
+LADDER_KINDS: Final = (NoticeKind.INITIAL, NoticeKind.REMINDER, NoticeKind.ESCALATION)
+"""Bodies a ladder needs, whatever the version of the notice."""
 
 
 class Depth(StrEnum):
@@ -113,6 +121,35 @@ class NoticeLevel(_Frozen):
     term: Line
 
 
+class NoticeLots(_Frozen):
+    """Lots of one product."""
+
+    product: Line
+    lots: tuple[Line, ...]
+
+
+class NoticeChange(_Frozen):
+    """What a notice changes against the last one that was sent."""
+
+    replaces_version: int = Field(ge=1)
+    added: tuple[NoticeLots, ...] = ()
+    removed: tuple[NoticeLots, ...] = ()
+    class_from: RecallClass | None = None
+    class_to: RecallClass | None = None
+    whole: bool = False
+    """The recall as a whole is retracted; `removed` then lists every lot that was under it."""
+
+    @property
+    def class_changed(self) -> bool:
+        """Whether the classification is another than before."""
+        return self.class_from is not None and self.class_to is not None and self.class_from != self.class_to
+
+    @property
+    def lots_changed(self) -> bool:
+        """Whether lots came in or went out."""
+        return bool(self.added or self.removed)
+
+
 class NoticeContext(_Frozen):
     """The facts of one notice version, the same for every recipient."""
 
@@ -136,6 +173,8 @@ class NoticeContext(_Frozen):
     firm_phone: Line
     firm_email: Line
     contact_name: Line | None = None
+    change: NoticeChange | None = None
+    """Only in an amended notice and in a retraction."""
     manufacturer_srn: Line | None = None
     """Single registration number, owed in a field safety notice (MDR Art. 89(8))."""
 
@@ -183,6 +222,12 @@ class RecipientValues(_Frozen):
     """IANA zone in which `respond_by` is written."""
     first_notice_on: date | None = None
     """Day of the first notice, for reminders and escalations."""
+    added_lots: tuple[str, ...] = ()
+    """Own lots that came in by the notice's change."""
+    removed_lots: tuple[str, ...] = ()
+    """Own lots that went out by it."""
+    answer_stands: bool = False
+    """The recipient has answered for every lot that is left: nothing is asked again."""
 
     def slots(self) -> dict[str, str]:
         """Value of every scalar slot; an empty one hides the section around it."""
@@ -194,6 +239,11 @@ class RecipientValues(_Frozen):
             "first_notice_on": self.first_notice_on.isoformat() if self.first_notice_on else "",
             "lots_brief": brief(f"{visible(row.lot)} ({plain(row.quantity)})" for row in self.lots),
             "lot_rows": str(len(self.lots) or ""),
+            "own_added": visible(", ".join(self.added_lots), _LONGEST_BLOCK),
+            "own_added_brief": brief(visible(lot) for lot in self.added_lots),
+            "own_removed": visible(", ".join(self.removed_lots), _LONGEST_BLOCK),
+            "own_removed_brief": brief(visible(lot) for lot in self.removed_lots),
+            "answer_stands": "yes" if self.answer_stands else "",
         }
 
     def rows(self) -> list[dict[str, str]]:
@@ -213,6 +263,7 @@ class RecipientValues(_Frozen):
 
 SLOTS: Final = frozenset(
     {"recipient_name", "contact_name", "link", "respond_by", "first_notice_on", "lots_brief", "lot_rows"}
+    | {"own_added", "own_added_brief", "own_removed", "own_removed_brief", "answer_stands"}
 )
 """Every scalar slot a template may use."""
 ROW_SLOTS: Final = frozenset({"lot.product", "lot.gtin", "lot.number", "lot.quantity", "lot.unit", "lot.shipped_on"})

@@ -5,8 +5,11 @@ from decimal import Decimal
 
 from domain.levels import MarketAction, RecallClass
 from domain.notice_content import (
+    NoticeChange,
     NoticeContext,
+    NoticeKind,
     NoticeLevel,
+    NoticeLots,
     NoticeProduct,
     NoticeTexts,
     RecipientLot,
@@ -71,3 +74,18 @@ RECIPIENT = RecipientValues(
     time_zone="Africa/Abidjan",
     first_notice_on=date(2026, 11, 21),
 )
+CHANGE = NoticeChange(
+    replaces_version=1,
+    added=(NoticeLots(product=PRODUCT.name, lots=("SCMS-31-IE",)),),
+    removed=(NoticeLots(product=PRODUCT.name, lots=("SCMS-07-IE", "SCMS-08-IE")),),
+    class_from=RecallClass.II,
+    class_to=RecallClass.I,
+)
+AMENDED = CONTEXT.model_copy(update={"version": 2, "change": CHANGE})
+TOLD_AGAIN = RECIPIENT.model_copy(update={"added_lots": ("SCMS-31-IE",), "removed_lots": ("SCMS-07-IE",)})
+
+
+def facts_of(kind: NoticeKind) -> tuple[NoticeContext, RecipientValues]:
+    """What the golden file of this kind is made of."""
+    amended = kind in (NoticeKind.AMENDMENT, NoticeKind.RETRACTION)
+    return (AMENDED, TOLD_AGAIN) if amended else (CONTEXT, RECIPIENT)

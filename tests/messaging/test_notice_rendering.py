@@ -14,9 +14,16 @@ from activities.notice_body import ApprovedBody, BodyError, combined_sha256, fil
 from activities.notice_rendering import NoticeRenderer, NoticeTemplateError
 from domain.channels import Channel
 from domain.levels import MarketAction, RecallClass
-from domain.notice_content import NoticeContext, NoticeKind, RecipientValues, best_language
+from domain.notice_content import (
+    LADDER_KINDS,
+    NoticeChange,
+    NoticeContext,
+    NoticeKind,
+    RecipientValues,
+    best_language,
+)
 from domain.sms_segments import SmsEncoding, sms_size
-from tests.messaging.notices import CONTEXT, PRODUCT, RECIPIENT
+from tests.messaging.notices import AMENDED, CHANGE, CONTEXT, PRODUCT, RECIPIENT, TOLD_AGAIN, facts_of
 
 pytestmark = pytest.mark.unit
 GOLDEN = Path(__file__).parent / "golden"
@@ -55,7 +62,7 @@ def recipient_with(name: str) -> RecipientValues:
 
 @pytest.mark.parametrize(("kind", "channel", "language"), EVERY)
 def test_the_rendered_notice_equals_its_golden_file(kind: NoticeKind, channel: Channel, language: str) -> None:
-    out = RENDERER.preview(kind, channel, language, CONTEXT, RECIPIENT)
+    out = RENDERER.preview(kind, channel, language, *facts_of(kind))
     for part, content in (("subject", out.subject), ("txt", out.text), ("html", out.html)):
         if content is None:
             continue
@@ -72,10 +79,11 @@ def test_every_kind_exists_for_every_channel_and_language() -> None:
     assert set(EVERY) == wanted
 
 
-@pytest.mark.parametrize(("kind", "channel", "language"), EVERY)
+@pytest.mark.parametrize(("kind", "channel", "language"), [e for e in EVERY if e[0] is not NoticeKind.RETRACTION])
 def test_no_notice_lacks_what_the_law_wants_in_it(kind: NoticeKind, channel: Channel, language: str) -> None:
-    out = RENDERER.preview(kind, channel, language, CONTEXT, RECIPIENT)
-    urgent = {"en": "URGENT: MEDICAL DEVICE RECALL", "zh-CN": "紧急：医疗器械召回通知"}[language]
+    out = RENDERER.preview(kind, channel, language, *facts_of(kind))
+    chinese = "紧急：医疗器械召回范围及级别变更通知" if kind is NoticeKind.AMENDMENT else "紧急：医疗器械召回通知"
+    urgent = {"en": "URGENT: MEDICAL DEVICE RECALL", "zh-CN": chinese}[language]
     for body in (out.text, out.html):
         if body is None:
             continue
@@ -100,7 +108,7 @@ def test_no_notice_lacks_what_the_law_wants_in_it(kind: NoticeKind, channel: Cha
                 "Dr. Q. Safe",
             ):
                 assert fact in body
-        assert f"<strong>{urgent}</strong>" in str(out.html)
+        assert f"<strong>{urgent}" in str(out.html)
 
 
 @pytest.mark.parametrize(
@@ -135,11 +143,12 @@ def test_a_drill_says_so_first() -> None:
 
 @pytest.mark.parametrize("kind", list(NoticeKind))
 def test_a_text_message_takes_few_segments(kind: NoticeKind) -> None:
-    english = sms_size(RENDERER.preview(kind, Channel.SMS, "en", CONTEXT, RECIPIENT).text)
-    chinese = sms_size(RENDERER.preview(kind, Channel.SMS, "zh-CN", CONTEXT, RECIPIENT).text)
+    english = sms_size(RENDERER.preview(kind, Channel.SMS, "en", *facts_of(kind)).text)
+    chinese = sms_size(RENDERER.preview(kind, Channel.SMS, "zh-CN", *facts_of(kind)).text)
     assert (english.encoding, chinese.encoding) == (SmsEncoding.GSM_7, SmsEncoding.UCS_2)
-    assert english.segments <= 3
-    assert chinese.segments <= 4
+    # An amendment of lots and class at once is the longest there is.
+    assert english.segments <= (3 if kind in LADDER_KINDS else 4)
+    assert chinese.segments <= (4 if kind in LADDER_KINDS else 5)
 
 
 def test_many_lots_are_counted_and_the_recipients_own_are_still_listed() -> None:
@@ -211,13 +220,104 @@ def test_a_stored_body_comes_back_and_any_change_is_noticed() -> None:
         ApprovedBody.from_json({"text": "x"})
 
 
+def said(kind: NoticeKind, language: str, *, recipient: RecipientValues = TOLD_AGAIN, **change: Any) -> list[str]:
+    """Subject, text, HTML and SMS of an amended notice with these facts of the change."""
+    context = changed(AMENDED, change=changed(CHANGE, **change).model_dump())
+    mail = RENDERER.preview(kind, Channel.EMAIL, language, context, recipient)
+    sms = RENDERER.preview(kind, Channel.SMS, language, context, recipient)
+    return [str(mail.subject), mail.text, str(mail.html), sms.text]
+
+
+@pytest.mark.parametrize(
+    ("change", "english", "chinese"),
+    [
+        ({"class_from": None, "class_to": None}, "AMENDED", "医疗器械召回范围变更通知"),
+        ({"added": (), "removed": ()}, "AMENDED", "医疗器械召回级别变更通知"),
+        ({}, "AMENDED", "医疗器械召回范围及级别变更通知"),
+    ],
+)
+def test_an_amended_notice_says_in_its_heading_that_and_what_it_changes(
+    change: dict[str, Any], english: str, chinese: str
+) -> None:
+    for language, heading in (("en", english), ("zh-CN", chinese)):
+        assert all(heading in part for part in said(NoticeKind.AMENDMENT, language, **change))
+
+
+def test_an_amended_notice_names_lots_added_and_taken_out_and_the_class_before_and_now() -> None:
+    for language, words in (
+        ("en", ("Now also affected", "No longer affected", "from Class II to Class I")),
+        ("zh-CN", ("新增召回批号", "不再召回的批号", "由二级召回调整为一级召回")),
+    ):
+        _, text, html, _ = said(NoticeKind.AMENDMENT, language)
+        for part in (text, html):
+            for fact in (*words, "SCMS-31-IE", "SCMS-07-IE", "SCMS-08-IE", CONTEXT.texts_in(language).hazard):
+                assert fact in part
+        same = {"added": (), "removed": (), "class_from": None, "class_to": None}
+        _, text, html, sms = said(NoticeKind.AMENDMENT, language, recipient=RECIPIENT, **same)
+        for part in (text, html, sms):
+            assert not any(word in part for word in words)
+
+
+def test_only_whose_own_lots_changed_reads_of_its_own_lots_and_only_whose_answer_stands_is_told_so() -> None:
+    answered = changed(RECIPIENT, answer_stands=True)
+    for language, again, stands in (
+        ("en", "Please answer for all your lots", "Your answer stands"),
+        ("zh-CN", "重新回复。", "继续有效"),
+    ):
+        _, text, html, _ = said(NoticeKind.AMENDMENT, language)
+        assert (again in text, again in html, stands in text, stands in html) == (True, True, False, False)
+        _, text, html, _ = said(NoticeKind.AMENDMENT, language, recipient=answered)
+        assert (again in text, again in html, stands in text, stands in html) == (False, False, True, True)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_retraction_asks_nothing_frees_nothing_and_lists_the_lots(whole: bool) -> None:
+    for language, words in (
+        ("en", ("RETRACTED", "on hold until our quality department", "in writing")),
+        ("zh-CN", ("医疗器械召回撤销通知", "无需回复", "书面放行")),
+    ):
+        subject, *bodies = said(NoticeKind.RETRACTION, language, whole=whole)
+        assert words[0] in subject
+        assert "URGENT" not in subject
+        assert "紧急" not in subject
+        for body in bodies:
+            for fact in (*words, "RC-2026-000012", CONTEXT.firm_phone, RECIPIENT.link, "SCMS-10-IE"):
+                assert fact in body
+        assert not any(
+            asked in body for body in bodies for asked in ("1=received", "Please answer", "请在", "STOP USE")
+        )
+        cancelled = {"en": "has been cancelled", "zh-CN": "现撤销召回"}[language]
+        assert (cancelled in bodies[0], cancelled in bodies[1]) == (whole, whole)
+
+
+def test_a_drill_of_an_amendment_or_retraction_says_so_first() -> None:
+    for kind in (NoticeKind.AMENDMENT, NoticeKind.RETRACTION):
+        for language, word in (("en", "DRILL"), ("zh-CN", "【演练")):
+            sms = RENDERER.preview(kind, Channel.SMS, language, changed(AMENDED, drill=True), TOLD_AGAIN)
+            mail = RENDERER.preview(kind, Channel.EMAIL, language, changed(AMENDED, drill=True), TOLD_AGAIN)
+            assert sms.text.startswith(word)
+            assert str(mail.subject).startswith(word)
+
+
+def test_an_amendment_without_its_change_is_no_notice() -> None:
+    for kind in (NoticeKind.AMENDMENT, NoticeKind.RETRACTION):
+        with pytest.raises(NoticeTemplateError, match=kind.value):
+            RENDERER.render_for_approval(kind, Channel.EMAIL, "en", CONTEXT)
+
+
+def test_a_class_that_stays_is_no_change_of_class() -> None:
+    same = NoticeChange(replaces_version=1, class_from=RecallClass.I, class_to=RecallClass.I)
+    assert not same.class_changed
+    assert not same.lots_changed
+
+
 def test_the_same_facts_give_the_same_hash_and_other_facts_another() -> None:
     def digest(context: NoticeContext) -> str:
         return combined_sha256([RENDERER.render_for_approval(*one, context) for one in EVERY])
 
-    assert digest(CONTEXT) == digest(CONTEXT)
-    assert digest(CONTEXT) != digest(changed(CONTEXT, version=2))
-    bodies = [RENDERER.render_for_approval(*one, CONTEXT) for one in EVERY]
+    assert digest(AMENDED) == digest(AMENDED)
+    assert digest(AMENDED) != digest(changed(AMENDED, version=3))
+    bodies = [RENDERER.render_for_approval(*one, AMENDED) for one in EVERY]
     assert combined_sha256(bodies) == combined_sha256(bodies[::-1])
 
 
