@@ -1,0 +1,152 @@
+"""The mass balance of a recall from the record: few set-based statements over the whole scope, put together per lot.
+
+Counted beats stated: returns count when a movement brings them to our dock, a consignee's words count for what it used
+and still has. Where the two part, the difference is listed. Only lots of the current scope version are balanced.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.plain_sql import run
+from db.repositories import mass_balance_sql, recalls, unaccounted
+from domain.mass_balance import ZERO, Basis, LotBalance, SignedShare, Terms, beyond
+
+_TUNE: Final = """
+SELECT set_config('work_mem', '64MB', true), set_config('random_page_cost', '1.1', true), set_config('jit', 'off', true)
+"""
+_LEDGER_TERMS: Final = ("distributed", "own_stock", "at_maker", "scrapped", "returned")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a consignee stated against what was counted, for one lot; the counted quantity is in the balance."""
+
+    kind: str
+    """more_gone_than_stated: more came back or was disposed of than it said it had; return_not_as_stated: dispositions
+    say returned, our dock counted another quantity."""
+    consignee_id: int
+    consignee_code: str
+    lot_id: int
+    lot_number: str
+    stated: Decimal
+    counted: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Units a consignee still has to return or dispose of."""
+
+    consignee_id: int
+    consignee_code: str
+    lot_id: int
+    lot_number: str
+    pending: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class MassBalance:
+    """Every lot of the scope with its terms, and what the policy allows to be missing."""
+
+    lots: tuple[LotBalance, ...]
+    allowed_percent: Decimal
+    signed: Mapping[int, SignedShare]
+
+    @property
+    def unsigned(self) -> list[LotBalance]:
+        """Lots beyond the policy's share without a signature that covers them."""
+        return beyond(self.lots, self.allowed_percent, self.signed)
+
+
+async def balance(session: AsyncSession, number: str, lot_id: int | None = None) -> MassBalance:
+    """The balance of every lot of the recall's current scope, or of one; a lot outside the scope is not among them."""
+    await run(session, _TUNE)
+    scope = {"number": number, "lot": lot_id}
+    ledger = await _by_lot(session, mass_balance_sql.LEDGER, scope)
+    stated = await _by_lot(session, mass_balance_sql.STATEMENTS, scope)
+    disposed = await _by_lot(session, mass_balance_sql.DISPOSED, scope)
+    retained = await _by_lot(session, mass_balance_sql.RETAINED, scope)
+    lots = tuple(
+        _lot(row, [each.get(lot, {}) for each in (ledger, stated, disposed, retained)])
+        for lot, row in (await _by_lot(session, mass_balance_sql.LOTS, scope)).items()
+    )
+    return MassBalance(lots, await allowed_percent(session, number), await unaccounted.signed_shares(session, number))
+
+
+def _lot(row: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]) -> LotBalance:
+    ledger, stated, disposed, kept = groups
+    count = {name: _units(ledger, name) for name in (*_LEDGER_TERMS, "returned_to_maker", "destroyed_in_place")}
+    retained, maker_use, unlocated = _units(kept, "retained"), _units(ledger, "maker_use"), _units(ledger, "unlocated")
+    produced, basis = _produced(ledger, unlocated - maker_use)
+    terms = Terms(
+        produced=produced,
+        distributed=count["distributed"],
+        own_stock=count["own_stock"] - retained,
+        at_maker=count["at_maker"],
+        retained=retained,
+        scrapped=count["scrapped"],
+        # Genealogy and a maker's consumption record may speak of the same use.
+        own_use=_units(ledger, "own_use") + max(unlocated, maker_use),
+        reworked=_units(disposed, "reworked"),
+        returned=count["returned"],
+        returned_to_maker=count["returned_to_maker"] + _units(disposed, "to_maker"),
+        destroyed_in_place=count["destroyed_in_place"] + _units(disposed, "destroyed"),
+        corrected=_units(disposed, "corrected"),
+        released=_units(disposed, "released"),
+        replaced=_units(disposed, "replaced"),
+        used=_units(stated, "used"),
+        implanted=_units(stated, "implanted"),
+        held_pending=_units(stated, "held_pending"),
+    )
+    return LotBalance(
+        lot_id=row["lot_id"],
+        number=row["number"],
+        product_code=row["product_code"],
+        site_code=row["site_code"],
+        unit=row["unit"],
+        basis=basis,
+        terms=terms,
+    )
+
+
+def _produced(ledger: Mapping[str, Any], built_in_elsewhere: Decimal) -> tuple[Decimal | None, Basis]:
+    if ledger.get("quantity_made") is not None:
+        return ledger["quantity_made"], Basis.MADE
+    if ledger.get("received") is None:
+        return None, Basis.UNKNOWN
+    return ledger["received"] + max(built_in_elsewhere, ZERO), Basis.RECEIVED
+
+
+def _units(row: Mapping[str, Any], name: str) -> Decimal:
+    value = row.get(name)
+    return ZERO if value is None else Decimal(value)
+
+
+async def _by_lot(session: AsyncSession, statement: str, values: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    return {row["lot_id"]: dict(row) for row in (await run(session, statement, values)).mappings()}
+
+
+async def allowed_percent(session: AsyncSession, number: str) -> Decimal:
+    """Percent of a lot that may stay unaccounted for: the smallest of the recall's pinned policies, 0 without any."""
+    rules = [policy.mass_balance.unaccounted_share for policy in await recalls.pinned(session, number)]
+    return min(rules, default=ZERO)
+
+
+async def differences(
+    session: AsyncSession, number: str, lot_id: int | None = None, limit: int = 200
+) -> list[Difference]:
+    """Where statements and counts part, by lot and consignee."""
+    values = {"number": number, "lot": lot_id, "limit": limit}
+    return [Difference(**row) for row in (await run(session, mass_balance_sql.DIFFERENCES, values)).mappings()]
+
+
+async def pending(session: AsyncSession, number: str, consignees: Sequence[int] = ()) -> list[Pending]:
+    """Units stated as on hand and not yet returned or disposed of; every lot of the consignees named, 0 included."""
+    values = {"number": number, "lot": None, "consignees": list(consignees)}
+    return [Pending(**row) for row in (await run(session, mass_balance_sql.PENDING, values)).mappings()]
+
+
+__all__ = ["Difference", "MassBalance", "Pending", "allowed_percent", "balance", "differences", "pending"]
