@@ -17,7 +17,7 @@ from domain.limits import Limit, Unit
 from domain.obligations import Owed, RunningClock, nth_limit, owed, recurring, series_name, series_of
 from domain.pace import policy_instant, real_due
 from domain.policy import Policy
-from domain.policy_parts import DueFigure, Obligation
+from domain.policy_parts import DueFigure, Obligation, Trigger
 from domain.roles import Role
 from domain.working_days import CalendarError
 from models.messages import OpenTask
@@ -42,7 +42,7 @@ class DeadlineWriter:
         pairs = list(levels)
         number = self.recall.number
         clocks = await obligations.running_clocks(self.session, number)
-        complaints = await obligations.complaint_ids(self.session, number)
+        complaints = await obligations.complaints(self.session, number)
         gates = await obligations.settled_by_gates(self.session, number)
         for policy, level in pairs:
             notify = policy.level(level).notify
@@ -50,8 +50,9 @@ class DeadlineWriter:
                 await self._put(policy, NOTIFY, notify, clock)
             for item in policy.obligations_for(level):
                 for each in owed(item, clocks):
-                    complaint = complaints.get(each.fact) if each.clock.base == "harm_awareness" and each.fact else None
-                    await self._put(policy, each.name, item, each.clock, complaint=complaint)
+                    harm = complaints.get(each.fact or 0) if item.trigger == Trigger.ON_HARM else None
+                    if harm is None or not item.outcomes or harm.severity in item.outcomes:
+                        await self._put(policy, each.name, item, each.clock, complaint=harm.id if harm else None)
                 waiver = gates.get((policy.id, item.id))
                 if item.due.unit == Unit.BEFORE_START and waiver is not None and waiver.outcome == "waived":
                     # Waived for urgency is not done: the report is owed at once, after the start.

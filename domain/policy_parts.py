@@ -8,7 +8,7 @@ regulatory staff before the profile is used in earnest.
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -171,9 +171,13 @@ class Obligation(DueFigure):
     """For recurring reports: the interval, counted from the clock and then from the last due time."""
     record_instead: Text | None = None
     """The record owed where `due` is none."""
+    outcomes: tuple[Literal["death", "serious", "other", "unknown"], ...] = ()
+    """Worst reported outcomes (`models.complaint.HarmSeverity`) for which an `on_harm` report is owed; none = all."""
 
     @model_validator(mode="after")
     def _is_owed_somehow(self) -> "Obligation":
+        if self.outcomes and self.trigger != Trigger.ON_HARM:
+            raise ValueError("outcomes: only a report triggered on_harm depends on them")
         if self.due.unit == Unit.NONE and not self.record_instead:
             raise ValueError("due none needs record_instead: the record that is owed")
         if self.every and self.every.unit not in (Unit.HOUR, Unit.CALENDAR_DAY, Unit.WORKING_DAY):
@@ -225,6 +229,7 @@ class HumanStep(StrEnum):
     EFFECTIVENESS_CHECK = "effectiveness_check"
     INVESTIGATION = "investigation"
     CAUSE = "cause"
+    CAPA_PLAN = "capa_plan"
     PLAN_APPROVAL = "plan_approval"
     ACTION = "action"
     VERIFICATION = "verification"

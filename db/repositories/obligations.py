@@ -50,10 +50,10 @@ async def running_clocks(session: AsyncSession, number: str) -> list[RunningCloc
     return [RunningClock(row.name, row.scope_version, row.at) for row in rows]
 
 
-async def complaint_ids(session: AsyncSession, number: str) -> dict[int, int]:
-    """Complaint ids by their number within the recall."""
-    query = select(Complaint.sequence, Complaint.id).where(col(Complaint.recall_number) == number)
-    return {sequence: the_id for sequence, the_id in (await session.exec(query)).all() if the_id is not None}
+async def complaints(session: AsyncSession, number: str) -> dict[int, Complaint]:
+    """The recall's complaints by their number."""
+    query = select(Complaint).where(col(Complaint.recall_number) == number)
+    return {complaint.sequence: complaint for complaint in (await session.exec(query)).all()}
 
 
 async def of_recall(session: AsyncSession, number: str) -> Sequence[Deadline]:

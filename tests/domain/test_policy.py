@@ -94,7 +94,7 @@ def test_only_eu_incident_reports_roll_to_a_working_day(policies: dict[str, Poli
         for item in policy.obligations_for(level)
         if item.roll != "none"
     }
-    assert rolling == {("eu-mdr", "incident_report")}
+    assert rolling == {("eu-mdr", name) for name in ("incident_report", "harm_report_death", "harm_report_serious")}
 
 
 def test_gates_apply_to_recalls_and_name_the_exception_a_waiver_rests_on(

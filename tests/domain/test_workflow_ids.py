@@ -67,7 +67,7 @@ def test_an_id_this_product_cannot_have_made_is_refused(text: str) -> None:
 
 @given(st.text(max_size=80))
 def test_any_other_text_is_refused_with_an_error_of_this_module(text: str) -> None:
-    with pytest.raises(WorkflowIdError, match="not a workflow id"):
+    with pytest.raises(WorkflowIdError, match="not a (workflow id|recall number)"):
         parse_workflow_id(text)
 
 
