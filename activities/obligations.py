@@ -1,0 +1,117 @@
+"""What is owed to authorities and the public: deadlines whose clocks run, and a task for each that is open."""
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio import activity
+
+from activities.limits import DeadlineWriter
+from activities.policies import PolicyStore
+from db.engine import SessionFactory
+from db.repositories import assessment, audit, obligations, recalls, tasks
+from domain.obligations import base_name
+from domain.policy_parts import HumanStep
+from domain.roles import Role
+from domain.workflow_ids import obligations_id
+from models.messages import ObligationsFigures, ObligationsTurn, RecallRef
+from models.recall import Deadline, Recall
+from models.task import Task
+
+
+class ObligationActivities:
+    """Records of obligations; each may run again after a crash and then changes nothing."""
+
+    def __init__(self, sessions: SessionFactory, policies: PolicyStore) -> None:
+        self._sessions = sessions
+        self._policies = policies
+
+    @activity.defn
+    async def write_deadlines(self, ref: RecallRef) -> None:
+        """Record every deadline whose clock runs by now; one on record only ever becomes earlier."""
+        async with self._sessions.begin() as session:
+            await self._write(session, ref)
+
+    @activity.defn
+    async def obligations_turn(self, turn: ObligationsTurn) -> ObligationsFigures:
+        """Bring deadlines and their tasks up to date, and count what is open (see `obligations.Counts`)."""
+        async with self._sessions.begin() as session:
+            recall = await self._write(session, RecallRef(number=turn.number, now=turn.now))
+            if turn.ending:
+                await obligations.end_series(session, turn.number, reason="the recall has ended", now=turn.now)
+            changed = await self._sync_tasks(session, recall, turn)
+            found = await obligations.counts(session, turn.number, turn.now)
+            ahead = found.next_due
+            return ObligationsFigures(
+                open=found.open,
+                overdue=found.overdue,
+                next_due_at=ahead.due_at if ahead else None,
+                next_name=f"{ahead.name} ({ahead.jurisdiction})" if ahead else None,
+                tasks_changed=changed,
+            )
+
+    async def _write(self, session: AsyncSession, ref: RecallRef) -> Recall:
+        recall = await recalls.get(session, ref.number, lock=True)
+        policies = {policy.id: policy for policy in await recalls.pinned(session, ref.number)}
+        decided = await assessment.decided_levels(session, ref.number)
+        levels = [(policies[jurisdiction], level) for jurisdiction, level in decided]
+        await DeadlineWriter(session, self._policies, recall, ref.now).put(levels)
+        return recall
+
+    async def _sync_tasks(self, session: AsyncSession, recall: Recall, turn: ObligationsTurn) -> bool:
+        """A task for every open obligation, none for a settled one; True when anything changed."""
+        gates = await obligations.settled_by_gates(session, recall.number)
+        changed = False
+        for row in await obligations.of_recall(session, recall.number):
+            key = obligations.task_key(row)
+            if row.met_at is not None or row.stopped_at is not None:
+                outcome = "met" if row.met_at is not None else "not owed"
+                changed |= await tasks.close(
+                    session, recall.number, key, outcome=outcome, done_by=row.met_by or audit.SYSTEM, now=turn.now
+                )
+                continue
+            gate = (row.jurisdiction, base_name(row.name))
+            if gate in gates and gates[gate] is None:
+                continue
+            open_task = await tasks.open_task_of(session, recall.number, key)
+            if open_task is None:
+                changed |= await self._offer(session, recall, row, turn)
+            elif open_task.due_at is None or open_task.due_at > row.due_at:
+                await self._pull(session, recall, open_task, row, turn)
+                changed = True
+        return changed
+
+    async def _offer(self, session: AsyncSession, recall: Recall, row: Deadline, turn: ObligationsTurn) -> bool:
+        return await tasks.offer(
+            session,
+            recall,
+            key=obligations.task_key(row),
+            step=HumanStep.OBLIGATION,
+            what=f"Submit: {row.title or row.name} ({row.jurisdiction})",
+            owner=obligations_id(recall.number),
+            now=turn.now,
+            role=Role(row.role) if row.role else None,
+            due_at=row.due_at,
+            evidence_required=True,
+        )
+
+    async def _pull(
+        self, session: AsyncSession, recall: Recall, task: Task, row: Deadline, turn: ObligationsTurn
+    ) -> None:
+        """New facts made the deadline earlier; its task follows and is reminded of anew."""
+        policies = await recalls.pinned(session, recall.number)
+        role = Role(row.role) if row.role else None
+        found = tasks.times_for(policies, recall, HumanStep.OBLIGATION, turn.now, role=role, due_at=row.due_at)
+        task.remind_at, task.due_at, task.escalate_at = (
+            found.times.remind_at,
+            found.times.due_at,
+            found.times.escalate_at,
+        )
+        task.policy_due_at = row.policy_due_at
+        session.add(task)
+        await audit.append(
+            session,
+            recall.number,
+            actor=audit.SYSTEM,
+            role=audit.SYSTEM,
+            action="task.due_earlier",
+            at=turn.now,
+            data={"key": task.key, "due_at": task.due_at},
+        )
