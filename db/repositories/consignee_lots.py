@@ -1,4 +1,8 @@
-"""The affected lots of consignees: what each received, as the notice lists them and statements are checked against."""
+"""The affected lots of consignees: what each received, as the notice lists them and statements are checked against.
+
+A consignee is asked for the lots of the scope it has been given notice of: a lot that an expansion added waits for the
+amended notice, and a lot that was taken out is asked for no more.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +13,7 @@ from typing import Final
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
+from db.repositories.chasing_sql import TOLD_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,12 @@ class ConsigneeLotRow:
     last_shipped_on: date | None
     stated: bool
     """Known only from the statement of another consignee."""
+    scope_version: int = 1
+    """Scope version in which the consignee got to have the lot."""
+    withdrawn_in: int | None = None
+    """Scope version that took the lot out again."""
+    asked: bool = True
+    """Under recall, and the notice that says so was approved."""
 
 
 # One number at two sites is two lots; a site is named by its code where its name leaves a doubt.
@@ -40,6 +51,10 @@ _APART: Final = """CASE
            ELSE lot.number || ' (' || coalesce(site.code, '?') || ')' END"""
 # Of each sender only the latest statement counts. For a lot known from statements only, `shipped` is that sum already.
 _LOTS: Final = f"""
+WITH told AS (
+    SELECT recall.number, {TOLD_VERSION} AS version FROM recall
+    WHERE recall.number IN (SELECT recall_number FROM consignee WHERE id = ANY (CAST(:consignees AS bigint[])))
+)
 SELECT cl.consignee_id, cl.lot_id, lot.number, cl.stated, product.name AS product, product.gtin,
        product.unit_of_use AS unit,
        CASE WHEN count(*) OVER (PARTITION BY cl.consignee_id, lot.number) > 1
@@ -50,9 +65,12 @@ SELECT cl.consignee_id, cl.lot_id, lot.number, cl.stated, product.name AS produc
        (SELECT max(m.occurred_at)::date
         FROM location l JOIN movement m ON m.to_location_id = l.id AND m.product_id = lot.product_id
         WHERE l.partner_id = c.partner_id AND m.lot_id = cl.lot_id AND m.kind IN ('shipment', 'receipt'))
-           AS last_shipped_on
+           AS last_shipped_on,
+       cl.scope_version, cl.withdrawn_in,
+       cl.withdrawn_in IS NULL AND c.state <> 'withdrawn' AND coalesce(cl.scope_version <= told.version, true) AS asked
 FROM consignee_lot cl
 JOIN consignee c ON c.id = cl.consignee_id
+JOIN told ON told.number = c.recall_number
 JOIN lot ON lot.id = cl.lot_id
 JOIN product ON product.id = lot.product_id
 LEFT JOIN location site ON site.id = lot.site_id
@@ -70,7 +88,13 @@ ORDER BY cl.consignee_id, product.name, lot.number, cl.lot_id
 
 
 async def lots_of(session: AsyncSession, consignees: Sequence[int]) -> dict[int, list[ConsigneeLotRow]]:
-    """The lots of each consignee in the order of its notice and form; an empty list where there is none."""
+    """The lots each consignee is asked for, in the order of its notice and form; an empty list where there is none."""
+    found = await every_lot_of(session, consignees)
+    return {consignee: [row for row in rows if row.asked] for consignee, rows in found.items()}
+
+
+async def every_lot_of(session: AsyncSession, consignees: Sequence[int]) -> dict[int, list[ConsigneeLotRow]]:
+    """The same with lots that were taken out and lots whose notice is not approved yet."""
     found: dict[int, list[ConsigneeLotRow]] = {consignee: [] for consignee in consignees}
     rows = await run(session, _LOTS, {"consignees": list(consignees)})
     for row in rows.mappings():

@@ -40,10 +40,11 @@ FROM contact
 JOIN consignee c ON c.partner_id = contact.partner_id
 -- No text of a drill ever reached anybody, so none is answered: a drill must not compete with a recall in earnest.
 JOIN recall ON recall.number = c.recall_number AND NOT recall.drill
-JOIN campaign ON campaign.recall_number = c.recall_number AND campaign.ended_at IS NULL
+JOIN campaign ON campaign.recall_number = c.recall_number AND campaign.sequence = c.campaign_sequence
+     AND campaign.ended_at IS NULL
 LEFT JOIN LATERAL (
     SELECT d.id, d.submitted_at FROM delivery d
-    WHERE d.consignee_id = c.id AND d.campaign_id = campaign.id AND d.contact_id = contact.id
+    WHERE d.consignee_id = c.id AND d.contact_id = contact.id
       AND d.channel = 'sms' AND d.submitted_at IS NOT NULL
     ORDER BY d.submitted_at DESC LIMIT 1
 ) last ON true
@@ -70,7 +71,8 @@ _CONCERNED: Final = """
 SELECT DISTINCT c.recall_number, campaign.sequence
 FROM contact
 JOIN consignee c ON c.partner_id = contact.partner_id AND c.state = 'open'
-JOIN campaign ON campaign.recall_number = c.recall_number AND campaign.ended_at IS NULL
+JOIN campaign ON campaign.recall_number = c.recall_number AND campaign.sequence = c.campaign_sequence
+     AND campaign.ended_at IS NULL
 WHERE contact.phone = :phone ORDER BY 1, 2
 """
 

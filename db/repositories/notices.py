@@ -37,7 +37,7 @@ async def affected_products(session: AsyncSession, number: str) -> list[tuple[Pr
             col(Lot.id).in_(
                 select(ConsigneeLot.lot_id)
                 .join(Consignee, col(Consignee.id) == col(ConsigneeLot.consignee_id))
-                .where(col(Consignee.recall_number) == number)
+                .where(col(Consignee.recall_number) == number, col(ConsigneeLot.withdrawn_in).is_(None))
             )
         )
         .subquery()
@@ -61,7 +61,7 @@ async def distribution_window(session: AsyncSession, number: str) -> tuple[datet
         col(Movement.lot_id).in_(
             select(ConsigneeLot.lot_id)
             .join(Consignee, col(Consignee.id) == col(ConsigneeLot.consignee_id))
-            .where(col(Consignee.recall_number) == number)
+            .where(col(Consignee.recall_number) == number, col(ConsigneeLot.withdrawn_in).is_(None))
         ),
     )
     return (await session.exec(query)).one()

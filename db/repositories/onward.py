@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
+from db.repositories.chasing_sql import CHASING_CAMPAIGN
 from models.replies import PassedOnTo
 
 _MATCH: Final = """
@@ -41,15 +42,18 @@ VALUES (:partner, 1, :name, 'named by the consignee', :email, :phone, :channels,
 ON CONFLICT (partner_id, position) DO NOTHING
 """
 
-_JOIN: Final = """
-INSERT INTO consignee (recall_number, partner_id, tier, parent_id, state, step, added_at)
-SELECT recall_number, :partner, tier + 1, id, 'open', 0, :at FROM consignee WHERE id = :parent
+_JOIN: Final = f"""
+INSERT INTO consignee (recall_number, partner_id, tier, parent_id, state, step, campaign_sequence, added_at)
+SELECT c.recall_number, :partner, c.tier + 1, c.id, 'open', 0, {CHASING_CAMPAIGN}, :at
+FROM consignee c JOIN recall ON recall.number = c.recall_number WHERE c.id = :parent
 ON CONFLICT (recall_number, partner_id) DO NOTHING
 RETURNING id
-"""
+"""  # noqa: S608 - constants
 
+# The receiver has the lot under the scope version in which the sender got it.
 _NEW_LOT: Final = """
-INSERT INTO consignee_lot (consignee_id, lot_id, shipped, returned, stated) VALUES (:consignee, :lot, 0, 0, true)
+INSERT INTO consignee_lot (consignee_id, lot_id, shipped, returned, stated, scope_version)
+SELECT :consignee, lot_id, 0, 0, true, scope_version FROM consignee_lot WHERE consignee_id = :sender AND lot_id = :lot
 ON CONFLICT (consignee_id, lot_id) DO NOTHING
 RETURNING lot_id
 """
@@ -60,10 +64,10 @@ ON CONFLICT (reply_id, lot_id, consignee_id) DO NOTHING
 """
 
 # A site that answered for other lots has to answer for the new one as well: it starts the ladder again.
-_REOPEN: Final = """
-UPDATE consignee SET state = 'open', step = 0, next_step_at = NULL
-WHERE id = :consignee AND state <> 'open' RETURNING id
-"""
+_REOPEN: Final = f"""
+UPDATE consignee c SET state = 'open', step = 0, next_step_at = NULL, campaign_sequence = {CHASING_CAMPAIGN}
+FROM recall WHERE recall.number = c.recall_number AND c.id = :consignee AND c.state <> 'open' RETURNING c.id
+"""  # noqa: S608 - constants
 
 _RECOMPUTE: Final = """
 WITH latest AS (
@@ -108,7 +112,7 @@ async def add_onward(
         if target_partner == partner_id:
             raise PassedOnToItself(f"{recipient.name}: this is the consignee itself")
         target, new = await _consignee(session, number, consignee_id, target_partner, at)
-        more_lots = await _lots(session, reply_id, target, recipient)
+        more_lots = await _lots(session, reply_id, consignee_id, target, recipient)
         if new or (more_lots and await _reopened(session, target)):
             joined[target] = None
     await run(session, _RECOMPUTE, {"number": number, "sender": consignee_id})
@@ -154,11 +158,11 @@ async def _consignee(session: AsyncSession, number: str, parent: int, partner: i
     return int(found.scalar_one()), False
 
 
-async def _lots(session: AsyncSession, reply_id: int, consignee: int, recipient: PassedOnTo) -> bool:
+async def _lots(session: AsyncSession, reply_id: int, sender: int, consignee: int, recipient: PassedOnTo) -> bool:
     """Note what was passed on; True when it brings the consignee a lot it had not received before."""
     more = False
     for lot in recipient.lots:
-        added = await run(session, _NEW_LOT, {"consignee": consignee, "lot": lot.lot_id})
+        added = await run(session, _NEW_LOT, {"consignee": consignee, "lot": lot.lot_id, "sender": sender})
         more |= added.scalar_one_or_none() is not None
         await run(
             session,

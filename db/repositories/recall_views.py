@@ -27,7 +27,11 @@ async def trace_lots(session: AsyncSession, number: str, version: int, *, after:
             func.sum(col(ConsigneeLot.shipped) - col(ConsigneeLot.returned)).label("quantity"),
         )
         .join(Consignee, col(Consignee.id) == col(ConsigneeLot.consignee_id))
-        .where(col(Consignee.recall_number) == number, col(ConsigneeLot.stated).is_(False))
+        .where(
+            col(Consignee.recall_number) == number,
+            col(ConsigneeLot.stated).is_(False),
+            col(ConsigneeLot.withdrawn_in).is_(None),
+        )
         .group_by(col(ConsigneeLot.lot_id))
         .subquery()
     )
@@ -75,7 +79,10 @@ async def trace_sites(session: AsyncSession, number: str) -> Rows:
             func.coalesce(func.sum(ConsigneeLot.returned), 0).label("returned"),
         )
         .join(Partner, col(Partner.id) == col(Consignee.partner_id))
-        .outerjoin(ConsigneeLot, col(ConsigneeLot.consignee_id) == col(Consignee.id))
+        .outerjoin(
+            ConsigneeLot,
+            (col(ConsigneeLot.consignee_id) == col(Consignee.id)) & col(ConsigneeLot.withdrawn_in).is_(None),
+        )
         .where(col(Consignee.recall_number) == number)
         .group_by(col(Consignee.id), col(Partner.id))
         .order_by(col(Consignee.id))

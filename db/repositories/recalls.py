@@ -151,7 +151,7 @@ async def product_lines(session: AsyncSession, number: str, scope_version: int) 
         col(Lot.id).in_(
             select(ConsigneeLot.lot_id)
             .join(Consignee, col(Consignee.id) == col(ConsigneeLot.consignee_id))
-            .where(col(Consignee.recall_number) == number)
+            .where(col(Consignee.recall_number) == number, col(ConsigneeLot.withdrawn_in).is_(None))
         )
     )
     lines = (await session.exec(reached.distinct().order_by(key))).all()
@@ -160,7 +160,7 @@ async def product_lines(session: AsyncSession, number: str, scope_version: int) 
 
 
 async def products_of_line(session: AsyncSession, number: str, line: str) -> list[Product]:
-    """The products of one line that have a lot in scope."""
+    """The products of one line that have a lot in the scope in force."""
     query = (
         select(Product)
         .where(
@@ -168,7 +168,8 @@ async def products_of_line(session: AsyncSession, number: str, line: str) -> lis
             col(Product.id).in_(
                 select(Lot.product_id)
                 .join(ScopeLot, col(ScopeLot.lot_id) == col(Lot.id))
-                .where(col(ScopeLot.recall_number) == number)
+                .join(Recall, col(Recall.number) == col(ScopeLot.recall_number))
+                .where(col(ScopeLot.recall_number) == number, col(ScopeLot.scope_version) == col(Recall.scope_version))
             ),
         )
         .order_by(col(Product.code))

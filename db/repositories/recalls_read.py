@@ -26,9 +26,9 @@ from models.recall import (
     ScopeLot,
     SignOff,
 )
-from models.task import Task, TaskState
+from models.task import OPEN_STATES, Task
 
-OPEN_TASKS = (TaskState.offered.value, TaskState.accepted.value)
+OPEN_TASKS = OPEN_STATES
 _FINAL = tuple(phase.value for phase in FINAL_PHASES)
 
 
@@ -163,7 +163,7 @@ async def scope_counts(session: AsyncSession, number: str, scope_version: int) -
     lots = select(func.count()).where(
         col(ScopeLot.recall_number) == number, col(ScopeLot.scope_version) == scope_version
     )
-    consignees = select(func.count()).where(col(Consignee.recall_number) == number)
+    consignees = select(func.count()).where(col(Consignee.recall_number) == number, col(Consignee.state) != "withdrawn")
     gaps = (
         select(ScopeGap.kind, func.count())
         .where(col(ScopeGap.recall_number) == number, col(ScopeGap.scope_version) == scope_version)

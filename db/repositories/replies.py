@@ -119,13 +119,14 @@ async def _record(session: AsyncSession, entry: Entry) -> RecordedReply:
     await settle_tasks(session, entry, reply_id, consignee["name"], change)
     await note_reply(session, entry, reply_id, change)
     left_open = consignee["state"] == "open" and state != "open"
-    nudge = await is_nudge_due(session, entry.number, left_open, len(joined))
+    nudge = await is_nudge_due(session, entry.number, consignee["campaign_sequence"], left_open, len(joined))
     return RecordedReply(
         reply_id=reply_id,
         consignee_state=state,
         findings=findings,
         new_consignees=change.joined,
-        campaign_sequence=await open_campaign(session, entry.number),
+        # Whoever joined is to be told now; a campaign that only counts looks by itself.
+        campaign_sequence=await open_campaign(session, joined or [entry.consignee_id]),
         nudge_due=nudge,
     )
 
@@ -133,7 +134,8 @@ async def _record(session: AsyncSession, entry: Entry) -> RecordedReply:
 async def _locked(session: AsyncSession, entry: Entry) -> dict[str, Any]:
     found = await run(
         session,
-        "SELECT c.state, c.partner_id, partner.name FROM consignee c JOIN partner ON partner.id = c.partner_id"
+        "SELECT c.state, c.partner_id, c.campaign_sequence, partner.name"
+        " FROM consignee c JOIN partner ON partner.id = c.partner_id"
         " WHERE c.id = :consignee AND c.recall_number = :number FOR UPDATE OF c",
         {"consignee": entry.consignee_id, "number": entry.number},
     )

@@ -131,7 +131,7 @@ async def note_reply(session: AsyncSession, entry: Entry, reply_id: int, change:
     )
 
 
-async def is_nudge_due(session: AsyncSession, number: str, left_open: bool, joined: int) -> bool:
+async def is_nudge_due(session: AsyncSession, number: str, campaign: int, left_open: bool, joined: int) -> bool:
     """Whether the campaign has something to do or to show: new consignees, the last answer, another tenth answered.
 
     Exact because it runs after `note_reply`, whose lock on the recall's chain puts replies of one recall in a row.
@@ -143,19 +143,21 @@ async def is_nudge_due(session: AsyncSession, number: str, left_open: bool, join
     found = await run(
         session,
         "SELECT count(*) AS total, count(*) FILTER (WHERE state = 'open') AS still_open"
-        " FROM consignee WHERE recall_number = :number",
-        {"number": number},
+        " FROM consignee WHERE recall_number = :number AND campaign_sequence = :campaign AND state <> 'withdrawn'",
+        {"number": number, "campaign": campaign},
     )
     total, still_open = found.one()
     answered = total - still_open
     return bool(still_open == 0 or 10 * answered // total != 10 * (answered - 1) // total)
 
 
-async def open_campaign(session: AsyncSession, number: str) -> int | None:
-    """Sequence of the recall's campaign that has not ended, for the nudge."""
+async def open_campaign(session: AsyncSession, consignees: Sequence[int]) -> int | None:
+    """The newest campaign that chases any of these consignees and has not ended, for the nudge."""
     found = await run(
         session,
-        "SELECT max(sequence) FROM campaign WHERE recall_number = :number AND ended_at IS NULL",
-        {"number": number},
+        "SELECT max(k.sequence) FROM consignee c"
+        " JOIN campaign k ON k.recall_number = c.recall_number AND k.sequence = c.campaign_sequence"
+        " WHERE c.id = ANY (CAST(:consignees AS bigint[])) AND k.ended_at IS NULL",
+        {"consignees": list(consignees)},
     )
     return found.scalar_one_or_none()
