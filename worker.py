@@ -22,11 +22,13 @@ from temporalio.worker import Worker
 
 from activities.assessment import AssessmentActivities
 from activities.campaign import CampaignActivities
+from activities.capa import CapaActivities
 from activities.compose import NoticeLinks
 from activities.intake import IntakeActivities
 from activities.notice import NoticeActivities
 from activities.notice_rendering import NoticeRenderer
 from activities.notify import NotifyActivities
+from activities.obligations import ObligationActivities
 from activities.policies import PolicyStore
 from activities.quarantine import QuarantineActivities
 from activities.staff_rendering import StaffRenderer
@@ -40,11 +42,13 @@ from models.messages import EMAIL_QUEUE, INVENTORY_QUEUE, RECALL_QUEUE, SMS_QUEU
 from plugin import recall_plugin, workflow_runner
 from settings import Settings, get_settings
 from workflows.campaign import CampaignWorkflow
+from workflows.capa import CapaWorkflow
+from workflows.obligations import ObligationsWorkflow
 from workflows.recall import RecallWorkflow
 
 HERE = Path(__file__).parent
 QUEUES = (RECALL_QUEUE, INVENTORY_QUEUE, EMAIL_QUEUE, SMS_QUEUE)
-WORKFLOWS: tuple[type, ...] = (RecallWorkflow, CampaignWorkflow)
+WORKFLOWS: tuple[type, ...] = (RecallWorkflow, CampaignWorkflow, CapaWorkflow, ObligationsWorkflow)
 log = logging.getLogger("worker")
 
 
@@ -113,6 +117,7 @@ def build_workers(client: Client, sessions: SessionFactory, settings: Settings, 
         campaign.advance_campaign,
         campaign.end_campaign,
         campaign.note_campaign_stop,
+        *capa_and_obligations(sessions, policies),
     ]
     quarantine = QuarantineActivities(sessions, LedgerInventory(StockLedger(sessions)))
     holding = [quarantine.request_holds, quarantine.execute_holds]
@@ -137,6 +142,25 @@ def build_workers(client: Client, sessions: SessionFactory, settings: Settings, 
             graceful_shutdown_timeout=timedelta(seconds=20),
         )
         for queue in queues
+    ]
+
+
+def capa_and_obligations(sessions: SessionFactory, policies: PolicyStore) -> list[Callable[..., Any]]:
+    """Activities of the workflows that may outlive their recall."""
+    capa, obligations = CapaActivities(sessions), ObligationActivities(sessions, policies)
+    return [
+        capa.open_capa,
+        capa.capa_turn,
+        capa.record_capa_investigation,
+        capa.record_capa_cause,
+        capa.record_capa_plan,
+        capa.approve_capa_plan,
+        capa.complete_capa_action,
+        capa.record_capa_verification,
+        capa.sign_off_capa,
+        capa.reopen_capa,
+        obligations.write_deadlines,
+        obligations.obligations_turn,
     ]
 
 

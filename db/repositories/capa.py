@@ -154,5 +154,6 @@ __all__ = [
     "get",
     "of_recall",
     "open_capa",
+    "trace_findings",
     "write_entry",
 ]
