@@ -29,6 +29,7 @@ from api.routers import (
     recall_parts,
     recalls,
     recipient,
+    staff,
     tasks,
     webhooks,
 )
@@ -88,7 +89,7 @@ def _include(app: FastAPI, settings: Settings) -> None:
     app.include_router(health.router)
     app.include_router(webhooks.router)
     app.include_router(recipient.router)
-    for module in (recalls, decisions, holds, phone_replies, recall_parts, recall_file, tasks, master):
+    for module in (recalls, decisions, holds, phone_replies, recall_parts, recall_file, tasks, staff, master):
         app.include_router(module.router, prefix="/v1")
     app.include_router(evidence.router, prefix="/v1", max_body_size=settings.evidence_max_bytes + _MULTIPART_OVERHEAD)
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
@@ -28,4 +29,20 @@ async def nudge_campaign(state: ApiState, number: str, sequence: int | None) -> 
         _log.info(json.dumps({"event": "nudge_lost", "recall": number, "reason": type(error).__name__}))
 
 
-__all__ = ["nudge_campaign"]
+TASK_MOVED: Final = "task_moved"
+"""Signal of every workflow that owns tasks."""
+
+
+async def nudge_owners(state: ApiState, owners: Iterable[tuple[str | None, str]]) -> None:
+    """Tell each owner of the (workflow id, task key) pairs, once, that a task of its own was moved or completed."""
+    for owner, key in dict(owners).items():
+        if not owner:
+            continue
+        try:
+            client = await state.temporal.client()
+            await client.get_workflow_handle(owner).signal(TASK_MOVED, key, rpc_timeout=_TIMEOUT)
+        except (RPCError, RuntimeError) as error:
+            _log.info(json.dumps({"event": "nudge_lost", "workflow": owner, "reason": type(error).__name__}))
+
+
+__all__ = ["nudge_campaign", "nudge_owners"]

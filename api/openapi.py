@@ -13,6 +13,7 @@ TAGS: Final = [
     {"name": "holds", "description": "Confirming that stock is locked."},
     {"name": "replies", "description": "Answers entered on a consignee's behalf."},
     {"name": "tasks", "description": "What people have to do."},
+    {"name": "staff", "description": "Our own people: addresses, functions, absence and who stands in."},
     {"name": "evidence", "description": "Files that prove what happened."},
     {"name": "master data", "description": "Products, and who is calling."},
     {"name": "recipient", "description": "The page behind a signed link, for recipients without an account."},

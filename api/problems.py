@@ -59,6 +59,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "invalid": Kind(422, "The request is not valid"),
     "invalid_input": Kind(422, "The decision is not valid"),
     "reason_required": Kind(422, "A reason is required"),
+    "evidence_required": Kind(422, "Evidence is required"),
     "idempotency_key_reused": Kind(422, "The Idempotency-Key was used for another request"),
     "rate_limited": Kind(429, "Too many requests"),
     "internal": Kind(500, "The server failed"),

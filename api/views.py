@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from db.repositories.recalls_read import Progress, ScopeCounts
+from db.repositories.staff import is_absent
+from db.repositories.task_list import DECIDED
 from domain.pace import policy_instant
 from domain.phases import Phase, is_final
 from models.evidence import Evidence
@@ -22,10 +24,10 @@ from models.schemas_recall import (
     ScopeOut,
     WaitingOut,
 )
-from models.schemas_records import EvidenceOut, TaskOut
-from models.task import Task, TaskState
-
-_OPEN = (TaskState.offered.value, TaskState.accepted.value)
+from models.schemas_records import EvidenceOut
+from models.schemas_tasks import StaffOut, TaskOut
+from models.staff import Staff
+from models.task import OPEN_STATES, Task
 
 
 def recall_url(number: str) -> str:
@@ -127,7 +129,12 @@ def _task_due(task: Task, recall: Recall) -> BothTimes | None:
 
 
 def _is_late(task: Task, now: datetime) -> bool:
-    return task.state in _OPEN and task.due_at is not None and task.due_at < now
+    return task.state in OPEN_STATES and task.due_at is not None and task.due_at < now
+
+
+def staff_out(person: Staff, now: datetime) -> StaffOut:
+    """One member of staff."""
+    return StaffOut(**person.model_dump(), absent=is_absent(person, now))
 
 
 def waiting_out(task: Task, recall: Recall, now: datetime) -> WaitingOut:
@@ -144,8 +151,13 @@ def waiting_out(task: Task, recall: Recall, now: datetime) -> WaitingOut:
 
 def task_out(task: Task, recall: Recall, now: datetime) -> TaskOut:
     """One task."""
-    facts = task.model_dump(exclude={"due_at", "policy_due_at"})
-    return TaskOut(**facts, due=_task_due(task, recall), overdue=_is_late(task, now))
+    facts = task.model_dump(include=set(TaskOut.model_fields))
+    return TaskOut(
+        **facts,
+        due=_task_due(task, recall),
+        overdue=_is_late(task, now),
+        ends_by_decision=task.key.startswith(DECIDED),
+    )
 
 
 def hold_summary(progress: Progress) -> HoldSummary:
@@ -193,6 +205,7 @@ __all__ = [
     "recall_item",
     "recall_url",
     "scope_out",
+    "staff_out",
     "task_out",
     "waiting_out",
 ]

@@ -1,13 +1,10 @@
-"""HTTP contracts of records that stand by themselves: audit events, tasks, evidence, products, the caller."""
+"""HTTP contracts of records that stand by themselves: audit events, evidence, products, the caller."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from pydantic import Field
-
-from models.schemas_common import In, Line, Out
-from models.schemas_recall import BothTimes
+from models.schemas_common import Out
 
 
 class AuditEventOut(Out):
@@ -33,34 +30,6 @@ class AuditVerification(Out):
     head: str | None
     first_broken: int | None
     """Sequence number of the first link that does not fit."""
-
-
-class TaskCompletionIn(In):
-    """What came of a task."""
-
-    outcome: Annotated[Line, Field(max_length=300)]
-
-
-class TaskOut(Out):
-    """One thing a person must do."""
-
-    id: int
-    recall_number: str
-    key: str
-    step: str
-    what: str
-    role: str
-    assignee: str | None
-    consignee_id: int | None
-    due: BothTimes | None
-    overdue: bool
-    evidence_required: bool
-    state: str
-    opened_at: datetime
-    reminded_at: datetime | None
-    done_at: datetime | None
-    done_by: str | None
-    outcome: str | None
 
 
 class EvidenceOut(Out):
@@ -108,5 +77,4 @@ __all__ = [
     "EvidenceOut",
     "MeOut",
     "ProductOut",
-    "TaskOut",
 ]

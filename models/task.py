@@ -72,4 +72,4 @@ class Task(SQLModel, table=True):
     outcome: str | None = text(300, nullable=True)
 
 
-__all__ = ["Task", "TaskState"]
+__all__ = ["OPEN_STATES", "Task", "TaskState"]

@@ -8,22 +8,36 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.deps import KeyDep, NumberDep, ReaderDep, StateDep, require
 from api.idempotency import Answer, once
+from api.nudge import nudge_owners
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import Problem, problems
 from api.records import load
 from api.security.bearer import Principal
 from api.state import ApiState
+from api.task_doing import TaskAction, whose_day
 from api.views import task_out
-from db.repositories import task_list
+from db.repositories import task_actions, task_list
+from db.repositories.task_actions import Doer
 from domain.roles import Permission, Role
 from models.access import IdempotencyKey
-from models.recall import Recall
-from models.schemas_common import Page
-from models.schemas_records import TaskCompletionIn, TaskOut
-from models.task import Task, TaskState
+from models.schemas_common import FieldProblem, Page
+from models.schemas_tasks import (
+    TaskCompletionIn,
+    TaskMoveIn,
+    TaskMoveOut,
+    TaskOut,
+    TaskReassignmentIn,
+    TaskReturnIn,
+)
+from models.task import TaskState
 
 router = APIRouter(tags=["tasks"])
 Worker = Annotated[Principal, Depends(require(Permission.WORK_TASKS))]
+Reassigner = Annotated[Principal, Depends(require(Permission.REASSIGN_TASKS))]
+_ACTION_PROBLEMS = problems(
+    "idempotency_key_missing", "unauthenticated", "not_permitted", "not_found", "task_not_open", "invalid"
+)
+_MINE = "Open tasks that are yours, offered to your roles, or come to you from somebody absent you stand in for."
 _LIST_PROBLEMS = problems("bad_cursor", "unauthenticated", "not_permitted", "invalid")
 
 
@@ -31,7 +45,7 @@ _LIST_PROBLEMS = problems("bad_cursor", "unauthenticated", "not_permitted", "inv
 async def list_tasks(
     principal: ReaderDep,
     state: StateDep,
-    mine: Annotated[bool, Query(description="Open tasks assigned to you or offered to your roles.")] = False,
+    mine: Annotated[bool, Query(description=_MINE)] = False,
     role: Role | None = None,
     task_state: Annotated[TaskState | None, Query(alias="state")] = None,
     overdue: bool | None = None,
@@ -81,7 +95,7 @@ async def _page(
         rows = await task_list.list_tasks(
             session,
             number=number,
-            mine=(mine.name, [each.value for each in mine.roles]) if mine else None,
+            mine=await whose_day(session, mine, state) if mine else None,
             role=role,
             state=task_state,
             overdue=overdue,
@@ -92,34 +106,85 @@ async def _page(
     return page_of(rows, limit, lambda row: task_out(*row, now), lambda row: state.cursors.write(name, [row[0].id]))
 
 
+def _action(
+    request: Request,
+    task_id: Annotated[int, Path(ge=1, le=2**53, description="Id of the task.")],
+    key: KeyDep,
+    principal: Worker,
+    state: StateDep,
+) -> TaskAction:
+    return TaskAction(state, request, principal, key, task_id)
+
+
+def _reassignment(
+    request: Request,
+    task_id: Annotated[int, Path(ge=1, le=2**53, description="Id of the task.")],
+    key: KeyDep,
+    principal: Reassigner,
+    state: StateDep,
+) -> TaskAction:
+    return TaskAction(state, request, principal, key, task_id)
+
+
 @router.post(
     "/tasks/{task_id}/accept",
     operation_id="acceptTask",
     summary="Accept a task",
     response_model=TaskOut,
-    responses=problems(
-        "idempotency_key_missing", "unauthenticated", "not_permitted", "not_found", "task_not_open", "invalid"
-    ),
+    responses=_ACTION_PROBLEMS,
 )
-async def accept_task(
-    request: Request,
-    task_id: Annotated[int, Path(ge=1, le=2**53)],
-    key: KeyDep,
-    principal: Worker,
-    state: StateDep,
+async def accept_task(action: Annotated[TaskAction, Depends(_action)]) -> JSONResponse:
+    """Take an offered task on; the role it is offered to must be yours, or of somebody you stand in for."""
+    now = action.state.now()
+
+    async def act(session: AsyncSession, doer: Doer) -> None:
+        await task_actions.accept(session, action.task_id, doer=doer, now=now)
+
+    return await action.carry_out({}, act)
+
+
+@router.post(
+    "/tasks/{task_id}/send-back",
+    operation_id="sendTaskBack",
+    summary="Send a task back",
+    response_model=TaskOut,
+    responses=_ACTION_PROBLEMS,
+)
+async def send_task_back(action: Annotated[TaskAction, Depends(_action)], body: TaskReturnIn) -> JSONResponse:
+    """Say why this cannot be done, or not by you; the head of the function is told and assigns it anew."""
+    now = action.state.now()
+
+    async def act(session: AsyncSession, doer: Doer) -> None:
+        await task_actions.send_back(session, action.task_id, doer=doer, reason=body.reason, now=now)
+
+    return await action.carry_out({"reason": body.reason}, act)
+
+
+@router.post(
+    "/tasks/{task_id}/reassign",
+    operation_id="reassignTask",
+    summary="Reassign a task",
+    response_model=TaskOut,
+    responses=_ACTION_PROBLEMS,
+)
+async def reassign_task(
+    action: Annotated[TaskAction, Depends(_reassignment)], body: TaskReassignmentIn
 ) -> JSONResponse:
-    """Take an offered task on; the role it is offered to must be yours."""
+    """Give a task to a person, to another function, or back to its function; its due time stays."""
+    now = action.state.now()
 
-    async def carry_out(_: IdempotencyKey) -> Answer:
-        async with state.sessions.begin() as session:
-            task, recall = await _mine(session, task_id, principal)
-            try:
-                await task_list.accept(session, task_id, principal=principal.name, role=task.role, now=state.now())
-            except task_list.TaskNotOpen as error:
-                raise _not_open(error) from error
-            return Answer(200, task_out(task, recall, state.now()))
+    async def act(session: AsyncSession, doer: Doer) -> None:
+        await task_actions.reassign(
+            session,
+            action.task_id,
+            doer=doer,
+            role=body.role,
+            assignee=body.assignee,
+            reason=body.reason,
+            now=now,
+        )
 
-    return await once(state, request, principal, key, asked={"task": task_id}, operation=carry_out)
+    return await action.carry_out(body.model_dump(mode="json"), act, others=True)
 
 
 @router.post(
@@ -127,53 +192,54 @@ async def accept_task(
     operation_id="completeTask",
     summary="Complete a task",
     response_model=TaskOut,
-    responses=problems(
-        "idempotency_key_missing", "unauthenticated", "not_permitted", "not_found", "task_not_open", "invalid"
-    ),
+    responses=_ACTION_PROBLEMS | problems("evidence_required"),
 )
-async def complete_task(
-    request: Request,
-    task_id: Annotated[int, Path(ge=1, le=2**53)],
-    body: TaskCompletionIn,
-    key: KeyDep,
-    principal: Worker,
-    state: StateDep,
-) -> JSONResponse:
-    """Say what came of a task that no decision ends, such as a recipient's call for help."""
+async def complete_task(action: Annotated[TaskAction, Depends(_action)], body: TaskCompletionIn) -> JSONResponse:
+    """Say what came of a task that no decision ends, with the files that prove it where it asks for evidence."""
+    now = action.state.now()
 
-    async def carry_out(_: IdempotencyKey) -> Answer:
+    async def act(session: AsyncSession, doer: Doer) -> None:
+        await task_actions.complete(
+            session, action.task_id, doer=doer, outcome=body.outcome, evidence_ids=body.evidence_ids, now=now
+        )
+
+    return await action.carry_out(body.model_dump(mode="json"), act)
+
+
+@router.post(
+    "/tasks/move",
+    operation_id="moveTasks",
+    summary="Move an absent person's tasks",
+    response_model=TaskMoveOut,
+    responses=problems("idempotency_key_missing", "unauthenticated", "not_permitted", "recall_unknown", "invalid"),
+)
+async def move_tasks(
+    request: Request, body: TaskMoveIn, key: KeyDep, principal: Reassigner, state: StateDep
+) -> JSONResponse:
+    """Move everything that is assigned to one person to another, of one recall or of all; due times stay."""
+    if body.number is not None:
+        await load(state, body.number)
+
+    async def operation(_: IdempotencyKey) -> Answer:
+        doer = Doer(principal.name, principal.role_for(Permission.REASSIGN_TASKS))
         async with state.sessions.begin() as session:
-            task, recall = await _mine(session, task_id, principal)
             try:
-                await task_list.complete(
+                moved = await task_actions.move(
                     session,
-                    task,
-                    principal=principal.name,
-                    role=task.role,
-                    outcome=body.outcome,
+                    doer=doer,
+                    leaver=body.from_,
+                    taker=body.to,
+                    reason=body.reason,
+                    number=body.number,
                     now=state.now(),
                 )
-            except task_list.TaskNotOpen as error:
-                raise _not_open(error) from error
-            await session.refresh(task)
-            return Answer(200, task_out(task, recall, state.now()))
+            except task_actions.NotAssignable as error:
+                faults = [FieldProblem(pointer="#/to", detail=str(error))]
+                raise Problem("invalid", "One value is not valid; see `errors`.", errors=faults) from error
+        await nudge_owners(state, moved.owners)
+        return Answer(200, TaskMoveOut(assigned=list(moved.assigned), offered=list(moved.offered)))
 
-    asked = {"task": task_id, "outcome": body.outcome}
-    return await once(state, request, principal, key, asked=asked, operation=carry_out)
-
-
-async def _mine(session: AsyncSession, task_id: int, principal: Principal) -> tuple[Task, Recall]:
-    found = await task_list.find(session, task_id)
-    if found is None:
-        raise Problem("not_found", f"There is no task {task_id}.")
-    task, recall = found
-    if task.role not in {each.value for each in principal.roles} and task.assignee != principal.name:
-        raise Problem("not_permitted", f"The task is offered to the role {task.role}.")
-    return task, recall
-
-
-def _not_open(error: task_list.TaskNotOpen) -> Problem:
-    return Problem("task_not_open", f"{str(error)[:1].upper()}{str(error)[1:]}.")
+    return await once(state, request, principal, key, asked=body, operation=operation)
 
 
 __all__ = ["router"]

@@ -13,7 +13,7 @@ _LIMIT: Final = timedelta(hours=1)
 """Real time: a stopped notice is an incident of the installation, whatever pace its recall runs at."""
 
 _STATES: Final = """
-SELECT count(*) AS known, count(*) FILTER (WHERE state IN ('offered', 'accepted')) AS still_open, max(id) AS last
+SELECT count(*) AS known, count(*) FILTER (WHERE state IN ('offered', 'accepted', 'sent_back')) AS still_open, max(id) AS last
 FROM task WHERE recall_number = :number AND starts_with(key, :prefix)
 """
 

@@ -13,7 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from db.engine import SessionFactory
-from models.messages import INVENTORY_QUEUE, RECALL_QUEUE
+from models.messages import EMAIL_QUEUE, INVENTORY_QUEUE, RECALL_QUEUE
 from plugin import recall_plugin, workflow_runner
 from tests.support.api import Callers, intake, make_tokens, serving, settings_for, write_chain
 from tests.support.clock import real_time
@@ -60,7 +60,7 @@ async def workers(temporal: WorkflowEnvironment) -> AsyncIterator[FakeRecallActi
     fakes = FakeRecallActivities()
     fakes.lines = ("Infusion sets",)
     async with AsyncExitStack() as stack:
-        for queue in (RECALL_QUEUE, INVENTORY_QUEUE):
+        for queue in (RECALL_QUEUE, INVENTORY_QUEUE, EMAIL_QUEUE):
             worker = Worker(
                 temporal.client,
                 task_queue=queue,

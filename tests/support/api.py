@@ -30,6 +30,9 @@ PEOPLE = {
     Role.SUPPLIER_QUALITY: "Sunil",
     Role.AUDITOR: "Audrey",
     Role.ADMIN: "Adam",
+    Role.HEAD_OF_QUALITY: "Hana",
+    Role.HEAD_OF_REGULATORY: "Hugo",
+    Role.HEAD_OF_SUPPLY: "Hilde",
 }
 
 
@@ -83,6 +86,10 @@ class Callers:
         """POST JSON as a role."""
         key = key or secrets.token_hex(8)
         return await self.client.post(url, json=body, headers=self.headers(role, key, **headers))
+
+    async def put(self, url: str, body: Any, role: Role | None = Role.QA) -> httpx.Response:
+        """PUT JSON as a role."""
+        return await self.client.put(url, json=body, headers=self.headers(role))
 
 
 async def make_tokens(db: SessionFactory) -> dict[Role, str]:
