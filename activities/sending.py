@@ -188,7 +188,7 @@ class BatchSender:
                 return self._make.unsure(row, error.code)
             if found is not None:
                 return self._make.submitted(row, found.provider_id)
-            if not row.consignee_open:
+            if not row.wanted:
                 return self._make.cancelled(row)
             self._counts["resent"] += 1
         sent = await self._adapter.send(message)

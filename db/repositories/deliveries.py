@@ -17,6 +17,7 @@ from db.plain_sql import run
 from db.repositories import audit
 from db.repositories.deliveries_sql import (
     CLAIM,
+    EXTENSION_COMMUNICATION,
     FIRST_COMMUNICATION,
     NOTE_NOTIFIED,
     NOTE_REFUSED,
@@ -39,7 +40,12 @@ class Claimed:
     attempt: int
     was_submitting: bool
     """Found in `submitting` after its lease: it may have been sent, so the provider is asked first."""
-    consignee_open: bool
+    wanted: bool
+    """The recipient is still to get it: it has not answered meanwhile, or the message is sent in any case."""
+    step: int
+    """Place on the ladder; negative for a message beside it."""
+    answered: bool
+    """The recipient's answer stands."""
     kind: str
     channel: str
     language: str
@@ -141,15 +147,15 @@ async def note_submitted(
     ).scalar_one()
     begun = await run(session, FIRST_COMMUNICATION, {"number": number, "at": first, "source": source, "now": now})
     if begun.scalar_one_or_none() is not None:
-        await audit.append(
-            session,
-            number,
-            actor="system",
-            role="campaign",
-            action="clock.first_communication",
-            at=now,
-            data={"at": first, "source": source},
-        )
+        await _note_clock(session, number, "clock.first_communication", now, {"at": first, "source": source})
+    told = await run(session, EXTENSION_COMMUNICATION, {"ids": list(delivery_ids), "source": source, "now": now})
+    for version, at in told.all():
+        facts = {"at": at, "source": source, "scope_version": version}
+        await _note_clock(session, number, "clock.extension_communication", now, facts)
+
+
+async def _note_clock(session: AsyncSession, number: str, action: str, now: datetime, data: dict[str, Any]) -> None:
+    await audit.append(session, number, actor="system", role="campaign", action=action, at=now, data=data)
 
 
 def _columns(outcomes: Sequence[Outcome]) -> dict[str, list[Any]]:

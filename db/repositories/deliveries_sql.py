@@ -2,14 +2,17 @@
 
 from typing import Final
 
-CLAIM: Final = """
+WANTED: Final = "(d.step < 0 OR c.state = 'open' AND c.campaign_sequence = k.sequence)"
+"""A message is still wanted while its campaign chases its recipient; one beside the ladder is sent in any case."""
+
+CLAIM: Final = f"""
 WITH due AS (
     SELECT d.id, d.state = 'submitting' AS was_submitting
-    FROM delivery d JOIN consignee c ON c.id = d.consignee_id
+    FROM delivery d JOIN consignee c ON c.id = d.consignee_id JOIN campaign k ON k.id = d.campaign_id
     WHERE d.campaign_id = :campaign AND d.channel = :channel AND d.state IN ('pending', 'submitting')
       AND (
           -- Re-checked here, not only when the round was built: whoever has answered is not chased.
-          (d.state = 'pending' AND c.state = 'open' AND coalesce(d.not_before <= :now, true))
+          (d.state = 'pending' AND {WANTED} AND coalesce(d.not_before <= :now, true))
           OR (d.state = 'submitting' AND d.lease_until <= :now)
       )
     ORDER BY d.priority, d.id LIMIT :limit
@@ -22,16 +25,18 @@ taken AS (
     FROM due WHERE d.id = due.id
     RETURNING d.*, due.was_submitting
 )
-SELECT t.id, t.attempt, t.was_submitting, t.kind, t.channel, t.language, t.priority, t.created_at, t.contact_id,
-       t.consignee_id, c.state = 'open' AS consignee_open, c.first_notified_at, c.next_step_at,
+SELECT d.id, d.attempt, d.was_submitting, d.step, d.kind, d.channel, d.language, d.priority, d.created_at, d.contact_id,
+       d.consignee_id, {WANTED} AS wanted, c.state = 'answered' AS answered, c.first_notified_at,
+       CASE WHEN d.step >= 0 THEN c.next_step_at END AS next_step_at,
        partner.name AS partner_name, partner.time_zone, contact.name AS contact_name,
-       CASE t.channel WHEN 'email' THEN contact.email ELSE contact.phone END AS address
-FROM taken t
-JOIN consignee c ON c.id = t.consignee_id
+       CASE d.channel WHEN 'email' THEN contact.email ELSE contact.phone END AS address
+FROM taken d
+JOIN campaign k ON k.id = d.campaign_id
+JOIN consignee c ON c.id = d.consignee_id
 JOIN partner ON partner.id = c.partner_id
-JOIN contact ON contact.id = t.contact_id
-ORDER BY t.priority, t.id
-"""
+JOIN contact ON contact.id = d.contact_id
+ORDER BY d.priority, d.id
+"""  # noqa: S608 - constants
 
 RENEW: Final = """
 UPDATE delivery d SET lease_until = :lease_until
@@ -77,11 +82,11 @@ NOTE_NOTIFIED: Final = """
 UPDATE consignee c SET
     first_notified_at = least(c.first_notified_at, d.submitted_at),
     next_step_at = CASE
-        WHEN c.step = d.step + 1 AND c.state = 'open'
+        WHEN c.step = d.step + 1 AND d.step >= 0 AND c.state = 'open' AND c.campaign_sequence = k.sequence
             THEN c.next_step_at + greatest(d.submitted_at - d.created_at, interval '0')
         ELSE c.next_step_at
     END
-FROM delivery d
+FROM delivery d JOIN campaign k ON k.id = d.campaign_id
 WHERE d.id = ANY (CAST(:ids AS uuid[])) AND c.id = d.consignee_id
 """
 
@@ -103,6 +108,18 @@ WHERE recall.number = :number
   AND NOT EXISTS (SELECT FROM clock_start WHERE recall_number = :number AND name = 'first_communication')
 ON CONFLICT (recall_number, name, scope_version) DO NOTHING
 RETURNING scope_version
+"""
+
+# 21 CFR 806.10(d): lots added to a reported action are reported anew, counted from when they are first told of.
+EXTENSION_COMMUNICATION: Final = """
+INSERT INTO clock_start (recall_number, name, scope_version, at, source, author, recorded_at)
+SELECT k.recall_number, 'extension_communication', n.scope_version, min(d.submitted_at), :source, 'system', :now
+FROM delivery d JOIN campaign k ON k.id = d.campaign_id JOIN notice n ON n.id = k.notice_id
+WHERE d.id = ANY (CAST(:ids AS uuid[])) AND d.step >= 0 AND n.kind = 'amendment'
+  AND jsonb_array_length(coalesce(n.change -> 'lots_added', '[]')) > 0
+GROUP BY k.recall_number, n.scope_version
+ON CONFLICT (recall_number, name, scope_version) DO NOTHING
+RETURNING scope_version, at
 """
 
 KEEP_EVENT: Final = """
