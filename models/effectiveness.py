@@ -31,17 +31,22 @@ class EffectivenessRound(SQLModel, table=True):
     population: int = Field(nullable=False)
     sample_size: int = Field(nullable=False)
     drawn_at: datetime = instant()
+    candidates: list[int] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False, server_default="[]"))
+    """Consignees at the depth when it was drawn, by id: with `seed` anybody can draw the sample again."""
     outcome: str | None = text(8, nullable=True)
     judged_at: datetime | None = instant(nullable=True)
 
 
 class EffectivenessCheck(SQLModel, table=True):
-    """One consignee of a sample. A non-responder never passes; three facts are recorded apart."""
+    """One consignee of a sample. A non-responder never passes; three facts are recorded apart.
+
+    pending -> done | no_response | void (the consignee left the recall before it was checked).
+    """
 
     __tablename__ = "effectiveness_check"
     __table_args__ = (
         UniqueConstraint("round_id", "consignee_id"),
-        CheckConstraint("state IN ('pending','done','no_response')", name="state_known"),
+        CheckConstraint("state IN ('pending','done','no_response','void')", name="state_known"),
         CheckConstraint("method IN ('visit','phone','letter','email','record')", name="method_known"),
         Index("ix_effectiveness_check_consignee", "consignee_id"),
     )
@@ -56,11 +61,13 @@ class EffectivenessCheck(SQLModel, table=True):
     understood: bool | None = None
     acted: bool | None = None
     found: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB, nullable=True))
-    """Per lot: found and stated quantity, units of use, decimal as text."""
+    """Per lot: found and expected quantity (stated, less what has left since), units of use, decimal as text."""
     passed: bool | None = None
     why: str | None = text(500, nullable=True)
     checked_by: str | None = text(120, nullable=True)
     checked_at: datetime | None = instant(nullable=True)
+    request: str | None = text(120, nullable=True)
+    """Id of the request that recorded it: the same request again changes nothing."""
 
 
 __all__ = ["EffectivenessCheck", "EffectivenessRound"]

@@ -132,6 +132,7 @@ def upgrade() -> None:
         sa.Column("population", sa.Integer(), nullable=False),
         sa.Column("sample_size", sa.Integer(), nullable=False),
         sa.Column("drawn_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("candidates", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
         sa.Column("outcome", sa.String(length=8), nullable=True),
         sa.Column("judged_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("level IN ('A','B','C','D','E')", name=op.f("ck_effectiveness_round_level_known")),
@@ -270,11 +271,12 @@ def upgrade() -> None:
         sa.Column("why", sa.String(length=500), nullable=True),
         sa.Column("checked_by", sa.String(length=120), nullable=True),
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("request", sa.String(length=120), nullable=True),
         sa.CheckConstraint(
             "method IN ('visit','phone','letter','email','record')", name=op.f("ck_effectiveness_check_method_known")
         ),
         sa.CheckConstraint(
-            "state IN ('pending','done','no_response')", name=op.f("ck_effectiveness_check_state_known")
+            "state IN ('pending','done','no_response','void')", name=op.f("ck_effectiveness_check_state_known")
         ),
         sa.ForeignKeyConstraint(
             ["consignee_id"], ["consignee.id"], name=op.f("fk_effectiveness_check_consignee_id_consignee")
