@@ -1,7 +1,5 @@
 """Contracts of a campaign: its start, each look at the record, each batch, and its reports to the recall."""
 
-from datetime import timedelta
-
 from pydantic import AwareDatetime, Field
 
 from domain.ladder import Ladder
@@ -21,6 +19,8 @@ class CampaignReport(Message):
     first_sent_at: AwareDatetime | None = None
     stated: int = 0
     not_notified: int = 0
+    sequence: int = 1
+    """Which campaign of the recall it is."""
 
 
 class CampaignCarried(Message):
@@ -52,8 +52,6 @@ class CampaignInput(Message):
     """Carried over continue-as-new: how often the ladder was looked at."""
     channels: tuple[str, ...] = ("email", "sms")
     """Channels the signed strategy allows."""
-    call_limit: timedelta = timedelta(days=1)
-    """Policy time a person has to telephone a consignee that stayed silent or cannot be reached."""
     stay_open: bool = True
     """Keep looking for late consignees (a corrected answer may name more) until the signal `stop`; otherwise the
     workflow ends when nobody is outstanding."""
@@ -70,7 +68,6 @@ class AdvanceCampaign(Message):
     priority: int
     now: AwareDatetime
     channels: tuple[str, ...] = ("email", "sms")
-    call_limit: timedelta = timedelta(days=1)
 
 
 class CampaignProgress(Message):
@@ -98,6 +95,8 @@ class CampaignProgress(Message):
     """How many consignees (or deliveries) it concerns."""
     first_sent_at: AwareDatetime | None = None
     new_tasks: int = 0
+    cases_to_start: int = 0
+    """Consignees with an open case that their case workflow has not been told of."""
 
 
 class EndCampaign(Message):

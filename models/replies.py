@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from domain.replies import Finding, Quantity
+from models.harm import HarmStated
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
@@ -68,6 +69,8 @@ class _Answer(_Fact):
     responder_name: Line | None = None
     responder_role: Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)] | None = None
     free_text: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    harm: HarmStated | None = None
+    """Harm reported with the answer; a remark that speaks of harm is taken as a report as well."""
 
 
 class PageReply(_Answer):
@@ -98,6 +101,8 @@ class SmsReply(_Fact):
     """Whether it says that the notice arrived; otherwise a person calls back and the chase goes on."""
     affected: bool | None = None
     delivery_id: UUID | None = None
+    harm: bool = False
+    """Whether it speaks of harm: a complaint, whatever else it says."""
 
 
 class RecordedReply(_Fact):
@@ -113,6 +118,10 @@ class RecordedReply(_Fact):
     campaign_sequence: int | None = None
     """The open campaign to nudge."""
     nudge_due: bool = False
+    case_moved: bool = False
+    """A case of the consignee was closed: its workflow is nudged."""
+    complaint: int | None = None
+    """Number of the complaint the reply made: the recall is nudged."""
 
 
 __all__ = [

@@ -78,7 +78,7 @@ class CampaignWorkflow:
             raise
         if self._ending is not None:
             await self._end(self._ending)
-        report = report_of(start.campaign_id, progress)
+        report = report_of(start, progress)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return report
 
@@ -118,7 +118,6 @@ class CampaignWorkflow:
             priority=start.priority,
             now=workflow.now(),
             channels=start.channels,
-            call_limit=start.call_limit,
         )
         progress: CampaignProgress = await workflow.execute_activity(
             "advance_campaign",
@@ -239,7 +238,7 @@ class CampaignWorkflow:
         """Current details always; search attributes and the report to the recall when it is worth an event."""
         start, stopped = self._start, "; ".join(self._stop_reasons.values()) or None
         workflow.set_current_details(details(start, progress, self._rounds, self._stop_reasons, workflow.now()))
-        report = report_of(start.campaign_id, progress, stopped)
+        report = report_of(start, progress, stopped)
         worth_it = is_news(report, self._reported, self._all_notified_reported)
         shown = report if worth_it or self._reported is None else self._reported
         changed = self._upserts.changed(

@@ -1,12 +1,13 @@
 """What a campaign reports to its recall, and when: by tenths of the answers, never reply by reply."""
 
-from models.messages import CampaignProgress, CampaignReport
+from models.messages import CampaignInput, CampaignProgress, CampaignReport
 
 
-def report_of(campaign_id: int, progress: CampaignProgress, stopped: str | None = None) -> CampaignReport:
+def report_of(start: CampaignInput, progress: CampaignProgress, stopped: str | None = None) -> CampaignReport:
     """The counters as the recall needs them; `stopped` names the errors of stopped channels."""
     return CampaignReport(
-        campaign_id=campaign_id,
+        campaign_id=start.campaign_id,
+        sequence=start.sequence,
         consignees=progress.consignees,
         outstanding=progress.outstanding,
         next_due_at=progress.next_due_at,
@@ -19,16 +20,23 @@ def report_of(campaign_id: int, progress: CampaignProgress, stopped: str | None 
 
 
 def is_news(report: CampaignReport, last: CampaignReport | None, all_notified_reported: bool) -> bool:
-    """Whether a report is worth an event: the first one, all notified, another tenth answered, finished, stopped."""
-    if last is None or (report.not_notified == 0 and not all_notified_reported):
+    """Whether a report is worth an event: the first one, all notified, another tenth answered, finished, stopped.
+
+    Also when everybody has given quantities (effectiveness checks can begin), and when a newer campaign took some over.
+    """
+    if last is None or (report.not_notified == 0 and not all_notified_reported) or report.consignees < last.consignees:
         return True
-    return (_tenth(last), last.finished, last.stopped) != (_tenth(report), report.finished, report.stopped)
+    return _news(last) != _news(report)
 
 
 def percent(report: CampaignReport) -> int | None:
     """Share of consignees heard of, rounded down: 100 only when all were."""
     answered = report.consignees - report.outstanding
     return 100 * answered // report.consignees if report.consignees else None
+
+
+def _news(report: CampaignReport) -> tuple[int, bool, str | None, bool]:
+    return (_tenth(report), report.finished, report.stopped, report.stated >= report.consignees)
 
 
 def _tenth(report: CampaignReport) -> int:

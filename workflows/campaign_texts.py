@@ -19,6 +19,8 @@ def summary_of_wait(progress: CampaignProgress, wake: datetime, stopped: Mapping
         return f"Look again for {waiting}, {due}"
     if progress.next_kind == "retry":
         return f"Retry of {progress.next_count} deliveries, {due}"
+    if progress.next_kind == "quantities":
+        return f"Call for the quantities of {progress.next_count} consignees that only acknowledged, {due}"
     name = _NAMES.get(progress.next_kind or "", progress.next_kind)
     return f"Round {progress.next_round}: {name} to {progress.next_count} silent consignees, {due}"
 

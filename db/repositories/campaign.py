@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import audit
+from db.repositories import audit, recalls, tasks
 from db.repositories.campaign_sql import (
     ADVANCE,
     CANCEL_ALL,
@@ -22,8 +22,11 @@ from db.repositories.campaign_sql import (
     COUNT_DELIVERIES,
     NEXT_STEP,
 )
+from db.repositories.cases_sql import CONTACT_REASONS, NEXT_OWING, OWING
 from domain.ladder import Ladder, StepKind
 from domain.pace import policy_instant
+from domain.policy_parts import HumanStep
+from domain.workflow_ids import case_id
 from models.messages import AdvanceCampaign, CampaignProgress, EndCampaign
 
 BODY_KIND: Final = {StepKind.FIRST: "initial", StepKind.REMINDER: "reminder", StepKind.ESCALATION: "escalation"}
@@ -46,6 +49,8 @@ class Advanced:
     """New telephone tasks."""
     cancelled: int
     """Waiting messages whose recipient answered first."""
+    cases: int = 0
+    """New cases: consignees that cannot be reached, stay silent, or owe their quantities."""
 
 
 def slack(wait: timedelta) -> timedelta:
@@ -66,7 +71,7 @@ async def advance(session: AsyncSession, request: AdvanceCampaign) -> Advanced:
     await _check_bodies(session, campaign.notice_id, request.ladder, request.channels)
     cancelled = await _run(session, CANCEL_ANSWERED, campaign=request.campaign_id, now=request.now)
     waits = [step.after / request.pace for step in request.ladder.steps]
-    due = request.now + request.call_limit / request.pace
+    calls = await _calls(session, request)
     row = (
         (
             await run(
@@ -86,16 +91,17 @@ async def advance(session: AsyncSession, request: AdvanceCampaign) -> Advanced:
                     "slacks": [slack(wait) for wait in waits],
                     "steps": len(request.ladder.steps),
                     "sending_steps": sum(step.kind is not StepKind.PHONE for step in request.ladder.steps),
-                    "call_due": due,
-                    "call_policy_due": policy_instant(due, campaign.created_at, campaign.pace),
+                    **calls,
                 },
             )
         )
         .mappings()
         .one()
     )
-    done = Advanced(dict(row["written"]), row["called"], cancelled)
-    if row["moved"] or done.called or cancelled:
+    owing = await _owing(session, request, calls)
+    called, cases = row["called"] + owing["called"], row["cased"] + owing["cased"]
+    done = Advanced(dict(row["written"]), called, cancelled, cases)
+    if row["moved"] or done.cases or cancelled:
         await _note_advance(session, request, done)
     return done
 
@@ -108,7 +114,9 @@ async def progress(
     counted = await _rows(session, COUNT_CONSIGNEES, number=number)
     deliveries = await _rows(session, COUNT_DELIVERIES, campaign=campaign_id, now=now)
     steps = await _rows(session, NEXT_STEP, number=number, campaign=scope["campaign"])
-    following = _following(deliveries, steps, ladder)
+    given = {"patience": patience(ladder, await _pace(session, number)), "contact_reasons": CONTACT_REASONS}
+    (owing,) = await _rows(session, NEXT_OWING, number=number, **given)
+    following = _following(deliveries, steps, owing, ladder)
     totals = counted[0]
     return CampaignProgress(
         consignees=totals["consignees"],
@@ -117,6 +125,7 @@ async def progress(
         stated=totals["stated"],
         not_notified=totals["not_notified"],
         first_sent_at=totals["first_sent_at"],
+        cases_to_start=totals["cases_to_start"],
         pending={row["channel"]: row["due"] for row in deliveries if row["due"]},
         **following,
     )
@@ -149,8 +158,10 @@ async def end(session: AsyncSession, request: EndCampaign) -> int:
     return cancelled
 
 
-def _following(deliveries: Sequence[dict[str, Any]], steps: Sequence[dict[str, Any]], ladder: Ladder) -> dict[str, Any]:
-    """The next thing that becomes due by itself: a retry or a ladder step, whichever is first."""
+def _following(
+    deliveries: Sequence[dict[str, Any]], steps: Sequence[dict[str, Any]], owing: dict[str, Any], ladder: Ladder
+) -> dict[str, Any]:
+    """The next thing that becomes due by itself: a retry, a ladder step, or a call for quantities."""
     due: list[tuple[datetime, str, int, int]] = [
         (row["later"], "retry", 0, row["waiting"]) for row in deliveries if row["later"] is not None
     ]
@@ -159,19 +170,50 @@ def _following(deliveries: Sequence[dict[str, Any]], steps: Sequence[dict[str, A
         for row in steps
         if row["step"] < len(ladder.steps)
     ]
+    if owing["due_at"] is not None:
+        due.append((owing["due_at"], "quantities", 0, owing["consignees"]))
     if not due:
         return {"next_due_at": None}
     at, kind, round_number, count = min(due)
     return {"next_due_at": at, "next_kind": kind, "next_round": round_number, "next_count": count}
 
 
+def patience(ladder: Ladder, pace: float) -> timedelta:
+    """How long whoever acknowledged may owe its quantities: as long as a silent consignee is chased before a call."""
+    return ladder.offsets()[-1] / pace
+
+
+async def _calls(session: AsyncSession, request: AdvanceCampaign) -> dict[str, Any]:
+    """What the pinned policies say of a telephone task opened now, as parameters of the statements that open them."""
+    recall = await recalls.get(session, request.number)
+    rule = tasks.times_for(await recalls.pinned(session, request.number), recall, HumanStep.PHONE_CALL, request.now)
+    due = rule.times.due_at
+    return {
+        "contact_reasons": CONTACT_REASONS,
+        "call_role": rule.role.value,
+        "call_stand_in": rule.stand_in.value if rule.stand_in else None,
+        "case_prefix": case_id(request.number, "0")[:-1],
+        "call_due": due,
+        "call_policy_due": policy_instant(due, recall.created_at, recall.pace) if due else None,
+        "call_remind": rule.times.remind_at,
+        "call_escalate": rule.times.escalate_at,
+    }
+
+
+async def _owing(session: AsyncSession, request: AdvanceCampaign, calls: dict[str, Any]) -> dict[str, Any]:
+    given = {"number": request.number, "now": request.now, "patience": patience(request.ladder, request.pace)}
+    return (await _rows(session, OWING, **given, **calls))[0]
+
+
+async def _pace(session: AsyncSession, number: str) -> float:
+    return (await recalls.get(session, number)).pace
+
+
 async def _campaign(session: AsyncSession, request: AdvanceCampaign) -> Any:
     found = (
         await run(
             session,
-            "SELECT campaign.notice_id, recall.created_at, recall.pace FROM campaign"
-            " JOIN recall ON recall.number = campaign.recall_number"
-            " WHERE campaign.id = :campaign AND campaign.recall_number = :number",
+            "SELECT notice_id FROM campaign WHERE id = :campaign AND recall_number = :number",
             {"campaign": request.campaign_id, "number": request.number},
         )
     ).one_or_none()
@@ -204,6 +246,7 @@ async def _note_advance(session: AsyncSession, request: AdvanceCampaign, done: A
             "campaign": request.campaign_id,
             "deliveries": done.written,
             "calls": done.called,
+            "cases": done.cases,
             "cancelled": done.cancelled,
         },
     )

@@ -7,6 +7,8 @@ rule ask for (`choice`), and what is written.
 
 from typing import Final
 
+from db.repositories.cases_sql import CALLED
+
 ADVANCE: Final = """
 WITH ladder AS (
     SELECT ord - 1 AS idx, kind, body_kind, rule, wait
@@ -111,25 +113,35 @@ moved AS (
     WHERE c.id = s.id AND (NOT s.again OR EXISTS (SELECT FROM choice WHERE choice.consignee_id = s.id))
     RETURNING c.id
 ),
-called AS (
-    INSERT INTO task (recall_number, key, step, what, role, consignee_id, due_at, policy_due_at, evidence_required,
-                      state, opened_at)
-    SELECT :number, 'call:' || s.id, 'notification',
-           CASE WHEN l.kind = 'phone' THEN left('Telephone ' || partner.name, 230) || ': no answer to the notices'
-                ELSE left('Telephone ' || partner.name, 230) || ': no working address is left for the notice' END,
-           'qa', s.id, :call_due, :call_policy_due, false, 'offered', :now
-    FROM chosen_consignee s
+-- Whoever cannot be reached by a message becomes a case, unless one looks after it already. Its workflow is started by
+-- `start_cases`; a case that was closed stays as it is, so a second silence is a second row with a second call.
+cased AS (
+    INSERT INTO consignee_case (recall_number, consignee_id, reason, state, opened_at)
+    SELECT :number, s.id, CASE WHEN l.kind = 'phone' AND NOT s.unreachable THEN 'silence' ELSE 'bounce' END, 'open',
+           :now
+    FROM (
+        SELECT *, NOT EXISTS (
+            SELECT FROM delivery d WHERE d.consignee_id = chosen_consignee.id AND d.state IN ('submitted', 'delivered')
+        ) AS unreachable
+        FROM chosen_consignee
+    ) s
     JOIN ladder l ON l.idx = s.take
-    JOIN partner ON partner.id = s.partner_id
     WHERE NOT EXISTS (SELECT FROM choice WHERE choice.consignee_id = s.id)
-    ON CONFLICT (recall_number, key) DO NOTHING
-    RETURNING id
-)
+      AND NOT EXISTS (
+          SELECT FROM consignee_case k
+          WHERE k.consignee_id = s.id AND k.state = 'open'
+            AND k.reason = ANY (CAST(:contact_reasons AS text[]))
+      )
+    ON CONFLICT DO NOTHING
+    RETURNING consignee_id, reason, subject
+),
+__CALLED__
 SELECT (SELECT count(*) FROM moved) AS moved,
        (SELECT count(*) FROM called) AS called,
+       (SELECT count(*) FROM cased) AS cased,
        (SELECT coalesce(jsonb_object_agg(kind, n), '{}') FROM (SELECT kind, count(*) AS n FROM written GROUP BY kind) k)
            AS written
-"""
+""".replace("__CALLED__", CALLED)
 
 CANCEL_ANSWERED: Final = """
 UPDATE delivery d SET state = 'cancelled', finished_at = :now
@@ -149,6 +161,8 @@ FROM open_row WHERE d.id = open_row.id
 
 COUNT_CONSIGNEES: Final = """
 SELECT count(*) AS consignees,
+       (SELECT count(DISTINCT k.consignee_id) FROM consignee_case k
+        WHERE k.recall_number = :number AND k.state = 'open' AND k.workflow_started_at IS NULL) AS cases_to_start,
        count(*) FILTER (WHERE state = 'open') AS outstanding,
        count(*) FILTER (WHERE state IN ('answered', 'documented')) AS stated,
        count(*) FILTER (WHERE state = 'open' AND first_notified_at IS NULL) AS not_notified,

@@ -7,28 +7,27 @@ is not chased. The audit holds ids and counts, never names or texts.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
+from db.repositories.cases import UnknownConsignee, lock_consignee
 from db.repositories.onward import add_onward
 from db.repositories.reply_effects import (
     Change,
     Entry,
     is_nudge_due,
     move_consignee,
+    note_harm,
     note_reply,
     open_campaign,
-    settle_tasks,
+    settle_cases,
 )
 from db.repositories.statements import check_lots, insert_lines
 from domain.replies import Finding
+from models.harm import HarmStated
 from models.replies import PageReply, PhoneReply, RecordedReply, SmsReply
-
-
-class UnknownConsignee(LookupError):  # noqa: N818 - a term of the API
-    """No such consignee under this recall."""
 
 
 class FormReused(ValueError):  # noqa: N818
@@ -68,11 +67,14 @@ async def record_sms_reply(session: AsyncSession, reply: SmsReply) -> RecordedRe
         actor=f"consignee:{reply.consignee_id}",
         role="recipient",
         columns=columns,
+        harm=HarmStated(description=reply.body[:4000] or "harm (code 4)") if reply.harm else None,
     )
     return await _record(session, entry)
 
 
-def _of_form(reply: PageReply | PhoneReply, channel: str, actor: str, role: str, **columns: Any) -> Entry:
+def _of_form(
+    reply: PageReply | PhoneReply, channel: Literal["page", "phone"], actor: str, role: str, **columns: Any
+) -> Entry:
     return Entry(
         channel=channel,
         kind="statement" if reply.statements else "acknowledgement",
@@ -91,6 +93,7 @@ def _of_form(reply: PageReply | PhoneReply, channel: str, actor: str, role: str,
         },
         statements=reply.statements,
         passed_on=reply.passed_on,
+        harm=reply.harm,
     )
 
 
@@ -98,7 +101,7 @@ async def _record(session: AsyncSession, entry: Entry) -> RecordedReply:
     if entry.passed_on:
         # Two consignees naming each other at once would lock each other's rows crosswise.
         await run(session, "SELECT pg_advisory_xact_lock(hashtext(:number))", {"number": entry.number})
-    consignee = await _locked(session, entry)
+    consignee = await lock_consignee(session, entry.number, entry.consignee_id)
     passed_on_lots = [lot.lot_id for recipient in entry.passed_on for lot in recipient.lots]
     findings = await check_lots(session, entry.consignee_id, entry.statements, entry.at, passed_on_lots=passed_on_lots)
     reply_id = await _insert(session, entry, findings)
@@ -115,11 +118,12 @@ async def _record(session: AsyncSession, entry: Entry) -> RecordedReply:
         at=entry.at,
     )
     state = await move_consignee(session, entry, consignee["state"], findings)
-    change = Change(state, findings, tuple(joined))
-    await settle_tasks(session, entry, reply_id, consignee["name"], change)
+    change = Change(state, findings, tuple(joined), await note_harm(session, entry, reply_id))
+    touched = await settle_cases(session, entry, reply_id, consignee, change)
     await note_reply(session, entry, reply_id, change)
     left_open = consignee["state"] == "open" and state != "open"
-    nudge = await is_nudge_due(session, entry.number, consignee["campaign_sequence"], left_open, len(joined))
+    campaign, new = consignee["campaign_sequence"], len(joined) + touched.opened
+    nudge = await is_nudge_due(session, entry.number, campaign, left_open, new)
     return RecordedReply(
         reply_id=reply_id,
         consignee_state=state,
@@ -128,21 +132,9 @@ async def _record(session: AsyncSession, entry: Entry) -> RecordedReply:
         # Whoever joined is to be told now; a campaign that only counts looks by itself.
         campaign_sequence=await open_campaign(session, joined or [entry.consignee_id]),
         nudge_due=nudge,
+        case_moved=touched.closed,
+        complaint=change.complaint,
     )
-
-
-async def _locked(session: AsyncSession, entry: Entry) -> dict[str, Any]:
-    found = await run(
-        session,
-        "SELECT c.state, c.partner_id, c.campaign_sequence, partner.name"
-        " FROM consignee c JOIN partner ON partner.id = c.partner_id"
-        " WHERE c.id = :consignee AND c.recall_number = :number FOR UPDATE OF c",
-        {"consignee": entry.consignee_id, "number": entry.number},
-    )
-    row = found.mappings().one_or_none()
-    if row is None:
-        raise UnknownConsignee(f"recall {entry.number} has no consignee {entry.consignee_id}")
-    return dict(row)
 
 
 _COLUMNS: Final = (
@@ -199,3 +191,6 @@ async def _repeated(session: AsyncSession, entry: Entry) -> RecordedReply:
         consignee_state=row["state"],
         findings=tuple(Finding.model_validate(each) for each in row["findings"]),
     )
+
+
+__all__ = ["FormReused", "UnknownConsignee", "record_page_reply", "record_phone_reply", "record_sms_reply"]

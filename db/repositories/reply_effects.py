@@ -1,28 +1,28 @@
-"""What follows from a reply: the consignee's state, tasks closed and opened, the audit event, and whether the campaign
-should look at once. All inside the transaction that stores the reply."""
+"""What follows from a reply: the consignee's state, a complaint of harm, its cases, the audit event, and whether the
+campaign should look at once. All inside the transaction that stores the reply."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Literal
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import audit, recalls, tasks
+from db.repositories import audit, complaints
+from db.repositories.cases import By
+from db.repositories.reply_cases import Heard, Touched, settle
+from domain.harm import mentions_harm
 from domain.replies import Finding, is_settled
-from models.messages import OpenTask
+from models.harm import HarmReport, HarmStated
 from models.replies import PassedOnTo, StatedLot
-
-_QUERY_LIMIT: Final = timedelta(days=1)
-"""Policy time a person has to settle a query or to call back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A reply of any channel, ready to be written."""
 
-    channel: str
+    channel: Literal["page", "sms", "phone"]
     kind: str
     number: str
     consignee_id: int
@@ -32,6 +32,7 @@ class Entry:
     columns: dict[str, Any]
     statements: tuple[StatedLot, ...] = ()
     passed_on: tuple[PassedOnTo, ...] = ()
+    harm: HarmStated | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Change:
     state: str
     findings: tuple[Finding, ...]
     joined: tuple[int, ...]
+    complaint: int | None = None
 
 
 async def move_consignee(session: AsyncSession, entry: Entry, before: str, findings: Sequence[Finding]) -> str:
@@ -68,46 +70,45 @@ async def move_consignee(session: AsyncSession, entry: Entry, before: str, findi
     return state
 
 
-async def settle_tasks(
-    session: AsyncSession,
-    entry: Entry,
-    reply_id: int,
-    partner: str,
-    change: Change,
-) -> None:
-    """Close the call that has become needless; open a query or a call back where the reply asks for one."""
-    name = partner[:200]
-    if entry.kind == "needs_contact":
-        await _open(session, entry, f"help:{reply_id}", f"Call {name} back: it answered by SMS and needs a person")
-        return
-    call, outcome = f"call:{entry.consignee_id}", f"answered by {entry.channel}"
-    await tasks.close(session, entry.number, call, outcome=outcome, done_by=entry.actor, now=entry.at)
-    if change.state == "answered":
-        await run(
-            session,
-            "UPDATE task SET state = 'done', outcome = 'settled by a later statement', done_by = :actor,"
-            " done_at = :at WHERE recall_number = :number AND consignee_id = :consignee"
-            " AND key LIKE 'query:%' AND state IN ('offered', 'accepted')",
-            {"actor": entry.actor, "at": entry.at, "number": entry.number, "consignee": entry.consignee_id},
-        )
-    asked = [finding.kind.value for finding in change.findings if finding.opens_query]
-    if asked:
-        what = f"Ask {name} about its statement: {', '.join(dict.fromkeys(asked))}"
-        await _open(session, entry, f"query:{reply_id}", what[:300])
-
-
-async def _open(session: AsyncSession, entry: Entry, key: str, what: str) -> None:
-    recall = await recalls.get(session, entry.number)
-    task = OpenTask(
+async def note_harm(session: AsyncSession, entry: Entry, reply_id: int) -> int | None:
+    """Make a complaint of harm reported in the reply; returns its number. Written before anything is audited."""
+    harm = entry.harm
+    if harm is None and mentions_harm(entry.columns.get("free_text")):
+        harm = HarmStated(description=str(entry.columns["free_text"]))
+    if harm is None:
+        return None
+    report = HarmReport(
         number=entry.number,
-        key=key,
-        step="notification",
-        what=what,
-        role="qa",
-        due_at=entry.at + _QUERY_LIMIT / recall.pace,
-        now=entry.at,
+        harm=harm,
+        source=entry.channel,
+        awareness_at=entry.at,
+        at=entry.at,
+        recorded_by=entry.actor,
+        role=entry.role,
+        consignee_id=entry.consignee_id,
+        reply_id=reply_id,
     )
-    await tasks.open_task(session, recall, task, consignee_id=entry.consignee_id)
+    return (await complaints.record(session, report)).complaint.sequence
+
+
+async def settle_cases(
+    session: AsyncSession, entry: Entry, reply_id: int, consignee: dict[str, Any], change: Change
+) -> Touched:
+    """End calls and queries that have become needless; open those that the reply asks for."""
+    heard = Heard(
+        number=entry.number,
+        consignee_id=entry.consignee_id,
+        partner=consignee["name"],
+        partner_kind=consignee["kind"],
+        reply_id=reply_id,
+        channel=entry.channel,
+        kind=entry.kind,
+        before=consignee["state"],
+        after=change.state,
+        findings=change.findings,
+        by=By(entry.actor, entry.role, entry.at),
+    )
+    return await settle(session, heard)
 
 
 async def note_reply(session: AsyncSession, entry: Entry, reply_id: int, change: Change) -> None:
@@ -127,16 +128,17 @@ async def note_reply(session: AsyncSession, entry: Entry, reply_id: int, change:
             "lots": len(entry.statements),
             "findings": sorted(finding.kind.value for finding in change.findings),
             "joined": list(change.joined),
+            "complaint": change.complaint,
         },
     )
 
 
-async def is_nudge_due(session: AsyncSession, number: str, campaign: int, left_open: bool, joined: int) -> bool:
-    """Whether the campaign has something to do or to show: new consignees, the last answer, another tenth answered.
+async def is_nudge_due(session: AsyncSession, number: str, campaign: int, left_open: bool, new: int) -> bool:
+    """Whether the campaign has something to do or to show: `new` consignees or cases, the last answer, another tenth.
 
     Exact because it runs after `note_reply`, whose lock on the recall's chain puts replies of one recall in a row.
     """
-    if joined:
+    if new:
         return True
     if not left_open:
         return False

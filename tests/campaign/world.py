@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +21,8 @@ from activities.notice_rendering import NoticeRenderer
 from adapters.messaging.base import OutgoingMessage, SendError, SendResult
 from domain.channels import Channel
 from domain.ladder import ContactRule, Ladder, LadderStep, StepKind
-from tests.messaging.notices import CONTEXT
+from domain.policy import parse_policy
+from tests.messaging.notices import AMENDED
 
 NUMBER = "RC-2026-000012"
 T0 = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -172,7 +175,7 @@ def build(url: str, *, pace: float = 1.0, drill: bool = False, lots: Sequence[st
     """The recall, its lots, the approved notice with every body, and its campaign; no consignees yet."""
     if not _BODIES:
         renderer = NoticeRenderer()
-        _BODIES.extend(renderer.render_for_approval(*key, CONTEXT) for key in renderer.available())
+        _BODIES.extend(renderer.render_for_approval(*key, AMENDED) for key in renderer.available())
     world = World(url)
     with psycopg.connect(url) as db:
         db.execute(
@@ -180,6 +183,11 @@ def build(url: str, *, pace: float = 1.0, drill: bool = False, lots: Sequence[st
             " drill, pace, owner, started_by, created_at, phase, phase_since, scope_version, version)"
             " VALUES (%s,'Test','r','h','complaint',%s,'{us-fda}','{}',%s,%s,'qa','qa',%s,'notification',%s,1,0)",
             [NUMBER, T0, drill, pace, T0, T0],
+        )
+        db.execute(
+            "INSERT INTO pinned_policy (recall_number, policy_id, version, sha256, body, pinned_at)"
+            " VALUES (%s,'us-fda','1',%s,%s,%s)",
+            [NUMBER, "0" * 64, json.dumps(_policy()), T0],
         )
         product = _id(
             db,
@@ -207,6 +215,12 @@ def build(url: str, *, pace: float = 1.0, drill: bool = False, lots: Sequence[st
             [NUMBER, world.notice_id, T0],
         )
     return world
+
+
+@lru_cache(maxsize=1)
+def _policy() -> dict[str, Any]:
+    text = (Path(__file__).parents[2] / "policies" / "us-fda.yaml").read_text(encoding="utf-8")
+    return parse_policy(text).pinned()
 
 
 def _id(db: "psycopg.Connection[Any]", statement: str, values: Sequence[Any], returning: str = " RETURNING id") -> int:
