@@ -1,30 +1,23 @@
 """The decisions people take on a recall: each one is an update of its workflow, sent once per Idempotency-Key."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
 
-from api.decisions import AUDITED_REFUSALS, Accepted, Refused, find_decision, send_decision
-from api.deps import IfMatchDep, KeyDep, NumberDep, PrincipalDep, ReaderDep, StateDep, refuse, require
+from api.decisions import Refused, find_decision, recall_target
+from api.deps import NumberDep, PrincipalDep, ReaderDep, StateDep, refuse, require
+from api.desk import DeskDep, decision_answer
 from api.examples import EVALUATION, STRATEGY
-from api.idempotency import Answer, once
 from api.problems import Problem, problems
 from api.records import load
 from api.security.bearer import Principal
-from api.state import ApiState
-from api.views import etag, recall_url
-from db.repositories import evidence, refusals
+from db.repositories import evidence
 from domain.roles import Permission
-from domain.workflow_ids import update_id
-from models.access import IdempotencyKey
 from models.messages import (
     ApproveAssessment,
     ApproveNotice,
     ApproveStrategy,
-    Decision,
     OverrideClass,
     PassGate,
     RecordEvaluation,
@@ -69,84 +62,6 @@ GateKey = Annotated[
 NoticeId = Annotated[int, Path(ge=1, le=2**53, description="Notice id.")]
 Medical = Annotated[Principal, Depends(require(Permission.RECORD_EVALUATION))]
 Assessor = Annotated[Principal, Depends(require(Permission.DECIDE_ASSESSMENT))]
-
-
-class Desk:
-    """One decision request: who asks what of which recall, under which key."""
-
-    def __init__(self, request: Request, number: NumberDep, key: KeyDep, if_match: IfMatchDep, state: StateDep) -> None:
-        self.request = request
-        self.number = number
-        self.key = key
-        self.if_match = if_match
-        self.state = state
-
-    async def decide(
-        self,
-        principal: Principal,
-        operation: str,
-        body: BaseModel,
-        decision: Decision,
-        *,
-        before: Callable[[Recall], Awaitable[None]] | None = None,
-    ) -> JSONResponse:
-        """Send the decision as the update `operation` unless its key was answered already.
-
-        `before` may check the recall's records first.
-        """
-        recall = await load(self.state, self.number)
-        the_id = update_id(principal.name, operation, self.key)
-
-        async def carry_out(_: IdempotencyKey) -> Answer:
-            self._check_version(recall)
-            if before is not None:
-                await before(recall)
-            try:
-                accepted = await send_decision(
-                    self.state, self.number, operation, decision, update_id=the_id, phase=recall.phase
-                )
-            except Refused as refused:
-                await self._audit(principal, operation, refused)
-                raise refused.problem() from refused
-            return decision_answer(self.number, accepted)
-
-        return await once(self.state, self.request, principal, self.key, asked=body, operation=carry_out)
-
-    def _check_version(self, recall: Recall) -> None:
-        if self.if_match not in (None, "*", etag(recall)):
-            detail = f"If-Match is {self.if_match}, the recall is at {etag(recall)}. Read it again before deciding."
-            raise Problem("version_mismatch", detail, headers={"ETag": etag(recall)})
-
-    async def _audit(self, principal: Principal, operation: str, refused: Refused) -> None:
-        if refused.type in AUDITED_REFUSALS:
-            await audit_refusal(self.state, self.number, principal, operation, refused.type)
-
-
-DeskDep = Annotated[Desk, Depends(Desk)]
-
-
-async def audit_refusal(state: ApiState, number: str, principal: Principal, operation: str, refusal: str) -> None:
-    """Record that four eyes or the workflow's own permission check stopped somebody."""
-    async with state.sessions.begin() as session:
-        await refusals.record_refused_decision(
-            session,
-            number,
-            principal=principal.name,
-            role=principal.shown_role,
-            refusal=refusal,
-            operation=operation,
-            now=state.now(),
-        )
-
-
-def decision_answer(number: str, accepted: Accepted) -> Answer:
-    """200 with the receipt, or 202 while an accepted decision is still being carried out."""
-    url = f"{recall_url(number)}/decisions/{accepted.update_id}"
-    if accepted.receipt is None:
-        pending = DecisionOut(decision_id=accepted.update_id, state="accepted", status_url=url, number=number)
-        return Answer(202, pending, {"Location": url, "Retry-After": "2"}, final=False)
-    receipt = accepted.receipt.model_dump()
-    return Answer(200, DecisionOut(decision_id=accepted.update_id, state="done", status_url=url, **receipt))
 
 
 @router.post("/evaluations", operation_id="recordEvaluation", response_model=DecisionOut)
@@ -281,7 +196,7 @@ async def read_decision(
     """Outcome of an accepted decision: 200 with its receipt, 202 while it is being carried out."""
     await load(state, number)
     try:
-        answer = decision_answer(number, await find_decision(state, number, decision_id))
+        answer = decision_answer(number, await find_decision(state, recall_target(number, ""), decision_id))
     except Refused as refused:
         raise refused.problem() from refused
     return JSONResponse(answer.body.model_dump(mode="json"), answer.status, answer.headers)
