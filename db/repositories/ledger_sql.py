@@ -1,0 +1,122 @@
+"""SQL of the one place where stock moves: balances, holds that shrink or follow the goods, claims beside them."""
+
+from db.repositories import trace_sql
+
+BALANCES = f"""
+WITH {trace_sql.positions(trace_sql.SCOPE_OF_IDS)}
+SELECT p.lot_id, p.location_id, l.custody, p.on_hand, coalesce(p.reserved, 0) AS reserved
+FROM position p JOIN location l ON l.id = p.location_id
+"""  # noqa: S608 - constants
+"""What lies where, customers included: the last count plus later movements, as the trace reads it."""
+
+CLAIMANTS = """
+SELECT DISTINCT recall_number FROM hold WHERE lot_id = ANY(CAST(:lot_ids AS bigint[])) ORDER BY recall_number
+"""
+
+ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('stock:' || CAST(:lot_id AS text), 0))"
+"""Bookings of one lot queue up, whoever makes them: a place without a count has no row to lock."""
+
+INSERT_MOVEMENT = """
+INSERT INTO movement (kind, product_id, lot_id, from_location_id, to_location_id, quantity, delivered, occurred_at,
+                      document_no, source_system, source_id)
+SELECT :kind, lot.product_id, lot.id, CAST(:source AS bigint), CAST(:target AS bigint), CAST(:quantity AS numeric),
+       :delivered, CAST(:at AS timestamptz), CAST(:document_no AS text), :system, :reference
+FROM lot WHERE lot.id = :lot_id
+RETURNING id
+"""
+
+SHIFT_COUNT = """
+UPDATE stock SET on_hand = greatest(on_hand + CAST(:change AS numeric), 0),
+       held = least(held, greatest(on_hand + CAST(:change AS numeric), 0)),
+       reserved = least(reserved, greatest(on_hand + CAST(:change AS numeric), 0))
+WHERE lot_id = :lot_id AND location_id = :location_id AND as_of >= CAST(:at AS timestamptz)
+"""
+"""A count dated after the booking does not know of it, and the movements after it do not hold it either."""
+
+SYNC = """
+UPDATE stock SET on_hand = CAST(:on_hand AS numeric), booked = CAST(:on_hand AS numeric) - (on_hand - booked),
+       held = least(held, CAST(:on_hand AS numeric)), reserved = least(reserved, CAST(:on_hand AS numeric))
+WHERE lot_id = :lot_id AND location_id = :location_id AND on_hand IS DISTINCT FROM CAST(:on_hand AS numeric)
+"""
+"""The row shows what lies there now; `on_hand - booked` is still what was counted."""
+
+FIRST_COUNT = """
+INSERT INTO stock (lot_id, location_id, on_hand, reserved, held, as_of)
+VALUES (:lot_id, :location_id, CAST(:on_hand AS numeric), 0, 0, CAST(:at AS timestamptz))
+ON CONFLICT DO NOTHING
+"""
+
+MADE_MORE = """
+UPDATE stock SET on_hand = on_hand + CAST(:quantity AS numeric) WHERE lot_id = :lot_id AND location_id = :location_id
+"""
+"""Another part of a rework went into the same lot: what was made is no movement, so the count rises."""
+
+_OPEN = "(old.ended_at IS NULL OR old.state = 'nonconformity' AND old.quantity > 0)"
+
+TAKE = """
+WITH ordered AS (
+    SELECT id, quantity, sum(quantity) OVER (ORDER BY position = 'reserved', id) - quantity AS before
+    FROM hold
+    WHERE recall_number = :number AND lot_id = :lot_id AND location_id = :location_id AND position <> 'in_transit'
+      AND quantity > 0 AND (confirmed_at IS NOT NULL OR NOT CAST(:confirmed AS boolean))
+), part AS (
+    SELECT id, least(quantity, greatest(CAST(:quantity AS numeric) - before, 0)) AS taken FROM ordered
+)
+UPDATE hold h SET quantity = h.quantity - part.taken,
+       released = h.released + CASE WHEN CAST(:release AS boolean) THEN part.taken ELSE 0 END,
+       state = CASE WHEN h.quantity > part.taken THEN h.state
+                    WHEN h.released > 0 OR CAST(:release AS boolean) THEN 'released' ELSE 'disposed' END,
+       ended_at = CASE WHEN h.quantity > part.taken THEN h.ended_at ELSE CAST(:at AS timestamptz) END,
+       ended_by = CASE WHEN h.quantity > part.taken THEN h.ended_by ELSE :by END
+FROM part WHERE part.id = h.id AND part.taken > 0
+RETURNING part.taken
+"""
+"""Take units out of one recall's holds at a place, free stock before what had been reserved."""
+
+UNDER_HOLD = """
+SELECT recall_number, sum(quantity) AS quantity,
+       coalesce(sum(quantity) FILTER (WHERE confirmed_at IS NOT NULL), 0) AS confirmed,
+       bool_and(state = 'nonconformity') AS nonconforming
+FROM hold
+WHERE lot_id = :lot_id AND location_id = :location_id AND position <> 'in_transit' AND quantity > 0
+  AND (ended_at IS NULL OR state = 'nonconformity')
+GROUP BY recall_number ORDER BY recall_number
+"""
+
+RAISE = f"""
+INSERT INTO hold AS old (recall_number, lot_id, location_id, position, quantity, state, attempts, late, requested_at,
+                         confirmed_at, confirmed_by, ended_at)
+VALUES (:number, :lot_id, :location_id, 'on_hand', CAST(:quantity AS numeric), :state, 0, true,
+        CAST(:at AS timestamptz), CAST(:at AS timestamptz), :by,
+        CASE WHEN :state = 'nonconformity' THEN CAST(:at AS timestamptz) END)
+ON CONFLICT (recall_number, lot_id, location_id, position, document_no) DO UPDATE
+    SET quantity = CASE WHEN {_OPEN} THEN old.quantity ELSE 0 END + excluded.quantity,
+        turn = old.turn + CASE WHEN {_OPEN} THEN 0 ELSE 1 END,
+        state = CASE WHEN {_OPEN} THEN old.state ELSE excluded.state END,
+        confirmed_at = CASE WHEN {_OPEN} THEN old.confirmed_at ELSE excluded.confirmed_at END,
+        confirmed_by = CASE WHEN {_OPEN} THEN old.confirmed_by ELSE excluded.confirmed_by END,
+        ended_at = CASE WHEN {_OPEN} THEN old.ended_at ELSE excluded.ended_at END,
+        ended_by = CASE WHEN {_OPEN} THEN old.ended_by END, late = true
+RETURNING id, turn, quantity
+"""  # noqa: S608 - constants
+"""Add units to one recall's hold at a place; whoever counted them there confirms that they are locked."""
+
+CLAIM = """
+INSERT INTO stock_claim AS old (key, claimant, lot_id, location_id, position, quantity)
+VALUES (:key, :number, :lot_id, :location_id, 'on_hand', CAST(:quantity AS numeric))
+ON CONFLICT (key) DO UPDATE SET quantity = least(old.quantity + excluded.quantity, CAST(:most AS numeric))
+WHERE old.released_at IS NULL
+"""
+
+RUNNING_ON = """
+SELECT s.recall_number, s.scope_version, s.depth FROM scope_lot s JOIN recall r ON r.number = s.recall_number
+WHERE s.lot_id = :lot_id AND r.phase <> ALL(CAST(:ended AS text[]))
+  AND s.scope_version = (SELECT max(v.scope_version) FROM scope_lot v WHERE v.recall_number = s.recall_number)
+ORDER BY s.recall_number
+"""
+"""Running recalls whose newest scope holds the lot."""
+
+JOIN_SCOPE = """
+INSERT INTO scope_lot (recall_number, scope_version, lot_id, root, depth)
+VALUES (:number, :version, :lot_id, false, :depth) ON CONFLICT DO NOTHING
+"""
