@@ -35,6 +35,7 @@ from models.messages_campaign import (
     EndCampaign,
     SendBatch,
 )
+from models.messages_cases import CaseLook, CaseTurn, ComplaintFigures
 from models.messages_children import (
     CapaInput,
     CapaReport,
@@ -272,12 +273,15 @@ __all__ = [
     "CapaReport",
     "Capacity",
     "CaseInput",
+    "CaseLook",
+    "CaseTurn",
     "ChecklistFigures",
     "ChecklistItem",
     "ClassName",
     "ClassOverride",
     "CloseTask",
     "ClosingFigures",
+    "ComplaintFigures",
     "Complete",
     "CompletionRecord",
     "CreateCampaign",
