@@ -4,6 +4,7 @@ from pydantic import AwareDatetime, Field
 
 from domain.ladder import Ladder
 from models.message_base import Message
+from models.messages_amendments import NoticeAs
 
 
 class CampaignReport(Message):
@@ -55,6 +56,8 @@ class CampaignInput(Message):
     stay_open: bool = True
     """Keep looking for late consignees (a corrected answer may name more) until the signal `stop`; otherwise the
     workflow ends when nobody is outstanding."""
+    kind: NoticeAs = "initial"
+    """A retraction is sent once: the workflow ends by itself when every message was accepted or refused for good."""
     carried: CampaignCarried | None = None
 
 
@@ -85,6 +88,8 @@ class CampaignProgress(Message):
     """Open consignees without a first notice handed to a provider."""
     pending: dict[str, int]
     """Deliveries to send now, by channel."""
+    unsent: int = 0
+    """Deliveries that no provider has accepted or refused for good: due now, waiting for a retry, or under way."""
     next_due_at: AwareDatetime | None
     """Earliest next ladder step or retry; None when only people can move it on."""
     next_kind: str | None = None

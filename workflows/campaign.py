@@ -31,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows import search_attributes as sa
     from workflows.activity_options import RECORD, sending
-    from workflows.campaign_reports import is_news, percent, report_of
+    from workflows.campaign_reports import is_news, is_over, percent, report_of
     from workflows.campaign_texts import details, summary_of_wait
     from workflows.deadline import cut, wait_until
 
@@ -68,7 +68,7 @@ class CampaignWorkflow:
 
     @workflow.run
     async def run(self, start: CampaignInput) -> CampaignReport:
-        """Bring the notice to everybody; returns when told to stop, or when nobody is outstanding (`stay_open`)."""
+        """Bring the notice to everybody; returns when told to stop, or by itself (`campaign_reports.is_over`)."""
         try:
             progress = await self._chase()
         except (asyncio.CancelledError, FailureError) as error:
@@ -76,8 +76,8 @@ class CampaignWorkflow:
                 raise
             await self._end("cancelled by an operator")
             raise
-        if self._ending is not None:
-            await self._end(self._ending)
+        if self._ending is not None or start.kind == "retraction":
+            await self._end(self._ending or "every retraction was handed over, or refused for good")
         report = report_of(start, progress)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return report
@@ -89,7 +89,7 @@ class CampaignWorkflow:
             progress = await self._look()
             if not idle:
                 await self._show(progress)
-            if self._ending is not None or (progress.outstanding == 0 and not self._start.stay_open):
+            if self._ending is not None or is_over(self._start, progress):
                 return progress
             if workflow.info().is_continue_as_new_suggested():
                 await self._continue()

@@ -67,9 +67,12 @@ async def advance(session: AsyncSession, request: AdvanceCampaign) -> Advanced:
     Raises:
         CampaignError: no such campaign, or its notice lacks a body that the ladder needs.
     """
-    campaign = await _campaign(session, request)
-    await _check_bodies(session, campaign.notice_id, request.ladder, request.channels)
+    campaign = await _campaign(session, request.number, request.campaign_id)
     cancelled = await _run(session, CANCEL_ANSWERED, campaign=request.campaign_id, now=request.now)
+    if campaign.kind == "retraction":
+        # Its messages were written when it was created; nobody is chased.
+        return Advanced({}, 0, cancelled)
+    await _check_bodies(session, campaign, request.ladder, request.channels)
     waits = [step.after / request.pace for step in request.ladder.steps]
     calls = await _calls(session, request)
     row = (
@@ -81,6 +84,8 @@ async def advance(session: AsyncSession, request: AdvanceCampaign) -> Advanced:
                     "number": request.number,
                     "campaign": request.campaign_id,
                     "notice": campaign.notice_id,
+                    "sequence": campaign.sequence,
+                    "amended": campaign.kind == "amendment",
                     "priority": request.priority,
                     "channels": list(request.channels),
                     "now": request.now,
@@ -110,10 +115,11 @@ async def progress(
     session: AsyncSession, number: str, campaign_id: int, ladder: Ladder, now: datetime
 ) -> CampaignProgress:
     """Where the campaign stands at `now`; read-only."""
-    scope = {"number": number, "campaign": campaign_id, "now": now}
-    counted = await _rows(session, COUNT_CONSIGNEES, number=number)
+    campaign = await _campaign(session, number, campaign_id)
+    scope = {"number": number, "campaign": campaign_id, "sequence": campaign.sequence}
+    counted = await _rows(session, COUNT_CONSIGNEES, **scope)
     deliveries = await _rows(session, COUNT_DELIVERIES, campaign=campaign_id, now=now)
-    steps = await _rows(session, NEXT_STEP, number=number, campaign=scope["campaign"])
+    steps = await _rows(session, NEXT_STEP, **scope)
     given = {"patience": patience(ladder, await _pace(session, number)), "contact_reasons": CONTACT_REASONS}
     (owing,) = await _rows(session, NEXT_OWING, number=number, **given)
     following = _following(deliveries, steps, owing, ladder)
@@ -127,6 +133,7 @@ async def progress(
         first_sent_at=totals["first_sent_at"],
         cases_to_start=totals["cases_to_start"],
         pending={row["channel"]: row["due"] for row in deliveries if row["due"]},
+        unsent=sum(row["due"] + row["waiting"] for row in deliveries),
         **following,
     )
 
@@ -209,26 +216,29 @@ async def _pace(session: AsyncSession, number: str) -> float:
     return (await recalls.get(session, number)).pace
 
 
-async def _campaign(session: AsyncSession, request: AdvanceCampaign) -> Any:
+async def _campaign(session: AsyncSession, number: str, campaign_id: int) -> Any:
     found = (
         await run(
             session,
-            "SELECT notice_id FROM campaign WHERE id = :campaign AND recall_number = :number",
-            {"campaign": request.campaign_id, "number": request.number},
+            "SELECT k.sequence, k.notice_id, n.kind FROM campaign k JOIN notice n ON n.id = k.notice_id"
+            " WHERE k.id = :campaign AND k.recall_number = :number",
+            {"campaign": campaign_id, "number": number},
         )
     ).one_or_none()
     if found is None:
-        raise CampaignError(f"recall {request.number} has no campaign {request.campaign_id}")
+        raise CampaignError(f"recall {number} has no campaign {campaign_id}")
     return found
 
 
-async def _check_bodies(session: AsyncSession, notice_id: int, ladder: Ladder, channels: Sequence[str]) -> None:
+async def _check_bodies(session: AsyncSession, campaign: Any, ladder: Ladder, channels: Sequence[str]) -> None:
     """Without this, a body missing from the notice would look like consignees without an address."""
+    notice_id = campaign.notice_id
     found = await _rows(
         session, "SELECT DISTINCT kind, channel FROM notice_body WHERE notice_id = :notice", notice=notice_id
     )
     known = {(row["kind"], row["channel"]) for row in found}
-    needed = {(BODY_KIND[s.kind], channel) for s in ladder.steps if s.kind in BODY_KIND for channel in channels}
+    kinds = {BODY_KIND[step.kind] for step in ladder.steps if step.kind in BODY_KIND}
+    needed = {(kind, channel) for kind in kinds | ({"amendment"} & {campaign.kind}) for channel in channels}
     missing = sorted(f"{kind}/{channel}" for kind, channel in needed - known)
     if missing:
         raise CampaignError(f"notice {notice_id} has no body for {', '.join(missing)}")

@@ -8,6 +8,7 @@ rule ask for (`choice`), and what is written.
 from typing import Final
 
 from db.repositories.cases_sql import CALLED
+from db.repositories.deliveries_sql import WANTED
 
 ADVANCE: Final = """
 WITH ladder AS (
@@ -20,7 +21,12 @@ WITH ladder AS (
 chosen_consignee AS (
     SELECT c.id, c.partner_id,
            CASE WHEN due.now THEN c.step ELSE c.step - 1 END AS take,
-           NOT due.now AS again
+           NOT due.now AS again,
+           -- Told by an earlier campaign: the first message of this one says what has changed since.
+           :amended AND c.first_notified_at IS NOT NULL AND EXISTS (
+               SELECT FROM delivery d
+               WHERE d.consignee_id = c.id AND d.campaign_id <> :campaign AND d.submitted_at IS NOT NULL
+           ) AS told
     FROM consignee c
     CROSS JOIN LATERAL (
         SELECT c.step < :steps AND (
@@ -28,7 +34,7 @@ chosen_consignee AS (
             OR coalesce(c.next_step_at <= :now + (CAST(:slacks AS interval[]))[c.step + 1], false)
         ) AS now
     ) due
-    WHERE c.recall_number = :number AND c.state = 'open'
+    WHERE c.recall_number = :number AND c.campaign_sequence = :sequence AND c.state = 'open'
       -- NOT IN is one hash table whatever the statistics say; 100,000 rows just written have none yet.
       AND c.id NOT IN (
           SELECT d.consignee_id FROM delivery d
@@ -44,17 +50,20 @@ chosen_consignee AS (
     FOR UPDATE OF c
 ),
 option AS (
-    SELECT s.id AS consignee_id, s.take, l.rule, l.body_kind, contact.id AS contact_id, wish.channel, body.language,
+    SELECT s.id AS consignee_id, s.take, l.rule, said.body_kind, contact.id AS contact_id, wish.channel, body.language,
            row_number() OVER (PARTITION BY s.id ORDER BY contact.position, wish.place) AS place,
            past.uses
     FROM chosen_consignee s
     JOIN ladder l ON l.idx = s.take AND l.kind <> 'phone'
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN l.kind = 'first' AND s.told THEN 'amendment' ELSE l.body_kind END AS body_kind
+    ) said
     JOIN partner ON partner.id = s.partner_id
     JOIN contact ON contact.partner_id = s.partner_id AND contact.status <> 'left'
     CROSS JOIN LATERAL unnest(contact.channels) WITH ORDINALITY AS wish (channel, place)
     JOIN LATERAL (
         SELECT nb.language FROM notice_body nb
-        WHERE nb.notice_id = :notice AND nb.kind = l.body_kind AND nb.channel = wish.channel
+        WHERE nb.notice_id = :notice AND nb.kind = said.body_kind AND nb.channel = wish.channel
         ORDER BY nb.language = partner.language DESC,
                  split_part(nb.language, '-', 1) = split_part(partner.language, '-', 1) DESC,
                  nb.language = 'en' DESC, nb.language
@@ -143,11 +152,12 @@ SELECT (SELECT count(*) FROM moved) AS moved,
            AS written
 """.replace("__CALLED__", CALLED)
 
-CANCEL_ANSWERED: Final = """
+CANCEL_ANSWERED: Final = f"""
 UPDATE delivery d SET state = 'cancelled', finished_at = :now
-FROM consignee c
-WHERE d.campaign_id = :campaign AND d.state = 'pending' AND c.id = d.consignee_id AND c.state <> 'open'
-"""
+FROM consignee c, campaign k
+WHERE d.campaign_id = :campaign AND d.state = 'pending' AND c.id = d.consignee_id AND k.id = d.campaign_id
+  AND NOT {WANTED}
+"""  # noqa: S608 - constants
 
 CANCEL_ALL: Final = """
 WITH open_row AS (
@@ -165,9 +175,14 @@ SELECT count(*) AS consignees,
         WHERE k.recall_number = :number AND k.state = 'open' AND k.workflow_started_at IS NULL) AS cases_to_start,
        count(*) FILTER (WHERE state = 'open') AS outstanding,
        count(*) FILTER (WHERE state IN ('answered', 'documented')) AS stated,
-       count(*) FILTER (WHERE state = 'open' AND first_notified_at IS NULL) AS not_notified,
-       min(first_notified_at) AS first_sent_at
-FROM consignee WHERE recall_number = :number
+       count(*) FILTER (WHERE state = 'open' AND (
+           first_notified_at IS NULL
+           -- Told by an earlier campaign only.
+           OR :sequence > 1 AND id NOT IN (
+               SELECT consignee_id FROM delivery WHERE campaign_id = :campaign AND submitted_at IS NOT NULL)
+       )) AS not_notified,
+       (SELECT min(submitted_at) FROM delivery WHERE campaign_id = :campaign) AS first_sent_at
+FROM consignee WHERE recall_number = :number AND campaign_sequence = :sequence AND state <> 'withdrawn'
 """
 
 COUNT_DELIVERIES: Final = """
@@ -184,7 +199,8 @@ GROUP BY channel ORDER BY channel
 NEXT_STEP: Final = """
 SELECT c.step, min(c.next_step_at) AS due_at, count(*) AS consignees
 FROM consignee c
-WHERE c.recall_number = :number AND c.state = 'open' AND c.next_step_at IS NOT NULL
+WHERE c.recall_number = :number AND c.campaign_sequence = :sequence AND c.state = 'open'
+  AND c.next_step_at IS NOT NULL
   AND c.id NOT IN (
       SELECT d.consignee_id FROM delivery d
       WHERE d.campaign_id = :campaign AND d.state IN ('pending', 'submitting')
