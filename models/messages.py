@@ -35,7 +35,7 @@ from models.messages_campaign import (
     EndCampaign,
     SendBatch,
 )
-from models.messages_cases import CaseLook, CaseTurn, ComplaintFigures, EndCases, StartCases
+from models.messages_cases import CaseLook, CaseTurn, ComplaintFigures
 from models.messages_children import (
     CapaInput,
     CapaReport,
@@ -294,7 +294,6 @@ __all__ = [
     "EffectivenessFigures",
     "EffectivenessTurn",
     "EndCampaign",
-    "EndCases",
     "EndRecall",
     "ExpandScope",
     "ExtendDeadline",
@@ -332,7 +331,6 @@ __all__ = [
     "SendStaffMessages",
     "Snapshot",
     "StaffSent",
-    "StartCases",
     "StepLimit",
     "Strategy",
     "TaskClock",
