@@ -29,10 +29,12 @@ class EffectivenessFigures(Message):
     pending: int = 0
     """Checks of the newest round that nobody has recorded yet."""
     passed: bool | None = None
-    """True: the level is met, nothing is left to check. False: the newest round failed (and cannot be widened until
-    the reopened consignees have answered). None: not judged yet."""
+    """True: the level is met, nothing is left to check. False: the newest round passed, but consignees that joined or
+    answered anew since have to be checked as well, once they have answered. None: checks are pending; a failed round
+    is followed by a wider one at once."""
     reopened: int = 0
-    """Consignees whose chase THIS turn reopened; the recall nudges the campaign when it is not 0."""
+    """Consignees whose chase a failed check reopened and whose campaign has not taken them up yet: while it is not 0,
+    the recall nudges the campaign."""
     next_due_at: AwareDatetime | None = None
     """Earliest due time among the pending checks' tasks."""
 
