@@ -23,7 +23,11 @@ from temporalio.worker import Worker
 from activities.assessment import AssessmentActivities
 from activities.campaign import CampaignActivities
 from activities.capa import CapaActivities
+from activities.cases import CaseActivities
+from activities.closing import ChecklistActivities
+from activities.complaints import ComplaintActivities
 from activities.compose import NoticeLinks
+from activities.effectiveness import EffectivenessActivities
 from activities.intake import IntakeActivities
 from activities.notice import NoticeActivities
 from activities.notice_rendering import NoticeRenderer
@@ -43,12 +47,19 @@ from plugin import recall_plugin, workflow_runner
 from settings import Settings, get_settings
 from workflows.campaign import CampaignWorkflow
 from workflows.capa import CapaWorkflow
+from workflows.consignee_case import ConsigneeCaseWorkflow
 from workflows.obligations import ObligationsWorkflow
 from workflows.recall import RecallWorkflow
 
 HERE = Path(__file__).parent
 QUEUES = (RECALL_QUEUE, INVENTORY_QUEUE, EMAIL_QUEUE, SMS_QUEUE)
-WORKFLOWS: tuple[type, ...] = (RecallWorkflow, CampaignWorkflow, CapaWorkflow, ObligationsWorkflow)
+WORKFLOWS: tuple[type, ...] = (
+    RecallWorkflow,
+    CampaignWorkflow,
+    ConsigneeCaseWorkflow,
+    CapaWorkflow,
+    ObligationsWorkflow,
+)
 log = logging.getLogger("worker")
 
 
@@ -95,6 +106,8 @@ def build_workers(client: Client, sessions: SessionFactory, settings: Settings, 
     tasks = TaskActivities(sessions)
     notice = NoticeActivities(sessions, renderer, settings)
     campaign = CampaignActivities(sessions)
+    cases = CaseActivities(sessions, client)
+    complaints = ComplaintActivities(sessions, policies)
     records: list[Callable[..., Any]] = [
         intake.begin_intake,
         intake.resolve_scope,
@@ -117,7 +130,13 @@ def build_workers(client: Client, sessions: SessionFactory, settings: Settings, 
         campaign.advance_campaign,
         campaign.end_campaign,
         campaign.note_campaign_stop,
+        cases.start_cases,
+        cases.look_at_case,
+        cases.stop_cases,
+        complaints.take_up_complaints,
         *capa_and_obligations(sessions, policies),
+        EffectivenessActivities(sessions).effectiveness_turn,
+        ChecklistActivities(sessions).read_checklist,
     ]
     quarantine = QuarantineActivities(sessions, LedgerInventory(StockLedger(sessions)))
     holding = [quarantine.request_holds, quarantine.execute_holds]

@@ -7,7 +7,7 @@ lot, task or hold, so that a person can go and close it. What is open is found i
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -56,6 +56,48 @@ TITLES: Final[Mapping[Item, str]] = {
 }
 
 
+_BY_STEP: Final[Mapping[str, Item | None]] = {
+    "disposition": Item.DISPOSITIONS,
+    "disposition_approval": Item.DISPOSITIONS,
+    "execution": Item.DISPOSITIONS,
+    "allocation": Item.SHORTAGES,
+    "replacement": Item.SHORTAGES,
+    # A CAPA may outlive its recall, and a report becomes due when it does: their own items say what must be done now.
+    "investigation": None,
+    "cause": None,
+    "plan_approval": None,
+    "action": None,
+    "verification": None,
+    "capa_sign_off": None,
+    "obligation": None,
+    # What the checklist is for, and what comes after it.
+    "completion": None,
+    "authority_answer": None,
+    "unaccounted": None,
+}
+_BY_KEY: Final[Mapping[str, Item]] = {
+    "query": Item.QUERIES,
+    "call": Item.CASES,
+    "visit": Item.CASES,
+    "authority": Item.CASES,
+    "help": Item.CASES,
+    "check": Item.EFFECTIVENESS,
+    "holds": Item.HOLDS,
+    "notice": Item.CAMPAIGN,
+    "campaign-stop": Item.CAMPAIGN,
+    "complaint": Item.COMPLAINTS,
+    "patients": Item.PATIENTS,
+}
+"""First part of a task's key -> the item it belongs to."""
+
+
+def item_of_task(key: str, step: str) -> Item | None:
+    """The item an open task stands under; None for one that does not keep a recall from being completed."""
+    if step in _BY_STEP:
+        return _BY_STEP[step]
+    return _BY_KEY.get(key.partition(":")[0], Item.TASKS)
+
+
 class ChecklistItem(BaseModel):
     """One line of the checklist: met, or with what is open. `total` counts all open lines, `open` names some."""
 
@@ -72,15 +114,23 @@ class ChecklistItem(BaseModel):
         return self.model_copy(update={"open": self.open[:lines]})
 
 
-def make_items(found: Mapping[Item, Sequence[str]]) -> list[ChecklistItem]:
+class Found(NamedTuple):
+    """What is open of one item: lines named, and how many there are in all."""
+
+    lines: Sequence[str]
+    total: int
+
+
+def make_items(found: Mapping[Item, Found]) -> list[ChecklistItem]:
     """All items in order; those without an entry, or with an empty one, are met."""
+    nothing = Found((), 0)
     return [
         ChecklistItem(
             key=item.value,
-            ok=not found.get(item),
+            ok=found.get(item, nothing).total == 0,
             title=TITLES[item],
-            open=tuple(found.get(item, ())),
-            total=len(found.get(item, ())),
+            open=tuple(found.get(item, nothing).lines),
+            total=found.get(item, nothing).total,
         )
         for item in Item
     ]
@@ -91,4 +141,4 @@ def still_open(items: Iterable[ChecklistItem]) -> list[ChecklistItem]:
     return [item for item in items if not item.ok]
 
 
-__all__ = ["SHOWN", "TITLES", "ChecklistItem", "Item", "make_items", "still_open"]
+__all__ = ["SHOWN", "TITLES", "ChecklistItem", "Found", "Item", "item_of_task", "make_items", "still_open"]
