@@ -1,7 +1,7 @@
-"""What a person does next about a consignee that does not answer: call, visit, report to the authority.
+"""What a person does next about a consignee that does not answer: call, visit, report to the authority, document.
 
 Each step has a task with its own limit; when that limit passes, or the step was done without an answer, the next one
-is opened beside it. A refusal goes straight to the authority, a consignee that is out of business to a documented
+is opened beside it. A refusal goes straight to the authority, a consignee that is out of business to the documented
 account. An *episode* begins with the oldest open case, so a second silence climbs from the first step again.
 """
 
@@ -23,7 +23,7 @@ class Stage(StrEnum):
 
 CONTACT_REASONS: Final = frozenset({"silence", "bounce", "refusal", "out_of_business", "effectiveness"})
 """Reasons of cases that end when the consignee answers or is documented."""
-_CLIMB: Final = (Stage.CALL, Stage.VISIT, Stage.AUTHORITY)
+_CLIMB: Final = (Stage.CALL, Stage.VISIT, Stage.AUTHORITY, Stage.ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ def _ways(reasons: Collection[str]) -> tuple[Stage, ...]:
     if not CONTACT_REASONS.intersection(reasons):
         return ()
     if "out_of_business" in reasons:
-        return (Stage.ACCOUNT,)
-    return (Stage.AUTHORITY,) if "refusal" in reasons else _CLIMB
+        return _CLIMB[3:]
+    return _CLIMB[2:] if "refusal" in reasons else _CLIMB
 
 
 def task_key(stage: Stage, consignee_id: int, episode: int = 1) -> str:

@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.activity_options import RECORD, sending
     from workflows.campaign_reports import is_news, is_over, percent, report_of
     from workflows.campaign_texts import details, summary_of_wait
+    from workflows.case_start import start_cases
     from workflows.deadline import cut, wait_until
 
 BATCH: Final = 500
@@ -102,7 +103,7 @@ class CampaignWorkflow:
                     await self._sleep_until(workflow.now() + timedelta(seconds=min(2**idle, 60)), progress)
                 continue
             idle = 0
-            await self._sleep_until(self._wake_at(progress), progress)
+            await self._sleep_until(await start_cases(self._start, progress, self._wake_at(progress)), progress)
             if self._nudged and self._ending is None:
                 await workflow.sleep(self._settle(), summary="Collect nudges")
 

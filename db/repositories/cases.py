@@ -19,6 +19,8 @@ from models.case import CaseReason
 
 QUERY_TASKS: Final = ("query", "settle_query")
 """Prefixes of the tasks about a statement that cannot be."""
+ALL_TASKS: Final = (*CONTACT_TASKS, *QUERY_TASKS, "help", "patients")
+"""Prefixes of every task that belongs to a case."""
 
 
 class UnknownConsignee(LookupError):  # noqa: N818 - a term of the API
@@ -177,17 +179,39 @@ async def mark_started(session: AsyncSession, cases: Sequence[int], at: datetime
     )
 
 
+async def consignees_with_open_cases(session: AsyncSession, number: str, limit: int) -> list[int]:
+    """The first consignees that have an open case, by their ids."""
+    found = await run(
+        session,
+        "SELECT DISTINCT consignee_id FROM consignee_case WHERE recall_number = :number AND state = 'open'"
+        " ORDER BY 1 LIMIT :limit",
+        {"number": number, "limit": limit},
+    )
+    return list(found.scalars())
+
+
+async def abandon(session: AsyncSession, number: str, consignee_id: int, by: By) -> int:
+    """Close whatever is open for the consignee because its recall has ended; returns how many cases were open."""
+    outcome = "the recall has ended"
+    await lock_consignee(session, number, consignee_id)
+    await close_tasks(session, number, consignee_id, ALL_TASKS, by, outcome=outcome, cancelled=True)
+    return await close_cases(session, number, consignee_id, [each.value for each in CaseReason], by, outcome=outcome)
+
+
 async def _note(session: AsyncSession, number: str, action: str, by: By, data: dict[str, Any]) -> None:
     await audit.append(session, number, actor=by.actor, role=by.role, action=action, at=by.at, data=data)
 
 
 __all__ = [
+    "ALL_TASKS",
     "QUERY_TASKS",
     "By",
     "UnknownConsignee",
     "Unstarted",
+    "abandon",
     "close_cases",
     "close_tasks",
+    "consignees_with_open_cases",
     "end_contact",
     "lock_consignee",
     "mark_started",

@@ -43,11 +43,17 @@ async def new_ones(session: AsyncSession, number: str) -> list[Complaint]:
     return list((await session.exec(query)).all())
 
 
+async def taken_up_at(session: AsyncSession, number: str, at: datetime) -> list[Complaint]:
+    """Complaints taken up at one instant of the workflow, which is what one call of the activity did."""
+    query = select(Complaint).where(col(Complaint.recall_number) == number, col(Complaint.taken_up_at) == at)
+    return list((await session.exec(query.order_by(col(Complaint.sequence)))).all())
+
+
 async def take_up(session: AsyncSession, recall: Recall, complaint: Complaint, now: datetime) -> list[str]:
     """Open the complaint's task and mark it taken up; returns the product lines to be evaluated again."""
     complaint.taken_up_at = now
     session.add(complaint)
-    lines = await _lines(session, recall, complaint)
+    lines = await lines_of(session, recall, complaint)
     await tasks.offer(
         session,
         recall,
@@ -83,7 +89,7 @@ ORDER BY 1
 """
 
 
-async def _lines(session: AsyncSession, recall: Recall, complaint: Complaint) -> list[str]:
+async def lines_of(session: AsyncSession, recall: Recall, complaint: Complaint) -> list[str]:
     """The complaint's line; that of its lot; those its consignee received; else every line of the recall."""
     every = [line.key for line in await recalls.product_lines(session, recall.number, recall.scope_version)]
     if complaint.product_line is not None:
@@ -122,7 +128,7 @@ async def mark_evaluated(session: AsyncSession, recall: Recall) -> int:
     )
     marked = 0
     for complaint in (await session.exec(query)).all():
-        lines = await _lines(session, recall, complaint)
+        lines = await lines_of(session, recall, complaint)
         if set(lines) <= await _evaluated_since(session, complaint):
             complaint.state = ComplaintState.evaluated.value
             session.add(complaint)
@@ -190,9 +196,11 @@ __all__ = [
     "ComplaintNotOpen",
     "UnknownComplaint",
     "close",
+    "lines_of",
     "listed",
     "mark_evaluated",
     "new_ones",
     "open_count",
     "take_up",
+    "taken_up_at",
 ]

@@ -15,9 +15,11 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, Worker
 
 from activities.campaign import CampaignActivities
+from activities.cases import CaseActivities
 from activities.delivery_outcomes import SendingLimits
+from activities.tasks import TaskActivities
 from domain.ladder import Ladder
-from domain.workflow_ids import campaign_id, recall_id
+from domain.workflow_ids import campaign_id, case_id, recall_id
 from models.messages import (
     EMAIL_QUEUE,
     RECALL_QUEUE,
@@ -32,6 +34,7 @@ from tests.campaign.recall_listener import RecallListener
 from tests.campaign.world import LADDER, NUMBER, T0
 from tests.support.clock import fast_forward, real_time
 from workflows.campaign import CampaignWorkflow
+from workflows.consignee_case import ConsigneeCaseWorkflow
 
 
 class CampaignRun:
@@ -114,18 +117,31 @@ async def campaign_workers(
 ) -> AsyncIterator[None]:
     """Workers of the three queues, with the real activities."""
     records, notify = CampaignActivities(hand.sessions), hand.activities(limits)
+    looking, tasks = CaseActivities(hand.sessions, env.client), TaskActivities(hand.sessions)
     activities: dict[str, list[Callable[..., Any]]] = {
-        RECALL_QUEUE: [records.advance_campaign, records.end_campaign, records.note_campaign_stop],
+        RECALL_QUEUE: [
+            records.advance_campaign,
+            records.end_campaign,
+            records.note_campaign_stop,
+            looking.start_cases,
+            looking.look_at_case,
+            looking.stop_cases,
+            tasks.task_clock,
+            tasks.turn_tasks,
+        ],
         EMAIL_QUEUE: [notify.send_batch],
         SMS_QUEUE: [notify.send_batch],
     }
+    workflows: list[type] = [CampaignWorkflow, ConsigneeCaseWorkflow, RecallListener]
     async with AsyncExitStack() as stack:
         for queue, offered in activities.items():
             await stack.enter_async_context(
                 Worker(
                     env.client,
                     task_queue=queue,
-                    workflows=[CampaignWorkflow, RecallListener] if queue == RECALL_QUEUE else [],
+                    workflows=[CampaignWorkflow, ConsigneeCaseWorkflow, RecallListener]
+                    if queue == RECALL_QUEUE
+                    else [],
                     activities=offered,
                     workflow_runner=workflow_runner(),
                     max_cached_workflows=cached_workflows if queue == RECALL_QUEUE else 0,
@@ -155,8 +171,9 @@ async def campaign(
         priority=1,
         notify_due_at=T0,
     ).model_copy(update=changes)
-    async with campaign_workers(env, hand, limits, cached_workflows):
-        with real_time(env):
+    # Cases are started while the campaign runs: they keep real time as well until a test moves them.
+    with real_time(env):
+        async with campaign_workers(env, hand, limits, cached_workflows):
             handles: list[WorkflowHandle[Any, Any]] = []
             if listener:
                 handles.append(
@@ -166,11 +183,16 @@ async def campaign(
                 CampaignWorkflow.run, start, id=campaign_id(NUMBER, 1), task_queue=RECALL_QUEUE
             )
             handles.append(handle)
-        try:
-            yield CampaignRun(env, handle)
-        finally:
-            for each in handles:
-                await _terminate(env, each.id)
+            try:
+                yield CampaignRun(env, handle)
+            finally:
+                for each in [handle.id for handle in handles] + _cases(hand):
+                    await _terminate(env, each)
+
+
+def _cases(hand: Hand) -> list[str]:
+    rows = hand.world.rows("SELECT DISTINCT consignee_id FROM consignee_case")
+    return [case_id(NUMBER, str(row["consignee_id"])) for row in rows]
 
 
 async def _terminate(env: WorkflowEnvironment, workflow_id: str) -> None:

@@ -27,7 +27,9 @@ def test_the_next_step_waits_for_the_limit_of_the_one_before() -> None:
     late.append(task(Stage.VISIT, NOW))
     assert next_stage(["silence"], late, NOW) == Next(stage=Stage.AUTHORITY)
     late.append(task(Stage.AUTHORITY, EARLIER))
-    assert next_stage(["silence"], late, NOW) == Next(), "now only an answer or a document ends it"
+    assert next_stage(["silence"], late, NOW) == Next(stage=Stage.ACCOUNT)
+    late.append(task(Stage.ACCOUNT, EARLIER))
+    assert next_stage(["silence"], late, NOW) == Next(), "now only an answer or the account ends it"
 
 
 def test_a_step_done_without_an_answer_brings_the_next_at_once() -> None:
@@ -37,6 +39,8 @@ def test_a_step_done_without_an_answer_brings_the_next_at_once() -> None:
 def test_a_refusal_goes_to_the_authority_and_a_closed_firm_to_a_documented_account() -> None:
     called = [task(Stage.CALL)]
     assert next_stage(["silence", "refusal"], called, NOW) == Next(stage=Stage.AUTHORITY)
+    told = [*called, task(Stage.AUTHORITY, is_open=False)]
+    assert next_stage(["silence", "refusal"], told, NOW) == Next(stage=Stage.ACCOUNT)
     assert next_stage(["refusal", "out_of_business"], called, NOW) == Next(stage=Stage.ACCOUNT)
 
 
