@@ -16,11 +16,11 @@ from activities.notice_body import ApprovedBody, BodyError, fill
 from adapters.messaging.base import OutgoingMessage
 from adapters.messaging.message_ids import message_id_for
 from db.repositories import notices, recalls
-from db.repositories.consignee_lots import ConsigneeLotRow, lots_of
+from db.repositories.consignee_lots import ConsigneeLotRow, every_lot_of
 from db.repositories.deliveries import Claimed
 from domain.channels import Channel
 from domain.links import make_link_token, recipient_url, status_callback_url
-from domain.notice_content import RecipientLot, RecipientValues
+from domain.notice_content import NoticeKind, RecipientLot, RecipientValues
 from domain.pace import PolicyClock
 
 LINK_LIFE: Final = timedelta(days=366)
@@ -59,18 +59,22 @@ class NoticeComposer:
         self._campaign_id = campaign_id
         self._links = links
         self._bodies: dict[tuple[str, str, str], ApprovedBody] | None = None
+        self._since: int | None = None
+        """Scope version of the notice that this one amends; lots of later versions are new to the recipient."""
         self._clock: PolicyClock | None = None
 
     async def drafts(self, session: AsyncSession, rows: Sequence[Claimed]) -> dict[UUID, Draft]:
         """See `Composer`; the bodies are read and checked against their hash once per batch."""
         if self._bodies is None:
             await self._load(session)
-        lots = await lots_of(session, [row.consignee_id for row in rows])
+        lots = await every_lot_of(session, [row.consignee_id for row in rows])
         return {row.id: self._draft(row, lots[row.consignee_id]) for row in rows}
 
     async def _load(self, session: AsyncSession) -> None:
         stored = await notices.bodies_of_campaign(session, self._campaign_id)
         self._bodies = {(body.kind, body.channel, body.language): ApprovedBody.from_json(body.body) for body in stored}
+        notice = await notices.of_campaign(session, self._campaign_id)
+        self._since = (notice.change or {}).get("since")
         recall = await recalls.get(session, self._number)
         self._clock = PolicyClock.starting(recall.created_at, recall.pace)
 
@@ -108,6 +112,8 @@ class NoticeComposer:
             expires_at=row.created_at + LINK_LIFE,
         )
         first = self._policy_time(row.first_notified_at)
+        # A retraction speaks of what was asked for before; everything else of what is asked for now.
+        listed = lots if row.kind == NoticeKind.RETRACTION else [lot for lot in lots if lot.asked]
         return RecipientValues(
             recipient_name=row.partner_name,
             contact_name=row.contact_name,
@@ -120,13 +126,19 @@ class NoticeComposer:
                     unit=lot.unit,
                     shipped_on=lot.last_shipped_on,
                 )
-                for lot in lots
+                for lot in listed
             ),
             link=recipient_url(self._links.public_url, token),
             respond_by=self._policy_time(row.next_step_at),
             time_zone=row.time_zone,
             first_notice_on=first.date() if first else None,
+            added_lots=tuple(lot.printed for lot in listed if self._is_new(lot.scope_version)),
+            removed_lots=tuple(lot.printed for lot in lots if self._is_new(lot.withdrawn_in)),
+            answer_stands=row.answered and row.step < 0,
         )
+
+    def _is_new(self, version: int | None) -> bool:
+        return self._since is not None and version is not None and version > self._since
 
     def _policy_time(self, real: datetime | None) -> datetime | None:
         return self._clock.to_policy(real) if self._clock and real else None

@@ -1,33 +1,31 @@
 """The notice: drafted from the record in every language and channel, approved by hash, handed to a campaign."""
 
-from datetime import date, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.notice_body import ApprovedBody, combined_sha256
+from activities.notice_context import Changed, change_of, context_of
 from activities.notice_rendering import NoticeRenderer
 from db.engine import SessionFactory
-from db.repositories import assessment, audit, notices, recalls, tasks
+from db.repositories import assessment, audit, campaign_targets, notices, recalls, tasks
 from domain.channels import Channel
-from domain.levels import MarketAction, RecallClass, strictest
-from domain.notice_content import LADDER_KINDS, Depth, NoticeContext, NoticeLevel, NoticeProduct, NoticeTexts
+from domain.notice_content import LADDER_KINDS, NoticeContext, NoticeKind
 from domain.roles import Role
-from models.messages import ApproveNotice, CreateCampaign, NoticeDraft, RecallRef, RecordDecision
+from models.messages import ApproveNotice, CreateCampaign, DraftNotice, NoticeDraft, RecordDecision
 from models.notice import Notice
-from models.recall import Recall
 from settings import Settings
 
-_DEPTH = {
-    "wholesale": Depth.WHOLESALE,
-    "retail": Depth.RETAIL,
-    "user_facility": Depth.USER,
-    "patient": Depth.USER,
+_CHANNELS: Final = ("email", "sms")
+_BODIES = {
+    "initial": LADDER_KINDS,
+    "amendment": (*LADDER_KINDS, NoticeKind.AMENDMENT),
+    "retraction": (NoticeKind.RETRACTION,),
 }
-_SEVEREST = (MarketAction.REMOVAL, MarketAction.FSCA, MarketAction.CORRECTION)
-"""Where lines or jurisdictions differ, the notice asks for the action that takes most off the market."""
+"""Bodies of each kind of notice. New consignees of an amended notice get its first notice, with the same scope."""
 
 
 class NoticeActivities:
@@ -39,90 +37,62 @@ class NoticeActivities:
         self._settings = settings
 
     @activity.defn
-    async def draft_notice(self, ref: RecallRef) -> NoticeDraft:
-        """Render every template of the strategy's channels once; what is approved is what will be sent.
+    async def draft_notice(self, draft: DraftNotice) -> NoticeDraft:
+        """Render every body of this notice version once; what is approved is what will be sent.
 
         Raises:
-            ApplicationError: `InvalidInput` when there is nothing to give notice of.
+            ApplicationError: `InvalidInput` when there is nothing to give notice of, or nothing to amend.
         """
         async with self._sessions.begin() as session:
-            recall = await recalls.get(session, ref.number, lock=True)
-            already = await notices.of_version(session, ref.number, 1)
+            recall = await recalls.get(session, draft.number, lock=True)
+            already = await notices.of_version(session, draft.number, draft.version)
             if already is not None:
                 stored = await notices.bodies(session, already.id or 0)
-                return NoticeDraft(notice_id=already.id or 0, version=1, sha256=already.sha256, bodies=len(stored))
-            strategy = await notices.signed_strategy(session, ref.number)
-            context = await self._context(session, recall, ref.now.date())
-            bodies = self._render(context, strategy.channels if strategy else ("email", "sms"))
+                return _drafted(already, len(stored), await campaign_targets.audience(session, already))
+            # The facts are read now, so the notice speaks of the scope that is in force now.
+            scope_version = max(recall.scope_version, 1)
+            changed = await change_of(session, draft, scope_version)
+            context = await context_of(session, recall, self._settings, draft, changed)
+            kind = changed.kind if changed else draft.kind
+            strategy = await notices.signed_strategy(session, draft.number)
+            bodies = self._render(_kinds(kind, changed), context, strategy.channels if strategy else _CHANNELS)
             notice = Notice(
-                recall_number=ref.number,
-                version=1,
-                kind="initial",
+                recall_number=draft.number,
+                version=draft.version,
+                kind=kind,
+                scope_version=scope_version,
+                change=changed.stored if changed else None,
                 sha256=combined_sha256(bodies),
                 drafted_by="system",
-                drafted_at=ref.now,
+                drafted_at=draft.now,
             )
             notice_id = await notices.add(session, notice, [_row(body) for body in bodies])
-            await audit.append(
-                session,
-                ref.number,
-                actor="system",
-                role="system",
-                action="notice.drafted",
-                at=ref.now,
-                data={"notice": notice_id, "sha256": notice.sha256, "bodies": {_name(b): b.sha256 for b in bodies}},
-            )
-            return NoticeDraft(notice_id=notice_id, version=1, sha256=notice.sha256, bodies=len(bodies))
+            await self._note_draft(session, notice, notice_id, bodies, draft.now)
+            return _drafted(notice, len(bodies), await campaign_targets.audience(session, notice))
 
-    def _render(self, context: NoticeContext, channels: tuple[str, ...]) -> list[ApprovedBody]:
+    async def _note_draft(
+        self, session: AsyncSession, notice: Notice, notice_id: int, bodies: list[ApprovedBody], now: datetime
+    ) -> None:
+        data: dict[str, Any] = {
+            "notice": notice_id,
+            "sha256": notice.sha256,
+            "bodies": {_name(body): body.sha256 for body in bodies},
+        }
+        if notice.change is not None:
+            data |= {"kind": notice.kind, "scope_version": notice.scope_version, "change": notice.change}
+        await audit.append(
+            session, notice.recall_number, actor="system", role="system", action="notice.drafted", at=now, data=data
+        )
+
+    def _render(
+        self, kinds: tuple[NoticeKind, ...], context: NoticeContext, channels: tuple[str, ...]
+    ) -> list[ApprovedBody]:
+        allowed = {Channel(name) for name in channels}
         return [
             self._renderer.render_for_approval(kind, channel, language, context)
             for kind, channel, language in self._renderer.available()
-            if kind in LADDER_KINDS and channel in {Channel(name) for name in channels}
+            if kind in kinds and channel in allowed
         ]
-
-    async def _context(self, session: AsyncSession, recall: Recall, today: date) -> NoticeContext:
-        products = await notices.affected_products(session, recall.number)
-        classes = await notices.approved_classes(session, recall.number)
-        if not products or not classes:
-            raise ApplicationError(
-                "no affected product reached a consignee, or no class is approved", type="InvalidInput"
-            )
-        strategy = await notices.signed_strategy(session, recall.number)
-        shipped_from, shipped_until = await notices.distribution_window(session, recall.number)
-        actions = {MarketAction(row.market_action) for row in classes}
-        texts = {language: NoticeTexts(**each) for language, each in recall.translations.items()}
-        return NoticeContext(
-            recall_no=recall.number,
-            drill=recall.drill,
-            issued_on=today,
-            recall_class=strictest(RecallClass(row.recall_class) for row in classes) or RecallClass.I,
-            market_action=next((action for action in _SEVEREST if action in actions), sorted(actions)[0]),
-            levels=tuple(
-                NoticeLevel(jurisdiction=jurisdiction, term=term)
-                for jurisdiction, term in sorted({(row.jurisdiction, row.local_term) for row in classes})
-            ),
-            products=tuple(
-                NoticeProduct(
-                    name=product.name,
-                    code=product.code,
-                    gtin=product.gtin,
-                    udi_di=product.udi_di,
-                    manufacturer=maker,
-                    lots=tuple(lots),
-                )
-                for product, maker, lots in products
-            ),
-            distributed_from=_day(shipped_from),
-            distributed_until=_day(shipped_until),
-            depth=_DEPTH[strategy.depth] if strategy else Depth.USER,
-            texts=NoticeTexts(reason=recall.reason, hazard=recall.hazard),
-            texts_language=recall.texts_language,
-            translations=texts,
-            firm_name=self._settings.company_name,
-            firm_phone=self._settings.company_phone,
-            firm_email=self._settings.company_email,
-        )
 
     @activity.defn
     async def record_notice_approval(self, record: RecordDecision) -> None:
@@ -151,7 +121,9 @@ class NoticeActivities:
                 body={"notice": decision.notice_id, "sha256": decision.sha256},
             )
             await assessment.sign(session, sign_off)
-            await tasks.close(session, record.number, "notice", outcome="approved", done_by=actor, now=record.now)
+            version = (await notices.get(session, decision.notice_id)).version
+            key = f"notice:{version}" if version > 1 else "notice"
+            await tasks.close(session, record.number, key, outcome="approved", done_by=actor, now=record.now)
             await audit.append(
                 session,
                 record.number,
@@ -165,12 +137,22 @@ class NoticeActivities:
 
     @activity.defn
     async def create_campaign(self, create: CreateCampaign) -> int:
-        """Create the campaign record of an approved notice; returns its id."""
+        """Create the campaign of an approved notice and hand it its consignees, once; returns its id."""
         async with self._sessions.begin() as session:
+            recall = await recalls.get(session, create.number, lock=True)
             campaign_id, new = await notices.create_campaign(
                 session, create.number, create.sequence, create.notice_id, create.now
             )
             if new:
+                strategy = await notices.signed_strategy(session, create.number)
+                campaign = campaign_targets.NewCampaign(
+                    id=campaign_id,
+                    sequence=create.sequence,
+                    notice=await notices.get(session, create.notice_id),
+                    recall_class=recall.recall_class,
+                    channels=strategy.channels if strategy else _CHANNELS,
+                )
+                counts = await campaign_targets.hand_over(session, campaign, create.now)
                 await audit.append(
                     session,
                     create.number,
@@ -178,9 +160,28 @@ class NoticeActivities:
                     role="system",
                     action="campaign.started",
                     at=create.now,
-                    data={"campaign": campaign_id, "notice": create.notice_id},
+                    data={"campaign": campaign_id, "notice": create.notice_id} | counts,
                 )
             return campaign_id
+
+
+def _kinds(kind: str, changed: Changed | None) -> tuple[NoticeKind, ...]:
+    """Which bodies are needed; a retraction beside an amendment only where lots were taken out."""
+    some_lost_all = kind == "amendment" and changed is not None and changed.texts.removed
+    return (*_BODIES[kind], NoticeKind.RETRACTION) if some_lost_all else _BODIES[kind]
+
+
+def _drafted(notice: Notice, bodies: int, audience: int) -> NoticeDraft:
+    return NoticeDraft.model_validate(
+        {
+            "notice_id": notice.id or 0,
+            "version": notice.version,
+            "sha256": notice.sha256,
+            "bodies": bodies,
+            "kind": notice.kind,
+            "audience": audience,
+        }
+    )
 
 
 def _row(body: ApprovedBody) -> dict[str, Any]:
@@ -195,7 +196,3 @@ def _row(body: ApprovedBody) -> dict[str, Any]:
 
 def _name(body: ApprovedBody) -> str:
     return f"{body.kind}/{body.channel}.{body.language}"
-
-
-def _day(moment: datetime | None) -> date | None:
-    return moment.date() if moment else None

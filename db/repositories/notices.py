@@ -1,13 +1,15 @@
 """Notices: the facts they state, read from the record, and the bodies as rendered and approved."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import case, func, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import BigInteger, any_, bindparam, case, func, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.plain_sql import run
 from db.rows import insert_new
 from models.chain import Lot, Movement
 from models.master import Location, Partner, Product
@@ -15,9 +17,22 @@ from models.messages import Strategy
 from models.notice import Campaign, Notice, NoticeBody
 from models.recall import ClassDecision, Consignee, ConsigneeLot, SignOff
 
+ProductLots = tuple[Product, str | None, list[str]]
+"""A product, its manufacturers' names, and lot numbers in order."""
 
-async def affected_products(session: AsyncSession, number: str) -> list[tuple[Product, str | None, list[str]]]:
-    """Products that reached consignees: product, its manufacturers' names, affected lot numbers in order.
+
+async def affected_products(session: AsyncSession, number: str) -> list[ProductLots]:
+    """Products under recall that reached consignees."""
+    reached = (
+        select(ConsigneeLot.lot_id)
+        .join(Consignee, col(Consignee.id) == col(ConsigneeLot.consignee_id))
+        .where(col(Consignee.recall_number) == number, col(ConsigneeLot.withdrawn_in).is_(None))
+    )
+    return await products_of(session, list((await session.exec(reached.distinct())).all()))
+
+
+async def products_of(session: AsyncSession, lot_ids: Sequence[int]) -> list[ProductLots]:
+    """The products of these lots, each with its lots.
 
     A number that two sites gave to lots of one product is listed once for each, with the site.
     """
@@ -33,13 +48,7 @@ async def affected_products(session: AsyncSession, number: str) -> list[tuple[Pr
         .select_from(Lot)
         .join(Location, col(Location.id) == col(Lot.site_id), isouter=True)
         .join(Partner, col(Partner.id) == col(Location.partner_id), isouter=True)
-        .where(
-            col(Lot.id).in_(
-                select(ConsigneeLot.lot_id)
-                .join(Consignee, col(Consignee.id) == col(ConsigneeLot.consignee_id))
-                .where(col(Consignee.recall_number) == number, col(ConsigneeLot.withdrawn_in).is_(None))
-            )
-        )
+        .where(col(Lot.id) == any_(bindparam("lot_ids", list(lot_ids), type_=ARRAY(BigInteger))))
         .subquery()
     )
     query = (
@@ -68,13 +77,51 @@ async def distribution_window(session: AsyncSession, number: str) -> tuple[datet
 
 
 async def approved_classes(session: AsyncSession, number: str) -> list[ClassDecision]:
-    """The approver's classes, in a stable order."""
+    """The approver's classes in force, in a stable order: the last decision on each line and jurisdiction."""
+    line = (col(ClassDecision.jurisdiction), col(ClassDecision.product_line))
     query = (
         select(ClassDecision)
-        .where(col(ClassDecision.recall_number) == number, col(ClassDecision.kind).in_(("approved", "overridden")))
-        .order_by(col(ClassDecision.jurisdiction), col(ClassDecision.product_line))
+        .where(col(ClassDecision.recall_number) == number, col(ClassDecision.kind).in_(("approved", "overridden", "authority")))
+        .distinct(*line)
+        .order_by(*line, col(ClassDecision.decided_at).desc(), col(ClassDecision.id).desc())
     )
     return list((await session.exec(query)).all())
+
+
+_CHANGED_LOTS: Final = """
+SELECT array_agg(DISTINCT cl.lot_id) FILTER (
+           WHERE cl.withdrawn_in IS NULL AND cl.scope_version > :since AND cl.scope_version <= :version) AS added,
+       array_agg(DISTINCT cl.lot_id) FILTER (
+           WHERE cl.withdrawn_in > :since AND cl.withdrawn_in <= :version) AS removed,
+       array_agg(DISTINCT cl.lot_id) FILTER (
+           WHERE cl.withdrawn_in IS NULL AND cl.scope_version <= :since) AS told
+FROM consignee c JOIN consignee_lot cl ON cl.consignee_id = c.id WHERE c.recall_number = :number
+"""
+
+
+async def changed_lots(
+    session: AsyncSession, number: str, since: int, version: int
+) -> tuple[list[int], list[int], list[int]]:
+    """Lots at consignees that scope versions after `since` added, that they took out, and those that stayed."""
+    row = (await run(session, _CHANGED_LOTS, {"number": number, "since": since, "version": version})).one()
+    added, removed, told = (sorted(lots or ()) for lots in row)
+    return added, [lot for lot in removed if lot not in set(added)], told
+
+
+async def sent(session: AsyncSession, number: str) -> list[Notice]:
+    """Notices that a campaign brought out, the newest first."""
+    query = (
+        select(Notice)
+        .where(col(Notice.recall_number) == number, col(Notice.id).in_(select(Campaign.notice_id)))
+        .order_by(col(Notice.version).desc())
+    )
+    return list((await session.exec(query)).all())
+
+
+async def drafts_after(session: AsyncSession, number: str, version: int) -> list[Notice]:
+    """Notices of later versions, oldest first: drafts that no campaign has brought out, where `version` was sent."""
+    query = select(Notice).where(col(Notice.recall_number) == number, col(Notice.version) > version)
+    return list((await session.exec(query.order_by(col(Notice.version)))).all())
 
 
 async def signed_strategy(session: AsyncSession, number: str) -> Strategy | None:
@@ -110,6 +157,12 @@ async def bodies_of_campaign(session: AsyncSession, campaign_id: int) -> list[No
         .where(col(Campaign.id) == campaign_id)
     )
     return list((await session.exec(query)).all())
+
+
+async def of_campaign(session: AsyncSession, campaign_id: int) -> Notice:
+    """The notice a campaign brings out; it must exist."""
+    query = select(Notice).join(Campaign, col(Campaign.notice_id) == col(Notice.id))
+    return (await session.exec(query.where(col(Campaign.id) == campaign_id))).one()
 
 
 async def add(session: AsyncSession, notice: Notice, rows: list[dict[str, Any]]) -> int:

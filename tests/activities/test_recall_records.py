@@ -17,6 +17,7 @@ from models.messages import (
     Actor,
     BeginIntake,
     CreateCampaign,
+    DraftNotice,
     EndRecall,
     OpenTask,
     Projection,
@@ -214,7 +215,7 @@ async def test_the_read_model_changes_its_version_only_with_its_content(case: Ca
 
 async def test_a_notice_is_drafted_once_in_every_language_and_says_what_the_record_says(case: Case) -> None:
     await case.decided()
-    ref = RecallRef(number=NUMBER, now=NOW)
+    ref = DraftNotice(number=NUMBER, now=NOW)
     draft = await case.run(case.notice.draft_notice, ref)
     assert await case.run(case.notice.draft_notice, ref) == draft
     async with case.sessions() as session:
@@ -234,7 +235,7 @@ async def test_a_notice_is_drafted_once_in_every_language_and_says_what_the_reco
 
 async def test_only_unchanged_bodies_are_released(case: Case) -> None:
     await case.decided()
-    draft = await case.run(case.notice.draft_notice, RecallRef(number=NUMBER, now=NOW))
+    draft = await case.run(case.notice.draft_notice, DraftNotice(number=NUMBER, now=NOW))
     wrong = decision("approve_notice", ADA, 2, notice_id=draft.notice_id, sha256="0" * 64)
     with pytest.raises(ApplicationError):
         await case.run(case.notice.record_notice_approval, wrong)
@@ -246,7 +247,7 @@ async def test_only_unchanged_bodies_are_released(case: Case) -> None:
 
 async def test_a_campaign_is_created_once_per_notice(case: Case) -> None:
     await case.decided()
-    draft = await case.run(case.notice.draft_notice, RecallRef(number=NUMBER, now=NOW))
+    draft = await case.run(case.notice.draft_notice, DraftNotice(number=NUMBER, now=NOW))
     create = CreateCampaign(number=NUMBER, now=NOW, notice_id=draft.notice_id, sequence=1)
     assert await case.run(case.notice.create_campaign, create) == await case.run(case.notice.create_campaign, create)
     assert len(await rows(case, Campaign)) == 1

@@ -1,0 +1,102 @@
+"""The SQL that hands a campaign its consignees: whom an amended notice concerns and how, and what is sent at once."""
+
+from typing import Final
+
+from db.repositories.chasing_sql import LADDERLESS
+
+_CONCERNED: Final = """facts AS (
+    SELECT c.id, c.partner_id, c.state, c.step, c.campaign_sequence, c.first_notified_at IS NOT NULL AS told,
+           coalesce(bool_or(cl.withdrawn_in IS NULL AND cl.scope_version > :since AND cl.scope_version <= :version),
+                    false) AS got,
+           coalesce(bool_or(cl.withdrawn_in > :since AND cl.withdrawn_in <= :version), false) AS lost
+    FROM consignee c LEFT JOIN consignee_lot cl ON cl.consignee_id = c.id
+    WHERE c.recall_number = :number GROUP BY c.id
+),
+picked AS (
+    SELECT facts.*, CASE
+        WHEN state = 'withdrawn' THEN
+            -- Told of lots that are gone now; `whole`: of the whole recall, which has just been taken back.
+            CASE WHEN told AND (lost OR id = ANY (CAST(:gone AS bigint[]))) THEN 'retract' END
+        WHEN :retraction THEN CASE WHEN told AND :whole THEN 'retract' END
+        -- More lots: it answers for the whole current list, whatever it answered before.
+        WHEN got OR campaign_sequence = 0 THEN 'reopen'
+        -- Another class has another ladder; whoever has not been told yet is told what holds now.
+        WHEN state = 'open' AND (:reclassified OR lost AND (NOT told OR step = 0)) THEN 'reopen'
+        WHEN told AND lost AND state = 'open' THEN 'keep'
+        WHEN told AND (lost OR :reclassified) THEN 'inform'
+        END AS part
+    FROM facts
+)"""
+
+COUNT: Final = f"WITH {_CONCERNED} SELECT count(*) FROM picked WHERE part IS NOT NULL"  # noqa: S608
+"""Consignees that a campaign of the notice would address."""
+
+TAKE_ALL: Final = """
+UPDATE consignee SET campaign_sequence = :sequence
+WHERE recall_number = :number AND state <> 'withdrawn' AND campaign_sequence <> :sequence
+"""
+"""The first notice: everybody is chased by its campaign."""
+
+HAND_OVER: Final = f"""
+WITH {_CONCERNED},
+moved AS (
+    UPDATE consignee c SET campaign_sequence = :sequence,
+        state = CASE picked.part WHEN 'reopen' THEN 'open' ELSE c.state END,
+        step = CASE picked.part WHEN 'reopen' THEN 0 ELSE c.step END,
+        next_step_at = CASE picked.part WHEN 'reopen' THEN NULL ELSE c.next_step_at END,
+        acknowledged_at = CASE picked.part WHEN 'reopen' THEN NULL ELSE c.acknowledged_at END,
+        answered_at = CASE picked.part WHEN 'reopen' THEN NULL ELSE c.answered_at END
+    FROM picked WHERE picked.id = c.id AND picked.part IN ('reopen', 'keep')
+    RETURNING c.id
+),
+dropped AS (
+    -- What an older notice still had to say to them is out of date.
+    UPDATE delivery d SET state = 'cancelled', finished_at = :now
+    FROM picked WHERE picked.id = d.consignee_id AND picked.part IS NOT NULL AND d.state = 'pending'
+    RETURNING d.id
+),
+option AS (
+    SELECT p.id AS consignee_id, p.part, p.step, contact.id AS contact_id, wish.channel, body.kind, body.language,
+           row_number() OVER (
+               PARTITION BY p.id ORDER BY used.at DESC NULLS LAST, contact.position, wish.place) AS place
+    FROM picked p
+    JOIN partner ON partner.id = p.partner_id
+    JOIN contact ON contact.partner_id = p.partner_id AND contact.status <> 'left'
+    CROSS JOIN LATERAL unnest(contact.channels) WITH ORDINALITY AS wish (channel, place)
+    JOIN LATERAL (
+        SELECT nb.kind, nb.language FROM notice_body nb
+        WHERE nb.notice_id = :notice AND nb.channel = wish.channel
+          AND nb.kind = CASE p.part WHEN 'retract' THEN 'retraction' ELSE 'amendment' END
+        ORDER BY nb.language = partner.language DESC,
+                 split_part(nb.language, '-', 1) = split_part(partner.language, '-', 1) DESC,
+                 nb.language = 'en' DESC, nb.language
+        LIMIT 1
+    ) body ON true
+    LEFT JOIN LATERAL (
+        SELECT max(d.submitted_at) AS at FROM delivery d
+        WHERE d.consignee_id = p.id AND d.contact_id = contact.id AND d.channel = wish.channel
+          AND d.state IN ('submitted', 'delivered')
+    ) used ON true
+    WHERE p.part IN ('keep', 'inform', 'retract') AND wish.channel = ANY (CAST(:channels AS text[]))
+      AND CASE wish.channel
+              WHEN 'email' THEN contact.email IS NOT NULL AND contact.status <> 'bounced'
+              WHEN 'sms' THEN contact.phone IS NOT NULL AND contact.sms_opted_out_at IS NULL
+          END
+),
+written AS (
+    -- A chase that goes on counts the amendment as the message of its last step, so that a bounce is noticed.
+    INSERT INTO delivery (id, campaign_id, consignee_id, contact_id, step, kind, channel, language, priority, state,
+                          attempt, ambiguous, created_at)
+    SELECT gen_random_uuid(), :campaign, consignee_id, contact_id,
+           CASE part WHEN 'keep' THEN step - 1 ELSE {LADDERLESS} END, kind, channel, language, :priority, 'pending', 0,
+           false, :now
+    FROM option WHERE place = 1
+    RETURNING consignee_id
+)
+SELECT count(*) FILTER (WHERE part = 'reopen') AS reopened, count(*) FILTER (WHERE part = 'keep') AS kept,
+       count(*) FILTER (WHERE part = 'inform') AS informed, count(*) FILTER (WHERE part = 'retract') AS retracted,
+       (SELECT count(*) FROM dropped) AS dropped, (SELECT count(*) FROM moved) AS moved,
+       count(*) FILTER (WHERE part IN ('inform', 'retract') AND id NOT IN (SELECT consignee_id FROM written))
+           AS without_address
+FROM picked
+"""  # noqa: S608 - constants
