@@ -10,10 +10,13 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
+from sqlmodel import SQLModel
 
+import models.tables
 from domain.policy import parse_policy, policy_hash
 from tests.support.chain import Chain, Move, day
 
+assert models.tables.__all__  # every table's model is loaded, with its defaults
 NUMBER = "RC-2026-000001"
 T0 = day(100)
 HOUR = timedelta(hours=1)
@@ -43,7 +46,8 @@ class World:
         return next(iter(row.values())) if len(row) == 1 else row
 
     def add(self, table: str, **values: Any) -> int:
-        """Insert one row; returns its id."""
+        """Insert one row with the defaults of its table; returns its id."""
+        values = _defaults(table) | values
         names = ", ".join(values)
         marks = ", ".join(["%s"] * len(values))
         given = [json.dumps(v) if isinstance(v, dict | list) else v for v in values.values()]
@@ -177,14 +181,22 @@ class World:
         return str(found)
 
     def hold(self, lot: int, place: int, quantity: float, state: str = "confirmed", **changes: Any) -> int:
-        facts = {"position": "on_hand", "attempts": 1, "requested_at": T0} | changes
+        facts = {"position": "on_hand", "attempts": 1, "late": False, "requested_at": T0} | changes
         return self.add(
             "hold", recall_number=self.number, lot_id=lot, location_id=place, quantity=quantity, state=state, **facts
         )
 
     def task(self, key: str, step: str, *, state: str = "offered", role: str = "qa", **changes: Any) -> int:
-        facts = {"what": f"Do {key}", "opened_at": T0} | changes
+        facts = {"what": f"Do {key}", "opened_at": T0, "evidence_required": False} | changes
         return self.add("task", recall_number=self.number, key=key, step=step, state=state, role=role, **facts)
+
+
+def _defaults(table: str) -> dict[str, Any]:
+    """What the table's model fills in by itself."""
+    known = {cls.__tablename__: cls for cls in SQLModel.__subclasses__() if hasattr(cls, "__table__")}
+    fields_ = known[table].model_fields.items()
+    given = {name: each.get_default(call_default_factory=True) for name, each in fields_ if not each.is_required()}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def build(url: str, chain: Chain, *, level: str = "A", depth: str = "user_facility", **changes: Any) -> World:
