@@ -17,6 +17,9 @@ from models.messages import Strategy
 from models.notice import Campaign, Notice, NoticeBody
 from models.recall import ClassDecision, Consignee, ConsigneeLot, SignOff
 
+_DECIDED: Final = ("approved", "overridden", "authority")
+"""Kinds of class decision that are in force; an authority's word takes the place of ours."""
+
 ProductLots = tuple[Product, str | None, list[str]]
 """A product, its manufacturers' names, and lot numbers in order."""
 
@@ -78,14 +81,13 @@ async def distribution_window(session: AsyncSession, number: str) -> tuple[datet
 
 async def approved_classes(session: AsyncSession, number: str) -> list[ClassDecision]:
     """The approver's classes in force, in a stable order: the last decision on each line and jurisdiction."""
-    line = (col(ClassDecision.jurisdiction), col(ClassDecision.product_line))
     query = (
         select(ClassDecision)
-        .where(col(ClassDecision.recall_number) == number, col(ClassDecision.kind).in_(("approved", "overridden", "authority")))
-        .distinct(*line)
-        .order_by(*line, col(ClassDecision.decided_at).desc(), col(ClassDecision.id).desc())
+        .where(col(ClassDecision.recall_number) == number, col(ClassDecision.kind).in_(_DECIDED))
+        .order_by(col(ClassDecision.decided_at), col(ClassDecision.id))
     )
-    return list((await session.exec(query)).all())
+    last = {(row.jurisdiction, row.product_line): row for row in (await session.exec(query)).all()}
+    return [last[key] for key in sorted(last)]
 
 
 _CHANGED_LOTS: Final = """
