@@ -59,9 +59,9 @@ async def execute(
         DisposalRefused: not approved, more than is left or there, or a field is missing or wrong.
         EvidenceUnusable: a file cannot be cited.
     """
-    await locked_recall(session, number)
     lots = [lot for lot in (await _lot_of(session, number, sequence), carried.replacement_lot_id) if lot]
     await ledger.lock(session, [number], lots)
+    await locked_recall(session, number)
     found = await locked(session, number, sequence)
     if (before := await _part_of_request(session, found, who.request)) is not None:
         return found, before

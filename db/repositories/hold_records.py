@@ -34,6 +34,11 @@ async def lock_recalls(session: AsyncSession, numbers: Sequence[str]) -> None:
     await (await session.connection()).execute(text(query), {"numbers": list(numbers)})
 
 
+async def lock_stock(session: AsyncSession, lot_ids: Sequence[int]) -> None:
+    """Take the stock rows of these lots, in order; after recalls, before holds and claims (`stock_sql.LOCK_LOTS`)."""
+    await (await session.connection()).execute(text(stock_sql.LOCK_LOTS), {"lot_ids": sorted(set(lot_ids))})
+
+
 async def forget_departed(session: AsyncSession, numbers: Sequence[str], claimants: str, binds: dict[str, Any]) -> None:
     """Before stock is looked for: released units that have left their place hide no stock that came after them."""
     connection = await session.connection()
@@ -41,10 +46,20 @@ async def forget_departed(session: AsyncSession, numbers: Sequence[str], claiman
         await connection.execute(text(holds_sql.departed(claimants)), binds)
 
 
+async def follow_movements(session: AsyncSession, lot_ids: Sequence[int]) -> None:
+    """After movements became known: stock rows that we booked on take them in, and `held` follows."""
+    connection, binds = await session.connection(), {"lot_ids": sorted(set(lot_ids))}
+    if (await connection.execute(text(stock_sql.BOOKED_ON), binds)).scalar_one():
+        await lock_stock(session, lot_ids)
+        await connection.execute(text(stock_sql.FOLLOW_MOVEMENTS), binds)
+        await connection.execute(text(stock_sql.REFRESH_ALL), binds)
+
+
 async def align_claims(session: AsyncSession, lot_ids: Sequence[int], now: datetime) -> None:
     """After holds shrank or ended: no claim in the ledger stays larger than its hold, and `held` follows."""
     connection = await session.connection()
     binds = {"lot_ids": sorted(set(lot_ids)), "now": now}
+    await lock_stock(session, lot_ids)
     if (await connection.execute(text(stock_sql.ALIGN_CLAIMS), binds)).first() is not None:
         await connection.execute(text(stock_sql.REFRESH_ALL), {"lot_ids": binds["lot_ids"]})
 

@@ -14,7 +14,15 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import holds_sql
-from db.repositories.hold_records import align_claims, flag_moved_under_hold, forget_departed, lock_recalls, record
+from db.repositories.hold_records import (
+    align_claims,
+    flag_moved_under_hold,
+    follow_movements,
+    forget_departed,
+    lock_recalls,
+    lock_stock,
+    record,
+)
 from db.repositories.holds_late import claim_late_stock, recalls_touched_by
 from domain.inventory import Position, PositionState, hold_key
 from models.messages import HoldFigures
@@ -51,12 +59,14 @@ async def request_holds(session: AsyncSession, recall_number: str, scope_version
     await lock_recalls(session, [recall_number])
     binds = {"recall_number": recall_number, "scope_version": scope_version}
     again = holds_sql.RESERVED_AGAIN.format(claimants=holds_sql.CLAIMANT_OF_SCOPE)
+    lots = await _lots_of(session, recall_number, scope_version)
+    await follow_movements(session, lots)
     await forget_departed(session, [recall_number], holds_sql.CLAIMANT_OF_SCOPE, binds)
     broken = await connection.execute(text(again), binds)
     rows = await connection.execute(text(holds_sql.claim(holds_sql.CLAIMANT_OF_SCOPE)), binds | {"now": now})
     change = rows.one_or_none()
     if change is not None and change.arrived:
-        await align_claims(session, await _lots_of(session, recall_number, scope_version), now)
+        await align_claims(session, lots, now)
     moved = (await flag_moved_under_hold(session, recall_number=recall_number)).get(recall_number, 0)
     figures = {
         "requested": change.requested if change else 0,
@@ -100,11 +110,13 @@ async def mark_confirmed(session: AsyncSession, done: Sequence[Held], now: datet
         "now": now,
     }
     connection = await session.connection()
+    query = text("SELECT DISTINCT lot_id FROM hold WHERE id = ANY(CAST(:ids AS bigint[]))")
+    lots = list((await connection.execute(query, {"ids": binds["ids"]})).scalars())
+    await lock_stock(session, lots)
     written = list((await connection.execute(text(holds_sql.CONFIRM), binds)).scalars())
     if len(written) < len(done):
         # A hold changed while its keeper was asked for the former quantity.
-        lots = text("SELECT DISTINCT lot_id FROM hold WHERE id = ANY(CAST(:ids AS bigint[]))")
-        await align_claims(session, list((await connection.execute(lots, {"ids": binds["ids"]})).scalars()), now)
+        await align_claims(session, lots, now)
     return written
 
 

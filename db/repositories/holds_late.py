@@ -9,7 +9,14 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import holds_sql
-from db.repositories.hold_records import align_claims, flag_moved_under_hold, forget_departed, lock_recalls, record
+from db.repositories.hold_records import (
+    align_claims,
+    flag_moved_under_hold,
+    follow_movements,
+    forget_departed,
+    lock_recalls,
+    record,
+)
 from db.repositories.stock import refresh_held
 from domain.phases import FINAL_PHASES
 
@@ -55,11 +62,13 @@ async def claim_late_stock(
         lots = list((await connection.execute(text(_TOUCHED), {"batch_id": batch_id})).scalars())
         if not lots:
             return []
-        await refresh_held(session, lots)
     ended = [phase.value for phase in FINAL_PHASES]
     scopes = (await connection.execute(text(_IN_SCOPE), {"ended": ended, "lot_ids": lots})).all()
     numbers = [row.recall_number for row in scopes]
     await lock_recalls(session, numbers)
+    if lots is not None:
+        await follow_movements(session, lots)
+        await refresh_held(session, lots)
     moved = await flag_moved_under_hold(session, batch_id=batch_id)
     binds = {"recall_numbers": numbers, "lot_ids": sorted({lot for row in scopes for lot in row.lot_ids})}
     claimants = holds_sql.CLAIMANTS_OF_LOTS

@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
 from db.repositories import ledger_sql, stock_sql
-from db.repositories.hold_records import lock_recalls
+from db.repositories.hold_records import lock_recalls, lock_stock
 from db.repositories.stock_sql import ALIGN_CLAIMS
 from domain.inventory import OWN_BOOKINGS, hold_key
 from domain.phases import FINAL_PHASES
@@ -64,6 +64,7 @@ async def lock(session: AsyncSession, numbers: Sequence[str], lot_ids: Sequence[
     await lock_recalls(session, sorted({*numbers, *holders}))
     for lot_id in sorted(set(lot_ids)):
         await run(session, ledger_sql.ONE_AT_A_TIME, {"lot_id": lot_id})
+    await lock_stock(session, lot_ids)
 
 
 async def balances(session: AsyncSession, lot_ids: Sequence[int]) -> dict[tuple[int, int], Balance]:

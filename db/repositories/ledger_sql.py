@@ -86,9 +86,9 @@ GROUP BY recall_number ORDER BY recall_number
 RAISE = f"""
 INSERT INTO hold AS old (recall_number, lot_id, location_id, position, quantity, state, attempts, late, requested_at,
                          confirmed_at, confirmed_by, ended_at)
-VALUES (:number, :lot_id, :location_id, 'on_hand', CAST(:quantity AS numeric), :state, 0, true,
+VALUES (:number, :lot_id, :location_id, 'on_hand', CAST(:quantity AS numeric), CAST(:state AS text), 0, true,
         CAST(:at AS timestamptz), CAST(:at AS timestamptz), :by,
-        CASE WHEN :state = 'nonconformity' THEN CAST(:at AS timestamptz) END)
+        CASE WHEN CAST(:state AS text) = 'nonconformity' THEN CAST(:at AS timestamptz) END)
 ON CONFLICT (recall_number, lot_id, location_id, position, document_no) DO UPDATE
     SET quantity = CASE WHEN {_OPEN} THEN old.quantity ELSE 0 END + excluded.quantity,
         turn = old.turn + CASE WHEN {_OPEN} THEN 0 ELSE 1 END,

@@ -130,6 +130,7 @@ async def record(
         DisposalRefused: the fields do not fit (see `check`) or evidence is missing.
         EvidenceUnusable: a file cannot be cited.
     """
+    await ledger.lock(session, [number], [counted.lot_id])
     await locked_recall(session, number)
     query = select(GoodsReturn).where(col(GoodsReturn.request) == who.request)
     if (before := (await session.exec(query)).one_or_none()) is not None:
@@ -137,7 +138,6 @@ async def record(
     await check(session, number, counted)
     if not evidence_ids:
         raise invalid(Fault("evidence_ids", "at least one evidence file of the count"))
-    await ledger.lock(session, [number], [counted.lot_id])
     changed = await count_in(session, number, counted, who, f"return:{who.request}"[:120])
     part = await _as_part(session, number, counted, who, changed.movement_id)
     row = await write(session, number, counted, who, changed, part.id if part else None)

@@ -1,5 +1,7 @@
 """Stock that a recall can lock, as SQL: built on the trace's positions, limited to our own and logistics custody."""
 
+from db.repositories import trace_sql
+
 LOCATED = """
 located AS MATERIALIZED (
     -- One row per lot and place, and one per document under way.
@@ -34,6 +36,10 @@ FROM located WHERE part = 'in_transit' GROUP BY lot_id, location_id, custody, do
 ORDER BY 1, 2, 4, 6
 """
 
+LOCK_LOTS = """
+SELECT FROM stock WHERE lot_id = ANY(CAST(:lot_ids AS bigint[])) ORDER BY lot_id, location_id FOR UPDATE
+"""
+"""Order of locks everywhere: recalls by number, stock rows, holds, claims, the audit's head."""
 LOCK_STOCK = "SELECT FROM stock WHERE lot_id = :lot_id AND location_id = :location_id FOR UPDATE"
 
 PLACE_CLAIM = """
@@ -94,3 +100,14 @@ UPDATE stock SET held = {_CLAIMED}
 WHERE lot_id = ANY(CAST(:lot_ids AS bigint[])) AND held IS DISTINCT FROM {_CLAIMED}
 """  # noqa: S608 - constants
 """As REFRESH_HELD, at places too whose last claim has ended."""
+
+BOOKED_ON = "SELECT EXISTS (SELECT FROM stock WHERE booked <> 0 AND lot_id = ANY(CAST(:lot_ids AS bigint[])))"
+
+FOLLOW_MOVEMENTS = f"""
+WITH {trace_sql.positions(trace_sql.SCOPE_OF_IDS)}
+UPDATE stock s SET on_hand = p.on_hand, booked = p.on_hand - (s.on_hand - s.booked),
+       held = least(s.held, p.on_hand), reserved = least(s.reserved, p.on_hand)
+FROM position p
+WHERE s.lot_id = p.lot_id AND s.location_id = p.location_id AND s.booked <> 0 AND s.on_hand <> p.on_hand
+"""  # noqa: S608 - constants
+"""A row we booked on shows what lies there now, so it takes in movements that became known since."""

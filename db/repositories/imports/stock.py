@@ -52,6 +52,15 @@ _LOT_IDS = """
         AND coalesce(l.site_id, 0) = coalesce(s.site_id, 0)
 """
 
+_LOCK_RECALLS = """
+    SELECT count(*) FROM (
+        SELECT FROM recall WHERE number IN (
+            SELECT recall_number FROM scope_lot WHERE lot_id IN (SELECT lot_id FROM imp_resolved)
+            UNION SELECT recall_number FROM hold WHERE lot_id IN (SELECT lot_id FROM imp_resolved))
+        ORDER BY number FOR NO KEY UPDATE) AS locked
+"""
+"""Recalls before their stock, in the order everybody locks: a disposition of the lot waits, and never deadlocks."""
+
 _LOCK = """
     SELECT count(*) FROM (
         SELECT FROM stock k WHERE (k.lot_id, k.location_id) IN (SELECT lot_id, location_id FROM imp_resolved)
@@ -169,7 +178,7 @@ async def load_stock(cursor: Cursor, load: Load) -> dict[str, int]:
     await cursor.execute(_RESOLVE)
     await cursor.execute("ANALYZE imp_resolved")
     await resolve_lots(cursor, _uses(load), attributes=load.lot_attributes, keeps=load.keeps_lots)
-    for statement in (_LOT_IDS, _LOCK, _KNOWN):
+    for statement in (_LOT_IDS, _LOCK_RECALLS, _LOCK, _KNOWN):
         await cursor.execute(statement)
     await cursor.execute(_STALE)
     await cursor.execute(_SUPERSEDED_IN_FILE)
