@@ -65,6 +65,7 @@ class StaffRenderer:
         labels, task, complaint = self._labels[language], pending.task, pending.complaint
         facts: dict[str, Any] = {
             "name": pending.person.name,
+            "principal": pending.person.principal,
             "number": pending.recall.number,
             "title": pending.recall.title,
         }

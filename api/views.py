@@ -6,7 +6,7 @@ from typing import Any
 
 from db.repositories.recalls_read import Progress, ScopeCounts
 from db.repositories.staff import is_absent
-from db.repositories.task_list import DECIDED
+from db.repositories.task_list import DECIDED, is_late
 from domain.pace import policy_instant
 from domain.phases import Phase, is_final
 from models.evidence import Evidence
@@ -27,7 +27,7 @@ from models.schemas_recall import (
 from models.schemas_records import EvidenceOut
 from models.schemas_tasks import StaffOut, TaskOut
 from models.staff import Staff
-from models.task import OPEN_STATES, Task
+from models.task import Task
 
 
 def recall_url(number: str) -> str:
@@ -128,10 +128,6 @@ def _task_due(task: Task, recall: Recall) -> BothTimes | None:
     return BothTimes(at=task.due_at, policy_at=task.policy_due_at or computed.policy_at)
 
 
-def _is_late(task: Task, now: datetime) -> bool:
-    return task.state in OPEN_STATES and task.due_at is not None and task.due_at < now
-
-
 def staff_out(person: Staff, now: datetime) -> StaffOut:
     """One member of staff."""
     return StaffOut(**person.model_dump(), absent=is_absent(person, now))
@@ -145,7 +141,7 @@ def waiting_out(task: Task, recall: Recall, now: datetime) -> WaitingOut:
         role=task.role,
         assignee=task.assignee,
         due=_task_due(task, recall),
-        overdue=_is_late(task, now),
+        overdue=is_late(task, now),
     )
 
 
@@ -155,7 +151,7 @@ def task_out(task: Task, recall: Recall, now: datetime) -> TaskOut:
     return TaskOut(
         **facts,
         due=_task_due(task, recall),
-        overdue=_is_late(task, now),
+        overdue=is_late(task, now),
         ends_by_decision=task.key.startswith(DECIDED),
     )
 

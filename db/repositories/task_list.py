@@ -36,6 +36,7 @@ async def list_tasks(
     after: int | None,
     limit: int,
     now: datetime,
+    only_open: bool = False,
 ) -> Sequence[tuple[Task, Recall]]:
     """Tasks with their recall, by id. `mine`: assigned to one of the people, or offered to one of the functions."""
     query: Any = select(Task, Recall).join(Recall, col(Recall.number) == col(Task.recall_number))
@@ -44,8 +45,8 @@ async def list_tasks(
     if mine is not None:
         offered = and_(col(Task.assignee).is_(None), col(Task.role).in_(mine.roles)) if mine.roles else false()
         query = query.where(or_(col(Task.assignee).in_(mine.principals), offered))
-        if state is None:
-            query = query.where(col(Task.state).in_(OPEN_STATES))
+    if only_open or (mine is not None and state is None):
+        query = query.where(col(Task.state).in_(OPEN_STATES))
     if role is not None:
         query = query.where(col(Task.role) == role)
     if state is not None:
@@ -57,6 +58,37 @@ async def list_tasks(
         query = query.where(col(Task.id) > after)
     rows: Sequence[tuple[Task, Recall]] = (await session.exec(query.order_by(col(Task.id)).limit(limit))).all()
     return rows
+
+
+async def list_open(
+    session: AsyncSession,
+    *,
+    number: str | None,
+    mine: Whose | None,
+    role: str | None,
+    overdue: bool,
+    limit: int,
+    now: datetime,
+) -> list[Task]:
+    """Open tasks of every recall or of one, by id; `overdue`: late ones only."""
+    rows = await list_tasks(
+        session,
+        number=number,
+        mine=mine,
+        role=role,
+        state=None,
+        overdue=True if overdue else None,
+        after=None,
+        limit=limit,
+        now=now,
+        only_open=True,
+    )
+    return [task for task, _ in rows]
+
+
+def is_late(task: Task, now: datetime) -> bool:
+    """Whether an open task's due time has passed."""
+    return task.state in OPEN_STATES and task.due_at is not None and task.due_at < now
 
 
 async def find(session: AsyncSession, task_id: int) -> tuple[Task, Recall] | None:
@@ -72,4 +104,4 @@ DECIDED = ("evaluation:", "assessment", "strategy:", "gate:", "notice", "call:",
 """Keys of tasks that end with the decision, answer or confirmation they ask for, never by a tick."""
 
 
-__all__ = ["DECIDED", "TaskNotOpen", "find", "list_tasks"]
+__all__ = ["DECIDED", "TaskNotOpen", "find", "is_late", "list_open", "list_tasks"]
