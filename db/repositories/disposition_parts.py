@@ -20,6 +20,7 @@ from db.repositories.disposition_moves import Moved
 from db.repositories.disposition_positions import Which, positions
 from db.repositories.dispositions import Who, locked, locked_recall
 from domain.disposition import RULES, DispositionKind, PartFacts, ResultLot, part_faults
+from domain.quantity_text import plain
 from models.disposition import Disposition, DispositionPart, DispositionState, RetainedSample
 
 
@@ -125,7 +126,7 @@ def _check(found: Disposition, carried: Carried, who: Who) -> None:
         raise invalid(*faults)
     left = found.quantity - found.done
     if carried.quantity > left:
-        detail = f"{_n(left)} of {_n(found.quantity)} units of the disposition are left, not {_n(carried.quantity)}."
+        detail = f"{plain(left)} of {plain(found.quantity)} units of the disposition are left, not {plain(carried.quantity)}."
         raise DisposalRefused("quantity_exceeded", detail)
 
 
@@ -134,17 +135,19 @@ async def _check_ours(session: AsyncSession, found: Disposition, quantity: Decim
     held = (await ledger.under_hold(session, found.lot_id, found.location_id)).get(found.recall_number)
     if held is None or held.quantity < quantity:
         under = held.quantity if held else Decimal(0)
-        detail = f"{_n(under)} units are under this recall's hold there, not {_n(quantity)}."
+        detail = f"{plain(under)} units are under this recall's hold there, not {plain(quantity)}."
         raise DisposalRefused("quantity_exceeded", detail)
     if held.confirmed < quantity:
-        detail = f"Only {_n(held.confirmed)} of {_n(held.quantity)} held units are confirmed; confirm the hold first."
+        detail = (
+            f"Only {plain(held.confirmed)} of {plain(held.quantity)} held units are confirmed; confirm the hold first."
+        )
         raise DisposalRefused("conflict", detail)
     balance = (await ledger.balances(session, [found.lot_id])).get((found.lot_id, found.location_id))
     there = balance.on_hand if balance else Decimal(0)
     kept = await _retained(session, found.lot_id, found.location_id)
     if there - kept < quantity:
-        samples = f", {_n(kept)} of them retained as evidence" if kept else ""
-        detail = f"{_n(there)} units lie there{samples}; {_n(quantity)} cannot be disposed of."
+        samples = f", {plain(kept)} of them retained as evidence" if kept else ""
+        detail = f"{plain(there)} units lie there{samples}; {plain(quantity)} cannot be disposed of."
         raise DisposalRefused("quantity_exceeded", detail)
 
 
@@ -162,7 +165,7 @@ async def _check_consignee(session: AsyncSession, found: Disposition, quantity: 
     here = await positions(session, found.recall_number, Which(found.lot_id, consignee_id=found.consignee_id))
     there = here[0].quantity if here else Decimal(0)
     if there < quantity:
-        detail = f"The consignee has {_n(there)} units left by its statement, not {_n(quantity)}."
+        detail = f"The consignee has {plain(there)} units left by its statement, not {plain(quantity)}."
         raise DisposalRefused("quantity_exceeded", detail)
 
 
@@ -190,11 +193,6 @@ async def _note(session: AsyncSession, found: Disposition, part: DispositionPart
         facts = {"by_recall": found.recall_number, "lot": found.lot_id, "location": found.location_id}
         taken = facts | {"kind": found.kind, "quantity": quantity, "result_lot": part.result_lot_id}
         await audit.append(session, other, actor=by, role=role, action="hold.taken_along", at=at, data=taken)
-
-
-def _n(quantity: Decimal) -> str:
-    text = format(quantity, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def possible_evidence(kind: DispositionKind) -> str:

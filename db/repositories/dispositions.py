@@ -20,6 +20,7 @@ from db.repositories.disposition_positions import OpenPosition, Which, positions
 from db.repositories.hold_records import lock_recalls
 from domain.disposition import DispositionKind, Fault, place_fault
 from domain.phases import FINAL_PHASES, Phase
+from domain.quantity_text import plain
 from domain.roles import violates_four_eyes
 from models.disposition import Disposition, DispositionPart, DispositionState
 from models.recall import Consignee, Recall, SignOff
@@ -127,8 +128,8 @@ async def _quantity(
     if quantity <= 0 or quantity > open_here[place]:
         raise DisposalRefused(
             "quantity_exceeded",
-            f"{open_here[place].normalize():f} units are open there and not planned yet.",
-            [Fault(f"dispositions/{index}/quantity", f"more than 0, at most {open_here[place].normalize():f}")],
+            f"{plain(open_here[place])} units are open there and not planned yet.",
+            [Fault(f"dispositions/{index}/quantity", f"more than 0, at most {plain(open_here[place])}")],
         )
     open_here[place] -= quantity
     return quantity

@@ -10,6 +10,7 @@ from db.plain_sql import run
 from db.repositories import ledger, scope_lots
 from db.repositories.disposal_refusals import DisposalRefused, invalid
 from domain.disposition import Fault
+from domain.quantity_text import plain
 
 _LOTS = "SELECT id, expires_on FROM lot WHERE product_id = :product_id ORDER BY id"
 _PROMISED = """
@@ -55,8 +56,8 @@ async def require(
     found = await _free(session, {lot_id: None}, but)
     free = next((each.quantity for each in found if each.location_id == location_id), Decimal(0))
     if free < quantity:
-        detail = f"{free:f} units of the lot are free there, not {quantity:f}."
-        raise DisposalRefused("quantity_exceeded", detail, [Fault(fields[1], f"at most {free:f}")])
+        detail = f"{plain(free)} units of the lot are free there, not {plain(quantity)}."
+        raise DisposalRefused("quantity_exceeded", detail, [Fault(fields[1], f"at most {plain(free)}")])
 
 
 async def _free(session: AsyncSession, lots: dict[int, date | None], but: int | None = None) -> list[Free]:
