@@ -3,6 +3,7 @@
 from pydantic import AwareDatetime
 
 from models.message_base import Message
+from models.messages_tasks import TaskClock
 
 
 class CaseTurn(Message):
@@ -19,10 +20,15 @@ class CaseLook(Message):
     open: int
     reasons: tuple[str, ...] = ()
     """Reasons of the open cases, sorted."""
-    tasks: tuple[str, ...] = ()
-    """Keys of the open tasks whose timers this workflow runs, sorted."""
+    tasks: tuple[TaskClock, ...] = ()
+    """The open tasks whose timers this workflow runs, by their next instant."""
     next_due_at: AwareDatetime | None = None
     overdue: bool = False
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the open tasks, sorted."""
+        return tuple(sorted(task.key for task in self.tasks))
 
 
 class ComplaintFigures(Message):

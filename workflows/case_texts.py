@@ -20,7 +20,7 @@ _REASONS: Final = {
 def waiting_for(look: CaseLook) -> str:
     """For example `no answer: call:12, visit:12`."""
     reasons = ", ".join(_REASONS.get(reason, reason) for reason in look.reasons)
-    return f"{reasons}: {', '.join(look.tasks)}" if look.tasks else reasons or "nothing"
+    return f"{reasons}: {', '.join(look.keys)}" if look.tasks else reasons or "nothing"
 
 
 def details(start: CaseInput, look: CaseLook, now: datetime) -> str:
@@ -28,7 +28,7 @@ def details(start: CaseInput, look: CaseLook, now: datetime) -> str:
     rows = [
         ("Recall", start.number + (" (drill)" if start.drill else "")),
         ("Open", f"{look.open} ({', '.join(_REASONS.get(reason, reason) for reason in look.reasons) or 'nothing'})"),
-        ("Tasks", ", ".join(look.tasks) or "none"),
+        ("Tasks", ", ".join(look.keys) or "none"),
         ("Looked at", f"{now:%Y-%m-%d %H:%M:%S} UTC"),
     ]
     if look.next_due_at is not None:

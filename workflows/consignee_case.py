@@ -14,6 +14,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
+    from domain.task_times import TaskTimes
     from models.messages import CaseInput, CaseLook, CaseTurn, Message, TaskClock
     from workflows import search_attributes as sa
     from workflows.case_texts import details, waiting_for
@@ -43,8 +44,6 @@ class ConsigneeCaseWorkflow(OwnsTasks):
         self._stopped = False
         self._quiet = carried.quiet
         """Looks in a row that nobody asked for; each waits longer for the next."""
-        self._asked: tuple[str, ...] | None = None
-        """The tasks whose timers were read last."""
         self._look: CaseLook | None = None
         self._upserts = sa.Upserts(continued=start.carried is not None)
         self._timers = TaskTimers(start.number, carried=carried.clocks, changed=self.nudge)
@@ -61,9 +60,7 @@ class ConsigneeCaseWorkflow(OwnsTasks):
                 return look
             if workflow.info().is_continue_as_new_suggested():
                 await self._continue()
-            if look.tasks != self._asked:
-                self._asked = look.tasks
-                self._timers.moved()
+            self._watch(look)
             await self._wait(look)
 
     async def _turn(self) -> CaseLook:
@@ -71,6 +68,14 @@ class ConsigneeCaseWorkflow(OwnsTasks):
         look: CaseLook = await call("look_at_case", turn, CaseLook, "Look what is open for the consignee")
         self._look = look
         return look
+
+    def _watch(self, look: CaseLook) -> None:
+        """Run the timers of what the look found open; whoever moves a task says so by `task_moved`."""
+        keys = look.keys
+        self._timers.drop(*(clock.key for clock in self._timers.carried() if clock.key not in keys))
+        for task in look.tasks:
+            times = TaskTimes(task.remind_at, task.due_at, task.escalate_at)
+            self._timers.watch(task.key, task.what, times, task.stage)
 
     async def _wait(self, look: CaseLook) -> None:
         """Until somebody says that something changed, a task's time passed, or the slow second look is due."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import cases, recalls, tasks
+from db.repositories import cases, recalls, task_turns, tasks
 from db.repositories.cases import By
 from db.repositories.cases_sql import CONTACT_TASKS
 from domain.case_ladder import CONTACT_REASONS, Stage, StageTask, next_stage, task_key
@@ -51,12 +51,12 @@ async def look(session: AsyncSession, turn: CaseTurn) -> CaseLook:
     found = await cases.open_reasons(session, turn.number, turn.consignee_id)
     await _ask_quality(session, turn, consignee, found)
     await _climb(session, turn, consignee, found)
-    open_tasks = await _own_tasks(session, turn)
-    dues = [row["due_at"] for row in open_tasks if row["due_at"] is not None]
+    owned = await task_turns.clocks(session, turn.number, cases.owner_of(turn.number, turn.consignee_id))
+    dues = [clock.due_at for clock in owned.clocks if clock.due_at is not None]
     return CaseLook(
         open=len(found),
         reasons=tuple(sorted({case["reason"] for case in found})),
-        tasks=tuple(sorted(row["key"] for row in open_tasks)),
+        tasks=owned.clocks,
         next_due_at=min(dues, default=None),
         overdue=any(due <= turn.now for due in dues),
     )
@@ -144,20 +144,6 @@ async def _task(session: AsyncSession, number: str, key: str) -> dict[str, Any] 
     )
     row = found.mappings().one_or_none()
     return dict(row) if row is not None else None
-
-
-async def _own_tasks(session: AsyncSession, turn: CaseTurn) -> list[dict[str, Any]]:
-    found = await run(
-        session,
-        "SELECT key, due_at FROM task WHERE recall_number = :number AND owner = :owner"
-        " AND state = ANY (CAST(:open AS text[]))",
-        {
-            "number": turn.number,
-            "owner": cases.owner_of(turn.number, turn.consignee_id),
-            "open": list(OPEN_STATES),
-        },
-    )
-    return [dict(row) for row in found.mappings()]
 
 
 async def _offer(

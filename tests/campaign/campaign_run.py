@@ -139,9 +139,7 @@ async def campaign_workers(
                 Worker(
                     env.client,
                     task_queue=queue,
-                    workflows=[CampaignWorkflow, ConsigneeCaseWorkflow, RecallListener]
-                    if queue == RECALL_QUEUE
-                    else [],
+                    workflows=workflows if queue == RECALL_QUEUE else [],
                     activities=offered,
                     workflow_runner=workflow_runner(),
                     max_cached_workflows=cached_workflows if queue == RECALL_QUEUE else 0,
