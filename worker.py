@@ -20,11 +20,13 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
+from activities.amendments import AmendmentActivities
 from activities.assessment import AssessmentActivities
 from activities.campaign import CampaignActivities
 from activities.capa import CapaActivities
 from activities.cases import CaseActivities
 from activities.closing import ChecklistActivities
+from activities.closing_records import ClosingActivities
 from activities.complaints import ComplaintActivities
 from activities.compose import NoticeLinks
 from activities.effectiveness import EffectivenessActivities
@@ -35,8 +37,10 @@ from activities.notify import NotifyActivities
 from activities.obligations import ObligationActivities
 from activities.policies import PolicyStore
 from activities.quarantine import QuarantineActivities
+from activities.reclassification import ReclassificationActivities
 from activities.staff_rendering import StaffRenderer
 from activities.steps import StepActivities
+from activities.task_extension import TaskExtensionActivities
 from activities.tasks import StaffMessageActivities, TaskActivities
 from adapters.inventory.ledger import LedgerInventory
 from adapters.messaging.factory import build_adapters, build_blocked_adapters
@@ -121,7 +125,6 @@ def build_workers(client: Client, sessions: SessionFactory, settings: Settings, 
         tasks.close_task,
         tasks.task_clock,
         tasks.turn_tasks,
-        steps.start_obligations,
         steps.meet_notice_limit,
         steps.project,
         notice.draft_notice,
@@ -134,6 +137,7 @@ def build_workers(client: Client, sessions: SessionFactory, settings: Settings, 
         cases.look_at_case,
         cases.stop_cases,
         complaints.take_up_complaints,
+        *changing_and_closing(sessions, policies),
         *capa_and_obligations(sessions, policies),
         EffectivenessActivities(sessions).effectiveness_turn,
         ChecklistActivities(sessions).read_checklist,
@@ -161,6 +165,22 @@ def build_workers(client: Client, sessions: SessionFactory, settings: Settings, 
             graceful_shutdown_timeout=timedelta(seconds=20),
         )
         for queue in queues
+    ]
+
+
+def changing_and_closing(sessions: SessionFactory, policies: PolicyStore) -> list[Callable[..., Any]]:
+    """Activities of decisions that change a running recall or end it."""
+    closing = ClosingActivities(sessions)
+    return [
+        closing.record_completion,
+        closing.record_authority_answer,
+        closing.record_reopening,
+        closing.record_cancellation,
+        closing.end_claims,
+        closing.read_closing,
+        ReclassificationActivities(sessions, policies).record_reclassification,
+        TaskExtensionActivities(sessions).extend_task,
+        AmendmentActivities(sessions).amend_scope,
     ]
 
 

@@ -5,23 +5,20 @@ from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
-from activities.limits import NOTIFY, DeadlineWriter
+from activities.class_rows import DECIDED, decided_row, figures_in_force, flags_of, proposed_row, short_row
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
 from db.repositories import assessment, audit, holds, recalls, tasks
 from domain.geographic_scope import geographic_scope
-from domain.hazard import DeviceFlags, HazardEvaluation
+from domain.hazard import HazardEvaluation
 from domain.levels import MarketAction, RecallClass, strictest
-from domain.policy import Policy, common_ladder
+from domain.policy import Policy
 from domain.roles import Role
-from models.master import Product
 from models.messages import (
     ApproveAssessment,
     DecisionFigures,
     EndRecall,
-    Gate,
     HoldFigures,
     OverrideClass,
     Proposal,
@@ -33,18 +30,6 @@ from models.messages import (
 from models.recall import ClassDecision, HazardEvaluationRecord, Recall
 
 SYSTEM = "system"
-DECIDED = ("approved", "overridden")
-
-
-def flags_of(products: Sequence[Product]) -> DeviceFlags:
-    """Device flags of a product line: what holds for one of its products holds for the line."""
-    classes = sorted({product.device_class for product in products if product.device_class})
-    return DeviceFlags(
-        implantable=any(product.implantable for product in products),
-        life_supporting=any(product.life_supporting for product in products),
-        sterile=any(product.sterile for product in products),
-        device_class=classes[-1] if classes else "",
-    )
 
 
 class AssessmentActivities:
@@ -73,7 +58,7 @@ class AssessmentActivities:
         async with self._sessions.begin() as session:
             if not await assessment.add_evaluation(session, row):
                 return
-            key = f"evaluation:{decision.product_line}"
+            key = record.task_key or f"evaluation:{decision.product_line}"
             actor = decision.actor.principal
             await tasks.close(session, record.number, key, outcome="evaluated", done_by=actor, now=record.now)
             await audit.append(
@@ -92,12 +77,16 @@ class AssessmentActivities:
         """Run each pinned policy's decision table over each product line's latest evaluation."""
         async with self._sessions.begin() as session:
             evaluations = await assessment.latest_evaluations(session, ref.number)
+            version = (await recalls.get(session, ref.number)).scope_version
+            lines = {line.key for line in await recalls.product_lines(session, ref.number, version)}
+            # A line that left the scope keeps its evaluation, but nothing is proposed for it any more.
+            evaluations = [row for row in evaluations if row.product_line in lines] or evaluations
             proposal_id = max(row.id or 0 for row in evaluations)
             policies = await recalls.pinned(session, ref.number)
             rows: list[ClassDecision] = []
             for row in evaluations:
                 flags = flags_of(await recalls.products_of_line(session, ref.number, row.product_line))
-                rows += [_proposed(policy, row, flags, proposal_id, ref) for policy in policies]
+                rows += [proposed_row(policy, row, flags, proposal_id, ref) for policy in policies]
             new = await assessment.add_class_decisions(session, rows)
             places = await assessment.consignee_places(session, ref.number)
             scope = geographic_scope(places, self._home_country)
@@ -115,7 +104,7 @@ class AssessmentActivities:
                     at=ref.now,
                     data={
                         "proposal": proposal_id,
-                        "classes": [_short(row) | {"reasons": row.reasons} for row in rows],
+                        "classes": [short_row(row) | {"reasons": row.reasons} for row in rows],
                         "geographic_scope": scope.model_dump(mode="json"),
                     },
                 )
@@ -131,21 +120,7 @@ class AssessmentActivities:
             proposal_id = int(record.decision["proposal_id"])
             if not await assessment.class_decisions(session, record.number, proposal_id, DECIDED):
                 await self._decide(session, recall, policies, record)
-            rows = await assessment.class_decisions(session, record.number, proposal_id, DECIDED)
-            levels = [(policies[row.jurisdiction], row.level) for row in rows]
-            await DeadlineWriter(session, self._policies, recall, record.now).put(levels)
-            decided_at = (await recalls.clocks(session, record.number))["decision"]
-            notify_due = await recalls.earliest_deadline(session, record.number, NOTIFY)
-            worst = strictest(RecallClass(row.recall_class) for row in rows)
-            if worst is None or notify_due is None:
-                raise ApplicationError("no class was decided", type="InvalidInput", non_retryable=True)
-            return DecisionFigures(
-                recall_class=worst.value,
-                ladder=common_ladder(levels),
-                gates=_gates(policies, rows),
-                notify_due_at=notify_due,
-                decided_at=decided_at,
-            )
+            return await figures_in_force(session, self._policies, recall, record.now)
 
     async def _decide(
         self, session: AsyncSession, recall: Recall, policies: dict[str, Policy], record: RecordDecision
@@ -158,7 +133,7 @@ class AssessmentActivities:
             for each in (decision.overrides if isinstance(decision, OverrideClass) else ())
         }
         rows = [
-            _decided(row, overrides.get((row.product_line, row.jurisdiction)), policies[row.jurisdiction], record)
+            decided_row(row, overrides.get((row.product_line, row.jurisdiction)), policies[row.jurisdiction], record)
             for row in proposed
         ]
         await assessment.add_class_decisions(session, rows)
@@ -178,7 +153,7 @@ class AssessmentActivities:
     ) -> None:
         number, now, actor = record.number, record.now, decision.actor.principal
         signed: dict[str, Any] = {"actor": actor, "role": Role.APPROVER, "at": now, "reason": decision.reason}
-        classes = [_short(row) for row in rows]
+        classes = [short_row(row) for row in rows]
         sign_off = assessment.sign_off(
             number, "assessment", outcome, meaning="approval of class and scope", body={"classes": classes}, **signed
         )
@@ -217,70 +192,3 @@ class AssessmentActivities:
                     data={"holds": "nonconformity"},
                 )
             return HoldFigures()
-
-
-def _proposed(
-    policy: Policy, evaluation: HazardEvaluationRecord, flags: DeviceFlags, proposal_id: int, ref: RecallRef
-) -> ClassDecision:
-    found = policy.propose(HazardEvaluation.model_validate(evaluation.body["evaluation"]), flags)
-    reasons: list[dict[str, Any]] = [rule.model_dump(mode="json") for rule in found.fired]
-    if found.floor:
-        reasons.append({"id": "floor", "reason": found.floor, "decided": True})
-    reasons += [{"id": "review", "reason": question, "decided": False} for question in found.review]
-    return ClassDecision(
-        recall_number=ref.number,
-        product_line=evaluation.product_line,
-        jurisdiction=policy.id,
-        kind="proposed",
-        proposal_id=proposal_id,
-        recall_class=found.recall_class.value,
-        level=found.level,
-        local_term=policy.level(found.level).term,
-        market_action=evaluation.body["market_actions"].get(policy.id, policy.actions[0].value),
-        reasons=reasons,
-        decided_by=SYSTEM,
-        decided_at=ref.now,
-    )
-
-
-def _decided(
-    proposed: ClassDecision, override: RecallClass | None, policy: Policy, record: RecordDecision
-) -> ClassDecision:
-    recall_class = override or RecallClass(proposed.recall_class)
-    changed = recall_class != proposed.recall_class
-    level = policy.level_for(recall_class) if changed else proposed.level
-    reason = [{"id": "override", "reason": record.decision.get("reason"), "decided": True}]
-    return ClassDecision(
-        recall_number=proposed.recall_number,
-        product_line=proposed.product_line,
-        jurisdiction=proposed.jurisdiction,
-        kind="overridden" if changed else "approved",
-        proposal_id=proposed.proposal_id,
-        recall_class=recall_class.value,
-        level=level,
-        local_term=policy.level(level).term,
-        market_action=proposed.market_action,
-        reasons=reason if changed else proposed.reasons,
-        decided_by=record.decision["actor"]["principal"],
-        decided_at=record.now,
-    )
-
-
-def _gates(policies: dict[str, Policy], rows: Sequence[ClassDecision]) -> tuple[Gate, ...]:
-    found: dict[str, Gate] = {}
-    for row in rows:
-        for gate in policies[row.jurisdiction].gates_for(MarketAction(row.market_action)):
-            key = f"{row.jurisdiction}:{gate.id}"
-            found[key] = Gate(key=key, title=gate.title, waivable=gate.waivable, source=gate.source or gate.basis.value)
-    return tuple(found[key] for key in sorted(found))
-
-
-def _short(row: ClassDecision) -> dict[str, str]:
-    return {
-        "product_line": row.product_line,
-        "jurisdiction": row.jurisdiction,
-        "class": row.recall_class,
-        "level": row.level,
-        "kind": row.kind,
-        "market_action": row.market_action,
-    }

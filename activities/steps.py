@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
-from activities.limits import NOTIFY, DeadlineWriter
+from activities.limits import NOTIFY
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
 from db.repositories import assessment, audit, evidence, recalls, tasks
@@ -108,16 +108,6 @@ class StepActivities:
         who = str(record.decision["actor"]["principal"])
         await evidence.link(session, record.number, usable, step, by=who, at=record.now, role=role)
         return {"evidence_refused": {str(each): why for each, why in taken.items()}} if taken else {}
-
-    @activity.defn
-    async def start_obligations(self, ref: RecallRef) -> None:
-        """Record the deadlines of clocks that began since the decision (first communication: 21 CFR 806.10(b))."""
-        async with self._sessions.begin() as session:
-            recall = await recalls.get(session, ref.number, lock=True)
-            policies = {policy.id: policy for policy in await recalls.pinned(session, ref.number)}
-            decided = await assessment.decided_levels(session, ref.number)
-            levels = [(policies[jurisdiction], level) for jurisdiction, level in decided]
-            await DeadlineWriter(session, self._policies, recall, ref.now).put(levels)
 
     @activity.defn
     async def meet_notice_limit(self, ref: RecallRef) -> None:

@@ -6,25 +6,28 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from domain.phases import Phase
+    from domain.phases import Phase, can_move
     from domain.roles import Role
     from domain.task_times import TaskTimes, stand_in_for, task_times
     from models.messages import (
+        CloseTask,
         Decision,
         DecisionFigures,
         DecisionReceipt,
         OpenTask,
         Projection,
         RecallInput,
+        RecallRef,
         RecordDecision,
     )
     from workflows import search_attributes as sa
     from workflows.activity_options import RECORD
     from workflows.deadline import cut, wait_until
     from workflows.recall_state import RecallState
-    from workflows.recall_texts import details
+    from workflows.recall_texts import details, next_deadline, waiting_for
     from workflows.task_timers import OwnsTasks, TaskTimers
 
 
@@ -42,9 +45,16 @@ class RecallCore(OwnsTasks):
         # Handlers await activities; without the lock two approvals could pass the same check.
         self._lock = asyncio.Lock()
         self._stock_appeared = False
-        self._campaign_moved = False
+        self._scope_moved = False
+        self._obligations_moved = False
+        # A continued run looks at everything once: what was being looked at when the old one ended is not known.
+        self._moved: dict[str, bool] = {"continued": True} if start.carried else {}
         self._upserts = sa.Upserts(continued=start.carried is not None)
         self._timers = TaskTimers(start.number, self._do, self._state.tasks, self._tasks_climbed)
+        self._projecting = asyncio.Lock()
+        self._projected: Projection | None = None
+
+    # ------------------------------------------------------------------ activities and other workflows
 
     async def _do(
         self, activity: str, argument: Any, result: Any, summary: str, options: dict[str, Any] | None = None
@@ -53,36 +63,63 @@ class RecallCore(OwnsTasks):
             activity, argument, result_type=result, summary=cut(summary), **(options or RECORD)
         )
 
-    async def _record(self, activity: str, operation: str, decision: Decision, result: Any) -> Any:
+    async def _record(
+        self, activity: str, operation: str, decision: Decision, result: Any, task_key: str | None = None
+    ) -> Any:
         record = RecordDecision(
             number=self._start.number,
             now=workflow.now(),
             decision=decision.model_dump(mode="json"),
             operation=operation,
             pace=self._start.pace,
+            round=self._state.completion,
+            task_key=task_key,
         )
         return await self._do(activity, record, result, f"Record: {operation.replace('_', ' ')}")
+
+    async def _tell(self, workflow_id: str, signal: str, *arguments: Any) -> bool:
+        """Signal another workflow; False when it has ended, which is never this recall's fault."""
+        other: Any = workflow.get_external_workflow_handle(workflow_id)
+        try:
+            await other.signal(signal, *arguments)
+        except FailureError as error:
+            if is_cancelled_exception(error):
+                raise
+            workflow.logger.info("%s takes no signal %s: it has ended", workflow_id, signal)
+            return False
+        return True
+
+    def _ref(self) -> RecallRef:
+        return RecallRef(number=self._start.number, now=workflow.now())
+
+    def _note(self, kind: str) -> None:
+        """Something happened that is to be looked at: a report, a nudge, a turn of the watch."""
+        self._moved[kind] = True
 
     def _decided(self) -> DecisionFigures:
         assert self._state.decided is not None  # noqa: S101 - called after the decision only
         return self._state.decided
 
     def _receipt(self, detail: str) -> DecisionReceipt:
+        self._refresh()
         return DecisionReceipt(
             number=self._start.number,
             phase=self._state.phase,
             accepted_at=workflow.now(),
-            detail=detail,
+            detail=detail[:1000],
             waiting_for=self._state.waiting_for,
         )
 
     def _paced(self, policy_time: timedelta) -> timedelta:
         return policy_time / self._start.pace
 
-    async def _enter(self, phase: Phase) -> None:
-        self._state.phase = phase
-        self._state.waiting_for = None
-        workflow.logger.info("phase %s", phase.value)
+    def _move(self, from_phase: Phase, to: Phase) -> None:
+        """Go on to the next phase, unless a decision has taken the recall elsewhere meanwhile."""
+        if self._state.phase is from_phase and can_move(from_phase, to):
+            self._state.phase = to
+            workflow.logger.info("phase %s", to.value)
+
+    # ------------------------------------------------------------------ tasks
 
     async def _open_task(self, key: str, step: str, what: str, role: Role) -> None:
         """Open a task and watch its times; one that is watched already keeps the times it has."""
@@ -98,7 +135,7 @@ class RecallCore(OwnsTasks):
             number=self._start.number,
             key=key,
             step=step,
-            what=what,
+            what=what[:300],
             role=role.value,
             stand_in=stand_in.value if stand_in else None,
             remind_at=times.remind_at,
@@ -109,6 +146,11 @@ class RecallCore(OwnsTasks):
         )
         await self._do("open_task", task, None, f"Task: {what}")
         self._timers.watch(key, what, times)
+
+    async def _close_task(self, key: str, outcome: str, summary: str) -> None:
+        close = CloseTask(number=self._start.number, key=key, outcome=outcome, done_by="system", now=workflow.now())
+        await self._do("close_task", close, None, summary)
+        self._settled(key)
 
     def _tasks_climbed(self) -> None:
         """A task was reminded of, passed on or settled elsewhere: what is late shows at once."""
@@ -121,15 +163,21 @@ class RecallCore(OwnsTasks):
         self._timers.drop(*keys)
         self._state.overdue = [key for key in self._state.overdue if key not in keys]
 
-    async def _wait(self, done: Callable[[], bool], keys: list[str], waiting_for: str) -> None:
-        """Wait for people. Their tasks' timers run by themselves; here only the notice limit is watched as well."""
+    # ------------------------------------------------------------------ waiting
+
+    async def _wait(self, done: Callable[[], bool], due: datetime | None = None) -> None:
+        """Wait for people until `done`, or until `due`. Their tasks' timers run by themselves; here only the notice
+        limit is watched as well.
+        """
         while not done():
-            self._note_deadline(keys, waiting_for)
-            await self._project(waiting_for)
-            due = self._notice_due()
-            if not await self._or_continue(self._or_climbed(done), due, f"Due: {NOTICE_LIMIT_NAME}"):
+            await self._project()
+            limit = self._notice_due()
+            ends = min((each for each in (limit, due) if each is not None), default=None)
+            name = f"Due: {NOTICE_LIMIT_NAME}" if ends is not None and ends == limit else "The next report is due"
+            if not await self._or_continue(self._or_climbed(done), ends, name):
+                if ends != limit:
+                    return
                 self._state.overdue.append(NOTICE_LIMIT)
-        self._settled(*keys)
 
     def _or_climbed(self, done: Callable[[], bool]) -> Callable[[], bool]:
         """`done`, or a task has climbed since now, so that what is shown is out of date."""
@@ -143,14 +191,6 @@ class RecallCore(OwnsTasks):
             return None
         return state.decided.notify_due_at
 
-    def _note_deadline(self, keys: list[str], waiting_for: str) -> None:
-        """What the recall shows as its next deadline: the earliest of the tasks waited for and the notice limit."""
-        state = self._state
-        dues = [(at, waiting_for) for at in map(self._timers.due_at, keys) if at is not None]
-        if state.decided is not None and not state.notice_limit_met:
-            dues.append((state.decided.notify_due_at, NOTICE_LIMIT_NAME))
-        state.next_deadline_at, state.next_deadline_name = min(dues) if dues else (None, None)
-
     async def _or_continue(self, done: Callable[[], bool], due: datetime | None = None, name: str = "") -> bool:
         """`wait_until`, unless the history has grown so long that the recall must go on in a new run."""
 
@@ -163,33 +203,49 @@ class RecallCore(OwnsTasks):
             workflow.continue_as_new(self._start.model_copy(update={"carried": self._state.model_dump(mode="json")}))
         return met
 
-    async def _project(self, waiting_for: str | None) -> None:
-        """Write the read model and what the Web UI lists; the details come with the next look."""
+    async def _left(self, phase: Phase) -> None:
+        """Answer only when the recall has moved on, so that the next decision can follow at once."""
+        await workflow.wait_condition(lambda: self._state.phase != phase)
+
+    # ------------------------------------------------------------------ the shown view
+
+    async def _project(self) -> None:
+        """Write the read model and what the Web UI lists, if anything of it changed; one writer at a time."""
+        async with self._projecting:
+            self._show()
+            state = self._state
+            view = Projection(
+                number=self._start.number,
+                now=workflow.now(),
+                phase=state.phase,
+                waiting_for=state.waiting_for,
+                next_deadline_at=state.next_deadline_at,
+                next_deadline_name=state.next_deadline_name,
+                ended_reason=state.ended_reason,
+            )
+            if self._projected is not None and self._projected == view.model_copy(update={"now": self._projected.now}):
+                return
+            await self._do("project", view, None, f"Record: phase {state.phase.value}")
+            self._projected = view
+
+    def _refresh(self) -> None:
+        """Whom the recall waits for and what is due next, as of now."""
         state = self._state
-        state.waiting_for = waiting_for
-        if waiting_for is None:
-            state.next_deadline_at = state.next_deadline_name = None
-        self._show()
-        projection = Projection(
-            number=self._start.number,
-            now=workflow.now(),
-            phase=state.phase,
-            waiting_for=waiting_for,
-            next_deadline_at=state.next_deadline_at,
-            next_deadline_name=state.next_deadline_name,
-            ended_reason=state.ended_reason,
-        )
-        await self._do("project", projection, None, f"Record: phase {state.phase.value}")
+        state.waiting_for = waiting_for(state, self._start.jurisdictions)
+        due = next_deadline(state, self._timers.next_due(), NOTICE_LIMIT_NAME)
+        state.next_deadline_at, state.next_deadline_name = due or (None, None)
 
     def _show(self) -> None:
-        state = self._state
-        workflow.set_current_details(details(self._start, state, workflow.now()))
+        """What the Web UI shows; no event unless a search attribute changed."""
+        state, start, now = self._state, self._start, workflow.now()
+        self._refresh()
+        workflow.set_current_details(details(start, state, now))
         changed = self._upserts.changed(
             {
                 sa.RECALL_PHASE: state.phase.value,
                 sa.RECALL_CLASS: state.decided.recall_class if state.decided else None,
                 sa.WAITING_FOR: cut(state.waiting_for) if state.waiting_for else None,
-                sa.OUTSTANDING: state.campaign.outstanding if state.campaign else None,
+                sa.OUTSTANDING: state.outstanding(),
                 sa.RESPONSE_PERCENT: state.response_percent(),
                 sa.NEXT_DEADLINE_AT: state.next_deadline_at,
                 sa.RECALL_SCOPE: state.proposal.geographic_scope if state.proposal else None,

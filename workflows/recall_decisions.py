@@ -4,6 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from domain.phases import Phase
+    from domain.roles import Role
     from models.messages import (
         ApproveAssessment,
         ApproveNotice,
@@ -15,37 +16,38 @@ with workflow.unsafe.imports_passed_through():
         OverrideClass,
         PassGate,
         Proposal,
-        RecallRef,
         RecordEvaluation,
         RejectRecall,
         WaiveGate,
     )
     from workflows import recall_rules as rules
-    from workflows.recall_core import RecallCore
-
+    from workflows.recall_campaigns import RecallCampaigns
 
 SIGNATURES = 2
 """Quality and regulatory affairs."""
 
 
-class RecallDecisions(RecallCore):
+class RecallDecisions(RecallCampaigns):
     """Update handlers; each checks again under the lock, records through an activity, then moves the state."""
 
     @workflow.update
     async def record_evaluation(self, decision: RecordEvaluation) -> DecisionReceipt:
         """A signed hazard evaluation; when every product line has one, the class is proposed."""
         async with self._lock:
-            rules.check_evaluation(self._state, decision)
-            await self._record("record_evaluation", "record_evaluation", decision, None)
-            self._state.assessors[decision.product_line] = decision.actor.principal
-            if self._state.missing_lines():
-                return self._receipt(f"evaluation of {decision.product_line} recorded")
-            ref = RecallRef(number=self._start.number, now=workflow.now())
-            self._state.proposal = await self._do("propose_classes", ref, Proposal, "Decision table: propose classes")
+            state, line = self._state, decision.product_line
+            rules.check_evaluation(state, decision)
+            key = self._evaluation_key(line)
+            await self._record("record_evaluation", "record_evaluation", decision, None, task_key=key)
+            self._settled(key)
+            state.assessors[line] = decision.actor.principal
+            state.reopened = [each for each in state.reopened if each != line]
+            if state.missing_lines():
+                return self._receipt(f"evaluation of {line} recorded")
+            proposal = await self._propose()
             classes = ", ".join(
-                f"{each.product_line} {each.jurisdiction} {each.local_term}" for each in self._state.proposal.classes
+                f"{each.product_line} {each.jurisdiction} {each.local_term}" for each in proposal.classes
             )
-            return self._receipt(f"proposal {self._state.proposal.proposal_id}: {classes}")
+            return self._receipt(f"proposal {proposal.proposal_id}: {classes}")
 
     @record_evaluation.validator
     def _validate_evaluation(self, decision: RecordEvaluation) -> None:
@@ -56,10 +58,7 @@ class RecallDecisions(RecallCore):
         """Approve the proposed classes."""
         async with self._lock:
             rules.check_approval(self._state, self._start.started_by, decision)
-            self._state.decided = await self._record(
-                "record_class_decision", "approve_assessment", decision, DecisionFigures
-            )
-            await self._left(Phase.ASSESSMENT)
+            await self._decide_class("approve_assessment", decision)
             return self._receipt(f"class {self._decided().recall_class} approved")
 
     @approve_assessment.validator
@@ -71,10 +70,7 @@ class RecallDecisions(RecallCore):
         """Approve with another class, with a reason."""
         async with self._lock:
             rules.check_override(self._state, self._start.started_by, decision)
-            self._state.decided = await self._record(
-                "record_class_decision", "override_class", decision, DecisionFigures
-            )
-            await self._left(Phase.ASSESSMENT)
+            await self._decide_class("override_class", decision)
             return self._receipt(f"class {self._decided().recall_class} decided against the proposal")
 
     @override_class.validator
@@ -92,7 +88,6 @@ class RecallDecisions(RecallCore):
             self._state.holds = await self._do("record_rejection", end, HoldFigures, "Reject: nonconformity holds")
             self._state.phase = Phase.REJECTED
             self._state.ended_reason = decision.reason
-            self._state.waiting_for = None
             return self._receipt("rejected; every hold became a nonconformity hold")
 
     @reject.validator
@@ -107,6 +102,7 @@ class RecallDecisions(RecallCore):
             await self._record("record_strategy", "approve_strategy", decision, None)
             self._state.strategy = decision.strategy
             self._state.strategy_signers[decision.capacity] = decision.actor.principal
+            self._settled(f"strategy:{decision.capacity}")
             if len(self._state.strategy_signers) == SIGNATURES:
                 await self._left(Phase.STRATEGY)
             return self._receipt(f"strategy signed for {decision.capacity}")
@@ -121,8 +117,7 @@ class RecallDecisions(RecallCore):
         async with self._lock:
             rules.check_gate_pass(self._state, decision)
             await self._record("record_gate", "pass_gate", decision, None)
-            self._state.gates_done[decision.gate] = "passed"
-            await self._gate_settled()
+            await self._gate_settled(decision.gate, "passed")
             return self._receipt(f"gate {decision.gate} passed")
 
     @pass_gate.validator
@@ -135,8 +130,7 @@ class RecallDecisions(RecallCore):
         async with self._lock:
             rules.check_gate_waiver(self._state, decision)
             await self._record("record_gate", "waive_gate", decision, None)
-            self._state.gates_done[decision.gate] = "waived"
-            await self._gate_settled()
+            await self._gate_settled(decision.gate, "waived")
             return self._receipt(f"gate {decision.gate} waived")
 
     @waive_gate.validator
@@ -148,8 +142,10 @@ class RecallDecisions(RecallCore):
         """Release exactly the rendered bodies behind the hash."""
         async with self._lock:
             rules.check_notice(self._state, self._start.started_by, decision)
-            await self._record("record_notice_approval", "approve_notice", decision, None)
-            self._state.notice_approved = True
+            key = self._notice_key()
+            await self._record("record_notice_approval", "approve_notice", decision, None, task_key=key)
+            self._settled(key)
+            self._state.notices[0].stage = "released"
             return self._receipt(f"notice {decision.notice_id} approved")
 
     @approve_notice.validator
@@ -158,10 +154,30 @@ class RecallDecisions(RecallCore):
 
     # ------------------------------------------------------------------ helpers
 
-    async def _left(self, phase: Phase) -> None:
-        """Answer only when the recall has moved on, so that the next decision can follow at once."""
-        await workflow.wait_condition(lambda: self._state.phase != phase)
+    async def _decide_class(self, operation: str, decision: ApproveAssessment | OverrideClass) -> None:
+        state = self._state
+        state.decided = await self._record("record_class_decision", operation, decision, DecisionFigures)
+        state.decided_proposal = decision.proposal_id
+        state.classified = list(state.lines())
+        self._settled("assessment")
+        await self._left(Phase.ASSESSMENT)
 
-    async def _gate_settled(self) -> None:
-        if not self._state.open_gates():
+    async def _propose(self) -> Proposal:
+        """Propose classes for the lines in scope; with a class in force, the approver gets a task for it."""
+        state = self._state
+        proposal: Proposal = await self._do("propose_classes", self._ref(), Proposal, "Decision table: propose classes")
+        state.proposal = proposal
+        if state.proposal_open():
+            key, what = (
+                f"reclassify:{proposal.proposal_id}",
+                f"Decide on the class again: proposal {proposal.proposal_id}",
+            )
+            await self._open_task(key, "approval", what, Role.APPROVER)
+            await self._project()
+        return proposal
+
+    async def _gate_settled(self, gate: str, outcome: str) -> None:
+        self._state.gates_done[gate] = outcome
+        self._settled(f"gate:{gate}")
+        if self._state.phase is Phase.GATES and not self._state.open_gates():
             await self._left(Phase.GATES)

@@ -27,21 +27,32 @@ _SIGN_AS = {
 }
 
 
+_EVALUABLE = (Phase.ASSESSMENT, Phase.STRATEGY, Phase.GATES, Phase.NOTIFICATION, Phase.RESOLUTION)
+_GATED = (Phase.GATES, Phase.NOTIFICATION, Phase.RESOLUTION)
+_NOTIFYING = (Phase.NOTIFICATION, Phase.RESOLUTION, Phase.CANCELLED)
+
+
 def in_phase(state: RecallState, *phases: Phase) -> None:
+    """Refuse a decision that belongs to other phases; of a recall that has ended, with that reason."""
     if state.phase not in phases:
+        if state.ended:
+            refuse("RecallClosed", f"the recall is {state.phase}; nothing more can be decided")
         wanted = " or ".join(phases)
         refuse("WrongPhase", f"the recall is in phase {state.phase}, this decision belongs to {wanted}")
 
 
 def check_evaluation(state: RecallState, decision: RecordEvaluation) -> None:
-    """A medical assessor evaluates a product line of the scope, before the class is decided."""
+    """A medical assessor evaluates a product line of the scope; once a class is decided, on new facts only.
+
+    New facts are harm that reopened the evaluation, or a line that came into scope since. Other facts need a reason.
+    """
     permit(decision.actor, Permission.RECORD_EVALUATION)
-    in_phase(state, Phase.ASSESSMENT)
-    if state.decided:
-        refuse("AlreadyDecided", "the class is already decided")
-    lines = [line.key for line in state.scope.product_lines] if state.scope else []
+    in_phase(state, *_EVALUABLE)
+    lines = list(state.lines())
     if decision.product_line not in lines:
         refuse("UnknownProductLine", f"product line {decision.product_line!r} is not in scope; it has {lines}")
+    if state.decided and decision.product_line not in state.missing_lines():
+        need_reason(decision.reason, "an evaluation after the class was decided")
 
 
 def _check_class_decision(state: RecallState, started_by: str, actor: Actor, proposal_id: int) -> None:
@@ -110,14 +121,14 @@ def _gate(state: RecallState, key: str) -> Gate:
 def check_gate_pass(state: RecallState, decision: PassGate) -> None:
     """Regulatory affairs records that an authority step was done."""
     permit(decision.actor, Permission.PASS_GATE)
-    in_phase(state, Phase.GATES)
+    in_phase(state, *_GATED)
     _gate(state, decision.gate)
 
 
 def check_gate_waiver(state: RecallState, decision: WaiveGate) -> None:
     """An urgency waiver: only where the policy allows one, with a reason."""
     permit(decision.actor, Permission.WAIVE_GATE)
-    in_phase(state, Phase.GATES)
+    in_phase(state, *_GATED)
     gate = _gate(state, decision.gate)
     if not gate.waivable:
         refuse("NotWaivable", f"gate {gate.key} cannot be waived ({gate.source})")
@@ -127,10 +138,10 @@ def check_gate_waiver(state: RecallState, decision: WaiveGate) -> None:
 def check_notice(state: RecallState, started_by: str, decision: ApproveNotice) -> None:
     """Another person than the one who started the recall approves exactly the bodies behind the hash."""
     permit(decision.actor, Permission.APPROVE_NOTICE)
-    in_phase(state, Phase.NOTIFICATION)
-    if state.notice is None:
+    in_phase(state, *_NOTIFYING)
+    if state.notice is None or (state.notices and state.notices[0].stage == "waiting"):
         refuse("WrongPhase", "the notice is still being drafted")
-    if state.notice_approved:
+    if not state.notice_open():
         refuse("AlreadyDecided", "the notice is already approved")
     if decision.notice_id != state.notice.notice_id:
         refuse("StaleProposal", f"notice {decision.notice_id} is not the open draft {state.notice.notice_id}")

@@ -3,7 +3,7 @@
 Every rule raises an `ApplicationError` whose type the API maps to a problem (`api/decisions.REFUSALS`).
 """
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from temporalio.exceptions import ApplicationError
 
@@ -11,9 +11,9 @@ from domain.roles import Permission, Role, may, roles_with, violates_four_eyes
 from models.messages import Actor
 
 
-def refuse(kind: str, text: str) -> NoReturn:
-    """Refuse a decision with a typed reason."""
-    raise ApplicationError(text, type=kind, non_retryable=True)
+def refuse(kind: str, text: str, *details: Any) -> NoReturn:
+    """Refuse a decision with a typed reason; `details` are what a program may make of it."""
+    raise ApplicationError(text, *details, type=kind, non_retryable=True)
 
 
 def holds(actor: Actor, permission: Permission) -> bool:

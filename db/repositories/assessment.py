@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -87,15 +88,29 @@ def sign_off(
     )
 
 
-async def decided_levels(session: AsyncSession, number: str) -> list[tuple[str, str]]:
-    """(jurisdiction, level) pairs of the approved classes, without repeats."""
+async def classes_in_force(session: AsyncSession, number: str) -> list[ClassDecision]:
+    """The last decision on each product line and jurisdiction, ours or the authority's own, in a stable order."""
+    line = (col(ClassDecision.product_line), col(ClassDecision.jurisdiction))
     query = (
-        select(ClassDecision.jurisdiction, ClassDecision.level)
+        select(ClassDecision)
         .where(
             col(ClassDecision.recall_number) == number,
-            col(ClassDecision.kind).in_(("approved", "overridden")),
+            col(ClassDecision.kind).in_(("approved", "overridden", "authority")),
         )
-        .distinct()
-        .order_by(col(ClassDecision.jurisdiction), col(ClassDecision.level))
+        .ext(distinct_on(*line))
+        .order_by(*line, col(ClassDecision.decided_at).desc(), col(ClassDecision.id).desc())
     )
-    return [(jurisdiction, level) for jurisdiction, level in (await session.exec(query)).all()]
+    return list((await session.exec(query)).all())
+
+
+async def decided_levels(session: AsyncSession, number: str) -> list[tuple[str, str]]:
+    """(jurisdiction, level) pairs of the classes in force, without repeats."""
+    return sorted({(row.jurisdiction, row.level) for row in await classes_in_force(session, number)})
+
+
+async def authority_decisions(session: AsyncSession, number: str) -> int:
+    """How many classes authorities gave so far."""
+    query = select(func.count(col(ClassDecision.id))).where(
+        col(ClassDecision.recall_number) == number, col(ClassDecision.kind) == "authority"
+    )
+    return (await session.exec(query)).one()

@@ -12,8 +12,8 @@ from sqlalchemy import func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.repositories import recalls
 from domain.pace import policy_instant
-from models.case import CaseState, ConsigneeCase
 from models.closing import AuthorityAnswer
 from models.recall import ClockStart, Consignee, Deadline, Recall, SignOff
 from models.task import Task, TaskState
@@ -64,16 +64,6 @@ async def answers(session: AsyncSession, number: str) -> list[AuthorityAnswer]:
     """What authorities answered, oldest first; those of an earlier completion are among them."""
     query = select(AuthorityAnswer).where(col(AuthorityAnswer.recall_number) == number)
     return list((await session.exec(query.order_by(col(AuthorityAnswer.recorded_at), col(AuthorityAnswer.id)))).all())
-
-
-async def close_cases(session: AsyncSession, number: str, now: datetime, *, by: str, outcome: str) -> int:
-    """Close every open case of a recall that has ended; returns how many were open."""
-    statement = (
-        update(ConsigneeCase)
-        .where(col(ConsigneeCase.recall_number) == number, col(ConsigneeCase.state) == CaseState.open.value)
-        .values(state=CaseState.closed.value, closed_at=now, closed_by=by, outcome=outcome)
-    )
-    return (await session.exec(statement)).rowcount
 
 
 async def cancel_tasks(
@@ -133,38 +123,17 @@ async def told(session: AsyncSession, number: str) -> int:
     return (await session.exec(query)).one()
 
 
-async def obligations_open(session: AsyncSession, number: str) -> tuple[int, datetime | None]:
-    """Reports owed by a function, neither submitted nor stopped, and when the next one is due."""
-    query = select(func.count(col(Deadline.id)), func.min(Deadline.due_at)).where(
-        col(Deadline.recall_number) == number,
-        col(Deadline.role).is_not(None),
-        col(Deadline.met_at).is_(None),
-        col(Deadline.stopped_at).is_(None),
-    )
-    count, due = (await session.exec(query)).one()
-    return count, due
-
-
-async def start_clock(
-    session: AsyncSession, number: str, name: str, round_: int, at: datetime, *, source: str, author: str
+async def start_clock_again(
+    session: AsyncSession, number: str, name: str, at: datetime, *, source: str, author: str
 ) -> None:
-    """Start the clock `name` of this completion; a later completion has a start of its own."""
-    query = select(ClockStart.id).where(
+    """Start a clock that can start several times: `completion`, then `completion:2`, each with deadlines of its own."""
+    query = select(func.count(col(ClockStart.id))).where(
         col(ClockStart.recall_number) == number,
-        col(ClockStart.name) == name,
-        col(ClockStart.scope_version) == round_,
+        (col(ClockStart.name) == name) | col(ClockStart.name).like(f"{name}:%"),
     )
-    if (await session.exec(query)).first() is None:
-        clock = ClockStart(
-            recall_number=number,
-            name=name,
-            scope_version=round_,
-            at=at,
-            source=source,
-            author=author,
-            recorded_at=at,
-        )
-        session.add(clock)
+    before = (await session.exec(query)).one()
+    nth = name if before == 0 else f"{name}:{before + 1}"
+    await recalls.start_clock(session, number, nth, at, source=source, author=author, now=at)
 
 
 async def task_of(session: AsyncSession, number: str, key: str) -> Task | None:
@@ -189,13 +158,11 @@ __all__ = [
     "answers",
     "cancel_tasks",
     "cancel_tasks_of_steps",
-    "close_cases",
     "closing_sign_offs",
     "completion_signers",
     "give_more_time",
     "is_signed",
-    "obligations_open",
-    "start_clock",
+    "start_clock_again",
     "stop_notice_limits",
     "task_of",
     "task_owners",

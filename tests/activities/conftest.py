@@ -13,6 +13,7 @@ from activities.assessment import AssessmentActivities
 from activities.intake import IntakeActivities
 from activities.notice import NoticeActivities
 from activities.notice_rendering import NoticeRenderer
+from activities.obligations import ObligationActivities
 from activities.policies import PolicyStore
 from activities.steps import StepActivities
 from activities.tasks import TaskActivities
@@ -40,6 +41,7 @@ class Case:
     intake: IntakeActivities
     assessment: AssessmentActivities
     steps: StepActivities
+    obligations: ObligationActivities
     tasks: TaskActivities
     notice: NoticeActivities
     lots: dict[str, int]
@@ -142,6 +144,7 @@ async def make_case(sessions: SessionFactory, chain: dict[str, int], **changes: 
         intake=IntakeActivities(sessions, policies),
         assessment=AssessmentActivities(sessions, policies, "US"),
         steps=StepActivities(sessions, policies),
+        obligations=ObligationActivities(sessions, policies),
         tasks=TaskActivities(sessions),
         notice=NoticeActivities(sessions, NoticeRenderer(), settings),
         lots=chain,

@@ -169,7 +169,7 @@ async def test_first_communication_starts_the_806_clock_of_ten_working_days(case
     sent = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
     async with case.sessions.begin() as session:
         await recalls.start_clock(session, NUMBER, "first_communication", sent, source="test", author="t", now=sent)
-    await case.run(case.steps.start_obligations, RecallRef(number=NUMBER, now=sent))
+    await case.run(case.obligations.write_deadlines, RecallRef(number=NUMBER, now=sent))
     [report] = [
         row for row in await rows(case, Deadline) if (row.jurisdiction, row.name) == ("us-fda", "regulator_report")
     ]

@@ -16,6 +16,7 @@ from models.messages import (
     CloseTask,
     CreateCampaign,
     DecisionFigures,
+    DraftNotice,
     EndRecall,
     Gate,
     HoldFigures,
@@ -40,6 +41,7 @@ from models.messages import (
     TaskTurn,
     TurnTasks,
 )
+from tests.support.closing_fakes import FakeClosingActivities
 
 LADDER = Ladder(
     steps=(
@@ -49,10 +51,11 @@ LADDER = Ladder(
 )
 
 
-class FakeRecallActivities:
+class FakeRecallActivities(FakeClosingActivities):
     """What the recall workflow asked for, in order, and scripted answers."""
 
     def __init__(self) -> None:
+        self._set_up_closing()
         self.calls: list[tuple[str, Any]] = []
         self.projections: list[Projection] = []
         self.tasks: dict[str, OpenTask] = {}
@@ -65,6 +68,8 @@ class FakeRecallActivities:
         self.consignees = 2
         self.records_arrived = False
         self.notify_within = timedelta(hours=24)
+        self.draft_faults = 0
+        """How many of the next drafts fail for good."""
         self.trace_faults = 0
         """How many of the next traces fail for good."""
 
@@ -99,7 +104,7 @@ class FakeRecallActivities:
             raise ApplicationError("the lot is gone", type="UnknownScope", non_retryable=True)
         self.records_arrived = False
         return ScopeFigures(
-            scope_version=1,
+            scope_version=ref.scope_version,
             lots=3,
             consignees=self.consignees,
             quantity="120",
@@ -122,7 +127,7 @@ class FakeRecallActivities:
     @activity.defn
     async def record_evaluation(self, record: RecordDecision) -> None:
         self._note("record_evaluation", record)
-        self.stages.pop(f"evaluation:{record.decision['product_line']}", None)
+        self.stages.pop(record.task_key or f"evaluation:{record.decision['product_line']}", None)
         self.evaluated += 1
 
     @activity.defn
@@ -141,6 +146,9 @@ class FakeRecallActivities:
     async def record_class_decision(self, record: RecordDecision) -> DecisionFigures:
         self._note("record_class_decision", record)
         self.stages.pop("assessment", None)
+        return self._figures(record)
+
+    def _figures(self, record: RecordDecision) -> DecisionFigures:
         return DecisionFigures(
             recall_class="I",
             ladder=LADDER,
@@ -168,23 +176,23 @@ class FakeRecallActivities:
         self.stages.pop(f"gate:{record.decision['gate']}", None)
 
     @activity.defn
-    async def draft_notice(self, ref: RecallRef) -> NoticeDraft:
-        self._note("draft_notice", ref)
-        return NoticeDraft(notice_id=7, version=1, sha256="a" * 64, bodies=12)
+    async def draft_notice(self, draft: DraftNotice) -> NoticeDraft:
+        self._note("draft_notice", draft)
+        if self.draft_faults:
+            self.draft_faults -= 1
+            raise ApplicationError("no affected product reached a consignee", type="InvalidInput", non_retryable=True)
+        notice_id = 6 + draft.version
+        return NoticeDraft(notice_id=notice_id, version=draft.version, sha256="a" * 64, bodies=12, kind=draft.kind)
 
     @activity.defn
     async def record_notice_approval(self, record: RecordDecision) -> None:
         self._note("record_notice_approval", record)
-        self.stages.pop("notice", None)
+        self.stages.pop(record.task_key or "notice", None)
 
     @activity.defn
     async def create_campaign(self, create: CreateCampaign) -> int:
         self._note("create_campaign", create)
-        return 11
-
-    @activity.defn
-    async def start_obligations(self, ref: RecallRef) -> None:
-        self._note("start_obligations", ref)
+        return 10 + create.sequence
 
     @activity.defn
     async def meet_notice_limit(self, ref: RecallRef) -> None:
@@ -251,8 +259,8 @@ class FakeRecallActivities:
             self.begin_intake, self.resolve_scope, self.request_holds, self.execute_holds, self.record_evaluation,
             self.propose_classes, self.record_class_decision, self.record_rejection, self.record_strategy,
             self.record_gate, self.draft_notice, self.record_notice_approval, self.create_campaign,
-            self.start_obligations, self.meet_notice_limit, self.open_task, self.close_task, self.task_clock,
-            self.turn_tasks, self.send_staff_messages, self.project,
+            self.meet_notice_limit, self.open_task, self.close_task, self.task_clock,
+            self.turn_tasks, self.send_staff_messages, self.project, *self.closing(),
         ]  # fmt: skip
 
 

@@ -26,11 +26,18 @@ from models.messages import (
     ApproveAssessment,
     ApproveNotice,
     ApproveStrategy,
+    BeginIntake,
     CampaignInput,
     CampaignReport,
+    CapaInput,
     DecisionReceipt,
+    DispositionInput,
+    ObligationsInput,
     PassGate,
     RecallInput,
+    RecallRef,
+    RecallScopeRef,
+    RecordDecision,
     RecordEvaluation,
     Strategy,
     WaiveGate,
@@ -43,6 +50,62 @@ from workflows.recall_state import RecallState
 
 _numbers = count(1)
 STRATEGY = Strategy(depth="user_facility", effectiveness_level="A", public_warning=False)
+
+
+class Companion:
+    """A workflow beside the recall that only notes what it is told."""
+
+    def __init__(self) -> None:
+        self._told: list[str] = []
+
+    async def wait(self) -> None:
+        await workflow.wait_condition(lambda: "stop" in self._told)
+
+    @workflow.signal
+    def nudge(self) -> None:
+        self._told.append("nudge")
+
+    @workflow.signal
+    def task_moved(self, key: str) -> None:
+        self._told.append(f"task_moved {key}")
+
+    @workflow.signal
+    def stop(self, _why: str = "") -> None:
+        self._told.append("stop")
+
+    @workflow.query
+    def told(self) -> list[str]:
+        return self._told
+
+
+@workflow.defn(name="CapaWorkflow")
+class ScriptedCapa(Companion):
+    """Outlives its recall."""
+
+    @workflow.run
+    async def run(self, _start: CapaInput) -> None:
+        await self.wait()
+
+
+@workflow.defn(name="DispositionWorkflow")
+class ScriptedDisposition(Companion):
+    """Ends when the recall says so."""
+
+    @workflow.run
+    async def run(self, _start: DispositionInput) -> None:
+        await self.wait()
+
+
+@workflow.defn(name="ObligationsWorkflow")
+class ScriptedObligations(Companion):
+    """Ends when the recall says so."""
+
+    @workflow.run
+    async def run(self, _start: ObligationsInput) -> None:
+        await self.wait()
+
+
+SCRIPTED = (ScriptedCapa, ScriptedDisposition, ScriptedObligations)
 
 
 @workflow.defn(name="CampaignWorkflow")
@@ -75,7 +138,7 @@ class ScriptedCampaign:
         return self._nudges
 
     @workflow.signal
-    def stop(self) -> None:
+    def stop(self, _why: str = "") -> None:
         self._done = True
 
 
@@ -86,6 +149,24 @@ def actor(principal: str, *roles: str) -> Actor:
 
 QUINN, ADA = actor("quinn", "qa"), actor("ada", "approver")
 MIRA, REGI = actor("mira", "medical"), actor("regi", "regulatory")
+
+
+async def at_strategy(fakes: FakeRecallActivities) -> RecallState:
+    """A recall whose class was decided just now. Its obligations run already: a pending child would stop the clock."""
+    now, number = datetime.now(UTC), "RC-2026-999999"
+    record = RecordDecision(number=number, now=now, decision={}, operation="approve_assessment")
+    return RecallState(
+        phase=Phase.STRATEGY,
+        figures=await fakes.begin_intake(BeginIntake(number=number, now=now)),
+        scope=await fakes.resolve_scope(RecallScopeRef(number=number, now=now, scope_version=1)),
+        holds_requested=True,
+        assessors=dict.fromkeys(fakes.lines, "mira"),
+        proposal=await fakes.propose_classes(RecallRef(number=number, now=now)),
+        decided=await fakes.record_class_decision(record),
+        decided_proposal=fakes.evaluated,
+        classified=list(fakes.lines),
+        children=["obligations"],
+    )
 
 
 class RecallRun:
@@ -174,7 +255,7 @@ async def start(
             worker = Worker(
                 temporal.client,
                 task_queue=queue,
-                workflows=[RecallWorkflow, ScriptedCampaign] if queue == RECALL_QUEUE else [],
+                workflows=[RecallWorkflow, ScriptedCampaign, *SCRIPTED] if queue == RECALL_QUEUE else [],
                 activities=fakes.all(),
                 workflow_runner=workflow_runner(),
                 max_cached_workflows=cached_workflows if queue == RECALL_QUEUE else 0,
@@ -204,8 +285,9 @@ async def start(
 
 
 async def terminate(env: WorkflowEnvironment, handle: WorkflowHandle[Any, Any]) -> None:
-    """End a recall and its campaign, whatever state they are in."""
-    for workflow_id in (handle.id, f"{handle.id}:campaign:1"):
+    """End a recall and what runs beside it, whatever state they are in."""
+    beside = ("campaign:1", "campaign:2", "campaign:3", "capa:1", "disposition", "obligations")
+    for workflow_id in (handle.id, *(f"{handle.id}:{each}" for each in beside)):
         found = env.client.get_workflow_handle(workflow_id)
         with suppress(RPCError):  # closed already, or never started
             await found.terminate("test over")

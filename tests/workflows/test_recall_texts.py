@@ -57,7 +57,9 @@ def test_an_assessment_names_the_product_lines_that_still_need_an_evaluation() -
 def test_an_open_proposal_is_shown_in_the_jurisdictions_own_words() -> None:
     each = ProposedClass(product_line="kits", jurisdiction="us-fda", recall_class="I", local_term="Class I")
     proposal = Proposal(proposal_id=3, classes=(each,), geographic_scope="global")
-    text = shown(RecallState(phase=Phase.ASSESSMENT, scope=SCOPE, proposal=proposal))
+    text = shown(
+        RecallState(phase=Phase.ASSESSMENT, scope=SCOPE, proposal=proposal, assessors={"kits": "Mei", "sets": "Mei"})
+    )
     assert "| Proposed class | Class I for kits (us-fda); proposal 3 |" in text
     assert "Without evaluation" not in text
 

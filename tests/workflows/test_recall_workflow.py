@@ -23,7 +23,7 @@ from models.messages import (
 )
 from tests.support.clock import fast_forward
 from tests.support.recall_fakes import FakeRecallActivities
-from tests.workflows.conftest import ADA, MIRA, QUINN, REGI, STRATEGY, RecallRun, actor
+from tests.workflows.conftest import ADA, MIRA, QUINN, REGI, STRATEGY, RecallRun, actor, at_strategy
 
 pytestmark = pytest.mark.workflow
 Start = Callable[..., Awaitable[RecallRun]]
@@ -53,9 +53,9 @@ async def test_a_recall_goes_from_alarm_to_resolution(
     await campaign.signal("report", open_one.model_copy(update={"outstanding": 0, "finished": True}))
     done = await run.until(lambda state: state.phase == Phase.RESOLUTION)
     assert done.response_percent == 100
-    assert fakes.names().count("start_obligations") == 1
+    assert fakes.names().count("write_deadlines") == 1
     assert fakes.names().count("meet_notice_limit") == 1
-    assert await run.history_length() < 300
+    assert await run.history_length() < 330
 
 
 async def test_stock_is_asked_to_be_held_before_anyone_evaluates_and_again_before_the_notice(
@@ -150,7 +150,7 @@ async def test_the_hold_watch_outlives_a_failed_trace_and_a_campaign_that_was_en
     await run.until(lambda state: state.holds.confirmed == 5)
 
 
-async def test_a_product_line_that_records_show_after_the_decision_becomes_a_task(
+async def test_a_product_line_that_records_show_after_the_decision_is_evaluated_and_decided_on(
     start: Start, fakes: FakeRecallActivities
 ) -> None:
     run = await start()
@@ -160,8 +160,10 @@ async def test_a_product_line_that_records_show_after_the_decision_becomes_a_tas
     fakes.records_arrived = True
     await run.handle.signal("stock_appeared")
     await run.until(lambda state: state.scope is not None and len(state.scope.product_lines) == 2)
-    while "uncovered:controls" not in fakes.tasks:
+    while "evaluation:controls" not in fakes.tasks:
         await run.handle.query("snapshot")
+    await run.evaluate("controls")
+    assert fakes.tasks["reclassify:2"].role == "approver"
 
 
 async def test_first_notices_that_are_late_show_as_overdue_until_they_are_out(
@@ -328,9 +330,10 @@ async def test_a_late_person_is_reminded_once_the_task_passes_on_and_the_recall_
 async def test_each_signer_s_task_climbs_once_and_a_passed_notice_limit_shows_until_the_notices_are_out(
     start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
 ) -> None:
-    run = await start()
-    await run.to_strategy()
+    run = await start(state=await at_strategy(fakes))
     waiting = await run.until(lambda state: state.waiting_for == "two signatures on the strategy")
+    while "strategy:regulatory" not in fakes.tasks:
+        await run.handle.query("snapshot")
     assert waiting.next_deadline_name == "the first notice to every consignee", "earlier than the signers' own time"
     assert not waiting.overdue
     await fast_forward(temporal, run.handle, timedelta(hours=25))

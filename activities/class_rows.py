@@ -1,0 +1,129 @@
+"""Class decisions as rows: what the decision table proposes, what people decide, and what follows from all in force."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio.exceptions import ApplicationError
+
+from activities.limits import NOTIFY, DeadlineWriter
+from activities.policies import PolicyStore
+from db.repositories import assessment, recalls
+from domain.hazard import DeviceFlags, HazardEvaluation
+from domain.levels import MarketAction, RecallClass, strictest
+from domain.policy import Policy, common_ladder
+from models.master import Product
+from models.messages import DecisionFigures, Gate, RecallRef, RecordDecision
+from models.recall import ClassDecision, HazardEvaluationRecord, Recall
+
+DECIDED: Final = ("approved", "overridden")
+"""Kinds of decisions taken by our own approvers."""
+_SYSTEM: Final = "system"
+
+
+def flags_of(products: Sequence[Product]) -> DeviceFlags:
+    """Device flags of a product line: what holds for one of its products holds for the line."""
+    classes = sorted({product.device_class for product in products if product.device_class})
+    return DeviceFlags(
+        implantable=any(product.implantable for product in products),
+        life_supporting=any(product.life_supporting for product in products),
+        sterile=any(product.sterile for product in products),
+        device_class=classes[-1] if classes else "",
+    )
+
+
+async def figures_in_force(session: AsyncSession, store: PolicyStore, recall: Recall, now: datetime) -> DecisionFigures:
+    """Record the deadlines of the classes in force (never later than they were) and say what follows from them.
+
+    Raises:
+        ApplicationError: `InvalidInput` when no class is decided.
+    """
+    policies = {policy.id: policy for policy in await recalls.pinned(session, recall.number)}
+    rows = await assessment.classes_in_force(session, recall.number)
+    levels = [(policies[row.jurisdiction], row.level) for row in rows]
+    await DeadlineWriter(session, store, recall, now).put(levels)
+    notify_due = await recalls.earliest_deadline(session, recall.number, NOTIFY)
+    worst = strictest(RecallClass(row.recall_class) for row in rows)
+    if worst is None or notify_due is None:
+        raise ApplicationError("no class was decided", type="InvalidInput", non_retryable=True)
+    return DecisionFigures(
+        recall_class=worst.value,
+        ladder=common_ladder(levels),
+        gates=_gates(policies, rows),
+        notify_due_at=notify_due,
+        decided_at=(await recalls.clocks(session, recall.number))["decision"],
+    )
+
+
+def proposed_row(
+    policy: Policy, evaluation: HazardEvaluationRecord, flags: DeviceFlags, proposal_id: int, ref: RecallRef
+) -> ClassDecision:
+    """What the policy's decision table proposes for one product line, with every rule that fired."""
+    found = policy.propose(HazardEvaluation.model_validate(evaluation.body["evaluation"]), flags)
+    reasons: list[dict[str, Any]] = [rule.model_dump(mode="json") for rule in found.fired]
+    if found.floor:
+        reasons.append({"id": "floor", "reason": found.floor, "decided": True})
+    reasons += [{"id": "review", "reason": question, "decided": False} for question in found.review]
+    return ClassDecision(
+        recall_number=ref.number,
+        product_line=evaluation.product_line,
+        jurisdiction=policy.id,
+        kind="proposed",
+        proposal_id=proposal_id,
+        recall_class=found.recall_class.value,
+        level=found.level,
+        local_term=policy.level(found.level).term,
+        market_action=evaluation.body["market_actions"].get(policy.id, policy.actions[0].value),
+        reasons=reasons,
+        decided_by=_SYSTEM,
+        decided_at=ref.now,
+    )
+
+
+def decided_row(
+    proposed: ClassDecision, override: RecallClass | None, policy: Policy, record: RecordDecision
+) -> ClassDecision:
+    """The approver's decision on one proposed class."""
+    recall_class = override or RecallClass(proposed.recall_class)
+    changed = recall_class != proposed.recall_class
+    level = policy.level_for(recall_class) if changed else proposed.level
+    reason = [{"id": "override", "reason": record.decision.get("reason"), "decided": True}]
+    return ClassDecision(
+        recall_number=proposed.recall_number,
+        product_line=proposed.product_line,
+        jurisdiction=proposed.jurisdiction,
+        kind="overridden" if changed else "approved",
+        proposal_id=proposed.proposal_id,
+        recall_class=recall_class.value,
+        level=level,
+        local_term=policy.level(level).term,
+        market_action=proposed.market_action,
+        reasons=reason if changed else proposed.reasons,
+        decided_by=record.decision["actor"]["principal"],
+        decided_at=record.now,
+    )
+
+
+def _gates(policies: dict[str, Policy], rows: Sequence[ClassDecision]) -> tuple[Gate, ...]:
+    found: dict[str, Gate] = {}
+    for row in rows:
+        for gate in policies[row.jurisdiction].gates_for(MarketAction(row.market_action)):
+            key = f"{row.jurisdiction}:{gate.id}"
+            found[key] = Gate(key=key, title=gate.title, waivable=gate.waivable, source=gate.source or gate.basis.value)
+    return tuple(found[key] for key in sorted(found))
+
+
+def short_row(row: ClassDecision) -> dict[str, str]:
+    """A decision as the audit names it."""
+    return {
+        "product_line": row.product_line,
+        "jurisdiction": row.jurisdiction,
+        "class": row.recall_class,
+        "level": row.level,
+        "kind": row.kind,
+        "market_action": row.market_action,
+    }
+
+
+__all__ = ["DECIDED", "decided_row", "figures_in_force", "flags_of", "proposed_row", "short_row"]
