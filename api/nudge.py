@@ -1,4 +1,4 @@
-"""Telling a campaign to look at the record again. A lost nudge costs nothing: every deadline re-reads the record."""
+"""Telling a workflow to look at the record again. A lost nudge costs nothing: every deadline re-reads the record."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ from typing import Final
 from temporalio.service import RPCError
 
 from api.state import ApiState
-from domain.workflow_ids import campaign_id
+from domain.workflow_ids import campaign_id, recall_id
 
 _log = logging.getLogger("api.nudge")
 _TIMEOUT: Final = timedelta(seconds=3)
@@ -25,6 +25,19 @@ async def nudge_campaign(state: ApiState, number: str, sequence: int | None) -> 
         client = await state.temporal.client()
         handle = client.get_workflow_handle(campaign_id(number, sequence))
         await handle.signal(NUDGE, rpc_timeout=_TIMEOUT)
+    except (RPCError, RuntimeError) as error:
+        _log.info(json.dumps({"event": "nudge_lost", "recall": number, "reason": type(error).__name__}))
+
+
+RECORD_MOVED: Final = "record_moved"
+"""Signal of the recall's workflow: something it decides by has changed in the record."""
+
+
+async def nudge_recall(state: ApiState, number: str, kind: str) -> None:
+    """Tell the recall what has changed (`effectiveness`, `complaint`, `checklist`); a lost signal is read later."""
+    try:
+        client = await state.temporal.client()
+        await client.get_workflow_handle(recall_id(number)).signal(RECORD_MOVED, kind, rpc_timeout=_TIMEOUT)
     except (RPCError, RuntimeError) as error:
         _log.info(json.dumps({"event": "nudge_lost", "recall": number, "reason": type(error).__name__}))
 
@@ -45,4 +58,4 @@ async def nudge_owners(state: ApiState, owners: Iterable[tuple[str | None, str]]
             _log.info(json.dumps({"event": "nudge_lost", "workflow": owner, "reason": type(error).__name__}))
 
 
-__all__ = ["nudge_campaign", "nudge_owners"]
+__all__ = ["nudge_campaign", "nudge_owners", "nudge_recall"]
