@@ -11,7 +11,10 @@ from pathlib import Path
 import typer
 
 from cli_audit import audit_app
+from cli_dossier import dossier
 from cli_policy import policy_app
+from cli_staff import staff_app
+from cli_tasks import tasks_app
 from cli_token import token_app
 from cli_trace import trace_app
 from cli_wake import wake_recalls
@@ -31,7 +34,10 @@ app.add_typer(import_app)
 app.add_typer(trace_app)
 app.add_typer(token_app)
 app.add_typer(audit_app)
+app.add_typer(tasks_app)
+app.add_typer(staff_app)
 app.add_typer(policy_app)
+app.command("dossier")(dossier)
 app.command("sample-chain")(sample_chain)
 
 

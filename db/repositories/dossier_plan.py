@@ -1,0 +1,122 @@
+"""Which rows of which table belong to a recall's file, derived from the foreign keys so that no table is forgotten.
+
+A table hangs on a recall when a chain of foreign keys leads from it to `recall.number`. Rows that such rows refer to
+(products, lots, partners, locations ...) come along. Ties that no foreign key expresses, and tables that are left out,
+are named here with their reason; a table that is neither makes a test fail.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import ColumnElement, MetaData, String, Table, bindparam, false, or_, select, text
+
+from models import tables
+
+METADATA: Final = tables.recall.Recall.metadata
+_SCOPE_LOTS: Final = "SELECT lot_id FROM scope_lot WHERE recall_number = :number"
+
+TIES: Final[Mapping[str, str]] = {
+    "audit_head": "stream = :number",
+    "refused_access": "recall_number = :number",
+    "stock_claim": f"claimant = :number OR lot_id IN ({_SCOPE_LOTS})",
+    "movement": f"lot_id IN ({_SCOPE_LOTS})",
+    "lot_genealogy": f"input_lot_id IN ({_SCOPE_LOTS}) OR output_lot_id IN ({_SCOPE_LOTS})",
+    "stock": f"lot_id IN ({_SCOPE_LOTS})",
+    "stock_before": f"lot_id IN ({_SCOPE_LOTS})",
+    "serial": f"lot_id IN ({_SCOPE_LOTS})",
+    "package_level": f"product_id IN (SELECT product_id FROM lot WHERE id IN ({_SCOPE_LOTS}))",  # noqa: S608 - constants
+    "inbound_message": (
+        "received_at >= (SELECT created_at FROM recall WHERE number = :number) AND contact_id IN (SELECT contact_id"
+        " FROM delivery JOIN campaign ON campaign.id = campaign_id WHERE recall_number = :number)"
+    ),
+    "staff": "principal IN (SELECT actor FROM audit_event WHERE stream = :number)",
+}
+"""Table -> the rows that belong to a recall although no foreign key says so."""
+
+ELSEWHERE: Final[Mapping[str, str]] = {
+    "audit_event": "in audit/chain.jsonl, and its evidence's events of the system stream in audit/system.jsonl",
+}
+EXCLUDED: Final[Mapping[str, str]] = {
+    "api_token": "credentials; who did what is in the audit under the person's name",
+    "idempotency_key": "answers kept for repeated requests, for 30 days; what the requests did is in the record",
+}
+"""Table -> why it is no part of the file."""
+PRIVATE: Final[Mapping[str, frozenset[str]]] = {
+    "staff": frozenset({"email", "phone"}),
+}
+"""Table -> columns left out: how to reach our own people is nobody's business outside."""
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """How one table gets into the file."""
+
+    table: Table
+    owned: ColumnElement[bool]
+    """Rows that belong to the recall (bind `number`); `false()` where rows come only by being referred to."""
+    owner_column: str | None
+    """Column that must hold the recall's number in every row, where there is one."""
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns written, in the table's order."""
+        return [column.name for column in self.table.columns if column.name not in PRIVATE.get(self.table.name, ())]
+
+    @property
+    def references(self) -> dict[str, str]:
+        """Column -> `table.column` it refers to."""
+        return {fk.parent.name: fk.target_fullname for fk in self.table.foreign_keys}
+
+
+def hanging(metadata: MetaData = METADATA) -> set[str]:
+    """Tables from which a chain of foreign keys leads to `recall`."""
+    found, grown = {"recall"}, True
+    while grown:
+        more = {t.name for t in metadata.sorted_tables if {fk.column.table.name for fk in t.foreign_keys} & found}
+        grown = not more <= found
+        found |= more
+    return found
+
+
+def referred(metadata: MetaData = METADATA) -> set[str]:
+    """Tables that rows of the file refer to."""
+    found, grown = hanging(metadata) | set(TIES), True
+    while grown:
+        more = {fk.column.table.name for t in metadata.sorted_tables if t.name in found for fk in t.foreign_keys}
+        grown = not more <= found
+        found |= more
+    return found
+
+
+def plan(metadata: MetaData = METADATA) -> Sequence[TablePlan]:
+    """The tables of the file, those that refer before those they refer to."""
+    hangs, wanted = hanging(metadata), referred(metadata)
+    plans = []
+    for table in reversed(metadata.sorted_tables):
+        if table.name in wanted:
+            direct = _owner_column(table)
+            condition = _of_recall(table, hangs) if table.name in hangs else false()
+            if table.name in TIES:
+                condition = or_(condition, text(TIES[table.name]))
+            plans.append(TablePlan(table, condition, direct))
+    return plans
+
+
+def _owner_column(table: Table) -> str | None:
+    if table.name == "recall":
+        return "number"
+    owners = [fk.parent.name for fk in table.foreign_keys if fk.target_fullname == "recall.number"]
+    return owners[0] if owners else None
+
+
+def _of_recall(table: Table, hangs: set[str]) -> ColumnElement[bool]:
+    """Rows of a hanging table that belong to the recall: by its own column, else through what it hangs on."""
+    owner = _owner_column(table)
+    if owner is not None:
+        return table.columns[owner] == bindparam("number", type_=String)
+    parents = [fk for fk in table.foreign_keys if fk.column.table.name in hangs and fk.column.table is not table]
+    return or_(*(fk.parent.in_(select(fk.column).where(_of_recall(fk.column.table, hangs))) for fk in parents))
+
+
+__all__ = ["ELSEWHERE", "EXCLUDED", "METADATA", "PRIVATE", "TIES", "TablePlan", "hanging", "plan", "referred"]
