@@ -113,7 +113,8 @@ class NoticeComposer:
         )
         first = self._policy_time(row.first_notified_at)
         # A retraction speaks of what was asked for before; everything else of what is asked for now.
-        listed = lots if row.kind == NoticeKind.RETRACTION else [lot for lot in lots if lot.asked]
+        before = [lot for lot in lots if not self._is_new(lot.scope_version)]
+        listed = before if row.kind == NoticeKind.RETRACTION else [lot for lot in lots if lot.asked]
         return RecipientValues(
             recipient_name=row.partner_name,
             contact_name=row.contact_name,
@@ -133,7 +134,7 @@ class NoticeComposer:
             time_zone=row.time_zone,
             first_notice_on=first.date() if first else None,
             added_lots=tuple(lot.printed for lot in listed if self._is_new(lot.scope_version)),
-            removed_lots=tuple(lot.printed for lot in lots if self._is_new(lot.withdrawn_in)),
+            removed_lots=tuple(lot.printed for lot in before if self._is_new(lot.withdrawn_in)),
             answer_stands=row.answered and row.step < 0,
         )
 

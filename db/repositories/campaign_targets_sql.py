@@ -8,7 +8,8 @@ _CONCERNED: Final = """facts AS (
     SELECT c.id, c.partner_id, c.state, c.step, c.campaign_sequence, c.first_notified_at IS NOT NULL AS told,
            coalesce(bool_or(cl.withdrawn_in IS NULL AND cl.scope_version > :since AND cl.scope_version <= :version),
                     false) AS got,
-           coalesce(bool_or(cl.withdrawn_in > :since AND cl.withdrawn_in <= :version), false) AS lost
+           coalesce(bool_or(cl.withdrawn_in > :since AND cl.withdrawn_in <= :version AND cl.scope_version <= :since),
+                    false) AS lost
     FROM consignee c LEFT JOIN consignee_lot cl ON cl.consignee_id = c.id
     WHERE c.recall_number = :number GROUP BY c.id
 ),

@@ -94,7 +94,7 @@ _CHANGED_LOTS: Final = """
 SELECT array_agg(DISTINCT cl.lot_id) FILTER (
            WHERE cl.withdrawn_in IS NULL AND cl.scope_version > :since AND cl.scope_version <= :version) AS added,
        array_agg(DISTINCT cl.lot_id) FILTER (
-           WHERE cl.withdrawn_in > :since AND cl.withdrawn_in <= :version) AS removed,
+           WHERE cl.withdrawn_in > :since AND cl.withdrawn_in <= :version AND cl.scope_version <= :since) AS removed,
        array_agg(DISTINCT cl.lot_id) FILTER (
            WHERE cl.withdrawn_in IS NULL AND cl.scope_version <= :since) AS told
 FROM consignee c JOIN consignee_lot cl ON cl.consignee_id = c.id WHERE c.recall_number = :number
@@ -104,7 +104,10 @@ FROM consignee c JOIN consignee_lot cl ON cl.consignee_id = c.id WHERE c.recall_
 async def changed_lots(
     session: AsyncSession, number: str, since: int, version: int
 ) -> tuple[list[int], list[int], list[int]]:
-    """Lots at consignees that scope versions after `since` added, that they took out, and those that stayed."""
+    """Lots at consignees that scope versions after `since` added, that they took out, and those that stayed.
+
+    A lot that came and went in between is in none of them: nobody was told of it.
+    """
     row = (await run(session, _CHANGED_LOTS, {"number": number, "since": since, "version": version})).one()
     added, removed, told = (sorted(lots or ()) for lots in row)
     return added, [lot for lot in removed if lot not in set(added)], told
