@@ -172,8 +172,12 @@ class Shortage(SQLModel, table=True):
     used: Decimal = units()
     """Units it states as used: what it needs the product for."""
     quantity: Decimal = units()
-    """Units to replace."""
+    """Units to replace, shipped ones included."""
     computed_at: datetime = instant()
+    settled_by: str | None = text(120, nullable=True)
+    settled_at: datetime | None = instant(nullable=True)
+    settled_reason: str | None = text(500, nullable=True)
+    """Why nothing more is supplied; a look that finds a larger shortage takes the decision back."""
 
 
 class AllocationState(StrEnum):
@@ -208,7 +212,7 @@ class Allocation(SQLModel, table=True):
     decided_by: str | None = text(120, nullable=True)
     decided_at: datetime | None = instant(nullable=True)
     reason: str | None = text(500, nullable=True)
-    """Why it was rejected or became void."""
+    """Why it was rejected (which decides that these units are not supplied) or became void."""
     document_no: str | None = text(80, nullable=True)
     shipped_by: str | None = text(120, nullable=True)
     shipped_at: datetime | None = instant(nullable=True)

@@ -134,7 +134,7 @@ CROSS JOIN LATERAL (
            count(*) FILTER (WHERE state IN ('proposed', 'approved')) AS waiting
     FROM allocation WHERE shortage_id = s.id
 ) a
-WHERE s.recall_number = :number AND (s.quantity > a.decided OR a.waiting > 0)
+WHERE s.recall_number = :number AND (s.quantity > a.decided AND s.settled_at IS NULL OR a.waiting > 0)
 """  # noqa: S608
 
 STATEMENTS: Final[Mapping[Item, str]] = {

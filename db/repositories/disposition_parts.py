@@ -84,7 +84,7 @@ async def execute(
     )
     if moved.counted is not None and moved.counted_in is not None:
         await returns.write(session, number, moved.counted, who, moved.counted_in, part.id)
-    subject = f"disposition:{sequence}"
+    subject = f"disposition:{found.id}"
     await evidence.link(session, number, carried.evidence_ids, subject, by=who.principal, at=who.at, role=who.role)
     await _note(session, found, part, moved, who)
     return found, part
@@ -126,7 +126,8 @@ def _check(found: Disposition, carried: Carried, who: Who) -> None:
         raise invalid(*faults)
     left = found.quantity - found.done
     if carried.quantity > left:
-        detail = f"{plain(left)} of {plain(found.quantity)} units of the disposition are left, not {plain(carried.quantity)}."
+        rest = f"{plain(left)} of {plain(found.quantity)}"
+        detail = f"{rest} units of the disposition are left, not {plain(carried.quantity)}."
         raise DisposalRefused("quantity_exceeded", detail)
 
 

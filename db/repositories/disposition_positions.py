@@ -66,7 +66,9 @@ async def positions(session: AsyncSession, number: str, which: Which | None = No
     if which.consignee_id is None:
         found += await _read(session, OURS, binds | {"location_id": which.location_id})
     if which.location_id is None:
-        found += await _read(session, CONSIGNEES, binds | {"consignee_id": which.consignee_id})
+        found += await _read(
+            session, CONSIGNEES, {"number": number, "lot": which.lot_id, "consignee_id": which.consignee_id}
+        )
     return found
 
 

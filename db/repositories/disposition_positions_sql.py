@@ -1,6 +1,7 @@
 """Open positions of a recall as SQL: what its holds still lock at our places, and what consignees state to have."""
 
 from db.repositories import trace_sql
+from db.repositories.mass_balance_sql import SCOPE, STATED
 
 _PLANNED = """
 planned AS (
@@ -44,50 +45,16 @@ WHERE least(h.held, coalesce(p.on_hand, 0)) > 0 OR h.in_transit > 0
 ORDER BY h.lot_id, h.location_id
 """  # noqa: S608 - constants
 
-STATED = """
-stated AS (
-    -- The last statement that counts: complete and unquestioned, or settled by quality.
-    SELECT DISTINCT ON (r.consignee_id) r.id, r.consignee_id, r.received_at
-    FROM reply r
-    WHERE r.recall_number = :number AND r.kind = 'statement'
-      AND (CAST(:consignee_id AS bigint) IS NULL OR r.consignee_id = :consignee_id)
-      AND (NOT EXISTS (SELECT FROM jsonb_array_elements(r.findings) f WHERE f ->> 'severity' <> 'note')
-           OR EXISTS (SELECT FROM consignee_documented d WHERE d.kind = 'settled' AND d.reply_id = r.id))
-    ORDER BY r.consignee_id, r.id DESC
-),
-gone AS (
-    -- What has happened to its units since it stated them.
-    SELECT s.consignee_id, g.lot_id, sum(g.quantity) AS quantity
-    FROM stated s JOIN goods_return g ON g.consignee_id = s.consignee_id AND g.counted_at > s.received_at
-    GROUP BY s.consignee_id, g.lot_id
-    UNION ALL
-    SELECT s.consignee_id, m.lot_id, sum(m.quantity)
-    FROM stated s JOIN consignee c ON c.id = s.consignee_id JOIN location l ON l.partner_id = c.partner_id
-    JOIN movement m ON m.from_location_id = l.id AND m.kind = 'return' AND m.occurred_at > s.received_at
-         AND m.source_system <> 'recall:ledger'
-    GROUP BY s.consignee_id, m.lot_id
-    UNION ALL
-    SELECT s.consignee_id, d.lot_id, sum(p.quantity)
-    FROM stated s JOIN disposition d ON d.consignee_id = s.consignee_id AND d.kind IN ('destroy', 'field_correction')
-    JOIN disposition_part p ON p.disposition_id = d.id AND p.done_at > s.received_at
-    GROUP BY s.consignee_id, d.lot_id
-)"""
-"""`stated(id, consignee_id, received_at)`, `gone(consignee_id, lot_id, quantity)`: binds number, consignee_id."""
-
 CONSIGNEES = f"""
-WITH {STATED},{_PLANNED},
-less AS (SELECT consignee_id, lot_id, sum(quantity) AS quantity FROM gone GROUP BY consignee_id, lot_id)
-SELECT line.lot_id, lot.number AS lot_number, product.code AS product_code, product.unit_of_use AS unit,
+WITH {SCOPE}, {STATED}, {_PLANNED}
+SELECT r.lot_id, lot.number AS lot_number, product.code AS product_code, product.unit_of_use AS unit,
        NULL::bigint AS location_id, c.id AS consignee_id, partner.code AS place_code, partner.name AS place_name,
-       line.on_hand - coalesce(less.quantity, 0) AS quantity, 0::numeric AS unconfirmed, 0::numeric AS in_transit,
-       0::numeric AS retained, coalesce(pl.quantity, 0) AS planned, false AS nonconforming,
-       '{{}}'::text[] AS also_held_by
-FROM stated JOIN reply_line line ON line.reply_id = stated.id
-JOIN consignee c ON c.id = stated.consignee_id JOIN partner ON partner.id = c.partner_id
-JOIN consignee_lot cl ON cl.consignee_id = c.id AND cl.lot_id = line.lot_id AND cl.withdrawn_in IS NULL
-JOIN lot ON lot.id = line.lot_id JOIN product ON product.id = lot.product_id
-LEFT JOIN less ON less.consignee_id = c.id AND less.lot_id = line.lot_id
-LEFT JOIN planned pl ON pl.consignee_id = c.id AND pl.lot_id = line.lot_id
-WHERE line.on_hand > coalesce(less.quantity, 0) AND (CAST(:lot_id AS bigint) IS NULL OR line.lot_id = :lot_id)
-ORDER BY line.lot_id, c.id
+       r.pending AS quantity, 0::numeric AS unconfirmed, 0::numeric AS in_transit, 0::numeric AS retained,
+       coalesce(pl.quantity, 0) AS planned, false AS nonconforming, '{{}}'::text[] AS also_held_by
+FROM remaining r JOIN consignee c ON c.id = r.consignee_id JOIN partner ON partner.id = c.partner_id
+JOIN lot ON lot.id = r.lot_id JOIN product ON product.id = lot.product_id
+LEFT JOIN planned pl ON pl.consignee_id = r.consignee_id AND pl.lot_id = r.lot_id
+WHERE r.pending > 0 AND (CAST(:consignee_id AS bigint) IS NULL OR r.consignee_id = :consignee_id)
+ORDER BY r.lot_id, r.consignee_id
 """  # noqa: S608 - constants
+"""What consignees still have, as the mass balance reads their statements: one reading for both."""

@@ -141,7 +141,7 @@ async def record(
     changed = await count_in(session, number, counted, who, f"return:{who.request}"[:120])
     part = await _as_part(session, number, counted, who, changed.movement_id)
     row = await write(session, number, counted, who, changed, part.id if part else None)
-    subjects = [f"return:{row.id}", *([f"disposition:{await _sequence_of(session, part)}"] if part else [])]
+    subjects = [f"return:{row.id}", *([f"disposition:{part.disposition_id}"] if part else [])]
     for subject in subjects:
         await evidence.link(session, number, evidence_ids, subject, by=who.principal, at=who.at, role=who.role)
     return row, changed
@@ -234,11 +234,6 @@ async def add_part(
     session.add_all([part, found])
     await session.flush()
     return part
-
-
-async def _sequence_of(session: AsyncSession, part: DispositionPart) -> int:
-    query = select(Disposition.sequence).where(col(Disposition.id) == part.disposition_id)
-    return (await session.exec(query)).one()
 
 
 async def listed(session: AsyncSession, number: str, *, after: int, limit: int) -> Sequence[GoodsReturn]:

@@ -45,7 +45,7 @@ class Disposals:
     async def held(self, number: str = NUMBER, *, phase: str = "resolution") -> None:
         """A recall of the lot with all its stock held and confirmed."""
         self.yard.recall(number)
-        self.yard.run("UPDATE recall SET phase = %s WHERE number = %s", phase, number)
+        self.yard.run("UPDATE recall SET phase = %s, scope_version = 1 WHERE number = %s", phase, number)
         await self.yard.request(number)
         await self.yard.execute(number)
 
