@@ -42,6 +42,15 @@ async def nudge_recall(state: ApiState, number: str, kind: str) -> None:
         _log.info(json.dumps({"event": "nudge_lost", "recall": number, "reason": type(error).__name__}))
 
 
+async def nudge_workflow(state: ApiState, workflow_id: str) -> None:
+    """Tell a workflow that has the signal `nudge` to look at its record again."""
+    try:
+        client = await state.temporal.client()
+        await client.get_workflow_handle(workflow_id).signal(NUDGE, rpc_timeout=_TIMEOUT)
+    except (RPCError, RuntimeError) as error:
+        _log.info(json.dumps({"event": "nudge_lost", "workflow": workflow_id, "reason": type(error).__name__}))
+
+
 TASK_MOVED: Final = "task_moved"
 """Signal of every workflow that owns tasks."""
 
@@ -58,4 +67,4 @@ async def nudge_owners(state: ApiState, owners: Iterable[tuple[str | None, str]]
             _log.info(json.dumps({"event": "nudge_lost", "workflow": owner, "reason": type(error).__name__}))
 
 
-__all__ = ["nudge_campaign", "nudge_owners", "nudge_recall"]
+__all__ = ["nudge_campaign", "nudge_owners", "nudge_recall", "nudge_workflow"]

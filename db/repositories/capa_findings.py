@@ -78,7 +78,7 @@ ranked AS (
     SELECT kind, lots, detail, row_number() OVER (PARTITION BY kind ORDER BY lots DESC, detail::text) AS place
     FROM found
 )
-SELECT kind, lots, total.lots AS of, detail FROM ranked, total
+SELECT kind, ranked.lots, total.lots AS of, detail FROM ranked, total
 WHERE place <= {MOST} AND (ranked.lots > 1 OR total.lots = 1)
 ORDER BY array_position(ARRAY['input_lot','supplier_lot','manufacturing_site','receipt'], kind), place
 """  # noqa: S608 - constants

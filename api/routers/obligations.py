@@ -1,0 +1,189 @@
+"""Obligations: every report owed to an authority or the public, when, why, and what proves that it was made."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.responses import JSONResponse
+
+from api.citing import citing
+from api.deps import KeyDep, NumberDep, ReaderDep, StateDep, require
+from api.idempotency import Answer, once
+from api.nudge import nudge_workflow
+from api.problems import Problem, problems
+from api.records import load
+from api.security.bearer import Principal
+from api.state import ApiState
+from db.repositories import obligations, obligations_read
+from db.repositories.obligations_read import Listed
+from domain.limits import Unit
+from domain.policy_parts import Trigger
+from domain.roles import Permission, Role
+from domain.workflow_ids import obligations_id
+from models.access import IdempotencyKey
+from models.recall import Deadline
+from models.schemas_obligations import ObligationOut, ObligationStopIn, SubmissionIn
+from models.schemas_recall import BothTimes
+
+router = APIRouter(
+    prefix="/recalls/{number}/obligations",
+    tags=["obligations"],
+    responses=problems("unauthenticated", "not_permitted", "recall_unknown", "invalid"),
+)
+Submitter = Annotated[Principal, Depends(require(Permission.SUBMIT_OBLIGATION))]
+DeadlineId = Annotated[int, Path(ge=1, le=2**53, description="The deadline's id.")]
+_CHANGING = problems(
+    "bad_request",
+    "idempotency_key_missing",
+    "recall_unknown",
+    "obligation_unknown",
+    "obligation_not_open",
+    "request_in_progress",
+    "invalid",
+    "idempotency_key_reused",
+)
+
+
+@router.get("", operation_id="listObligations", summary="Obligations")
+async def list_obligations(number: NumberDep, _: ReaderDep, state: StateDep) -> list[ObligationOut]:
+    """Every report owed, the next one first, then what may still come to be owed; with rule, clock and both times."""
+    await load(state, number)
+    async with state.sessions() as session:
+        return [obligation_out(each, state.now()) for each in await obligations_read.listed(session, number)]
+
+
+@router.post(
+    "/{deadline_id}/submit", operation_id="submitObligation", response_model=ObligationOut, responses=_CHANGING
+)
+async def submit(
+    request: Request,
+    number: NumberDep,
+    deadline_id: DeadlineId,
+    body: SubmissionIn,
+    key: KeyDep,
+    principal: Submitter,
+    state: StateDep,
+) -> JSONResponse:
+    """Record that a report was made, with its reference and the files that prove it; late is recorded as late."""
+    await load(state, number)
+
+    async def carry_out(_: IdempotencyKey) -> Answer:
+        async with state.sessions.begin() as session:
+            with citing(body.evidence_ids):
+                try:
+                    await obligations.submit(
+                        session,
+                        number,
+                        deadline_id,
+                        reference=body.reference,
+                        evidence_ids=body.evidence_ids,
+                        by=principal.name,
+                        role=principal.shown_role,
+                        now=state.now(),
+                    )
+                except (LookupError, obligations.ObligationNotOpen) as error:
+                    raise _problem(number, deadline_id, error) from error
+        return await _changed(state, number, deadline_id)
+
+    return await once(state, request, principal, key, asked=body, operation=carry_out)
+
+
+@router.post("/{deadline_id}/stop", operation_id="stopObligation", response_model=ObligationOut, responses=_CHANGING)
+async def stop(
+    request: Request,
+    number: NumberDep,
+    deadline_id: DeadlineId,
+    body: ObligationStopIn,
+    key: KeyDep,
+    principal: Submitter,
+    state: StateDep,
+) -> JSONResponse:
+    """Sign that a report is not owed any more. It stays on the list with the reason."""
+    await load(state, number)
+
+    async def carry_out(_: IdempotencyKey) -> Answer:
+        async with state.sessions.begin() as session:
+            try:
+                await obligations.stop(
+                    session,
+                    number,
+                    deadline_id,
+                    reason=body.reason,
+                    by=principal.name,
+                    role=_signs_as(principal),
+                    now=state.now(),
+                )
+            except (LookupError, obligations.ObligationNotOpen) as error:
+                raise _problem(number, deadline_id, error) from error
+        return await _changed(state, number, deadline_id)
+
+    return await once(state, request, principal, key, asked=body, operation=carry_out)
+
+
+def _signs_as(principal: Principal) -> Role:
+    roles = set(principal.roles)
+    return Role.REGULATORY if Role.REGULATORY in roles else Role.HEAD_OF_REGULATORY
+
+
+def _problem(number: str, deadline_id: int, error: Exception) -> Problem:
+    if isinstance(error, LookupError):
+        return Problem("obligation_unknown", f"The recall {number} has no obligation {deadline_id}.")
+    return Problem("obligation_not_open", f"{str(error)[:1].upper()}{str(error)[1:]}.")
+
+
+async def _changed(state: ApiState, number: str, deadline_id: int) -> Answer:
+    await nudge_workflow(state, obligations_id(number))
+    async with state.sessions() as session:
+        rows = await obligations_read.listed(session, number)
+    found = next(row for row in rows if row.deadline is not None and row.deadline.id == deadline_id)
+    return Answer(200, obligation_out(found, state.now()))
+
+
+def obligation_out(row: Listed, now: datetime) -> ObligationOut:
+    """One line of the list."""
+    due, rule = row.deadline, row.rule
+    return ObligationOut(
+        id=due.id if due else None,
+        name=due.name if due else rule.id,
+        jurisdiction=row.policy.id,
+        title=rule.title,
+        title_zh=rule.title_zh,
+        recipient=rule.recipient,
+        role=(due.role if due else None) or rule.role.value,
+        state=_due_state(due, now) if due else _rule_state(row),
+        basis=due.basis if due else rule.basis.value,
+        source=(due.source if due else rule.source) or "house rule",
+        law_text=rule.law_text,
+        limit=due.limit_text if due else str(rule.due),
+        clock=due.clock if due else (rule.runs_from.value if rule.runs_from else None),
+        clock_started_at=row.clock_started_at,
+        due=BothTimes(at=due.due_at, policy_at=due.policy_due_at) if due else None,
+        every=str(rule.every) if rule.every else None,
+        complaint=row.complaint,
+        met_at=due.met_at if due else None,
+        met_by=due.met_by if due else None,
+        reference=due.reference if due else None,
+        evidence_ids=row.evidence,
+        stopped_at=due.stopped_at if due else None,
+        stopped_reason=due.stopped_reason if due else None,
+        record_instead=rule.record_instead,
+    )
+
+
+def _due_state(due: Deadline, now: datetime) -> str:
+    if due.met_at is not None:
+        return "met_late" if due.met_at > due.due_at else "met"
+    if due.stopped_at is not None:
+        return "stopped"
+    return "overdue" if due.due_at < now else "open"
+
+
+def _rule_state(row: Listed) -> str:
+    if row.rule.due.unit == Unit.NONE:
+        return "record"
+    if row.rule.due.unit == Unit.BEFORE_START or row.by_gate:
+        return "by_gate"
+    return "if_asked" if row.rule.trigger == Trigger.IF_ASKED else "not_running"
+
+
+__all__ = ["obligation_out", "router"]
