@@ -14,6 +14,7 @@ import pytest
 from db.repositories import audit
 from dossier.export import VERIFIER
 from tests.activities.conftest import NUMBER
+from tests.api.test_token_commands import call
 from tests.dossier.conftest import World
 from tests.support.servers import PostgresForTests, free_port
 from tests.support.stack import PROJECT
@@ -97,17 +98,16 @@ async def test_an_unreachable_temporal_is_code_1_and_named_and_a_reason_is_code_
         (("RC-2026-000001",), "--out: expected the archive to write"),
         (("RC-2026-000001", "--out", "/nowhere/at/all.zip"), "/nowhere/at is no folder"),
         (("RC-2026-000001", "--out", "README.md"), "exists"),
-        (("RC-2026-000404", "--out", "build-no-such.zip", "--without-histories", "x"), "no recall has this number"),
+        (("RC-2026-000404", "--out", "no-such.zip", "--without-histories", "x"), "no recall has this number"),
     ],
 )
 async def test_faults_are_one_line_and_code_2(
-    clean_db: PostgresForTests, tmp_path: Path, arguments: tuple[str, ...], message: str
+    clean_db: PostgresForTests, arguments: tuple[str, ...], message: str
 ) -> None:
-    environment = {"DATABASE_URL": clean_db.app_url, "RECALL_STATE_DIR": str(tmp_path)}
-    result = await run(["-m", "cli", "dossier", *arguments], **environment)
-    assert (result.code, result.out, result.errors.count("\n")) == (2, "", 1), result.errors
-    assert message in result.errors
-    assert not (PROJECT / "build-no-such.zip").exists()
+    code, out, errors = await call(clean_db.app_url, "dossier", *arguments)
+    assert (code, out, errors.count("\n")) == (2, "", 1), errors
+    assert message in errors
+    assert not await asyncio.to_thread(Path("no-such.zip").exists)
 
 
 async def test_the_verifier_is_printed_and_says_what_it_cannot_read(tmp_path: Path) -> None:
