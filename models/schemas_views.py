@@ -124,6 +124,10 @@ class ConsigneeLotOut(Out):
     returned: Units
     stated: bool
     """True when the quantity is another consignee's statement, not our shipment record."""
+    scope_version: int
+    """Scope version in which the consignee got to have this lot."""
+    withdrawn_in: int | None
+    """Scope version that took the lot out again; the consignee is not asked for it any more."""
 
 
 class ConsigneeOut(Out):
@@ -138,6 +142,8 @@ class ConsigneeOut(Out):
     tier: int
     parent_id: int | None
     state: str
+    campaign_sequence: int
+    """The campaign that chases it; 0 while its amended notice is not approved."""
     step: int
     first_notified_at: datetime | None
     next_step_at: datetime | None

@@ -152,7 +152,8 @@ class RecallCampaigns(RecallHolds):
 
     def _campaign_input(self, sequence: int, campaign_id: int, notice_id: int, job: NoticeJob) -> CampaignInput:
         state, start, decided = self._state, self._start, self._decided()
-        once = job.kind == "retraction"
+        # An amendment that leaves nobody with a lot was drafted as a retraction.
+        once = "retraction" in (job.kind, state.notice.kind if state.notice else None)
         return CampaignInput(
             number=start.number,
             sequence=sequence,
@@ -166,6 +167,7 @@ class RecallCampaigns(RecallHolds):
             notify_due_at=decided.notify_due_at,
             channels=state.strategy.channels if state.strategy else ("email", "sms"),
             stay_open=not once,
+            kind="retraction" if once else job.kind,
         )
 
 

@@ -116,7 +116,7 @@ async def list_consignees(
     _: ReaderDep,
     state: StateDep,
     consignee_state: Annotated[
-        Literal["open", "acknowledged", "answered", "documented"] | None, Query(alias="state")
+        Literal["open", "acknowledged", "answered", "documented", "withdrawn"] | None, Query(alias="state")
     ] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
