@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import audit, evidence, mass_balance, tasks
@@ -194,6 +194,17 @@ async def rounds(session: AsyncSession, number: str) -> Sequence[EffectivenessRo
     return (await session.exec(query.order_by(col(EffectivenessRound.sequence)))).all()
 
 
+async def pending_by_round(session: AsyncSession, number: str) -> dict[int, int]:
+    """Checks nobody has recorded yet, by round."""
+    query: Any = (
+        select(EffectivenessRound.sequence, func.count())
+        .join(EffectivenessCheck, col(EffectivenessCheck.round_id) == col(EffectivenessRound.id))
+        .where(col(EffectivenessRound.recall_number) == number, col(EffectivenessCheck.state) == "pending")
+        .group_by(col(EffectivenessRound.sequence))
+    )
+    return dict((await session.exec(query)).all())
+
+
 async def checks(
     session: AsyncSession,
     number: str,
@@ -231,6 +242,7 @@ __all__ = [
     "FoundFaults",
     "NotAnswered",
     "checks",
+    "pending_by_round",
     "record",
     "rounds",
 ]

@@ -100,7 +100,18 @@ async def find(session: AsyncSession, task_id: int) -> tuple[Task, Recall] | Non
     return found
 
 
-DECIDED = ("evaluation:", "assessment", "strategy:", "gate:", "notice", "call:", "holds:", "query:")
+DECIDED = (
+    "evaluation:",
+    "assessment",
+    "strategy:",
+    "gate:",
+    "notice",
+    "call:",
+    "holds:",
+    "query:",
+    "check:",
+    "unaccounted",
+)
 """Keys of tasks that end with the decision, answer or confirmation they ask for, never by a tick."""
 
 

@@ -23,6 +23,16 @@ HOUR = timedelta(hours=1)
 ROOT = Path(__file__).resolve().parents[2]
 
 
+_connections: dict[str, psycopg.Connection[Any]] = {}
+
+
+def connected(url: str) -> psycopg.Connection[Any]:
+    """One connection per database for the whole run: these tests write many small rows."""
+    if url not in _connections:
+        _connections[url] = psycopg.connect(url, autocommit=True)
+    return _connections[url]
+
+
 @dataclass
 class World:
     """The recall over a chain; ids of consignees by place."""
@@ -34,12 +44,11 @@ class World:
     movements: int = 900_000
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
-        with psycopg.connect(self.url, row_factory=dict_row) as db:
-            return list(db.execute(query, values or None))
+        with connected(self.url).cursor(row_factory=dict_row) as cursor:
+            return list(cursor.execute(query, values or None))
 
     def run(self, statement: str, *values: Any) -> None:
-        with psycopg.connect(self.url) as db:
-            db.execute(statement, values or None)
+        connected(self.url).execute(statement, values or None)
 
     def one(self, query: str, *values: Any) -> Any:
         (row,) = self.rows(query, *values)

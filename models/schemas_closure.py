@@ -1,0 +1,133 @@
+"""HTTP contracts of the way to completion: checklist, mass balance, and the signature for what stays missing."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from models.schemas_common import In, Out, Page, Units
+
+_BLOCK = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+
+
+class ChecklistItemOut(Out):
+    """One line of the checklist; `open` names what is open (1,000 lines at most), `total` counts it."""
+
+    key: str
+    ok: bool
+    title: str
+    open: list[str]
+    total: int
+
+
+class ChecklistOut(Out):
+    """Whether the recall could be signed as completed now, and what stands in the way."""
+
+    at: datetime
+    complete: bool
+    items: list[ChecklistItemOut]
+
+
+class TermsOut(Out):
+    """The terms of the two identities in units of use; what is left of each stands at its end."""
+
+    produced: Units | None
+    distributed: Units
+    own_stock: Units
+    at_maker: Units
+    retained: Units
+    scrapped: Units
+    own_use: Units
+    reworked: Units
+    residual: Units | None
+    returned: Units
+    returned_to_maker: Units
+    destroyed_in_place: Units
+    corrected: Units
+    released: Units
+    replaced: Units
+    used: Units
+    implanted: Units
+    held_pending: Units
+    unaccounted: Units
+    unaccounted_percent: Units
+    residual_percent: Units | None
+    contradictions: list[str]
+    """Terms that cannot be, such as more accounted for than distributed; never set to zero in silence."""
+
+
+class LotBalanceOut(Out):
+    """One lot. produced = distributed - returned - returned_to_maker + own_stock + at_maker + retained + scrapped
+    + own_use + reworked + residual; distributed = returned + ... + held_pending + unaccounted."""
+
+    lot_id: int
+    lot_number: str
+    product_code: str
+    site_code: str | None
+    unit: str
+    basis: str
+    """What `produced` rests on: made (batch record), received, unknown."""
+    terms: TermsOut
+    needs_signature: bool
+    """Beyond the policy's share or contradictory, and not covered by a signature."""
+
+
+class DifferenceOut(Out):
+    """What was stated against what was counted; the counted quantity is the one in the balance."""
+
+    kind: str
+    """more_gone_than_stated, return_not_as_stated."""
+    consignee_id: int
+    consignee_code: str
+    lot_id: int
+    lot_number: str
+    stated: Units
+    counted: Units
+
+
+class MassBalanceOut(Out):
+    """The recall's mass balance: totals over all lots asked for, a page of lots, and the differences found."""
+
+    allowed_percent: Units
+    """The policy's share per lot that may stay unaccounted for."""
+    total: TermsOut
+    lots: Page[LotBalanceOut]
+    differences: list[DifferenceOut]
+    """The first 200, by lot."""
+
+
+class UnaccountedIn(In):
+    """The head of quality's account of the search, with its files."""
+
+    account: Annotated[str, StringConstraints(strip_whitespace=True, min_length=20, max_length=2000, pattern=_BLOCK)]
+    """What was searched, where, by whom, and what it showed; 20 to 2,000 characters."""
+    evidence_ids: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=100)]
+
+
+class SignedLotOut(Out):
+    """What the signature covers of one lot; more missing later asks for a new one."""
+
+    lot_id: int
+    unaccounted: Units
+    residual: Units | None
+
+
+class UnaccountedSigned(Out):
+    """The signature as recorded."""
+
+    signed_by: str
+    lots: list[SignedLotOut]
+
+
+__all__ = [
+    "ChecklistItemOut",
+    "ChecklistOut",
+    "DifferenceOut",
+    "LotBalanceOut",
+    "MassBalanceOut",
+    "SignedLotOut",
+    "TermsOut",
+    "UnaccountedIn",
+    "UnaccountedSigned",
+]
