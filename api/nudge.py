@@ -15,7 +15,7 @@ from models.replies import RecordedReply
 _log = logging.getLogger("api.nudge")
 _TIMEOUT: Final = timedelta(seconds=3)
 NUDGE: Final = "nudge"
-"""Signal of campaigns and of consignees' cases."""
+"""Signal of the workflows that read everything from the record."""
 RECORD_MOVED: Final = "record_moved"
 """Signal of the recall's workflow: something it decides by has changed in the record."""
 TASK_MOVED: Final = "task_moved"
@@ -25,12 +25,17 @@ TASK_MOVED: Final = "task_moved"
 async def nudge_campaign(state: ApiState, number: str, sequence: int | None) -> None:
     """Signal the campaign after the commit; whatever prevents it is logged and forgotten."""
     if sequence is not None:
-        await _signal(state, campaign_id(number, sequence), NUDGE)
+        await nudge_workflow(state, campaign_id(number, sequence))
 
 
 async def nudge_case(state: ApiState, number: str, consignee_id: int) -> None:
     """Tell a consignee's case workflow, if one runs, that its record changed."""
-    await _signal(state, case_id(number, str(consignee_id)), NUDGE)
+    await nudge_workflow(state, case_id(number, str(consignee_id)))
+
+
+async def nudge_workflow(state: ApiState, workflow_id: str) -> None:
+    """Tell a workflow with the signal `nudge` that its record changed."""
+    await _signal(state, workflow_id, NUDGE)
 
 
 async def nudge_recall(state: ApiState, number: str, kind: str) -> None:
@@ -63,4 +68,4 @@ async def _signal(state: ApiState, workflow: str, signal: str, *arguments: str) 
         _log.info(json.dumps({"event": "nudge_lost", "workflow": workflow, "reason": type(error).__name__}))
 
 
-__all__ = ["nudge_after_reply", "nudge_campaign", "nudge_case", "nudge_owners", "nudge_recall"]
+__all__ = ["nudge_after_reply", "nudge_campaign", "nudge_case", "nudge_owners", "nudge_recall", "nudge_workflow"]
