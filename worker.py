@@ -29,6 +29,7 @@ from activities.closing import ChecklistActivities
 from activities.closing_records import ClosingActivities
 from activities.complaints import ComplaintActivities
 from activities.compose import NoticeLinks
+from activities.disposition import DispositionActivities
 from activities.effectiveness import EffectivenessActivities
 from activities.intake import IntakeActivities
 from activities.notice import NoticeActivities
@@ -52,6 +53,7 @@ from settings import Settings, get_settings
 from workflows.campaign import CampaignWorkflow
 from workflows.capa import CapaWorkflow
 from workflows.consignee_case import ConsigneeCaseWorkflow
+from workflows.disposition import DispositionWorkflow
 from workflows.obligations import ObligationsWorkflow
 from workflows.recall import RecallWorkflow
 
@@ -62,6 +64,7 @@ WORKFLOWS: tuple[type, ...] = (
     CampaignWorkflow,
     ConsigneeCaseWorkflow,
     CapaWorkflow,
+    DispositionWorkflow,
     ObligationsWorkflow,
 )
 log = logging.getLogger("worker")
@@ -138,6 +141,7 @@ def build_workers(client: Client, sessions: SessionFactory, settings: Settings, 
         cases.stop_cases,
         complaints.take_up_complaints,
         *changing_and_closing(sessions, policies),
+        DispositionActivities(sessions).look_at_disposition,
         *capa_and_obligations(sessions, policies),
         EffectivenessActivities(sessions).effectiveness_turn,
         ChecklistActivities(sessions).read_checklist,

@@ -77,6 +77,7 @@ from models.messages_decisions import (
     TaskExtended,
     WaiveGate,
 )
+from models.messages_disposition import DispositionLook, DispositionTurn
 from models.messages_tasks import (
     CloseTask,
     OpenTask,
@@ -289,7 +290,9 @@ __all__ = [
     "DecisionFigures",
     "DecisionReceipt",
     "DispositionInput",
+    "DispositionLook",
     "DispositionReport",
+    "DispositionTurn",
     "DraftNotice",
     "EffectivenessFigures",
     "EffectivenessTurn",

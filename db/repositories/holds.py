@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import holds_sql
+from db.repositories.allocations_void import void_allocations
 from db.repositories.hold_records import (
     align_claims,
     flag_moved_under_hold,
@@ -60,6 +61,7 @@ async def request_holds(session: AsyncSession, recall_number: str, scope_version
     binds = {"recall_number": recall_number, "scope_version": scope_version}
     again = holds_sql.RESERVED_AGAIN.format(claimants=holds_sql.CLAIMANT_OF_SCOPE)
     lots = await _lots_of(session, recall_number, scope_version)
+    await void_allocations(session, lots, now)
     await follow_movements(session, lots)
     await forget_departed(session, [recall_number], holds_sql.CLAIMANT_OF_SCOPE, binds)
     broken = await connection.execute(text(again), binds)

@@ -111,6 +111,11 @@ DECIDED = (
     "query:",
     "check:",
     "unaccounted",
+    "disposition:",
+    "disposition_approval:",
+    "execution:",
+    "allocation:",
+    "replacement:",
 )
 """Keys of tasks that end with the decision, answer or confirmation they ask for, never by a tick."""
 

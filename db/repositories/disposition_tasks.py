@@ -1,0 +1,164 @@
+"""Tasks of disposition, read off the record: what somebody has to propose, decide, carry out, allocate, ship.
+
+One function brings them in line after every change, in the change's own transaction, and at every look of the
+workflow; what ended by a decision is closed under the name of whoever decided.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.plain_sql import run
+from db.repositories import allocations, dispositions, recalls, release, tasks
+from db.repositories.disposition_positions import positions
+from domain.disposition import RULES, Capacity, DispositionKind
+from domain.phases import FINAL_PHASES, Phase
+from domain.policy_parts import HumanStep
+from domain.quantity_text import plain
+from domain.roles import Role
+from domain.workflow_ids import disposition_id
+from models.disposition import AllocationState, Disposition, DispositionState
+from models.recall import Recall
+from models.task import OPEN_STATES, Task
+
+_PREFIXES: Final = ("disposition:", "disposition_approval:", "execution:", "allocation:", "replacement:")
+_MOST: Final = 100_000
+_NAMES = """
+SELECT c.id, partner.name FROM consignee c JOIN partner ON partner.id = c.partner_id
+WHERE c.recall_number = :number AND c.id = ANY(CAST(:ids AS bigint[]))
+"""
+_SITES = "SELECT s.id, s.consignee_id FROM shortage s WHERE s.recall_number = :number"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A task that should be open now."""
+
+    step: HumanStep
+    what: str
+    role: Role | None = None
+    consignee_id: int | None = None
+    evidence: bool = False
+
+
+async def sync(session: AsyncSession, number: str, now: datetime, *, by: str) -> tuple[str, ...]:
+    """Open what is due and close what has ended; returns the keys of tasks that changed."""
+    recall = await recalls.get(session, number)
+    # Without pinned policies the recall has not begun; there is nobody to offer a task to yet.
+    if Phase(recall.phase) in FINAL_PHASES or not await recalls.pinned(session, number):
+        return ()
+    due = await _due(session, recall)
+    changed: list[str] = []
+    known = await _open_keys(session, number)
+    for key in sorted(known - due.keys()):
+        if await tasks.close(session, number, key, outcome="settled by the record", done_by=by, now=now):
+            changed.append(key)
+    for key, task in due.items():
+        if key in known:
+            continue
+        opened = await tasks.offer(
+            session,
+            recall,
+            key=key,
+            step=task.step,
+            what=task.what,
+            owner=disposition_id(number),
+            now=now,
+            role=task.role,
+            consignee_id=task.consignee_id,
+            evidence_required=task.evidence,
+        )
+        if opened:
+            changed.append(key)
+    return tuple(changed)
+
+
+async def cancel(session: AsyncSession, number: str, now: datetime) -> None:
+    """The recall has ended: what is left is decided on without tasks."""
+    await tasks.cancel_of_owner(
+        session, number, disposition_id(number), outcome="the recall has ended", done_by="system", now=now
+    )
+
+
+async def _due(session: AsyncSession, recall: Recall) -> dict[str, Due]:
+    number = recall.number
+    found: dict[str, Due] = {}
+    unplanned = sum(each.available > 0 for each in await positions(session, number))
+    if unplanned:
+        key = await _numbered(session, number, "disposition:")
+        found[key] = Due(HumanStep.DISPOSITION, f"Propose what becomes of the open positions ({unplanned} now)")
+    for each in await dispositions.listed(session, number, state=None, after=0, limit=_MOST):
+        found |= await _of_disposition(session, each)
+    rows = await allocations.listed(session, number, limit=_MOST)
+    if any(row.state == AllocationState.proposed.value for row in rows):
+        key = await _numbered(session, number, "allocation:")
+        found[key] = Due(HumanStep.ALLOCATION, "Decide on the allocations proposed for sites left short")
+    return found | await _shipments(session, number)
+
+
+async def _of_disposition(session: AsyncSession, row: Disposition) -> Mapping[str, Due]:
+    what = f"{row.kind.replace('_', ' ')} of {plain(row.quantity)} units (disposition {row.sequence})"
+    consignee = row.consignee_id
+    if row.state == DispositionState.approved.value:
+        proof = RULES[DispositionKind(row.kind)].document or "evidence"
+        text = f"Carry out: {what}, with {proof}"
+        return {f"execution:{row.sequence}": Due(HumanStep.EXECUTION, text, consignee_id=consignee, evidence=True)}
+    if row.state != DispositionState.proposed.value:
+        return {}
+    text, step = f"Approve or reject: {what}", HumanStep.DISPOSITION_APPROVAL
+    if row.kind != DispositionKind.release.value:
+        return {f"disposition_approval:{row.sequence}": Due(step, text, consignee_id=consignee)}
+    signed = {each.body.get("capacity") for each in await release.signatures(session, row)}
+    wanted = {
+        Capacity.QUALITY: (f"disposition_approval:{row.sequence}", None),
+        Capacity.HEAD_OF_QUALITY: (f"disposition_approval:{row.sequence}:head", Role.HEAD_OF_QUALITY),
+    }
+    return {key: Due(step, text, role) for capacity, (key, role) in wanted.items() if capacity.value not in signed}
+
+
+async def _shipments(session: AsyncSession, number: str) -> dict[str, Due]:
+    approved = await allocations.listed(session, number, state=AllocationState.approved.value, limit=_MOST)
+    if not approved:
+        return {}
+    sites = {row.id: row.consignee_id for row in await run(session, _SITES, {"number": number})}
+    waiting = sorted({sites[row.shortage_id] for row in approved})
+    names = {row.id: row.name for row in await run(session, _NAMES, {"number": number, "ids": waiting})}
+    found = {}
+    for consignee in waiting:
+        key = await _numbered(session, number, f"replacement:{consignee}", first=f"replacement:{consignee}")
+        text = f"Ship the approved replacement to {names[consignee][:150]}"
+        found[key] = Due(HumanStep.REPLACEMENT, text, consignee_id=consignee)
+    return found
+
+
+async def _numbered(session: AsyncSession, number: str, prefix: str, first: str | None = None) -> str:
+    """The key of the open task of this kind, or the next free one: such a task can be needed again."""
+    pattern = prefix if first is None else first
+    query = select(Task.key, Task.state).where(col(Task.recall_number) == number, col(Task.key).startswith(pattern))
+    rows = [
+        (key, state)
+        for key, state in (await session.exec(query.order_by(col(Task.id)))).all()
+        if first is None or key == first or key.startswith(f"{first}:")
+    ]
+    still_open = [key for key, state in rows if state in OPEN_STATES]
+    if still_open:
+        return still_open[0]
+    if first is None:
+        return f"{prefix}{len(rows) + 1}"
+    return f"{first}:{len(rows) + 1}" if rows else first
+
+
+async def _open_keys(session: AsyncSession, number: str) -> set[str]:
+    query = select(Task.key).where(
+        col(Task.recall_number) == number,
+        col(Task.owner) == disposition_id(number),
+        col(Task.state).in_(OPEN_STATES),
+    )
+    return {key for key in (await session.exec(query)).all() if key.startswith(_PREFIXES)}
+
+
+__all__ = ["cancel", "sync"]
