@@ -5,7 +5,7 @@ it becomes a task for regulatory affairs to work out by hand, and an audit event
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,10 +17,10 @@ from domain.limits import Limit, Unit
 from domain.obligations import Owed, RunningClock, nth_limit, owed, recurring, series_name, series_of
 from domain.pace import policy_instant, real_due
 from domain.policy import Policy
-from domain.policy_parts import DueFigure, Obligation, Trigger
+from domain.policy_parts import DueFigure, HumanStep, Obligation, Trigger
 from domain.roles import Role
+from domain.workflow_ids import obligations_id
 from domain.working_days import CalendarError
-from models.messages import OpenTask
 from models.recall import Deadline, Recall
 
 NOTIFY = "notify"
@@ -36,6 +36,8 @@ class DeadlineWriter:
     store: PolicyStore
     recall: Recall
     now: datetime
+    by_hand: list[str] = field(default_factory=list)
+    """Limits that became a task now, because no calendar covers them."""
 
     async def put(self, levels: Iterable[tuple[Policy, str]]) -> None:
         """Record every deadline whose clock runs: the notice limit, and what is owed to authorities and the public."""
@@ -129,15 +131,18 @@ class DeadlineWriter:
         return True
 
     async def _by_hand(self, policy: Policy, name: str, why: str) -> None:
-        task = OpenTask(
-            number=self.recall.number,
+        opened = await tasks.offer(
+            self.session,
+            self.recall,
             key=f"deadline:{policy.id}:{name}"[:120],
-            step="deadline",
-            what=f"Work out by hand when {name} is due under {policy.id}: {why}"[:300],
-            role=Role.REGULATORY.value,
+            step=HumanStep.OBLIGATION,
+            what=f"Work out by hand when {name} is due under {policy.id}: {why}",
+            owner=obligations_id(self.recall.number),
+            role=Role.REGULATORY,
             now=self.now,
         )
-        if await tasks.open_task(self.session, self.recall, task):
+        if opened:
+            self.by_hand.append(name)
             await audit.append(
                 self.session,
                 self.recall.number,

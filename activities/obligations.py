@@ -33,10 +33,10 @@ class ObligationActivities:
     async def obligations_turn(self, turn: ObligationsTurn) -> ObligationsFigures:
         """Bring deadlines and their tasks up to date, and count what is open (see `obligations.Counts`)."""
         async with self._sessions.begin() as session:
-            recall = await self._write(session, RecallRef(number=turn.number, now=turn.now))
+            recall, by_hand = await self._write(session, RecallRef(number=turn.number, now=turn.now))
             if turn.ending:
                 await obligations.end_series(session, turn.number, reason="the recall has ended", now=turn.now)
-            changed = await self._sync_tasks(session, recall, turn)
+            changed = await self._sync_tasks(session, recall, turn) or by_hand
             found = await obligations.counts(session, turn.number, turn.now)
             ahead = found.next_due
             return ObligationsFigures(
@@ -47,13 +47,15 @@ class ObligationActivities:
                 tasks_changed=changed,
             )
 
-    async def _write(self, session: AsyncSession, ref: RecallRef) -> Recall:
+    async def _write(self, session: AsyncSession, ref: RecallRef) -> tuple[Recall, bool]:
+        """The recall, and whether a limit became a task to be worked out by hand."""
         recall = await recalls.get(session, ref.number, lock=True)
         policies = {policy.id: policy for policy in await recalls.pinned(session, ref.number)}
         decided = await assessment.decided_levels(session, ref.number)
         levels = [(policies[jurisdiction], level) for jurisdiction, level in decided]
-        await DeadlineWriter(session, self._policies, recall, ref.now).put(levels)
-        return recall
+        writer = DeadlineWriter(session, self._policies, recall, ref.now)
+        await writer.put(levels)
+        return recall, bool(writer.by_hand)
 
     async def _sync_tasks(self, session: AsyncSession, recall: Recall, turn: ObligationsTurn) -> bool:
         """A task for every open obligation, none for a settled one; True when anything changed."""

@@ -48,6 +48,8 @@ class ObligationsWorkflow(OwnsTasks):
     @workflow.run
     async def run(self, _start: ObligationsInput) -> ObligationsReport:
         """Watch until told to stop and nothing is open; returns the last count."""
+        # Limits that the decision could not compute have become tasks of this workflow before it began.
+        self._timers.start(continued=True)
         while True:
             self._nudged = False
             figures = await self._look()

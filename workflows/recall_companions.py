@@ -155,6 +155,9 @@ class RecallCompanions(RecallCore):
     @workflow.signal
     def campaign_progress(self, report: CampaignReport) -> None:
         """A campaign reports its counters."""
+        before = self._state.campaigns.get(report.sequence)
+        if (before.stopped if before else None) != report.stopped:
+            self._timers.moved()  # a stopped channel is a task of this recall
         self._state.campaigns[report.sequence] = report
         self._note("campaign")
 
