@@ -19,11 +19,18 @@ from api.openapi import TAGS, install_openapi
 from api.problems import install_handlers
 from api.recall_start import sweep_forgotten
 from api.routers import (
+    capas,
+    cases,
+    closure,
+    complaints,
     decisions,
+    effectiveness,
     evidence,
     health,
     holds,
     master,
+    obligations,
+    patients,
     phone_replies,
     recall_file,
     recall_parts,
@@ -90,6 +97,10 @@ def _include(app: FastAPI, settings: Settings) -> None:
     app.include_router(webhooks.router)
     app.include_router(recipient.router)
     for module in (recalls, decisions, holds, phone_replies, recall_parts, recall_file, tasks, staff, master):
+        app.include_router(module.router, prefix="/v1")
+    for module in (cases, complaints, patients, effectiveness, closure):
+        app.include_router(module.router, prefix="/v1")
+    for module in (capas, obligations):
         app.include_router(module.router, prefix="/v1")
     app.include_router(evidence.router, prefix="/v1", max_body_size=settings.evidence_max_bytes + _MULTIPART_OVERHEAD)
 

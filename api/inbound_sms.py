@@ -1,7 +1,7 @@
 """An SMS from a recipient: kept as received, read by the domain, recorded where it can only mean one notice.
 
 Nothing is guessed: a message from a telephone with several open recalls must name one, and whatever cannot be
-read goes to a person as a task.
+read goes to a person as a task. Only harm is recorded whatever else is unclear.
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,19 @@ from typing import Final
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.sms_answers import answer_text
-from db.repositories import recipient_read, replies
-from db.repositories.inbound import InboundMatch, inbound_contact_by_phone, keep_inbound, record_opt_out
+from db.repositories import complaints, recipient_read, replies
+from db.repositories.inbound import (
+    InboundMatch,
+    inbound_contact_by_phone,
+    keep_inbound,
+    note_unassigned_harm,
+    recall_of_harm,
+    record_opt_out,
+)
 from domain.sms_replies import SmsIntent, parse_sms_reply
 from domain.sms_replies import SmsReply as Reading
-from models.replies import SmsReply
+from models.harm import HarmReport, HarmStated
+from models.replies import RecordedReply, SmsReply
 
 PROVIDER: Final = "twilio"
 _AFFECTED: Final = {SmsIntent.HOLDING: True, SmsIntent.NONE_LEFT: False}
@@ -38,6 +46,10 @@ class InboundOutcome:
 
     answer: str | None = None
     nudges: tuple[tuple[str, int | None], ...] = ()
+    reply: tuple[str, int, RecordedReply] | None = None
+    """Recall, consignee and what recording the answer changed, for the nudges."""
+    harm_in: str | None = None
+    """Recall under which a complaint was made without a reply."""
 
 
 async def take_in(session: AsyncSession, message: InboundText, *, opt_out: bool | None) -> InboundOutcome:
@@ -66,7 +78,9 @@ async def take_in(session: AsyncSession, message: InboundText, *, opt_out: bool 
         effects = await record_opt_out(session, message.sender, at=message.at, opted_out=stopped)
         # Twilio confirms an opt-out itself; the campaign now takes another channel.
         return InboundOutcome(nudges=tuple((each.recall_number, each.campaign_sequence) for each in effects))
-    return await _answer(session, message, reading, matches) if matches else InboundOutcome()
+    if matches:
+        return await _answer(session, message, reading, matches)
+    return await _late_harm(session, message, reading) if reading.intent is SmsIntent.HARM else InboundOutcome()
 
 
 def _stopped(reading: Reading, opt_out: bool | None) -> bool | None:
@@ -94,10 +108,12 @@ async def _answer(
     session: AsyncSession, message: InboundText, reading: Reading, matches: Sequence[InboundMatch]
 ) -> InboundOutcome:
     first = matches[0]
-    if len({each.recall_number for each in matches}) > 1:
-        return InboundOutcome(await _text(session, "which", first))
-    # One telephone for several sites of one recall: only a person can tell for which of them it speaks.
-    intent = reading.intent if _is_sure(matches) else SmsIntent.UNCLEAR
+    harm = reading.intent is SmsIntent.HARM
+    if len({each.recall_number for each in matches}) > 1 and not harm:
+        return InboundOutcome(await _text(session, "which", first.recall_number, first.consignee_id))
+    # One telephone for several sites of one recall: only a person can tell for which of them it speaks. A report of
+    # harm waits for nobody's certainty: it counts for the notice sent last, and a person calls back.
+    intent = reading.intent if harm or _is_sure(matches) else SmsIntent.UNCLEAR
     recorded = await replies.record_sms_reply(
         session,
         SmsReply(
@@ -111,14 +127,37 @@ async def _answer(
             acknowledges=Reading(intent).acknowledges,
             affected=_AFFECTED.get(intent),
             delivery_id=first.delivery_id,
+            harm=harm,
         ),
     )
-    nudges = ((first.recall_number, recorded.campaign_sequence),) if recorded.nudge_due else ()
-    return InboundOutcome(await _text(session, intent.value, first), nudges)
+    answer = await _text(session, intent.value, first.recall_number, first.consignee_id)
+    return InboundOutcome(answer, reply=(first.recall_number, first.consignee_id, recorded))
 
 
-async def _text(session: AsyncSession, key: str, match: InboundMatch) -> str | None:
-    record = await recipient_read.find(session, match.recall_number, match.consignee_id)
+async def _late_harm(session: AsyncSession, message: InboundText, reading: Reading) -> InboundOutcome:
+    """Harm reported when no campaign runs any more, or by a stranger who names a recall: a complaint all the same."""
+    found = await recall_of_harm(session, message.sender, reading.recall_no)
+    if found is None:
+        await note_unassigned_harm(session, f"{PROVIDER}:{message.provider_id}", message.at)
+        return InboundOutcome()
+    report = HarmReport(
+        number=found.recall_number,
+        harm=HarmStated(description=message.body.strip() or "harm (code 4)"),
+        source="sms",
+        awareness_at=message.at,
+        at=message.at,
+        recorded_by=f"consignee:{found.consignee_id}" if found.consignee_id else "unknown sender",
+        role="recipient",
+        consignee_id=found.consignee_id,
+        form_id=f"{PROVIDER}:{message.provider_id}"[:64],
+    )
+    await complaints.record(session, report)
+    answer = await _text(session, "harm", found.recall_number, found.consignee_id) if found.consignee_id else None
+    return InboundOutcome(answer, harm_in=found.recall_number)
+
+
+async def _text(session: AsyncSession, key: str, number: str, consignee_id: int) -> str | None:
+    record = await recipient_read.find(session, number, consignee_id)
     # A drill sends nothing to anybody, not even an answer.
     if record is None or record.drill:
         return None

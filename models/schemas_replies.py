@@ -5,8 +5,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from domain.replies import Quantity
+from models.complaint import HarmSeverity
 from models.replies import PassedOnTo, StatedLot
-from models.schemas_common import In, Line, Out, Reason
+from models.schemas_common import Block, In, Line, Out, Reason
 
 LotId = Annotated[int, Field(ge=1, le=2**53)]
 
@@ -21,6 +22,14 @@ class StatedLotIn(In):
     passed_on: Quantity
 
 
+class HarmIn(In):
+    """Harm the consignee reports; never with a patient's name."""
+
+    severity: HarmSeverity = HarmSeverity.unknown
+    patients: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    description: Block
+
+
 class PhoneReplyIn(In):
     """What a consignee says on the telephone; without statements it is an acknowledgement only."""
 
@@ -30,6 +39,8 @@ class PhoneReplyIn(In):
     responder_name: Line
     responder_role: Annotated[Line, Field(max_length=100)] | None = None
     free_text: Reason | None = None
+    harm: HarmIn | None = None
+    """Somebody was or may have been harmed: makes a complaint and pages whoever is on call."""
 
     def stated(self) -> tuple[StatedLot, ...]:
         """The statements as they are recorded."""
@@ -45,6 +56,8 @@ class ReplyRecorded(Out):
     """What cannot be, or is missing; a finding that asks back opened a task."""
     new_consignees: list[int]
     """Consignees that joined because product was passed on to them."""
+    complaint: int | None
+    """Number of the complaint that the reply made."""
 
 
-__all__ = ["PhoneReplyIn", "ReplyRecorded", "StatedLotIn"]
+__all__ = ["HarmIn", "PhoneReplyIn", "ReplyRecorded", "StatedLotIn"]

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 
 from api.deps import KeyDep, NumberDep, StateDep, require
 from api.idempotency import Answer, once
-from api.nudge import nudge_campaign
+from api.nudge import nudge_after_reply
 from api.problems import Problem, problems
 from api.records import load
 from api.security.bearer import Principal
@@ -17,6 +17,7 @@ from db.repositories.statements import UnknownLot
 from domain.roles import Permission
 from domain.workflow_ids import update_id
 from models.access import IdempotencyKey
+from models.harm import HarmStated
 from models.replies import PhoneReply, RecordedReply
 from models.schemas_replies import PhoneReplyIn, ReplyRecorded
 
@@ -52,9 +53,10 @@ async def enter_phone_reply(
     await load(state, number)
     # The same key is the same form: a repeat after a crash finds the reply instead of adding one.
     reply = PhoneReply(
-        **body.model_dump(exclude={"statements", "passed_on"}),
+        **body.model_dump(exclude={"statements", "passed_on", "harm"}),
         statements=body.stated(),
         passed_on=body.passed_on,
+        harm=HarmStated(**body.harm.model_dump()) if body.harm else None,
         recall_number=number,
         consignee_id=consignee_id,
         at=state.now(),
@@ -70,8 +72,7 @@ async def enter_phone_reply(
             raise Problem("not_found", f"The recall {number} has no consignee {consignee_id}.") from error
         except (UnknownLot, PassedOnToItself) as error:
             raise Problem("invalid", f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
-        if recorded.nudge_due:
-            await nudge_campaign(state, number, recorded.campaign_sequence)
+        await nudge_after_reply(state, number, consignee_id, recorded)
         return Answer(201, _out(recorded))
 
     return await once(state, request, principal, key, asked=body, operation=carry_out)
@@ -83,6 +84,7 @@ def _out(recorded: RecordedReply) -> ReplyRecorded:
         consignee_state=recorded.consignee_state,
         findings=[finding.model_dump(mode="json") for finding in recorded.findings],
         new_consignees=list(recorded.new_consignees),
+        complaint=recorded.complaint,
     )
 
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse
 
 from api.deps import StateDep
-from api.nudge import nudge_campaign
+from api.nudge import nudge_after_reply
 from api.recipient_access import (
     UNREACHABLE,
     RefusedLink,
@@ -122,15 +122,26 @@ async def _where(
 ) -> tuple[ReplyStep, dict[str, str], str | None]:
     """The step to show first, with the values known so far."""
     record = visitor.record
+    if record.state == "withdrawn":
+        return ReplyStep.WITHDRAWN, {}, None
     if record.state == "open":
-        return ReplyStep.ACKNOWLEDGE, {}, None
+        return ReplyStep.ACKNOWLEDGE, await _proposal(state, visitor), None
     if record.last_reply_id is None:
         return ReplyStep.AFFECTED, {"acknowledged": "yes"}, None
     if not correcting and record.state == "answered":
         return ReplyStep.DONE, {}, _reference(visitor, record.last_reply_id)
+    return ReplyStep.AFFECTED, {"acknowledged": "yes"} | await _proposal(state, visitor), None
+
+
+async def _proposal(state: ApiState, visitor: Visitor) -> dict[str, str]:
+    """What was answered before, for the forms to come; whether the notice was received is not part of it."""
+    if visitor.record.last_reply_id is None:
+        return {}
     async with state.sessions() as session:
-        earlier = await latest_statement(session, record.consignee_id)
-    return ReplyStep.AFFECTED, earlier_values(earlier) if earlier else {"acknowledged": "yes"}, None
+        earlier = await latest_statement(session, visitor.record.consignee_id)
+    values = earlier_values(earlier, visitor.lots) if earlier else {}
+    values.pop("acknowledged", None)
+    return values
 
 
 async def _take(
@@ -138,6 +149,8 @@ async def _take(
 ) -> tuple[FormReading, str | None]:
     """Read the posted step and record what it completes."""
     record = visitor.record
+    if record.state == "withdrawn":
+        return FormReading({}, ReplyStep.WITHDRAWN), None
     async with state.sessions() as session:
         used = await recipient_read.reply_of_form(session, form_id)
     if used is not None:  # a double click, a reload, the back button: what was recorded stands
@@ -167,8 +180,7 @@ async def _finish(
 async def _record(state: ApiState, reply: PageReply) -> RecordedReply:
     async with state.sessions.begin() as session:
         recorded = await record_page_reply(session, reply)
-    if recorded.nudge_due:
-        await nudge_campaign(state, reply.recall_number, recorded.campaign_sequence)
+    await nudge_after_reply(state, reply.recall_number, reply.consignee_id, recorded)
     return recorded
 
 
@@ -208,6 +220,7 @@ def _page(
         errors=errors,
         more_receivers=more,
         reference=reference,
+        change=visitor.change,
     )
 
 

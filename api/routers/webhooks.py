@@ -9,7 +9,7 @@ from starlette.datastructures import ImmutableMultiDict
 from api.deps import StateDep
 from api.inbound_sms import InboundOutcome, InboundText, take_in
 from api.links import TWILIO_STATUS_PATH, CallbackRefused, read_status_callback
-from api.nudge import nudge_campaign
+from api.nudge import nudge_after_reply, nudge_campaign, nudge_recall
 from api.problems import Problem, problems
 from api.security.twilio_signature import parse_form, verify
 from api.sms_answers import twiml
@@ -65,7 +65,7 @@ async def _refuse(request: Request, state: ApiState, kind: str) -> None:
     responses={200: {"description": "TwiML with the answer, if any", "content": {"application/xml": {}}}},
 )
 async def inbound_sms(request: Request, state: StateDep) -> Response:
-    """Read a recipient's answer (1, 2, 3, STOP ...) and record it; repeats of one message change nothing."""
+    """Read a recipient's answer (1, 2, 3, 4, STOP ...) and record it; repeats of one message change nothing."""
     form = await _verified_form(request, state)
     sid, sender = form.get("MessageSid", ""), form.get("From", "")
     if _MESSAGE_SID.fullmatch(sid) is None or _PHONE.fullmatch(sender) is None:
@@ -76,6 +76,10 @@ async def inbound_sms(request: Request, state: StateDep) -> Response:
     outcome = await _take_in(state, message, opt_out)
     for number, sequence in outcome.nudges:
         await nudge_campaign(state, number, sequence)
+    if outcome.reply is not None:
+        await nudge_after_reply(state, *outcome.reply)
+    if outcome.harm_in is not None:
+        await nudge_recall(state, outcome.harm_in, "complaint")
     return Response(twiml(outcome.answer), media_type="application/xml")
 
 

@@ -53,6 +53,26 @@ WHERE contact.phone = :phone AND contact.status <> 'left'
 ORDER BY last.submitted_at DESC NULLS LAST, c.id
 """
 
+
+@dataclass(frozen=True, slots=True)
+class HarmMatch:
+    """Where a report of harm belongs although no campaign runs."""
+
+    recall_number: str
+    consignee_id: int | None
+
+
+_HARM: Final = """
+SELECT r.number, c.id AS consignee_id
+FROM recall r
+LEFT JOIN (
+    consignee c JOIN contact ON contact.partner_id = c.partner_id AND contact.phone = :phone
+) ON c.recall_number = r.number
+WHERE NOT r.drill AND r.phase NOT IN ('terminated', 'rejected', 'cancelled')
+  AND (c.id IS NOT NULL OR r.number = CAST(:number AS text))
+ORDER BY r.number = CAST(:number AS text) DESC NULLS LAST, r.created_at DESC, c.id LIMIT 1
+"""
+
 _KEEP: Final = """
 INSERT INTO inbound_message (provider, provider_id, contact_id, body, outcome, received_at)
 VALUES (:provider, :provider_id, :contact, :body, :outcome, :at)
@@ -83,6 +103,26 @@ async def inbound_contact_by_phone(
     """The consignees of running campaigns behind a number (E.164), the one texted last first; never those of drills."""
     rows = await run(session, _MATCH, {"phone": phone, "number": recall_number})
     return [InboundMatch(**row) for row in rows.mappings()]
+
+
+async def recall_of_harm(session: AsyncSession, phone: str, recall_number: str | None) -> HarmMatch | None:
+    """The recall named in the message, else the newest one under which the telephone's owner is a consignee."""
+    found = await run(session, _HARM, {"phone": phone, "number": recall_number})
+    row = found.mappings().first()
+    return HarmMatch(row["number"], row["consignee_id"]) if row is not None else None
+
+
+async def note_unassigned_harm(session: AsyncSession, message: str, at: datetime) -> None:
+    """A stranger speaks of harm and names no recall: nothing can be opened, so the system's chain says so."""
+    await audit.append(
+        session,
+        audit.SYSTEM,
+        actor="unknown sender",
+        role="recipient",
+        action="harm.unassigned",
+        at=at,
+        data={"message": message},
+    )
 
 
 async def keep_inbound(

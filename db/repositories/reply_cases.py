@@ -114,10 +114,15 @@ async def _patients(session: AsyncSession, heard: Heard) -> bool:
         return False
     opened = await cases.open_case(session, heard.number, heard.consignee_id, CaseReason.patients, heard.by)
     if opened:
-        what = f"Get patient counts from {heard.partner[:180]}: exposed, contacted, monitored, replaced"
-        key = await _fresh_key(session, heard.number, f"patients:{heard.consignee_id}")
-        await _offer(session, heard, key, HumanStep.PATIENTS, what)
+        await offer_patients(session, heard.number, heard.consignee_id, heard.partner, heard.by.at)
     return opened
+
+
+async def offer_patients(session: AsyncSession, number: str, consignee_id: int, name: str, at: datetime) -> None:
+    """Open the task to get the hospital's counts."""
+    what = f"Get patient counts from {name[:180]}: exposed, contacted, monitored, replaced"
+    key = await _fresh_key(session, number, f"patients:{consignee_id}")
+    await offer(session, number, consignee_id, key, HumanStep.PATIENTS, what, at)
 
 
 async def _counts_are_final(session: AsyncSession, consignee_id: int) -> bool:
@@ -155,4 +160,4 @@ async def offer(
     )
 
 
-__all__ = ["Heard", "Touched", "offer", "settle"]
+__all__ = ["Heard", "Touched", "offer_patients", "settle"]

@@ -1,0 +1,105 @@
+"""What every entry about a consignee needs first: the recall still open, the caller's permission, one transaction per
+Idempotency-Key, and the nudges afterwards."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from api.deps import KeyDep, NumberDep, StateDep, require
+from api.idempotency import Answer, once
+from api.nudge import nudge_campaign, nudge_case, nudge_recall
+from api.problems import Problem
+from api.records import load
+from api.security.bearer import Principal
+from api.state import ApiState
+from db.repositories.cases import By, UnknownConsignee
+from db.repositories.reply_effects import open_campaign
+from domain.phases import Phase, is_final
+from domain.roles import Permission
+from domain.workflow_ids import update_id
+from models.access import IdempotencyKey
+
+Act = Callable[[AsyncSession, By], Awaitable[BaseModel]]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One entry by one member of staff about one recall."""
+
+    state: ApiState
+    request: Request
+    principal: Principal
+    number: str
+    key: str
+    permission: Permission = Permission.CONTACT_CONSIGNEE
+
+    def form_id(self, operation: str) -> str:
+        """One-time id of the entry: the same key after a crash finds what was written."""
+        return update_id(self.principal.name, operation, self.key)[:64]
+
+    def by(self) -> By:
+        """Who enters it, in which function, now."""
+        return By(self.principal.name, self.principal.role_for(self.permission), self.state.now())
+
+    async def carry_out(
+        self, body: BaseModel, act: Act, *, consignee_id: int | None, status: int = 200, moved: str = "checklist"
+    ) -> JSONResponse:
+        """Do it in one transaction, once; then tell the campaign, the consignee's case and the recall.
+
+        Raises:
+            Problem: 404, 409 the recall has ended, 422, and whatever `act` raises.
+        """
+
+        async def operation(_: IdempotencyKey) -> Answer:
+            try:
+                async with self.state.sessions.begin() as session:
+                    answer = await act(session, self.by())
+            except UnknownConsignee as error:
+                raise Problem("not_found", f"The recall {self.number} has no consignee {consignee_id}.") from error
+            await self._nudge(consignee_id, moved)
+            return Answer(status, answer)
+
+        recall = await load(self.state, self.number)
+        if is_final(Phase(recall.phase)):
+            raise Problem("recall_closed", f"The recall is {recall.phase}; its record takes no more entries.")
+        asked = {"consignee": consignee_id, "body": body.model_dump(mode="json")}
+        return await once(self.state, self.request, self.principal, self.key, asked=asked, operation=operation)
+
+    async def _nudge(self, consignee_id: int | None, moved: str) -> None:
+        if consignee_id is not None:
+            async with self.state.sessions() as session:
+                campaign = await open_campaign(session, [consignee_id])
+            # The campaign counts, and starts the workflow of a case that has none.
+            await nudge_campaign(self.state, self.number, campaign)
+            await nudge_case(self.state, self.number, consignee_id)
+        await nudge_recall(self.state, self.number, moved)
+
+
+def desk(
+    request: Request,
+    number: NumberDep,
+    key: KeyDep,
+    principal: Annotated[Principal, Depends(require(Permission.CONTACT_CONSIGNEE))],
+    state: StateDep,
+) -> Desk:
+    """The desk of whoever may contact consignees."""
+    return Desk(state, request, principal, number, key)
+
+
+def quality_desk(
+    request: Request,
+    number: NumberDep,
+    key: KeyDep,
+    principal: Annotated[Principal, Depends(require(Permission.COMPLETE_QUALITY))],
+    state: StateDep,
+) -> Desk:
+    """The desk of whoever signs for quality."""
+    return Desk(state, request, principal, number, key, Permission.COMPLETE_QUALITY)
+
+
+__all__ = ["Desk", "desk", "quality_desk"]

@@ -1,0 +1,139 @@
+"""Harm reported under a recall: entered by staff, listed, and closed with what came of it."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query
+from fastapi.responses import JSONResponse
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from api.case_work import Desk, desk, quality_desk
+from api.citing import citing
+from api.deps import NumberDep, ReaderDep, StateDep
+from api.pagination import Cursor, Limit, listing_name, page_of
+from api.problems import Problem, problems
+from api.records import load
+from db.repositories import complaint_followup, complaints, evidence
+from db.repositories.cases import By
+from models.complaint import Complaint, ComplaintState
+from models.harm import HarmReport, HarmStated
+from models.schemas_common import FieldProblem, Page
+from models.schemas_complaints import ComplaintCloseIn, ComplaintIn, ComplaintOut
+
+router = APIRouter(prefix="/recalls/{number}/complaints", tags=["complaints"])
+_WRITING = (
+    "idempotency_key_missing",
+    "unauthenticated",
+    "not_permitted",
+    "recall_unknown",
+    "recall_closed",
+    "request_in_progress",
+    "invalid",
+    "idempotency_key_reused",
+)
+
+
+@router.post(
+    "",
+    operation_id="recordComplaint",
+    status_code=201,
+    summary="Report harm",
+    response_model=ComplaintOut,
+    responses=problems(*_WRITING),
+)
+async def record_complaint(body: ComplaintIn, at_desk: Annotated[Desk, Depends(desk)]) -> JSONResponse:
+    """Starts its awareness clock, pages whoever is on call and opens the hazard evaluation again."""
+
+    async def act(session: AsyncSession, by: By) -> ComplaintOut:
+        if body.awareness_at > by.at:
+            fault = FieldProblem(pointer="#/awareness_at", detail="expected an instant that has passed")
+            raise Problem("invalid", "One value is not valid; see `errors`.", errors=[fault])
+        report = HarmReport(
+            number=at_desk.number,
+            harm=HarmStated(severity=body.severity, patients=body.patients, description=body.description),
+            source=body.source,
+            awareness_at=body.awareness_at,
+            at=by.at,
+            recorded_by=by.actor,
+            role=by.role,
+            consignee_id=body.consignee_id,
+            lot_id=body.lot_id,
+            product_line=body.product_line,
+            form_id=at_desk.form_id("complaint"),
+        )
+        try:
+            recorded = (await complaints.record(session, report)).complaint
+        except complaints.UnknownSubject as error:
+            fault = FieldProblem(pointer=f"#/{error.field}", detail=str(error))
+            raise Problem("invalid", "One value is not valid; see `errors`.", errors=[fault]) from error
+        await _cite(session, recorded, body.evidence_ids, by)
+        return _out(recorded)
+
+    return await at_desk.carry_out(body, act, consignee_id=body.consignee_id, status=201, moved="complaint")
+
+
+@router.get(
+    "",
+    operation_id="listComplaints",
+    summary="Complaints of a recall",
+    responses=problems("bad_cursor", "unauthenticated", "not_permitted", "recall_unknown", "invalid"),
+)
+async def list_complaints(
+    number: NumberDep,
+    _: ReaderDep,
+    state: StateDep,
+    complaint_state: Annotated[ComplaintState | None, Query(alias="state")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[ComplaintOut]:
+    """Harm reported by recipients and staff, by number."""
+    await load(state, number)
+    name = listing_name("complaints", number=number, state=complaint_state)
+    after = state.cursors.read(name, cursor)
+    async with state.sessions() as session:
+        rows = await complaint_followup.listed(
+            session, number, state=complaint_state, after=after[0] if after else 0, limit=limit + 1
+        )
+    return page_of(rows, limit, _out, lambda row: state.cursors.write(name, [row.sequence]))
+
+
+@router.post(
+    "/{sequence}/close",
+    operation_id="closeComplaint",
+    summary="Close a complaint",
+    response_model=ComplaintOut,
+    responses=problems(*_WRITING, "complaint_not_open"),
+)
+async def close_complaint(
+    sequence: Annotated[int, Path(ge=1, le=2**31 - 1)],
+    body: ComplaintCloseIn,
+    at_desk: Annotated[Desk, Depends(quality_desk)],
+) -> JSONResponse:
+    """Sign what came of it, once a hazard evaluation has taken it into account (where one is still possible)."""
+
+    async def act(session: AsyncSession, by: By) -> ComplaintOut:
+        try:
+            closed = await complaint_followup.close(
+                session, at_desk.number, sequence, outcome=body.outcome, by=by.actor, role=by.role, at=by.at
+            )
+        except complaint_followup.UnknownComplaint as error:
+            raise Problem("not_found", f"The recall {at_desk.number} has no complaint {sequence}.") from error
+        except complaint_followup.ComplaintNotOpen as error:
+            raise Problem("complaint_not_open", f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
+        await _cite(session, closed, body.evidence_ids, by)
+        return _out(closed)
+
+    return await at_desk.carry_out(body, act, consignee_id=None, moved="complaint")
+
+
+async def _cite(session: AsyncSession, complaint: Complaint, ids: list[UUID], by: By) -> None:
+    with citing(ids):
+        subject = f"complaint:{complaint.sequence}"
+        await evidence.link(session, complaint.recall_number, ids, subject, by=by.actor, at=by.at, role=by.role)
+
+
+def _out(row: Complaint) -> ComplaintOut:
+    return ComplaintOut.model_validate(row, from_attributes=True)
+
+
+__all__ = ["router"]

@@ -1,0 +1,65 @@
+"""HTTP contracts of complaints: harm reported under a recall, and what came of it."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from models.complaint import ComplaintState, HarmSeverity
+from models.schemas_common import Block, Code, In, Out, Reason
+
+EvidenceIds = Annotated[list[UUID], Field(default_factory=list, max_length=50)]
+Ref = Annotated[int, Field(ge=1, le=2**53)]
+
+
+class ComplaintIn(In):
+    """Harm reported to staff; never with a patient's name."""
+
+    source: Literal["phone", "staff"] = "staff"
+    awareness_at: AwareDatetime = Field(examples=["2026-11-22T08:30:00+00:00"])
+    """The first instant anybody of the firm knew (21 CFR 803.3); not in the future."""
+    severity: HarmSeverity
+    """Worst outcome reported."""
+    patients: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    description: Block
+    consignee_id: Ref | None = None
+    lot_id: Ref | None = None
+    product_line: Code | None = None
+    evidence_ids: EvidenceIds
+
+
+class ComplaintCloseIn(In):
+    """What came of a complaint."""
+
+    outcome: Reason
+    evidence_ids: EvidenceIds
+
+
+class ComplaintOut(Out):
+    """One report of harm."""
+
+    sequence: int
+    """Its number within the recall; its clock is `harm_awareness:{sequence}`."""
+    state: ComplaintState
+    source: str
+    severity: HarmSeverity
+    patients: int | None
+    description: str
+    awareness_at: datetime
+    consignee_id: int | None
+    reply_id: int | None
+    lot_id: int | None
+    product_line: str | None
+    recorded_by: str
+    recorded_at: datetime
+    paged: str | None
+    """Who was paged first."""
+    taken_up_at: datetime | None
+    """When the recall started its deadlines and opened the evaluation again."""
+    closed_by: str | None
+    closed_at: datetime | None
+    outcome: str | None
+
+
+__all__ = ["ComplaintCloseIn", "ComplaintIn", "ComplaintOut"]
