@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import audit, recalls
+from db.repositories import audit, recalls, staff, staff_messages
 from db.rows import insert_new
 from domain.pace import policy_instant
 from domain.policy import Policy
@@ -18,7 +18,11 @@ from domain.roles import Role
 from domain.task_times import TaskLimit, TaskTimes, stand_in_for, strictest_limit, task_times, times_until
 from models.messages import OpenTask
 from models.recall import Recall
+from models.staff import MessageKind
 from models.task import OPEN_STATES, Task, TaskState
+
+UNPINNED: Final = TaskLimit(limit=timedelta(days=1), remind=timedelta(hours=12), role=Role.QA, stand_in=Role.REGULATORY)
+"""For what happens in the seconds before the intake has pinned its policies (harm reported with the alarm)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ def times_for(
     `role` is the function it is offered to when that is not the policy's; `due_at` a real due time given from outside
     (a legal limit), which no policy moves.
     """
-    rule: TaskLimit = strictest_limit([policy.tasks[step] for policy in policies])
+    rule: TaskLimit = strictest_limit([policy.tasks[step] for policy in policies]) if policies else UNPINNED
     first = role or rule.role
     times = (
         task_times(offered_at, rule.limit, rule.remind, recall.pace)
@@ -65,12 +69,14 @@ async def offer(
     now: datetime,
     role: Role | None = None,
     due_at: datetime | None = None,
+    assignee: str | None = None,
     consignee_id: int | None = None,
     evidence_required: bool = False,
 ) -> bool:
     """Open a task with the times its step has in the recall's pinned policies; audited; False when the key exists.
 
     `owner` is the id of the workflow that runs its timers; tell it by the signal `task_moved` after the commit.
+    What is meant for an `assignee` who is away goes to the stand-in.
     """
     policies = await recalls.pinned(session, recall.number)
     found = times_for(policies, recall, step, now, role=role, due_at=due_at)
@@ -89,9 +95,15 @@ async def offer(
         evidence_required=evidence_required,
         now=now,
     )
-    opened = await open_task(session, recall, task)
+    if assignee is not None:
+        assignee = await staff.assignable(session, assignee, now)
+    opened = await open_task(session, recall, task, assignee=assignee)
     if opened:
         await note_opened(session, task)
+    if opened and assignee is not None:
+        row = await open_task_of(session, recall.number, key)
+        assert row is not None  # noqa: S101 - opened in this transaction
+        await staff_messages.tell(session, recall, row, MessageKind.assigned, now)
     return opened
 
 
@@ -108,7 +120,14 @@ async def note_opened(session: AsyncSession, task: OpenTask) -> None:
     )
 
 
-async def open_task(session: AsyncSession, recall: Recall, task: OpenTask, *, consignee_id: int | None = None) -> bool:
+async def open_task(
+    session: AsyncSession,
+    recall: Recall,
+    task: OpenTask,
+    *,
+    assignee: str | None = None,
+    consignee_id: int | None = None,
+) -> bool:
     """Open a task unless its key exists; returns whether it was opened now. The caller writes the audit event."""
     due = task.due_at
     row = {
@@ -120,6 +139,7 @@ async def open_task(session: AsyncSession, recall: Recall, task: OpenTask, *, co
         "first_role": task.role,
         "stand_in": task.stand_in,
         "owner": task.owner or None,
+        "assignee": assignee,
         "consignee_id": task.consignee_id if consignee_id is None else consignee_id,
         "due_at": due,
         "policy_due_at": policy_instant(due, recall.created_at, recall.pace) if due else None,
