@@ -80,6 +80,8 @@ class TaskClocks(Message):
 
     clocks: tuple[TaskClock, ...] = ()
     more: bool = False
+    channels: tuple[str, ...] = ()
+    """Channels on which messages to staff wait: whoever moved a task has written them and cannot send."""
 
 
 class TurnTasks(Message):

@@ -248,6 +248,7 @@ class TaskTimers:
         for clock in found.clocks:
             if clock != self._watched.get(clock.key):
                 self._plan(clock)
+        self.send(found.channels)
         self._tell()
 
     async def _send(self, channel: str, before: "asyncio.Task[None] | None") -> None:

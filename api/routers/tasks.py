@@ -106,6 +106,23 @@ async def _page(
     return page_of(rows, limit, lambda row: task_out(*row, now), lambda row: state.cursors.write(name, [row[0].id]))
 
 
+@router.get(
+    "/tasks/{task_id}",
+    operation_id="readTask",
+    summary="Read one task",
+    responses=problems("unauthenticated", "not_permitted", "not_found", "invalid"),
+)
+async def read_task(
+    task_id: Annotated[int, Path(ge=1, le=2**53, description="Id of the task.")], _: ReaderDep, state: StateDep
+) -> TaskOut:
+    """One task with its times and where it stands."""
+    async with state.sessions() as session:
+        found = await task_list.find(session, task_id)
+    if found is None:
+        raise Problem("not_found", f"There is no task {task_id}.")
+    return task_out(*found, state.now())
+
+
 def _action(
     request: Request,
     task_id: Annotated[int, Path(ge=1, le=2**53, description="Id of the task.")],

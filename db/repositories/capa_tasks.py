@@ -91,7 +91,7 @@ async def sync(session: AsyncSession, recall: Recall, capa: Capa, now: datetime,
 
 
 async def _offer(session: AsyncSession, recall: Recall, task: Wanted, owner: str, now: datetime) -> bool:
-    opened = await tasks.offer(
+    return await tasks.offer(
         session,
         recall,
         key=task.key,
@@ -100,15 +100,9 @@ async def _offer(session: AsyncSession, recall: Recall, task: Wanted, owner: str
         owner=owner,
         now=now,
         due_at=task.due_at,
+        assignee=task.assignee,
         evidence_required=task.evidence,
     )
-    if opened and task.assignee:
-        row = await tasks.open_task_of(session, recall.number, task.key)
-        if row is not None:
-            row.assignee = task.assignee
-            session.add(row)
-            await session.flush()
-    return opened
 
 
 __all__ = ["Wanted", "sync", "wanted"]

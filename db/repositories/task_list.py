@@ -116,6 +116,15 @@ DECIDED = (
     "execution:",
     "allocation:",
     "replacement:",
+    "visit:",
+    "authority:",
+    "account:",
+    "patients:",
+    "complaint:",
+    "completion:",
+    "obligation:",
+    "reclassify:",
+    "capa:",
 )
 """Keys of tasks that end with the decision, answer or confirmation they ask for, never by a tick."""
 

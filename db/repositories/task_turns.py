@@ -39,7 +39,11 @@ async def clocks(session: AsyncSession, number: str, owner: str) -> TaskClocks:
         .limit(_MOST + 1)
     )
     rows = (await session.exec(query)).all()
-    return TaskClocks(clocks=tuple(_clock(row) for row in rows[:_MOST]), more=len(rows) > _MOST)
+    return TaskClocks(
+        clocks=tuple(_clock(row) for row in rows[:_MOST]),
+        more=len(rows) > _MOST,
+        channels=await staff_messages.waiting_channels(session, number),
+    )
 
 
 def _clock(task: Task) -> TaskClock:

@@ -174,6 +174,16 @@ async def test_a_workflow_is_told_of_its_own_open_tasks_without_whom_they_concer
     assert (clock.key, clock.what, clock.due_at, found.more) == ("second", "approval (second)", NOW + 12 * HOUR, False)
 
 
+async def test_what_is_meant_for_somebody_who_is_away_is_offered_to_the_stand_in_who_is_told(case: Case) -> None:
+    await person(case.sessions, "sam", Role.WAREHOUSE)
+    await person(case.sessions, "quinn", Role.QA, stand_in="sam", absent_from=NOW)
+    await offered(case, HumanStep.ACTION, assignee="quinn")
+    assert (await the_task(case)).assignee == "sam"
+    assert [(row.kind, row.principal) for row in await messages(case)] == [("assigned", "sam")]
+    found: TaskClocks = await case.run(case.tasks.task_clock, OwnTasks(number=NUMBER, owner=OWNER, now=NOW))
+    assert found.channels == ("email",), "the workflow that hears of it sends it"
+
+
 async def test_a_legal_limit_stays_the_due_time_of_its_task(case: Case) -> None:
     await offered(case, HumanStep.OBLIGATION, due_at=NOW + 300 * HOUR)
     task = await the_task(case)

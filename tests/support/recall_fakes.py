@@ -62,12 +62,16 @@ class FakeRecallActivities(FakeClosingActivities):
         self.stages: dict[str, int] = {}
         """How far each task has climbed; a key that is not here is done."""
         self.climbed: list[tuple[str, int]] = []
+        self.channels: tuple[str, ...] = ()
+        """Channels on which messages to staff are said to wait."""
         self.lines: tuple[str, ...] = ("Uni-Gold",)
         self.holds: list[HoldFigures] = [HoldFigures(requested=0, confirmed=4)]
         self.evaluated = 0
         self.consignees = 2
         self.records_arrived = False
         self.notify_within = timedelta(hours=24)
+        self.endless_trace = False
+        """Whether the trace waits for data for ever."""
         self.draft_faults = 0
         """How many of the next drafts fail for good."""
         self.trace_faults = 0
@@ -99,6 +103,8 @@ class FakeRecallActivities(FakeClosingActivities):
     @activity.defn
     async def resolve_scope(self, ref: RecallScopeRef) -> ScopeFigures:
         self._note("resolve_scope", ref)
+        if self.endless_trace:
+            raise ApplicationError("nothing on record fits", type="UnknownScope")
         if self.trace_faults:
             self.trace_faults -= 1
             raise ApplicationError("the lot is gone", type="UnknownScope", non_retryable=True)
@@ -214,6 +220,7 @@ class FakeRecallActivities(FakeClosingActivities):
         self._note("task_clock", own)
         mine = [task for task in self.tasks.values() if task.owner == own.owner and task.key in self.stages]
         return TaskClocks(
+            channels=self.channels,
             clocks=tuple(
                 TaskClock(
                     key=task.key,

@@ -242,6 +242,14 @@ async def test_a_task_whose_time_was_extended_elsewhere_keeps_the_new_time(
     assert fakes.climbed == [("visit:4", 1)]
 
 
+async def test_what_somebody_wrote_to_staff_while_moving_a_task_is_sent_when_the_workflow_hears_of_it(
+    owner: WorkflowHandle[Any, Any], fakes: FakeRecallActivities
+) -> None:
+    fakes.channels = ("email",)
+    await owner.signal("task_moved", "visit:4")
+    await until(lambda: _asked(fakes, "send_staff_messages"))
+
+
 async def _asked(fakes: FakeRecallActivities, name: str) -> bool:
     return name in fakes.names()
 
