@@ -92,7 +92,7 @@ class Delivery(SQLModel, table=True):
 
     __tablename__ = "delivery"
     __table_args__ = (
-        UniqueConstraint("campaign_id", "consignee_id", "step", "contact_id", "channel"),
+        UniqueConstraint("campaign_id", "consignee_id", "chase", "step", "contact_id", "channel"),
         one_of("state", DeliveryState),
         CheckConstraint("channel IN ('email','sms')", name="channel_known"),
         Index(
@@ -111,6 +111,8 @@ class Delivery(SQLModel, table=True):
     campaign_id: int = ref("campaign.id")
     consignee_id: int = ref("consignee.id")
     contact_id: int = ref("contact.id")
+    chase: int = Field(default=0, nullable=False, sa_column_kwargs={"server_default": "0"})
+    """Which walk over the ladder: one more each time the consignee's chase was reopened under the same campaign."""
     step: int = Field(nullable=False)
     kind: str = text(20)
     channel: str = text(10)

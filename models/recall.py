@@ -158,6 +158,8 @@ class Consignee(SQLModel, table=True):
     """The campaign (notice version) that chases it now."""
     step: int = Field(default=0, nullable=False)
     """Ladder steps already taken; 0 = not yet notified."""
+    chase: int = Field(default=0, nullable=False, sa_column_kwargs={"server_default": "0"})
+    """How often its chase was reopened under this campaign (failed check, further lots passed on to it)."""
     first_notified_at: datetime | None = instant(nullable=True)
     next_step_at: datetime | None = instant(nullable=True)
     acknowledged_at: datetime | None = instant(nullable=True)

@@ -19,7 +19,7 @@ WITH ladder AS (
 -- A step is due, or the notice of the last step reached nobody (bounce): then the same step is taken again.
 -- Whoever has a message on its way waits for its outcome first.
 chosen_consignee AS (
-    SELECT c.id, c.partner_id,
+    SELECT c.id, c.partner_id, c.chase,
            CASE WHEN due.now THEN c.step ELSE c.step - 1 END AS take,
            NOT due.now AS again,
            -- Told by an earlier campaign: the first message of this one says what has changed since.
@@ -42,16 +42,17 @@ chosen_consignee AS (
       )
       AND (
           due.now
-          OR (c.step BETWEEN 1 AND :sending_steps AND (c.id, c.step - 1) NOT IN (
-              SELECT d.consignee_id, d.step FROM delivery d WHERE d.campaign_id = :campaign AND d.state <> 'failed'
+          OR (c.step BETWEEN 1 AND :sending_steps AND (c.id, c.chase, c.step - 1) NOT IN (
+              SELECT d.consignee_id, d.chase, d.step FROM delivery d
+              WHERE d.campaign_id = :campaign AND d.state <> 'failed'
           ))
       )
     ORDER BY c.id
     FOR UPDATE OF c
 ),
 option AS (
-    SELECT s.id AS consignee_id, s.take, l.rule, said.body_kind, contact.id AS contact_id, wish.channel, body.language,
-           row_number() OVER (PARTITION BY s.id ORDER BY contact.position, wish.place) AS place,
+    SELECT s.id AS consignee_id, s.chase, s.take, l.rule, said.body_kind, contact.id AS contact_id, wish.channel,
+           body.language, row_number() OVER (PARTITION BY s.id ORDER BY contact.position, wish.place) AS place,
            past.uses
     FROM chosen_consignee s
     JOIN ladder l ON l.idx = s.take AND l.kind <> 'phone'
@@ -72,8 +73,9 @@ option AS (
     CROSS JOIN LATERAL (
         SELECT count(*) FILTER (WHERE d.state NOT IN ('failed', 'cancelled')) AS uses,
                -- An exhausted transient error rules an address out for its step only, a refusal for good.
-               coalesce(bool_or(d.step = s.take OR (d.state = 'failed' AND d.error_kind <> 'transient')), false)
-                   AS ruled_out
+               -- A chase that was reopened takes the steps of the earlier one again.
+               coalesce(bool_or(d.step = s.take AND d.chase = s.chase
+                                OR d.state = 'failed' AND d.error_kind <> 'transient'), false) AS ruled_out
         FROM delivery d
         WHERE d.campaign_id = :campaign AND d.consignee_id = s.id
           AND d.contact_id = contact.id AND d.channel = wish.channel
@@ -90,11 +92,13 @@ earlier AS (
            (array_agg(d.channel ORDER BY d.step DESC, d.created_at DESC))[1] AS channel,
            array_agg(DISTINCT d.channel) AS channels
     FROM chosen_consignee s
-    JOIN delivery d ON d.consignee_id = s.id AND d.campaign_id = :campaign AND d.state NOT IN ('failed', 'cancelled')
+    JOIN delivery d ON d.consignee_id = s.id AND d.campaign_id = :campaign AND d.chase = s.chase
+     AND d.state NOT IN ('failed', 'cancelled')
     GROUP BY s.id
 ),
 choice AS (
-    SELECT DISTINCT ON (o.consignee_id) o.consignee_id, o.take, o.body_kind, o.contact_id, o.channel, o.language
+    SELECT DISTINCT ON (o.consignee_id) o.consignee_id, o.chase, o.take, o.body_kind, o.contact_id, o.channel,
+           o.language
     FROM option o
     LEFT JOIN earlier e ON e.consignee_id = o.consignee_id
     ORDER BY o.consignee_id,
@@ -107,9 +111,9 @@ choice AS (
         o.place
 ),
 written AS (
-    INSERT INTO delivery (id, campaign_id, consignee_id, contact_id, step, kind, channel, language, priority, state,
-                          attempt, ambiguous, created_at)
-    SELECT gen_random_uuid(), :campaign, consignee_id, contact_id, take, body_kind, channel, language, :priority,
+    INSERT INTO delivery (id, campaign_id, consignee_id, contact_id, chase, step, kind, channel, language, priority,
+                          state, attempt, ambiguous, created_at)
+    SELECT gen_random_uuid(), :campaign, consignee_id, contact_id, chase, take, body_kind, channel, language, :priority,
            'pending', 0, false, :now
     FROM choice
     ON CONFLICT DO NOTHING

@@ -44,6 +44,8 @@ moved AS (
     UPDATE consignee c SET campaign_sequence = :sequence,
         state = CASE picked.part WHEN 'reopen' THEN 'open' ELSE c.state END,
         step = CASE picked.part WHEN 'reopen' THEN 0 ELSE c.step END,
+        -- Walks over the ladder are counted per campaign.
+        chase = 0,
         next_step_at = CASE picked.part WHEN 'reopen' THEN NULL ELSE c.next_step_at END,
         acknowledged_at = CASE picked.part WHEN 'reopen' THEN NULL ELSE c.acknowledged_at END,
         answered_at = CASE picked.part WHEN 'reopen' THEN NULL ELSE c.answered_at END

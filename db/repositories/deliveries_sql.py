@@ -82,7 +82,8 @@ NOTE_NOTIFIED: Final = """
 UPDATE consignee c SET
     first_notified_at = least(c.first_notified_at, d.submitted_at),
     next_step_at = CASE
-        WHEN c.step = d.step + 1 AND d.step >= 0 AND c.state = 'open' AND c.campaign_sequence = k.sequence
+        WHEN c.step = d.step + 1 AND c.chase = d.chase AND d.step >= 0 AND c.state = 'open'
+             AND c.campaign_sequence = k.sequence
             THEN c.next_step_at + greatest(d.submitted_at - d.created_at, interval '0')
         ELSE c.next_step_at
     END

@@ -58,7 +58,7 @@ WITH failed AS (
 ),
 reopened AS (
     -- The ladder starts again; what the consignee answered before stays on record and in the mass balance.
-    UPDATE consignee c SET state = 'open', step = 0, next_step_at = :now
+    UPDATE consignee c SET state = 'open', step = 0, chase = c.chase + 1, next_step_at = :now
     FROM failed WHERE c.id = failed.consignee_id AND c.state IN ('answered', 'acknowledged')
     RETURNING c.id
 ),

@@ -65,7 +65,8 @@ ON CONFLICT (reply_id, lot_id, consignee_id) DO NOTHING
 
 # A site that answered for other lots has to answer for the new one as well: it starts the ladder again.
 _REOPEN: Final = f"""
-UPDATE consignee c SET state = 'open', step = 0, next_step_at = NULL, campaign_sequence = {CHASING_CAMPAIGN}
+UPDATE consignee c SET state = 'open', step = 0, next_step_at = NULL, chase = c.chase + 1,
+       campaign_sequence = {CHASING_CAMPAIGN}
 FROM recall WHERE recall.number = c.recall_number AND c.id = :consignee AND c.state <> 'open' RETURNING c.id
 """  # noqa: S608 - constants
 

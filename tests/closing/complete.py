@@ -98,8 +98,8 @@ class CompleteRecall:
             limit_text="10 wd",
             basis="house",
             source="s",
-            policy_due_at=T0 + 2000 * HOUR,
-            due_at=T0 + 2000 * HOUR,
+            policy_due_at=T0 + 20_000 * HOUR,
+            due_at=T0 + 20_000 * HOUR,
             role="regulatory",
         )
 

@@ -658,6 +658,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_staff_message_recall", "staff_message", ["recall_number", "id"], unique=False)
     op.add_column("consignee", sa.Column("campaign_sequence", sa.Integer(), server_default="1", nullable=False))
+    op.add_column("consignee", sa.Column("chase", sa.Integer(), server_default="0", nullable=False))
     op.add_column("consignee_lot", sa.Column("scope_version", sa.Integer(), server_default="1", nullable=False))
     op.add_column("consignee_lot", sa.Column("withdrawn_in", sa.Integer(), nullable=True))
     op.add_column("deadline", sa.Column("title", sa.String(length=300), nullable=True))
@@ -669,6 +670,13 @@ def upgrade() -> None:
     op.add_column("deadline", sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("deadline", sa.Column("stopped_reason", sa.String(length=500), nullable=True))
     op.create_foreign_key(op.f("fk_deadline_complaint_id_complaint"), "deadline", "complaint", ["complaint_id"], ["id"])
+    op.add_column("delivery", sa.Column("chase", sa.Integer(), server_default="0", nullable=False))
+    op.drop_constraint(op.f("uq_delivery_campaign_id_consignee_id_step_contact_id_channel"), "delivery", type_="unique")
+    op.create_unique_constraint(
+        op.f("uq_delivery_campaign_id_consignee_id_chase_step_contact_id_channel"),
+        "delivery",
+        ["campaign_id", "consignee_id", "chase", "step", "contact_id", "channel"],
+    )
     op.add_column("hold", sa.Column("released", sa.Numeric(precision=20, scale=6), server_default="0", nullable=False))
     op.add_column("hold", sa.Column("turn", sa.Integer(), server_default="0", nullable=False))
     op.add_column("hold", sa.Column("ended_by", sa.String(length=120), nullable=True))
@@ -716,6 +724,16 @@ def downgrade() -> None:
     op.drop_column("hold", "ended_by")
     op.drop_column("hold", "turn")
     op.drop_column("hold", "released")
+    op.drop_constraint(
+        op.f("uq_delivery_campaign_id_consignee_id_chase_step_contact_id_channel"), "delivery", type_="unique"
+    )
+    op.create_unique_constraint(
+        op.f("uq_delivery_campaign_id_consignee_id_step_contact_id_channel"),
+        "delivery",
+        ["campaign_id", "consignee_id", "step", "contact_id", "channel"],
+        postgresql_nulls_not_distinct=False,
+    )
+    op.drop_column("delivery", "chase")
     op.drop_constraint(op.f("fk_deadline_complaint_id_complaint"), "deadline", type_="foreignkey")
     op.drop_column("deadline", "stopped_reason")
     op.drop_column("deadline", "stopped_at")
@@ -727,6 +745,7 @@ def downgrade() -> None:
     op.drop_column("deadline", "title")
     op.drop_column("consignee_lot", "withdrawn_in")
     op.drop_column("consignee_lot", "scope_version")
+    op.drop_column("consignee", "chase")
     op.drop_column("consignee", "campaign_sequence")
     op.drop_index("ix_staff_message_recall", table_name="staff_message")
     op.drop_table("staff_message")
