@@ -1,5 +1,11 @@
 """A whole recall over HTTP on real servers, from the alarm until everybody has acknowledged."""
 
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
 import httpx
 import pytest
 from temporalio.api.enums.v1 import EventType
@@ -14,7 +20,7 @@ from tests.e2e.facts import (
 from tests.e2e.office import RecallCase, Recipient
 from tests.e2e.running import World
 from tests.e2e.temporal import see_campaign, see_recall, with_client
-from tests.support.stack import wait_for
+from tests.support.stack import recall, wait_for
 
 pytestmark = pytest.mark.e2e
 REMINDER_S = 12.0
@@ -148,3 +154,24 @@ def test_no_personal_data_is_in_the_workflows_or_the_logs(world: World, done: Re
         address = each.first_address
         assert address.encode() not in histories
         assert address not in logs, f"{address} is in a log"
+
+
+def test_the_dossier_of_the_running_recall_verifies(world: World, done: RecallCase, tmp_path: Path) -> None:
+    """Written by the command from real records and histories, checked by the verifier it ships, outside the product."""
+    target, state = tmp_path / "dossier.zip", {"RECALL_STATE_DIR": str(world.stack.state_dir)}
+    written = recall("dossier", done.number, "--out", str(target), env=state)
+    assert written.returncode == 0, written.stdout + written.stderr
+    sha256 = written.stdout.split()[-1]
+    with zipfile.ZipFile(target) as file:
+        file.extract("verify.py", tmp_path)
+        runs = json.loads(file.read("temporal/index.json"))
+        assert len(json.loads(file.read("record/consignee.json"))) == len(done.group.consignees)
+    assert {f"recall:{done.number}", f"recall:{done.number}:campaign:1"} <= {run["workflow_id"] for run in runs}
+    checked = subprocess.run(
+        [sys.executable, "-I", "-S", str(tmp_path / "verify.py"), str(target), "--sha256", sha256],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    check_audit(done)
