@@ -92,7 +92,10 @@ class Delivery(SQLModel, table=True):
 
     __tablename__ = "delivery"
     __table_args__ = (
-        UniqueConstraint("campaign_id", "consignee_id", "chase", "step", "contact_id", "channel"),
+        # Named by hand: the convention's name is longer than PostgreSQL keeps.
+        UniqueConstraint(
+            "campaign_id", "consignee_id", "chase", "step", "contact_id", "channel", name="uq_delivery_message"
+        ),
         one_of("state", DeliveryState),
         CheckConstraint("channel IN ('email','sms')", name="channel_known"),
         Index(

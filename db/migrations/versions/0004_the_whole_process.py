@@ -673,9 +673,7 @@ def upgrade() -> None:
     op.add_column("delivery", sa.Column("chase", sa.Integer(), server_default="0", nullable=False))
     op.drop_constraint(op.f("uq_delivery_campaign_id_consignee_id_step_contact_id_channel"), "delivery", type_="unique")
     op.create_unique_constraint(
-        op.f("uq_delivery_campaign_id_consignee_id_chase_step_contact_id_channel"),
-        "delivery",
-        ["campaign_id", "consignee_id", "chase", "step", "contact_id", "channel"],
+        "uq_delivery_message", "delivery", ["campaign_id", "consignee_id", "chase", "step", "contact_id", "channel"]
     )
     op.add_column("hold", sa.Column("released", sa.Numeric(precision=20, scale=6), server_default="0", nullable=False))
     op.add_column("hold", sa.Column("turn", sa.Integer(), server_default="0", nullable=False))
@@ -724,9 +722,7 @@ def downgrade() -> None:
     op.drop_column("hold", "ended_by")
     op.drop_column("hold", "turn")
     op.drop_column("hold", "released")
-    op.drop_constraint(
-        op.f("uq_delivery_campaign_id_consignee_id_chase_step_contact_id_channel"), "delivery", type_="unique"
-    )
+    op.drop_constraint("uq_delivery_message", "delivery", type_="unique")
     op.create_unique_constraint(
         op.f("uq_delivery_campaign_id_consignee_id_step_contact_id_channel"),
         "delivery",
