@@ -23,7 +23,9 @@ from api.routers import (
     cases,
     closure,
     complaints,
+    costs,
     decisions,
+    dispositions,
     effectiveness,
     evidence,
     health,
@@ -36,6 +38,9 @@ from api.routers import (
     recall_parts,
     recalls,
     recipient,
+    returns,
+    samples,
+    shortages,
     staff,
     tasks,
     webhooks,
@@ -99,6 +104,8 @@ def _include(app: FastAPI, settings: Settings) -> None:
     for module in (recalls, decisions, holds, phone_replies, recall_parts, recall_file, tasks, staff, master):
         app.include_router(module.router, prefix="/v1")
     for module in (cases, complaints, patients, effectiveness, closure):
+        app.include_router(module.router, prefix="/v1")
+    for module in (dispositions, returns, costs, samples, shortages):
         app.include_router(module.router, prefix="/v1")
     for module in (capas, obligations):
         app.include_router(module.router, prefix="/v1")

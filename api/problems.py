@@ -63,6 +63,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "not_documentable": Kind(409, "The consignee cannot be documented yet"),
     "query_not_open": Kind(409, "No query about this statement is open"),
     "complaint_not_open": Kind(409, "The complaint cannot be closed now"),
+    "quantity_exceeded": Kind(409, "There is not as much as that"),
     "request_in_progress": Kind(409, "The same request is being carried out"),
     "conflict": Kind(409, "The record changed or exists already"),
     "version_mismatch": Kind(412, "The recall has changed since you read it"),

@@ -16,7 +16,7 @@ from db.plain_sql import run
 from db.repositories import audit, free_stock, ledger, shortages
 from db.repositories.allocations_void import VOID_REASON
 from db.repositories.disposal_refusals import DisposalRefused
-from db.repositories.dispositions import Who
+from db.repositories.disposition_who import Who
 from db.repositories.hold_records import lock_recalls
 from db.repositories.returns import SITE_OF
 from db.repositories.scope_lots import suspect_among

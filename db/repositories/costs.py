@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import audit, recalls_read
 from db.repositories.disposal_refusals import DisposalRefused, invalid
-from db.repositories.dispositions import Who
+from db.repositories.disposition_who import Who
 from db.repositories.hold_records import lock_recalls
 from domain.disposition import Fault
 from domain.money import MoneyError, check_money, sums

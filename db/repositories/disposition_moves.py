@@ -17,7 +17,7 @@ from db.plain_sql import run
 from db.repositories import free_stock, ledger, returns
 from db.repositories.disposal_refusals import invalid
 from db.repositories.disposition_rework import lot_id_of, make, result_lot
-from db.repositories.dispositions import Who
+from db.repositories.disposition_who import Who
 from db.repositories.ledger import Booking
 from db.repositories.returns import Counted, CountedIn
 from domain.disposition import DispositionKind, Fault

@@ -18,7 +18,8 @@ from db.repositories import audit, disposition_moves, evidence, ledger, returns
 from db.repositories.disposal_refusals import DisposalRefused, invalid
 from db.repositories.disposition_moves import Moved
 from db.repositories.disposition_positions import Which, positions
-from db.repositories.dispositions import Who, locked, locked_recall
+from db.repositories.disposition_who import Who
+from db.repositories.dispositions import locked, locked_recall
 from domain.disposition import RULES, DispositionKind, PartFacts, ResultLot, part_faults
 from domain.quantity_text import plain
 from models.disposition import Disposition, DispositionPart, DispositionState, RetainedSample

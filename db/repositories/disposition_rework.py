@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.plain_sql import run
 from db.repositories import ledger, ledger_sql
 from db.repositories.disposal_refusals import invalid
-from db.repositories.dispositions import Who
+from db.repositories.disposition_who import Who
 from domain.disposition import Fault
 from domain.inventory import OWN_BOOKINGS
 from models.chain import Lot, LotGenealogy

@@ -6,7 +6,6 @@ proposals at once cannot share units. Carrying one out is `disposition_parts`, t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -17,9 +16,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.repositories import audit, release, scope_lots
 from db.repositories.disposal_refusals import DisposalRefused, invalid
 from db.repositories.disposition_positions import OpenPosition, Which, positions
+from db.repositories.disposition_who import Who
 from db.repositories.hold_records import lock_recalls
 from domain.disposition import DispositionKind, Fault, place_fault
-from domain.phases import FINAL_PHASES, Phase
+from domain.phases import Phase
 from domain.quantity_text import plain
 from domain.roles import violates_four_eyes
 from models.disposition import Disposition, DispositionPart, DispositionState
@@ -27,16 +27,6 @@ from models.recall import Consignee, Recall, SignOff
 
 _BEFORE = frozenset({Phase.INTAKE, Phase.ASSESSMENT, Phase.STRATEGY, Phase.GATES})
 """Before the notice, suspect units are evidence: nobody knows yet what is wrong with them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Who:
-    """Who acts, in which role, when, by which request."""
-
-    principal: str
-    role: str
-    at: datetime
-    request: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +170,12 @@ async def approve(
         DisposalRefused: not proposed any more, the proposer decides, or nobody's signature is missing.
     """
     found = await locked(session, number, sequence)
-    if found.decided_by == who.principal and found.state == DispositionState.approved.value:
+    if any(row.body.get("request") == who.request for row in await release.signatures(session, found)):
         return found
     _undecided(found)
     _four_eyes(found, who)
     if found.kind == DispositionKind.release.value:
-        complete = await release.sign(session, found, who.principal, who.role, roles, who.at, reason)
+        complete = await release.sign(session, found, who, roles, reason)
     else:
         await _sign(session, found, who, "approved", "I have reviewed and accept this disposition", reason)
         complete = True
@@ -309,7 +299,7 @@ async def _sign(
             role=who.role,
             meaning=meaning,
             reason=reason,
-            body=release.body_of(found),
+            body=release.body_of(found) | {"request": who.request},
             signed_at=who.at,
         )
     )
@@ -350,9 +340,7 @@ async def _note(
 
 
 __all__ = [
-    "FINAL_PHASES",
     "Wanted",
-    "Who",
     "approve",
     "find",
     "listed",

@@ -5,7 +5,7 @@ recall's hold only; another recall's hold, or a nonconformity hold, keeps the un
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlmodel import col, select
@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import ledger
 from db.repositories.disposal_refusals import DisposalRefused
+from db.repositories.disposition_who import Who
 from domain.disposition import MEANINGS, RULES, Capacity, DispositionKind, capacity_of
 from domain.roles import Role, violates_four_eyes
 from models.disposition import Disposition
@@ -46,10 +47,8 @@ async def signatures(session: AsyncSession, disposition: Disposition) -> Sequenc
 async def sign(
     session: AsyncSession,
     disposition: Disposition,
-    principal: str,
-    role: str,
+    who: Who,
     roles: Sequence[str],
-    at: datetime,
     reason: str | None,
 ) -> bool:
     """Sign a release in the capacity that is still open to the signer; True when both signatures are there.
@@ -58,8 +57,10 @@ async def sign(
         DisposalRefused: the person has signed already, or no capacity is open to them.
     """
     given = [row for row in await signatures(session, disposition) if row.outcome == "approved"]
-    if any(violates_four_eyes(row.actor, principal) for row in given):
-        raise DisposalRefused("four_eyes", f"{principal} has signed already; the second signature is another person's.")
+    if any(violates_four_eyes(row.actor, who.principal) for row in given):
+        raise DisposalRefused(
+            "four_eyes", f"{who.principal} has signed already; the second signature is another person's."
+        )
     signed = frozenset(Capacity(row.body["capacity"]) for row in given)
     capacity = capacity_of(
         approver=Role.APPROVER.value in roles, head=Role.HEAD_OF_QUALITY.value in roles, signed=signed
@@ -72,12 +73,12 @@ async def sign(
             recall_number=disposition.recall_number,
             step=step_of(disposition),
             outcome="approved",
-            actor=principal,
-            role=role,
+            actor=who.principal,
+            role=who.role,
             meaning=MEANINGS[capacity],
             reason=reason,
-            body=body_of(disposition) | {"capacity": capacity.value},
-            signed_at=at,
+            body=body_of(disposition) | {"capacity": capacity.value, "request": who.request},
+            signed_at=who.at,
         )
     )
     await session.flush()
@@ -92,4 +93,13 @@ async def still_held_by(session: AsyncSession, disposition: Disposition) -> list
     return [number for number in found if number != disposition.recall_number]
 
 
-__all__ = ["body_of", "sign", "signatures", "step_of", "still_held_by"]
+async def usable(session: AsyncSession, disposition: Disposition) -> Decimal:
+    """Units of the lot at the place that nobody holds: free to be used or sold."""
+    place = (disposition.lot_id, disposition.location_id or 0)
+    balance = (await ledger.balances(session, [disposition.lot_id])).get(place)
+    held = await ledger.under_hold(session, *place)
+    largest = max((each.quantity for each in held.values()), default=Decimal(0))
+    return max((balance.on_hand if balance else Decimal(0)) - largest, Decimal(0))
+
+
+__all__ = ["body_of", "sign", "signatures", "step_of", "still_held_by", "usable"]

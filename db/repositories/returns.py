@@ -14,7 +14,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.plain_sql import run
 from db.repositories import audit, evidence, ledger, scope_lots
 from db.repositories.disposal_refusals import invalid
-from db.repositories.dispositions import Who, locked_recall
+from db.repositories.disposition_who import Who
+from db.repositories.dispositions import locked_recall
 from db.repositories.ledger import Booking
 from domain.disposition import DispositionKind, Fault
 from models.chain import MovementKind

@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.plain_sql import run
 from db.repositories import audit
 from db.repositories.disposal_refusals import DisposalRefused
-from db.repositories.dispositions import Who
+from db.repositories.disposition_who import Who
 from db.repositories.hold_records import lock_recalls
 from db.repositories.mass_balance_sql import SCOPE, STATED
 from domain.shortage import shortage

@@ -12,7 +12,8 @@ import pytest
 
 from db.repositories import disposition_parts, dispositions, evidence, returns
 from db.repositories.disposition_parts import Carried
-from db.repositories.dispositions import Wanted, Who
+from db.repositories.disposition_who import Who
+from db.repositories.dispositions import Wanted
 from db.repositories.returns import Counted, CountedIn
 from domain.disposition import DispositionKind
 from models.disposition import Disposition, DispositionPart, GoodsReturn

@@ -1,6 +1,7 @@
 """Returns at our dock and what happens at consignees: counted, held at once, never more than is left there."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -134,7 +135,7 @@ async def test_exchanged_units_come_to_our_dock_and_an_unaffected_lot_goes_out(d
     assert more.places == {}
     clinic = disposals.consignee(stated=20)
     found = await disposals.approved(K.replace_, 7, consignee=clinic)
-    swap = {"location_id": disposals.place, "replacement_from_id": disposals.place}
+    swap: dict[str, Any] = {"location_id": disposals.place, "replacement_from_id": disposals.place}
     with pytest.raises(DisposalRefused, match="6 units of the lot are free there, not 7"):
         await disposals.carry_out(found, 7, replacement_lot_id=8500, **swap)
     with pytest.raises(DisposalRefused, match="no recall claims"):

@@ -1,0 +1,110 @@
+"""What every entry about held units needs: one transaction per Idempotency-Key, tasks kept in line, nudges afterwards.
+
+Unlike other records these take entries after the recall has ended, too: its nonconformity holds are released then.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from api.citing import citing
+from api.deps import KeyDep, NumberDep, PrincipalDep, StateDep, refuse
+from api.idempotency import Answer, once
+from api.nudge import nudge_recall, nudge_workflow
+from api.problems import Problem
+from api.records import load
+from api.security.bearer import Principal
+from api.state import ApiState
+from db.repositories import disposition_tasks
+from db.repositories.disposal_refusals import DisposalRefused
+from db.repositories.disposition_who import Who
+from domain.roles import Permission
+from domain.workflow_ids import disposition_id, update_id
+from models.access import IdempotencyKey
+from models.schemas_common import FieldProblem
+
+Act = Callable[[AsyncSession, Who], Awaitable[BaseModel]]
+PROBLEMS: Final = (
+    "idempotency_key_missing",
+    "unauthenticated",
+    "not_permitted",
+    "recall_unknown",
+    "not_found",
+    "wrong_phase",
+    "already_decided",
+    "conflict",
+    "quantity_exceeded",
+    "request_in_progress",
+    "invalid",
+    "invalid_input",
+    "idempotency_key_reused",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DisposalDesk:
+    """One entry by one member of staff about one recall's units."""
+
+    state: ApiState
+    request: Request
+    principal: Principal
+    number: str
+    key: str
+
+    async def carry_out(
+        self,
+        permission: Permission,
+        operation: str,
+        body: BaseModel | dict[str, Any],
+        act: Act,
+        *,
+        status: int = 200,
+        evidence_ids: Sequence[UUID] = (),
+    ) -> JSONResponse:
+        """Do it once in one transaction, with the tasks that follow from it; then tell disposition and recall.
+
+        Raises:
+            Problem: 403, 404, 409, 422, and whatever `act` refuses.
+        """
+        if not self.principal.may(permission):
+            await refuse(self.state, self.principal, permission, self.number)
+        await load(self.state, self.number)
+        who = Who(
+            self.principal.name,
+            self.principal.role_for(permission),
+            self.state.now(),
+            update_id(self.principal.name, operation, f"{self.number} {self.key}"),
+        )
+
+        async def run(_: IdempotencyKey) -> Answer:
+            try:
+                with citing(evidence_ids):
+                    async with self.state.sessions.begin() as session:
+                        answer = await act(session, who)
+                        await disposition_tasks.sync(session, self.number, who.at, by=who.principal)
+            except DisposalRefused as error:
+                errors = [FieldProblem(pointer=f"#/{each.field}", detail=each.expected) for each in error.faults]
+                raise Problem(error.kind, error.detail, errors=errors) from error
+            await nudge_workflow(self.state, disposition_id(self.number))
+            await nudge_recall(self.state, self.number, "checklist")
+            return Answer(status, answer)
+
+        plain = body.model_dump(mode="json") if isinstance(body, BaseModel) else body
+        asked = {"operation": operation, "body": plain}
+        return await once(self.state, self.request, self.principal, self.key, asked=asked, operation=run)
+
+
+def disposal_desk(
+    request: Request, number: NumberDep, key: KeyDep, principal: PrincipalDep, state: StateDep
+) -> DisposalDesk:
+    """The desk; each route names the permission it needs."""
+    return DisposalDesk(state, request, principal, number, key)
+
+
+__all__ = ["PROBLEMS", "DisposalDesk", "disposal_desk"]

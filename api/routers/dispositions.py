@@ -1,0 +1,273 @@
+"""What becomes of held and returned units: open positions, proposals, decisions, parts, the release gate."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from api.deps import NumberDep, ReaderDep, StateDep
+from api.disposal_work import PROBLEMS, DisposalDesk, disposal_desk
+from api.pagination import Cursor, Limit, listing_name, page_of
+from api.problems import Problem, problems
+from api.records import load
+from db.repositories import disposition_parts, dispositions, evidence, release
+from db.repositories.disposition_parts import Carried, ResultLotFacts
+from db.repositories.disposition_positions import OpenPosition, Which, positions
+from db.repositories.disposition_who import Who
+from db.repositories.dispositions import Wanted
+from domain.disposition import DispositionKind
+from domain.roles import Permission
+from models.disposition import Disposition, DispositionPart, DispositionState
+from models.schemas_common import Page
+from models.schemas_disposition import (
+    DispositionDecisionIn,
+    DispositionFileOut,
+    DispositionOut,
+    DispositionsDecisionIn,
+    DispositionsOut,
+    ExecutionOut,
+    PartIn,
+    PartOut,
+    PositionOut,
+    ProposalsIn,
+    RefusalIn,
+    SignatureOut,
+)
+
+router = APIRouter(prefix="/recalls/{number}", tags=["disposition"])
+DeskDep = Annotated[DisposalDesk, Depends(disposal_desk)]
+Sequence = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the disposition within the recall.")]
+Id = Annotated[int | None, Query(ge=1, le=2**53)]
+_READING = ("unauthenticated", "not_permitted", "recall_unknown", "invalid")
+_DECIDING = problems(*PROBLEMS, "four_eyes")
+
+
+@router.get(
+    "/positions", operation_id="listPositions", summary="What is still to be disposed of", responses=problems(*_READING)
+)
+async def list_positions(
+    number: NumberDep,
+    _: ReaderDep,
+    state: StateDep,
+    lot_id: Id = None,
+    location_id: Id = None,
+    consignee_id: Id = None,
+) -> list[PositionOut]:
+    """Units under this recall's holds at our places, and units consignees still have by their statements."""
+    await load(state, number)
+    async with state.sessions() as session:
+        rows = await positions(session, number, Which(lot_id, location_id, consignee_id))
+    return [_position_out(row) for row in rows]
+
+
+@router.post(
+    "/dispositions",
+    operation_id="proposeDispositions",
+    summary="Propose dispositions",
+    status_code=201,
+    response_model=DispositionsOut,
+    responses=problems(*PROBLEMS),
+)
+async def propose_dispositions(number: NumberDep, body: ProposalsIn, desk: DeskDep) -> JSONResponse:
+    """One or many, or in bulk by a filter; all or none. A proposal never covers more than is open and not planned."""
+
+    async def act(session: AsyncSession, who: Who) -> BaseModel:
+        if body.bulk is not None:
+            bulk = body.bulk
+            which = Which(bulk.lot_id, bulk.location_id, bulk.consignee_id)
+            rows = await dispositions.propose_bulk(session, number, bulk.kind, which, bulk.reason, who)
+        else:
+            wanted = [Wanted(**each.model_dump()) for each in body.dispositions]
+            rows = await dispositions.propose(session, number, wanted, who)
+        return DispositionsOut(items=[disposition_out(row) for row in rows])
+
+    return await desk.carry_out(Permission.PROPOSE_DISPOSITION, "propose_dispositions", body, act, status=201)
+
+
+@router.get(
+    "/dispositions",
+    operation_id="listDispositions",
+    summary="Dispositions of a recall",
+    responses=problems("bad_cursor", *_READING),
+)
+async def list_dispositions(
+    number: NumberDep,
+    _: ReaderDep,
+    state: StateDep,
+    disposition_state: Annotated[DispositionState | None, Query(alias="state")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[DispositionOut]:
+    """In the order they were proposed."""
+    await load(state, number)
+    name = listing_name("dispositions", number=number, state=disposition_state)
+    after = state.cursors.read(name, cursor)
+    async with state.sessions() as session:
+        rows = await dispositions.listed(
+            session,
+            number,
+            state=disposition_state.value if disposition_state else None,
+            after=after[0] if after else 0,
+            limit=limit + 1,
+        )
+    return page_of(rows, limit, disposition_out, lambda row: state.cursors.write(name, [row.sequence]))
+
+
+@router.get(
+    "/dispositions/{sequence}",
+    operation_id="readDisposition",
+    summary="One disposition with signatures, parts and evidence",
+    responses=problems("not_found", *_READING),
+)
+async def read_disposition(number: NumberDep, sequence: Sequence, _: ReaderDep, state: StateDep) -> DispositionFileOut:
+    """Who proposed, who signed with which meaning, what was carried out, and the files that prove it."""
+    await load(state, number)
+    async with state.sessions() as session:
+        row = await dispositions.find(session, number, sequence)
+        if row is None or row.id is None:
+            raise Problem("not_found", f"The recall {number} has no disposition {sequence}.")
+        signed = await release.signatures(session, row)
+        parts = await dispositions.parts_of(session, row.id)
+        files = await evidence.linked(session, number, f"disposition:{row.id}")
+    return DispositionFileOut(
+        **disposition_out(row).model_dump(),
+        signatures=[
+            SignatureOut(
+                actor=each.actor,
+                role=each.role,
+                outcome=each.outcome,
+                meaning=each.meaning,
+                capacity=each.body.get("capacity"),
+                reason=each.reason,
+                signed_at=each.signed_at,
+            )
+            for each in signed
+        ],
+        parts=[part_out(part) for part in parts],
+        evidence_ids=[file.id for file in files],
+    )
+
+
+@router.post(
+    "/dispositions/{sequence}/approve",
+    operation_id="approveDisposition",
+    summary="Approve a disposition, or sign a release",
+    response_model=DispositionOut,
+    responses=_DECIDING,
+)
+async def approve_disposition(
+    number: NumberDep, sequence: Sequence, body: DispositionDecisionIn, desk: DeskDep
+) -> JSONResponse:
+    """By another person than the proposer. A release needs two: quality, and the head of quality."""
+
+    async def act(session: AsyncSession, who: Who) -> BaseModel:
+        return disposition_out(await _approve(session, desk, number, sequence, who, body.reason))
+
+    operation = f"approve_disposition_{sequence}"
+    return await desk.carry_out(Permission.DECIDE_DISPOSITION, operation, body, act)
+
+
+@router.post(
+    "/dispositions/approve",
+    operation_id="approveDispositions",
+    summary="Approve several dispositions",
+    response_model=DispositionsOut,
+    responses=_DECIDING,
+)
+async def approve_dispositions(number: NumberDep, body: DispositionsDecisionIn, desk: DeskDep) -> JSONResponse:
+    """As for one, all or none."""
+
+    async def act(session: AsyncSession, who: Who) -> BaseModel:
+        rows = [
+            await _approve(session, desk, number, sequence, who, body.reason)
+            for sequence in sorted(set(body.sequences))
+        ]
+        return DispositionsOut(items=[disposition_out(row) for row in rows])
+
+    return await desk.carry_out(Permission.DECIDE_DISPOSITION, "approve_dispositions", body, act)
+
+
+async def _approve(
+    session: AsyncSession, desk: DisposalDesk, number: str, sequence: int, who: Who, reason: str | None
+) -> Disposition:
+    roles = [role.value for role in desk.principal.roles]
+    return await dispositions.approve(session, number, sequence, who, roles=roles, reason=reason)
+
+
+@router.post(
+    "/dispositions/{sequence}/reject",
+    operation_id="rejectDisposition",
+    summary="Reject a disposition",
+    response_model=DispositionOut,
+    responses=_DECIDING,
+)
+async def reject_disposition(number: NumberDep, sequence: Sequence, body: RefusalIn, desk: DeskDep) -> JSONResponse:
+    """By another person than the proposer; the units are open again."""
+
+    async def act(session: AsyncSession, who: Who) -> BaseModel:
+        return disposition_out(await dispositions.reject(session, number, sequence, who, body.reason))
+
+    return await desk.carry_out(Permission.DECIDE_DISPOSITION, f"reject_disposition_{sequence}", body, act)
+
+
+@router.post(
+    "/dispositions/{sequence}/withdraw",
+    operation_id="withdrawDisposition",
+    summary="Withdraw what is not carried out",
+    response_model=DispositionOut,
+    responses=problems(*PROBLEMS),
+)
+async def withdraw_disposition(number: NumberDep, sequence: Sequence, body: RefusalIn, desk: DeskDep) -> JSONResponse:
+    """What was carried out stands; the rest is open again."""
+
+    async def act(session: AsyncSession, who: Who) -> BaseModel:
+        return disposition_out(await dispositions.withdraw(session, number, sequence, who, body.reason))
+
+    return await desk.carry_out(Permission.PROPOSE_DISPOSITION, f"withdraw_disposition_{sequence}", body, act)
+
+
+@router.post(
+    "/dispositions/{sequence}/execute",
+    operation_id="executeDisposition",
+    summary="Carry out a part",
+    response_model=ExecutionOut,
+    responses=problems(*PROBLEMS),
+)
+async def execute_disposition(number: NumberDep, sequence: Sequence, body: PartIn, desk: DeskDep) -> JSONResponse:
+    """Stock, holds, claims and movements change in one transaction. More than is there is refused, always."""
+
+    async def act(session: AsyncSession, who: Who) -> BaseModel:
+        result = ResultLotFacts(**body.result_lot.model_dump()) if body.result_lot else None
+        given = body.model_dump(exclude={"result_lot", "evidence_ids"})
+        files = tuple(str(each) for each in body.evidence_ids)
+        carried = Carried(**given, evidence_ids=files, result_lot=result)
+        row, part = await disposition_parts.execute(session, number, sequence, carried, who)
+        gate = row.kind == DispositionKind.release.value
+        return ExecutionOut(
+            disposition=disposition_out(row),
+            part=part_out(part),
+            still_held_by=await release.still_held_by(session, row) if gate else [],
+            usable=await release.usable(session, row) if gate else 0,
+        )
+
+    operation = f"execute_disposition_{sequence}"
+    return await desk.carry_out(Permission.EXECUTE_DISPOSITION, operation, body, act, evidence_ids=body.evidence_ids)
+
+
+def disposition_out(row: Disposition) -> DispositionOut:
+    """The contract of a disposition."""
+    return DispositionOut(**{name: getattr(row, name) for name in DispositionOut.model_fields})
+
+
+def part_out(part: DispositionPart) -> PartOut:
+    """The contract of a carried-out part."""
+    return PartOut(**{name: getattr(part, name) for name in PartOut.model_fields})
+
+
+def _position_out(row: OpenPosition) -> PositionOut:
+    return PositionOut(**{name: getattr(row, name) for name in PositionOut.model_fields})
+
+
+__all__ = ["router"]

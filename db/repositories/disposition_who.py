@@ -1,0 +1,18 @@
+"""Who acts on held units."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who acts, in which role, when, by which request."""
+
+    principal: str
+    role: str
+    at: datetime
+    request: str = ""
+    """Id over principal, operation and Idempotency-Key; what it wrote once it never writes again."""
+
+
+__all__ = ["Who"]
