@@ -1,12 +1,14 @@
 """What an evidence file really is: its content against the type it claims, from an allow-list.
 
 Signatures ("magic bytes") decide for binary types; text types must decode as UTF-8 without control
-characters, JSON must parse. A file that is not what it claims is refused, because evidence is read years
-later by people who trust its label.
+characters, JSON and CSV must parse, an e-mail must begin with the header fields of one. A file that is
+not what it claims is refused, because evidence is read years later by people who trust its label.
 """
 
+import csv
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -37,6 +39,33 @@ def _is_json(content: bytes) -> bool:
     return True
 
 
+def _is_csv(content: bytes) -> bool:
+    """Text that reads as a table with one of the usual separators; markup is no table."""
+    if not _is_text(content) or content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        return False
+    return any(_parses(content.decode("utf-8-sig"), separator) for separator in ",;\t|")
+
+
+def _parses(text: str, separator: str) -> bool:
+    try:
+        # To its end: a quote left open is found there only.
+        return any(list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)))
+    except csv.Error:
+        return False
+
+
+def _is_mail(content: bytes) -> bool:
+    """RFC 5322: ASCII header fields with sender and date (both are required there) before an empty line.
+
+    The body may be in any charset, so it need not be UTF-8.
+    """
+    head = re.split(rb"\r?\n\r?\n", content, maxsplit=1)[0]
+    if b"\0" in content or not head.isascii():
+        return False
+    fields = {name.lower() for name in re.findall(rb"^([!-9;-~]+):", head, re.MULTILINE)}
+    return {b"from", b"date"} <= fields and re.match(rb"[!-9;-~]+:", head) is not None
+
+
 def _office(part: str) -> Callable[[bytes], bool]:
     def check(content: bytes) -> bool:
         try:
@@ -54,8 +83,8 @@ CHECKS: Final[Mapping[str, Callable[[bytes], bool]]] = {
     "image/jpeg": _starts(b"\xff\xd8\xff"),
     "image/tiff": _starts(b"II*\x00", b"MM\x00*"),
     "text/plain": _is_text,
-    "text/csv": _is_text,
-    "message/rfc822": _is_text,
+    "text/csv": _is_csv,
+    "message/rfc822": _is_mail,
     "application/json": _is_json,
     f"{_OOXML}spreadsheetml.sheet": _office("xl/workbook.xml"),
     f"{_OOXML}wordprocessingml.document": _office("word/document.xml"),

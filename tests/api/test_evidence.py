@@ -11,8 +11,10 @@ from tests.support.api import Callers, intake
 
 pytestmark = pytest.mark.workflow
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n"
+MAIL = b"Received: by mail\r\nFrom: qa@example.org\r\nDate: Sun, 22 Nov 2026 02:00:00 +0000\r\n\r\n"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 
 def workbook(part: str = "xl/workbook.xml") -> bytes:
@@ -71,6 +73,17 @@ async def test_a_repeat_is_one_record_and_another_file_under_the_key_is_refused(
         (b"MZ\x90\x00", "application/octet-stream", False),
         (b"<svg onload='x'/>", "image/svg+xml", False),
         (b"", "text/plain", False),
+        ('lot,note\nA1,"a, b"\n召回,2\n'.encode(), "text/csv", True),
+        (b'lot,note\n"A1,never closed\n', "text/csv", False),
+        (b"<html><script>x</script></html>", "text/csv", False),
+        (PDF, "text/csv", False),
+        (MAIL + "正文".encode("gb18030"), "message/rfc822", True),
+        (MAIL.replace(b"From", b"Form"), "message/rfc822", False),
+        (b"Dear all,\nthe date: today\n", "message/rfc822", False),
+        (b"\xff\xd8\xff\xe0" + b"\0" * 20, "image/jpeg", True),
+        (PNG, "image/jpeg", False),
+        (workbook("word/document.xml"), DOCX, True),
+        (workbook(), DOCX, False),
     ],
 )
 async def test_a_file_is_accepted_only_as_what_it_is(
