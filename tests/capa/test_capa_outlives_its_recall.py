@@ -15,7 +15,8 @@ from temporalio.worker import Worker
 from db.engine import SessionFactory
 from domain.workflow_ids import capa_id, recall_id
 from models.messages import EMAIL_QUEUE, RECALL_QUEUE, SMS_QUEUE, CapaInput, CapaReport
-from tests.capa.conftest import CapaRun, capa_worker, next_number, no_mail_server, until_open, write_recall
+from tests.capa.capa_run import CapaRun
+from tests.capa.conftest import capa_worker, next_number, no_mail_server, until_open, write_recall
 from tests.capa.parent import Parent
 from tests.support.clock import real_time, start_environment
 from workflows.search_attributes import ALL
@@ -98,7 +99,7 @@ async def test_it_survives_that_its_recall_continues_as_new_and_reports_to_the_n
     parent, run = family
     await run.investigate()
     before = (await parent.describe()).run_id
-    newest = temporal.client.get_workflow_handle_for(Parent.run, parent.id)
+    newest: WorkflowHandle[Parent, str] = temporal.client.get_workflow_handle(parent.id, result_type=str)
     await newest.signal("tell", "continue")
     while (await newest.describe()).run_id == before:  # noqa: ASYNC110
         await asyncio.sleep(0.05)

@@ -10,10 +10,10 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from models.capa import CapaEntry
+from models.capa import CapaEntry, EntryKind
 from models.evidence import EvidenceLink
-from models.messages_capa import ReopenCapa, SignOffCapa
-from tests.capa.conftest import ADA, HELGA, PERIOD, QUINN, RAFAEL, SUNIL, WANDA, CapaRun
+from models.messages_capa import RecordInvestigation, ReopenCapa, SignOffCapa
+from tests.capa.capa_run import ADA, HELGA, PERIOD, QUINN, RAFAEL, SUNIL, WANDA, CapaRun
 from tests.support.clock import fast_forward
 
 pytestmark = pytest.mark.workflow
@@ -186,9 +186,6 @@ async def test_a_verified_capa_can_be_reopened_with_a_reason_only(run: CapaRun, 
 
 
 async def test_a_statement_of_somebody_else_or_of_another_kind_is_not_applied(run: CapaRun) -> None:
-    from models.capa import EntryKind
-    from models.messages_capa import RecordInvestigation
-
     foreign = await run.wrote(EntryKind.investigation, SUNIL, account="Mine.")
     other = await run.wrote(EntryKind.verification, QUINN, account="x", measured="1")
     for entry in (foreign, other):

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.workflow
 def workers(env: WorkflowEnvironment, owing: Owing, **options: Any) -> list[Worker]:
     """The queues of an obligations workflow."""
     tasks = TaskActivities(owing.sessions)
-    activities = [owing.activities.obligations_turn, tasks.task_clock, tasks.turn_tasks]
+    activities: list[Any] = [owing.activities.obligations_turn, tasks.task_clock, tasks.turn_tasks]
     return [
         Worker(
             env.client,
@@ -88,7 +88,7 @@ async def begin(env: WorkflowEnvironment, owing: Owing) -> WorkflowHandle[Any, A
 async def until(handle: WorkflowHandle[Any, Any], count: int) -> ObligationsReport:
     """Until the workflow reports this many open obligations (the test's own timeout bounds it)."""
     while True:
-        report = await handle.query("report", result_type=ObligationsReport)
+        report: ObligationsReport | None = await handle.query("report", result_type=ObligationsReport)
         if report is not None and report.open == count:
             return report
         await asyncio.sleep(0.05)
