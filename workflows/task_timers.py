@@ -63,6 +63,7 @@ class TaskTimers:
         self._due: dict[datetime, list[str]] = {}
         self._runners: dict[datetime, asyncio.Task[None]] = {}
         self._senders: dict[str, asyncio.Task[None]] = {}
+        self._unsent: set[str] = set()
         self._reader: asyncio.Task[None] | None = None
         self._stale = False
         self._since_read: set[str] = set()
@@ -119,9 +120,11 @@ class TaskTimers:
     def send(self, channels: Iterable[str]) -> None:
         """Send what waits for our own people, without making anything wait for a mail server."""
         for channel in channels:
+            # What was written while one send is under way is not seen by it for certain: one more follows.
+            self._unsent.add(channel)
             running = self._senders.get(channel)
-            # What was written while one send is under way is not seen by it for certain: another follows.
-            self._senders[channel] = asyncio.create_task(self._send(channel, running))
+            if running is None or running.done():
+                self._senders[channel] = asyncio.create_task(self._send(channel))
 
     async def all_sent(self) -> None:
         """Wait for the messages under way; before the workflow ends."""
@@ -251,17 +254,17 @@ class TaskTimers:
         self.send(found.channels)
         self._tell()
 
-    async def _send(self, channel: str, before: "asyncio.Task[None] | None") -> None:
-        if before is not None and not before.done():
-            await asyncio.gather(before, return_exceptions=True)
-        request = SendStaffMessages(number=self._number, channel=channel, now=workflow.now())
-        options = staff_messages(channel)
-        try:
-            await self._do("send_staff_messages", request, StaffSent, f"Tell staff by {channel}", options)
-        except FailureError as error:
-            if is_cancelled_exception(error):
-                raise
-            workflow.logger.error("messages to staff by %s are waiting; the next one tries them again", channel)
+    async def _send(self, channel: str) -> None:
+        while channel in self._unsent:
+            self._unsent.remove(channel)
+            request = SendStaffMessages(number=self._number, channel=channel, now=workflow.now())
+            options = staff_messages(channel)
+            try:
+                await self._do("send_staff_messages", request, StaffSent, f"Tell staff by {channel}", options)
+            except FailureError as error:
+                if is_cancelled_exception(error):
+                    raise
+                workflow.logger.error("messages to staff by %s wait; the next one tries them again", channel)
 
 
 class OwnsTasks:
