@@ -89,7 +89,7 @@ def _lot(row: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]) -> LotBala
         retained=retained,
         scrapped=count["scrapped"],
         # Genealogy and a maker's consumption record may speak of the same use.
-        own_use=_units(ledger, "own_use") + max(unlocated, maker_use),
+        own_use=_units(ledger, "own_use") + max(unlocated, maker_use) - _units(disposed, "reworked_as_use"),
         reworked=_units(disposed, "reworked"),
         returned=count["returned"],
         returned_to_maker=count["returned_to_maker"] + _units(disposed, "to_maker"),

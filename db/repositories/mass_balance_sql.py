@@ -113,7 +113,7 @@ line AS MATERIALIZED (
 counted_part AS MATERIALIZED (
     -- Parts carried out at consignees; those whose movement the ledger counts as gone are counted there, once.
     SELECT d.consignee_id, d.lot_id, d.kind, p.quantity, p.done_at,
-           m.id IS NOT NULL AND m.kind IN ('return', 'shipment', 'destruction') AS in_ledger
+           coalesce(m.kind IN ('return', 'shipment', 'destruction'), false) AS in_ledger
     FROM disposition d JOIN scope ON scope.lot_id = d.lot_id
     JOIN disposition_part p ON p.disposition_id = d.id
     LEFT JOIN movement m ON m.id = p.movement_id
@@ -130,6 +130,11 @@ gone AS (
     LEFT JOIN partner ON partner.id = there.partner_id
     WHERE m.kind <> 'shipment' OR there.custody <> 'customer'
        OR partner.kind IN ('supplier', 'manufacturer', 'regulator')
+    UNION ALL
+    -- A consignee known from a reply only has no place its goods could leave: our count names whose they were.
+    SELECT r.consignee_id, r.lot_id, r.quantity
+    FROM goods_return r JOIN line USING (consignee_id, lot_id) JOIN movement m ON m.id = r.movement_id
+    WHERE m.from_location_id IS NULL AND r.counted_at > line.received_at
     UNION ALL
     SELECT p.consignee_id, p.lot_id, p.quantity
     FROM counted_part p JOIN line USING (consignee_id, lot_id)
@@ -177,7 +182,9 @@ part AS (
 )
 SELECT lot_id,
        coalesce(sum(quantity) FILTER (WHERE location_id IS NOT NULL AND kind = 'rework'
-                                        AND movement = 'adjustment'), 0) AS reworked,
+                                        AND movement IN ('adjustment', 'consumption')), 0) AS reworked,
+       coalesce(sum(quantity) FILTER (WHERE location_id IS NOT NULL AND kind = 'rework'
+                                        AND movement = 'consumption'), 0) AS reworked_as_use,
        coalesce(sum(quantity) FILTER (WHERE location_id IS NULL AND kind IN ('field_correction', 'rework')), 0)
            AS corrected,
        coalesce(sum(quantity) FILTER (WHERE location_id IS NULL AND kind = 'release'), 0) AS released,

@@ -11,7 +11,7 @@ from db.engine import SessionFactory
 from db.repositories import checklist
 from domain.checklist import SHOWN, TITLES, ChecklistItem, Found, Item, item_of_task, make_items, still_open
 from models.messages import RecallRef
-from tests.closing.complete import OPENERS, CompleteRecall, units_are_left_at_a_hospital
+from tests.closing.complete import OPENERS, CompleteRecall, site_is_left_short, units_are_left_at_a_hospital
 from tests.closing.world import HOUR, NUMBER, T0
 from tests.support.servers import PostgresForTests
 
@@ -113,6 +113,14 @@ async def test_a_stopped_obligation_and_a_met_one_are_nothing_open(
     recall.world.run("UPDATE deadline SET due_at = %s, met_at = %s", T0, T0)
     assert still_open(await read(db)) == []
     recall.world.run("UPDATE deadline SET met_at = NULL, stopped_at = %s", T0)
+    assert still_open(await read(db)) == []
+
+
+@pytest.mark.db
+async def test_a_shortage_that_is_decided_about_is_nothing_open(db: SessionFactory, clean_db: PostgresForTests) -> None:
+    recall = CompleteRecall(clean_db.admin_url)
+    site_is_left_short(recall)
+    recall.world.run("UPDATE shortage SET settled_at = %s, settled_by = 'hilde'", T0)
     assert still_open(await read(db)) == []
 
 

@@ -247,14 +247,44 @@ async def test_a_destroyed_unit_with_its_movement_counts_once(db: SessionFactory
     )
 
 
+@pytest.mark.parametrize("kind", ["adjustment", "consumption"])
 async def test_reworked_units_leave_the_lot_by_their_disposition(
-    db: SessionFactory, clean_db: PostgresForTests
+    db: SessionFactory, clean_db: PostgresForTests, kind: str
 ) -> None:
     world, (lot, _, depot, *_) = simple(clean_db.admin_url)
-    out = world.moved("adjustment", lot, -15, None, depot, T0 + HOUR)
+    if kind == "adjustment":
+        out = world.moved("adjustment", lot, -15, None, depot, T0 + HOUR)
+    else:
+        out = world.moved("consumption", lot, 15, depot, None, T0 + HOUR)
+        result = world.add("lot", product_id=world.chain.lots[lot].product, number="R1", site_id=depot)
+        link = {"source_system": "own", "source_id": "r"}
+        world.add("lot_genealogy", input_lot_id=lot, output_lot_id=result, quantity=15, **link)
     world.disposed("rework", lot, 15, place=depot, movement=out)
     terms = await terms_of(db, lot)
-    assert facts(terms.own_stock, terms.reworked, terms.residual) == (25, 15, 0)
+    assert facts(terms.own_stock, terms.reworked, terms.own_use, terms.residual) == (25, 15, 0, 0)
+
+
+async def test_a_return_of_a_consignee_without_a_place_on_record_is_no_longer_pending(
+    db: SessionFactory, clean_db: PostgresForTests
+) -> None:
+    world, (lot, _, depot, hospital, *_) = simple(clean_db.admin_url)
+    world.statement(hospital, {lot: {"on_hand": 10, "used": 50}})
+    movement = world.moved("return", lot, 10, None, depot, T0 + 2 * HOUR)
+    world.add(
+        "goods_return",
+        recall_number=NUMBER,
+        consignee_id=world.consignees[hospital],
+        lot_id=lot,
+        location_id=depot,
+        quantity=10,
+        document_no="RET",
+        movement_id=movement,
+        request="r",
+        counted_by="wanda",
+        counted_at=T0 + 2 * HOUR,
+    )
+    terms = await terms_of(db, lot)
+    assert facts(terms.returned, terms.held_pending, terms.unaccounted, terms.own_stock) == (10, 0, 0, 50)
 
 
 async def test_units_built_into_other_lots_are_own_use_once(db: SessionFactory, clean_db: PostgresForTests) -> None:
