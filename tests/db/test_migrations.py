@@ -28,6 +28,7 @@ EVIDENCE = (
     "cost_entry",
     "delivery_event",
     "evidence_link",
+    "goods_return",
     "hazard_evaluation",
     "inbound_message",
     "notice_body",

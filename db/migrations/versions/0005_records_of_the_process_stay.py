@@ -3,8 +3,9 @@
 Revision: 0005, after: 0004
 
 What a person stated once (an attempt to reach a consignee, an account that closes one, counts of patients, an
-authority's answer, a scope version, a cost entry, which file proves what) is only ever added to. What changes while
-the process runs (cases, complaints, checks, CAPA, dispositions, shortages, messages to staff) is never deleted.
+authority's answer, a scope version, goods counted at our dock, a cost entry, which file proves what) is only ever
+added to. What changes while the process runs (cases, complaints, checks, CAPA, dispositions, shortages, messages to
+staff) is never deleted.
 """
 
 from alembic import op
@@ -20,6 +21,7 @@ APPEND_ONLY = (
     "contact_attempt",
     "cost_entry",
     "evidence_link",
+    "goods_return",
     "patient_follow_up",
     "scope_version",
 )
