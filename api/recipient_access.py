@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api.links import LinkClaims, LinkError, LinkExpired, read_link_token
-from api.reply_fields import LANGUAGES
+from api.reply_fields import LANGUAGES, PageChange
 from api.reply_pages import page_language, render_refused_page
 from api.state import ApiState
 from db.repositories import consignee_lots, recipient_read, refusals
@@ -45,7 +46,9 @@ class Visitor:
 
     record: RecipientRecord
     lots: tuple[ConsigneeLotRow, ...]
+    """What it is asked for; once nothing is left of the recall, what it had been asked for."""
     secret: str
+    change: PageChange | None = None
 
 
 async def let_in(request: Request, state: ApiState, token: str) -> Visitor:
@@ -65,10 +68,27 @@ async def let_in(request: Request, state: ApiState, token: str) -> Visitor:
         record = await recipient_read.find(session, claims.recall_no, claims.consignee_id, claims.delivery_id)
         if record is None:
             raise RefusedLink("foreign", "link_foreign", claims.recall_no, claims.consignee_id)
-        lots = (await consignee_lots.lots_of(session, [record.consignee_id]))[record.consignee_id]
-    if is_final(Phase(record.phase)):
+        every = (await consignee_lots.every_lot_of(session, [record.consignee_id]))[record.consignee_id]
+    withdrawn = record.state == "withdrawn"
+    if is_final(Phase(record.phase)) and not withdrawn:
         raise RefusedLink("closed", "link_closed", record.number, record.consignee_id)
-    return Visitor(record, tuple(lots), key)
+    lots = tuple(row for row in every if row.asked or withdrawn)
+    return Visitor(record, lots, key, None if withdrawn else change_for(record, every))
+
+
+def change_for(record: RecipientRecord, lots: Sequence[ConsigneeLotRow]) -> PageChange | None:
+    """What the newest notice changed for a recipient that knew an earlier one; None where nothing did."""
+    since = record.amended_since
+    known = [row for row in lots if since is not None and row.scope_version <= since]
+    if since is None or not known:
+        return None
+    change = PageChange(
+        added=tuple(row.key for row in lots if row.asked and row.scope_version > since),
+        removed=tuple(row.key for row in known if row.withdrawn_in is not None and row.withdrawn_in > since),
+        class_from=record.class_from,
+        class_to=record.class_to,
+    )
+    return change if change.added or change.removed or change.class_to else None
 
 
 def _claims(request: Request, state: ApiState, token: str, secret: str) -> LinkClaims:
@@ -157,6 +177,7 @@ __all__ = [
     "RefusedLink",
     "Visitor",
     "accepted_language",
+    "change_for",
     "let_in",
     "page_headers",
     "refused_page",

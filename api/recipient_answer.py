@@ -16,11 +16,13 @@ from decimal import Decimal
 import phonenumbers
 
 from api.reply_fields import QUANTITIES, PageLot, quantity_field
-from api.reply_form import ReceiverAnswer, ReplyAnswer
+from api.reply_form import HarmAnswer, ReceiverAnswer, ReplyAnswer
 from db.repositories.consignee_lots import ConsigneeLotRow
 from db.repositories.recipient_read import RecipientRecord
 from db.repositories.statements import LatestStatement
 from domain.notice_content import plain
+from models.complaint import HarmSeverity
+from models.harm import HarmStated
 from models.replies import PageReply, PassedOnLot, PassedOnTo, StatedLot
 
 _ROLE_LENGTH = 100
@@ -63,10 +65,14 @@ def page_lots(rows: Sequence[ConsigneeLotRow]) -> tuple[PageLot, ...]:
     )
 
 
-def earlier_values(statement: LatestStatement) -> dict[str, str]:
-    """An earlier answer as form values, to be corrected. Receivers are asked for again."""
+def earlier_values(statement: LatestStatement, lots: Sequence[ConsigneeLotRow]) -> dict[str, str]:
+    """An earlier answer as form values, to be corrected. Receivers are asked for again.
+
+    "None of these lots" said nothing about a lot that has come in since, so then it is not proposed.
+    """
     values = {"acknowledged": "yes"}
-    if statement.affected is not None:
+    complete = {row.lot_id for row in lots} <= {lot.lot_id for lot in statement.lots}
+    if statement.affected or (statement.affected is False and complete):
         values["affected"] = "yes" if statement.affected else "no"
     for lot in statement.lots:
         for name in QUANTITIES:
@@ -106,7 +112,15 @@ def statement(record: RecipientRecord, form_id: str, answer: ReplyAnswer, at: da
         responder_name=answer.responder_name,
         responder_role=answer.responder_role[:_ROLE_LENGTH],
         free_text="\n".join(remarks)[:_REMARK_LENGTH] or None,
+        harm=_harm(answer.harm),
     )
+
+
+def _harm(given: HarmAnswer | None) -> HarmStated | None:
+    if given is None:
+        return None
+    # Whoever reports harm in a hurry describes nothing: the person who is paged asks.
+    return HarmStated(severity=HarmSeverity(given.severity), description=given.description or "(no description given)")
 
 
 def _receivers(given: Sequence[ReceiverAnswer], country: str | None, remarks: list[str]) -> tuple[PassedOnTo, ...]:

@@ -15,6 +15,10 @@ from typing import Final
 LANGUAGES: Final = ("en", "zh-CN")
 QUANTITIES: Final = ("on_hand", "held", "used", "passed_on")
 MAX_RECEIVERS: Final = 20
+HARM: Final = ("harm", "harm_severity", "harm_description")
+"""Fields of the question whether anybody was harmed; any of them answered is a report."""
+SEVERITIES: Final = ("unknown", "other", "serious", "death")
+"""Choices of `harm_severity`, the first one preselected."""
 
 
 class ReplyStep(StrEnum):
@@ -26,6 +30,8 @@ class ReplyStep(StrEnum):
     PASSED_ON = "passed_on"
     PERSON = "person"
     DONE = "done"
+    WITHDRAWN = "withdrawn"
+    """Nothing of the recall is left with this recipient: nothing is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,18 @@ class PageLot:
     last_shipped_on: date | None = None
     stated: bool = False
     """The quantity is another consignee's statement (passed on), not our record."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageChange:
+    """What an amended notice changed for this recipient."""
+
+    added: tuple[str, ...] = ()
+    """Own lots that are affected as well now."""
+    removed: tuple[str, ...] = ()
+    """Own lots that are affected no longer."""
+    class_from: str | None = None
+    class_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +101,7 @@ def step_fields(step: ReplyStep, lots: Sequence[PageLot], receivers: int = MAX_R
             names = ("lot", "quantity", "name", "email", "phone")
             return [receiver_field(index, name) for index in range(receivers) for name in names]
         case ReplyStep.PERSON:
-            return ["responder_name", "responder_role", "remark"]
+            return ["responder_name", "responder_role", "remark", *HARM]
         case _:
             return []
 

@@ -14,6 +14,7 @@ from typing import Final
 from api.reply_fields import (
     MAX_RECEIVERS,
     QUANTITIES,
+    SEVERITIES,
     FieldError,
     PageLot,
     ReplyStep,
@@ -26,7 +27,7 @@ from domain.notice_content import plain, visible
 _NUMBER: Final = re.compile(r"\d{1,12}(\.\d{1,6})?")
 _EMAIL: Final = re.compile(r"[^@\s<>,;]{1,64}@[^@\s<>,;]{1,190}\.[^@\s<>,;.]{2,63}")
 _PHONE: Final = re.compile(r"\+?[\d][\d\s()/.-]{4,29}")
-_LONGEST: Final = {"remark": 2000}
+_LONGEST: Final = {"remark": 2000, "harm_description": 2000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,15 @@ class ReceiverAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class HarmAnswer:
+    """Somebody was, or may have been, harmed."""
+
+    severity: str
+    """One of `SEVERITIES`."""
+    description: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyAnswer:
     """A complete answer, ready to be stored."""
 
@@ -64,6 +74,7 @@ class ReplyAnswer:
     remark: str | None
     quantities_confirmed: bool
     """The recipient insisted on figures larger than our shipments."""
+    harm: HarmAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,4 +287,14 @@ def _answer(values: Mapping[str, str], lots: Sequence[PageLot]) -> ReplyAnswer:
         values["responder_role"],
         values.get("remark"),
         quantities_confirmed=affected and values.get("confirm_quantities") == "yes",
+        harm=harm_in(values),
     )
+
+
+def harm_in(values: Mapping[str, str]) -> HarmAnswer | None:
+    """The report of harm in a form: a tick, a chosen outcome or a description, each alone is one."""
+    severity, description = values.get("harm_severity", ""), values.get("harm_description")
+    known = severity if severity in SEVERITIES else SEVERITIES[0]
+    if values.get("harm") == "yes" or description or known != SEVERITIES[0]:
+        return HarmAnswer(known, description)
+    return None

@@ -15,8 +15,18 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from api.reply_fields import LANGUAGES, MAX_RECEIVERS, FieldError, PageLot, ReplyStep, all_fields, step_fields
-from api.reply_form import receivers_shown
+from api.reply_fields import (
+    LANGUAGES,
+    MAX_RECEIVERS,
+    SEVERITIES,
+    FieldError,
+    PageChange,
+    PageLot,
+    ReplyStep,
+    all_fields,
+    step_fields,
+)
+from api.reply_form import harm_in, receivers_shown
 from domain.notice_content import best_language, plain
 
 PAGES: Final = Path(__file__).parents[1] / "templates" / "pages"
@@ -71,6 +81,8 @@ class ReplyPage:
     """The visitor asked for one more receiver block."""
     reference: str | None = None
     """Shown on the last page."""
+    change: PageChange | None = None
+    """What the newest notice changed for this recipient."""
 
 
 def page_language(asked: str | None, partner_language: str) -> str:
@@ -108,6 +120,8 @@ def render_reply_page(step: ReplyStep, lang: str, page: ReplyPage) -> str:
             errors=[_told(error, page, m) for error in page.errors],
             receivers=shown,
             max_receivers=MAX_RECEIVERS,
+            severities=SEVERITIES,
+            harm_reported=harm_in(page.values) is not None,
             passed_on_lots=passed,
             ask_confirmation=_asks_confirmation(page),
         )

@@ -17,7 +17,8 @@ class Stage(StrEnum):
 
     CALL = "call"
     VISIT = "visit"
-    AUTHORITY = "authority"
+    AUTHORITY = "report"
+    """Reporting the consignee to the authority; `authority:` keys are the recall's own."""
     ACCOUNT = "account"
 
 

@@ -77,15 +77,18 @@ _BY_STEP: Final[Mapping[str, Item | None]] = {
 }
 _BY_KEY: Final[Mapping[str, Item]] = {
     "query": Item.QUERIES,
+    "settle_query": Item.QUERIES,
     "call": Item.CASES,
     "visit": Item.CASES,
     "authority": Item.CASES,
+    "account": Item.CASES,
     "help": Item.CASES,
     "check": Item.EFFECTIVENESS,
     "holds": Item.HOLDS,
     "notice": Item.CAMPAIGN,
     "campaign-stop": Item.CAMPAIGN,
     "complaint": Item.COMPLAINTS,
+    "on_call": Item.COMPLAINTS,
     "patients": Item.PATIENTS,
 }
 """First part of a task's key -> the item it belongs to."""

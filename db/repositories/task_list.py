@@ -107,6 +107,7 @@ DECIDED = (
     "gate:",
     "notice",
     "call:",
+    "settle_query:",
     "holds:",
     "query:",
     "check:",

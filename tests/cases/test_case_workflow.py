@@ -32,8 +32,8 @@ async def test_silence_climbs_from_call_to_visit_to_authority_to_account(run: Ca
     late = run.world.one("SELECT role, stage FROM task WHERE key = %s", f"call:{one}")
     assert late == {"role": "regulatory", "stage": 2}, "the late call is with the stand-in meanwhile"
     await run.forward(5 * DAY)
-    await run.until_task(f"authority:{one}")
-    authority = run.world.one("SELECT role, evidence_required FROM task WHERE key = %s", f"authority:{one}")
+    await run.until_task(f"report:{one}")
+    authority = run.world.one("SELECT role, evidence_required FROM task WHERE key = %s", f"report:{one}")
     assert authority == {"role": "regulatory", "evidence_required": True}
     await run.forward(DAY + HOUR)
     look = await run.until_task(f"account:{one}")
