@@ -41,12 +41,13 @@ def dossier(
         sys.stdout.write(VERIFIER.read_text(encoding="utf-8"))
         return
     order, target = _order(number, without_histories), _target(out)
+    clients: list[Client | None] = []
 
     async def work(sessions: SessionFactory) -> Exported:
         store = build_evidence_store(get_settings())
         try:
-            client = None if order.without_histories else await _temporal()
-            return await Exporter(sessions, store, client).export(order, target)
+            clients.append(None if order.without_histories else await _temporal())
+            return await Exporter(sessions, store, clients[0]).export(order, target)
         except UnknownRecall as error:
             refuse(str(error))
         except OSError as error:
@@ -54,7 +55,12 @@ def dossier(
         finally:
             await store.close()
 
-    exported = with_database(database_url, work)
+    try:
+        exported = with_database(database_url, work)
+    except typer.Exit as refused:
+        if any(clients):
+            leave(refused.exit_code)  # Temporal's client may abort an orderly exit, and with it the exit code
+        raise
     sys.stdout.write(f"{target}: {exported.files} files, {exported.size} bytes\nsha256 {exported.sha256}\n")
     for gap in exported.gaps:
         sys.stderr.write(f"missing {gap.kind} {gap.what}: {gap.why}\n")

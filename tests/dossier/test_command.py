@@ -74,6 +74,9 @@ async def test_the_printed_hash_verifies_with_the_verifier_of_the_archive_alone(
     assert wrong.code == 1
     async with world.sessions() as session:
         assert (await audit.read(session, NUMBER))[-1].data["sha256"] == sha256
+    unknown = ["-m", "cli", "dossier", "RC-2026-000404", "--out", str(tmp_path / "none.zip")]
+    refused = await run(unknown, **configured(world, postgres, tmp_path))
+    assert (refused.code, refused.errors) == (2, "RC-2026-000404: no recall has this number\n")
     again = await run(command, **configured(world, postgres, tmp_path))
     assert (again.code, "never written over another file" in again.errors) == (2, True)
 
