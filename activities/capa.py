@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 from db.engine import SessionFactory
 from db.repositories import audit, capa_steps, capa_tasks, evidence, recalls
 from db.repositories import capa as capas
+from db.repositories.capa_findings import trace_findings
 from models.capa import Capa, CapaEntry, CapaState, EntryKind
 from models.messages_capa import (
     ApprovePlan,
@@ -42,9 +43,10 @@ class CapaActivities:
     @activity.defn
     async def open_capa(self, opening: OpenCapa) -> CapaFigures:
         """Create the record with what the trace found in common, and its first task."""
+        findings = await self._findings(opening.number)
         async with self._sessions.begin() as session:
             recall = await recalls.get(session, opening.number, lock=True)
-            await capas.open_capa(session, recall, opening.sequence, opening.title, opening.now)
+            await capas.open_capa(session, recall, opening.sequence, opening.title, findings, opening.now)
             return await self._figures(session, recall, opening, "opened", audit.SYSTEM)
 
     @activity.defn
@@ -145,17 +147,23 @@ class CapaActivities:
     async def reopen_capa(self, record: RecordCapa) -> CapaFigures:
         """Back to investigation; what the trace finds in common is read anew."""
         decision = ReopenCapa.model_validate(record.decision)
+        findings = await self._findings(record.number)
 
-        async def step(session: AsyncSession, recall: Recall, capa: Capa) -> dict[str, Any] | None:
+        async def step(session: AsyncSession, _: Recall, capa: Capa) -> dict[str, Any] | None:
             if capa.state not in (CapaState.closed, CapaState.effective):
                 return None
             await capa_steps.back_to_investigation(session, capa, record.now)
-            capa.trace_findings = await capas.trace_findings(session, recall.number, recall.scope_version)
+            capa.trace_findings = findings
             return {"reopened": capa.reopened}
 
         return await self._decide(record, decision, "reopened", step)
 
     # ------------------------------------------------------------------ common
+
+    async def _findings(self, number: str) -> list[dict[str, Any]]:
+        """What the suspect lots have in common; read before anything is locked, because a large scope takes a while."""
+        async with self._sessions.begin() as session:
+            return await trace_findings(session, number, (await recalls.get(session, number)).scope_version)
 
     async def _stated(
         self,
@@ -174,7 +182,10 @@ class CapaActivities:
             if entry.applied_at is not None:
                 return None
             cited = f"capa:{capa.sequence}:{subject or kind.value}"
-            await evidence.link(session, recall.number, decision.evidence_ids, cited, by=who, at=record.now)
+            capacity = _capacity(decision.actor.roles)
+            await evidence.link(
+                session, recall.number, decision.evidence_ids, cited, by=who, at=record.now, role=capacity
+            )
             return {"entry": entry.id} | await step(session, recall, capa, entry)
 
         return await self._decide(record, decision, action, carry_out)

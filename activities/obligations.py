@@ -60,19 +60,20 @@ class ObligationActivities:
     async def _sync_tasks(self, session: AsyncSession, recall: Recall, turn: ObligationsTurn) -> bool:
         """A task for every open obligation, none for a settled one; True when anything changed."""
         gates = await obligations.settled_by_gates(session, recall.number)
+        watched = await obligations.open_tasks(session, recall.number)
         changed = False
         for row in await obligations.of_recall(session, recall.number):
             key = obligations.task_key(row)
             if row.met_at is not None or row.stopped_at is not None:
-                outcome = "met" if row.met_at is not None else "not owed"
-                changed |= await tasks.close(
-                    session, recall.number, key, outcome=outcome, done_by=row.met_by or audit.SYSTEM, now=turn.now
-                )
+                if key in watched:
+                    outcome, who = "met" if row.met_at is not None else "not owed", row.met_by or audit.SYSTEM
+                    await tasks.close(session, recall.number, key, outcome=outcome, done_by=who, now=turn.now)
+                    changed = True
                 continue
             gate = (row.jurisdiction, base_name(row.name))
             if gate in gates and gates[gate] is None:
                 continue
-            open_task = await tasks.open_task_of(session, recall.number, key)
+            open_task = watched.get(key)
             if open_task is None:
                 changed |= await self._offer(session, recall, row, turn)
             elif open_task.due_at is None or open_task.due_at > row.due_at:

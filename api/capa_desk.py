@@ -61,6 +61,7 @@ class CapaDesk:
         recall, capa, figures = await self.state_of()
 
         async def prepared(_: str) -> Decision:
+            self.desk.check_version(recall)
             return decision
 
         target = self._target(recall, capa, figures, reopening=operation == "reopen")
@@ -81,6 +82,7 @@ class CapaDesk:
         cited: Sequence[UUID] = getattr(body, "evidence_ids", ())
 
         async def written(update_id: str) -> Decision:
+            self.desk.check_version(recall)
             entry_id = uuid5(NAMESPACE_URL, f"{capa_id(recall.number, self.sequence)}:{update_id}")
             async with self.desk.state.sessions.begin() as session:
                 with citing(cited):

@@ -49,7 +49,7 @@ class Desk:
         recall = await load(self.state, self.number)
 
         async def prepared(_: str) -> Decision:
-            self._check_version(recall)
+            self.check_version(recall)
             if before is not None:
                 await before(recall)
             return decision
@@ -84,7 +84,12 @@ class Desk:
 
         return await once(self.state, self.request, principal, self.key, asked=body, operation=carry_out)
 
-    def _check_version(self, recall: Recall) -> None:
+    def check_version(self, recall: Recall) -> None:
+        """Refuse a decision on a recall that changed since the caller read it (`If-Match`).
+
+        Raises:
+            Problem: 412.
+        """
         if self.if_match not in (None, "*", etag(recall)):
             detail = f"If-Match is {self.if_match}, the recall is at {etag(recall)}. Read it again before deciding."
             raise Problem("version_mismatch", detail, headers={"ETag": etag(recall)})

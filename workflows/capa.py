@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows import capa_rules as rules
     from workflows import search_attributes as sa
+    from workflows.activity_options import RECORD, TRACE
     from workflows.capa_texts import details, waiting_for
     from workflows.deadline import cut, wait_until
     from workflows.task_timers import OwnsTasks, TaskTimers, call
@@ -67,7 +68,9 @@ class CapaWorkflow(OwnsTasks):
         """Wait for decisions until the CAPA is closed; returns where it stands then."""
         if self._capa is None:
             opening = OpenCapa(number=start.number, sequence=start.sequence, now=workflow.now(), title=start.title)
-            self._capa = await call("open_capa", opening, CapaFigures, f"Open CAPA {start.sequence}: {start.title}")
+            self._capa = await call(
+                "open_capa", opening, CapaFigures, f"Open CAPA {start.sequence}: {start.title}", TRACE
+            )
             self._timers.moved()
         elif self._closed():
             # Started again by an update; refused, nothing has changed.
@@ -168,7 +171,9 @@ class CapaWorkflow(OwnsTasks):
             operation=operation,
             decision=decision.model_dump(mode="json"),
         )
-        self._capa = await call(activity, record, CapaFigures, f"CAPA {start.sequence}: {operation.replace('_', ' ')}")
+        what = f"CAPA {start.sequence}: {operation.replace('_', ' ')}"
+        # A reopening reads the trace anew.
+        self._capa = await call(activity, record, CapaFigures, what, TRACE if operation == "reopen" else RECORD)
         self._moved = True
         self._timers.moved()
         return CapaReceipt(

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import audit
-from db.repositories.capa_findings import trace_findings
 from db.rows import insert_new
 from models.capa import Capa, CapaAction, CapaEntry, CapaState, EntryKind
 from models.messages_capa import CapaActionFigures, CapaFigures
@@ -23,9 +23,10 @@ class UnknownEntry(LookupError):  # noqa: N818 - a term of the API
     """No statement of this kind has this id in this CAPA."""
 
 
-async def open_capa(session: AsyncSession, recall: Recall, sequence: int, title: str, now: datetime) -> bool:
+async def open_capa(
+    session: AsyncSession, recall: Recall, sequence: int, title: str, findings: list[dict[str, Any]], now: datetime
+) -> bool:
     """Create the record with what the trace found in common; False when it is there already."""
-    findings = await trace_findings(session, recall.number, recall.scope_version)
     row = {
         "recall_number": recall.number,
         "sequence": sequence,
@@ -154,6 +155,5 @@ __all__ = [
     "get",
     "of_recall",
     "open_capa",
-    "trace_findings",
     "write_entry",
 ]

@@ -15,8 +15,10 @@ from domain.levels import MarketAction
 from domain.obligations import RunningClock, base_name, series_of
 from domain.policy import Policy
 from domain.roles import Role
+from domain.workflow_ids import obligations_id
 from models.complaint import Complaint
 from models.recall import ClassDecision, ClockStart, Deadline, SignOff
+from models.task import OPEN_STATES, Task
 
 
 class ObligationNotOpen(Exception):  # noqa: N818 - a term of the API
@@ -62,6 +64,17 @@ async def of_recall(session: AsyncSession, number: str) -> Sequence[Deadline]:
     return (
         await session.exec(query.order_by(col(Deadline.due_at), col(Deadline.name), col(Deadline.jurisdiction)))
     ).all()
+
+
+async def open_tasks(session: AsyncSession, number: str) -> dict[str, Task]:
+    """The open tasks that obligations are watched by, locked."""
+    query = select(Task).where(
+        col(Task.recall_number) == number,
+        col(Task.owner) == obligations_id(number),
+        col(Task.state).in_(OPEN_STATES),
+    )
+    rows = await session.exec(query.order_by(col(Task.id)).with_for_update())
+    return {row.key: row for row in rows.all()}
 
 
 async def find(session: AsyncSession, number: str, deadline_id: int, *, lock: bool = False) -> Deadline | None:

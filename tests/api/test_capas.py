@@ -2,9 +2,11 @@
 
 import base64
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from api.decisions import REFUSALS
 from db.engine import SessionFactory
 from domain.roles import Role
 from domain.workflow_ids import capa_id
@@ -21,6 +24,7 @@ from tests.capa.capa_run import CapaRun
 from tests.capa.conftest import capa_worker, next_number, no_mail_server, start_capa, until_open, write_recall
 from tests.support.api import Callers
 from tests.support.clock import fast_forward
+from workflows.capa import CapaWorkflow
 
 pytestmark = pytest.mark.workflow
 CAUSE = {"five_whys": ["It cracked.", "The resin was wet."], "cause": "Wet resin", "category": "material"}
@@ -200,3 +204,14 @@ async def test_the_outcome_of_a_decision_can_be_read_again(steps: Steps, api: Ca
     again = await api.get(done["status_url"])
     assert again.status_code == 200
     assert again.json()["detail"] == "investigation recorded"
+
+
+def test_every_capa_decision_names_an_update_of_its_workflow_and_every_refusal_is_mapped() -> None:
+    source = Path("api/routers/capas.py").read_text()
+    operations = set(re.findall(r'principal,\s*"(\w+)",\s*body', source))
+    assert len(operations) == 8
+    assert all(hasattr(CapaWorkflow, operation) for operation in operations)
+    rules = Path("workflows/capa_rules.py").read_text() + Path("workflows/rules.py").read_text()
+    raised = set(re.findall(r'refuse\(\s*"(\w+)"', rules))
+    assert raised, "the rules moved; adapt this test"
+    assert raised <= set(REFUSALS)
