@@ -5,7 +5,7 @@ from typing import Final
 from db.repositories.chasing_sql import LADDERLESS
 
 _CONCERNED: Final = """facts AS (
-    SELECT c.id, c.partner_id, c.state, c.step, c.campaign_sequence, c.first_notified_at IS NOT NULL AS told,
+    SELECT c.id, c.partner_id, c.state, c.chase, c.step, c.campaign_sequence, c.first_notified_at IS NOT NULL AS told,
            coalesce(bool_or(cl.withdrawn_in IS NULL AND cl.scope_version > :since AND cl.scope_version <= :version),
                     false) AS got,
            coalesce(bool_or(cl.withdrawn_in > :since AND cl.withdrawn_in <= :version AND cl.scope_version <= :since),
@@ -59,7 +59,8 @@ dropped AS (
     RETURNING d.id
 ),
 option AS (
-    SELECT p.id AS consignee_id, p.part, p.step, contact.id AS contact_id, wish.channel, body.kind, body.language,
+    SELECT p.id AS consignee_id, p.part, p.chase, p.step, contact.id AS contact_id, wish.channel, body.kind,
+           body.language,
            row_number() OVER (
                PARTITION BY p.id ORDER BY used.at DESC NULLS LAST, contact.position, wish.place) AS place
     FROM picked p
@@ -88,9 +89,9 @@ option AS (
 ),
 written AS (
     -- A chase that goes on counts the amendment as the message of its last step, so that a bounce is noticed.
-    INSERT INTO delivery (id, campaign_id, consignee_id, contact_id, step, kind, channel, language, priority, state,
-                          attempt, ambiguous, created_at)
-    SELECT gen_random_uuid(), :campaign, consignee_id, contact_id,
+    INSERT INTO delivery (id, campaign_id, consignee_id, contact_id, chase, step, kind, channel, language, priority,
+                          state, attempt, ambiguous, created_at)
+    SELECT gen_random_uuid(), :campaign, consignee_id, contact_id, chase,
            CASE part WHEN 'keep' THEN step - 1 ELSE {LADDERLESS} END, kind, channel, language, :priority, 'pending', 0,
            false, :now
     FROM option WHERE place = 1

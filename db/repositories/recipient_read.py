@@ -12,10 +12,17 @@ _PAGE: Final = """
 SELECT r.number, r.phase, r.reason, r.hazard, r.drill, r.recall_class, c.id AS consignee_id, c.state,
        partner.name AS recipient_name, partner.language, partner.country,
        (SELECT d.id FROM delivery d WHERE d.id = :delivery AND d.consignee_id = c.id) AS delivery_id,
-       (SELECT max(reply.id) FROM reply WHERE reply.consignee_id = c.id AND reply.kind = 'statement') AS last_reply_id
+       (SELECT max(reply.id) FROM reply WHERE reply.consignee_id = c.id AND reply.kind = 'statement') AS last_reply_id,
+       amended.since AS amended_since, amended.class_from, amended.class_to
 FROM recall r
 JOIN consignee c ON c.recall_number = r.number
 JOIN partner ON partner.id = c.partner_id
+LEFT JOIN LATERAL (
+    SELECT n.kind, CAST(n.change ->> 'since' AS int) AS since, n.change -> 'class' ->> 0 AS class_from,
+           n.change -> 'class' ->> 1 AS class_to
+    FROM campaign k JOIN notice n ON n.id = k.notice_id
+    WHERE k.recall_number = r.number ORDER BY k.sequence DESC LIMIT 1
+) amended ON amended.kind = 'amendment'
 WHERE r.number = :number AND c.id = :consignee
 """
 
@@ -39,6 +46,11 @@ class RecipientRecord:
     """The delivery the link came with, if it is one of this consignee's."""
     last_reply_id: int | None
     """The newest statement of quantities."""
+    amended_since: int | None = None
+    """Scope version that the newest notice amends; lots of later versions are new to the recipient."""
+    class_from: str | None = None
+    class_to: str | None = None
+    """Strictest class before and now, where the newest notice changed it."""
 
 
 async def find(

@@ -60,8 +60,8 @@ quantities AS (
 ),
 reopened AS (
     -- More than it was asked for: it answers for all of it. A withdrawn one that has a lot again is one again.
-    UPDATE consignee SET state = 'open', step = 0, next_step_at = NULL, campaign_sequence = CAST(:chased_by AS int),
-                         acknowledged_at = NULL, answered_at = NULL
+    UPDATE consignee SET state = 'open', step = 0, chase = chase + 1, next_step_at = NULL,
+                         campaign_sequence = CAST(:chased_by AS int), acknowledged_at = NULL, answered_at = NULL
     WHERE state <> 'open' AND (
         state = 'withdrawn' AND id IN (SELECT consignee_id FROM quantities)
         OR CAST(:told AS boolean) AND id IN (SELECT consignee_id FROM quantities WHERE fresh))
