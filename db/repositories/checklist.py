@@ -25,7 +25,7 @@ async def checklist(session: AsyncSession, number: str, now: datetime) -> list[C
     """One item per line of design §7, in order; met items have nothing open."""
     found = {item: await _lines(session, query, number, now) for item, query in checklist_sql.STATEMENTS.items()}
     _add(found, Item.EFFECTIVENESS, await _effectiveness(session, number, now))
-    _add(found, Item.HELD_PENDING, await _at_consignees(session, number))
+    _add(found, Item.HELD_PENDING, await _lines(session, checklist_sql.AT_CONSIGNEES, number, now))
     _add(found, Item.UNACCOUNTED, await _unaccounted(session, number))
     for item, lines in (await _tasks(session, number)).items():
         _add(found, item, Found(lines[:MOST], len(lines)))
@@ -38,7 +38,8 @@ def _add(found: dict[Item, Found], item: Item, more: Found) -> None:
 
 
 async def _lines(session: AsyncSession, query: str, number: str, now: datetime) -> Found:
-    values = {"number": number, "limit": MOST} | ({"now": now} if ":now" in query else {})
+    given = {"number": number, "limit": MOST, "now": now, "lot": None}
+    values = {name: value for name, value in given.items() if f":{name}" in query}
     rows = list((await run(session, query, values)).mappings())
     return Found([row["line"] for row in rows], rows[0]["total"] if rows else 0)
 
@@ -74,15 +75,6 @@ def _not_met(newest: EffectivenessRound | None) -> str:
         "passed": "passed, but consignees that joined or answered since are to be checked as well",
     }[newest.outcome]
     return f"round {newest.sequence} (level {newest.level}) {why}"
-
-
-async def _at_consignees(session: AsyncSession, number: str) -> Found:
-    lines = [
-        f"{row.consignee_code} (consignee {row.consignee_id}): {plain(row.pending)} units of lot {row.lot_number}"
-        " are still there"
-        for row in await mass_balance.pending(session, number)
-    ]
-    return Found(lines[:MOST], len(lines))
 
 
 async def _unaccounted(session: AsyncSession, number: str) -> Found:

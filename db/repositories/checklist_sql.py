@@ -6,6 +6,7 @@ Lines name consignee code, lot, case, hold or disposition, so that a person can 
 from collections.abc import Mapping
 from typing import Final
 
+from db.repositories.mass_balance_sql import SCOPE, STATED
 from domain.checklist import Item
 
 
@@ -168,4 +169,15 @@ WHERE r.recall_number = :number AND k.state = 'pending' AND r.outcome IS NULL
 """  # noqa: S608
 CHECKS: Final = _lines(UNCHECKED)
 
-__all__ = ["CHECKS", "OPEN_TASKS", "STATEMENTS"]
+AT_CONSIGNEES: Final = f"""
+WITH {SCOPE}, {STATED}
+SELECT {_WHO} || ': ' || trim_scale(r.pending) || ' units of lot ' || lot.number || ' are still there' AS line, r.total
+FROM (
+    SELECT *, count(*) OVER () AS total FROM remaining WHERE pending > 0 ORDER BY consignee_id, lot_id LIMIT :limit
+) r
+JOIN consignee c ON c.id = r.consignee_id JOIN partner ON partner.id = c.partner_id JOIN lot ON lot.id = r.lot_id
+ORDER BY r.consignee_id, r.lot_id
+"""  # noqa: S608
+"""What consignees have stated to have and not returned or disposed of since."""
+
+__all__ = ["AT_CONSIGNEES", "CHECKS", "OPEN_TASKS", "STATEMENTS"]

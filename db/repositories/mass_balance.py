@@ -143,8 +143,8 @@ async def differences(
     return [Difference(**row) for row in (await run(session, mass_balance_sql.DIFFERENCES, values)).mappings()]
 
 
-async def pending(session: AsyncSession, number: str, consignees: Sequence[int] = ()) -> list[Pending]:
-    """Units stated as on hand and not yet returned or disposed of; every lot of the consignees named, 0 included."""
+async def pending(session: AsyncSession, number: str, consignees: Sequence[int]) -> list[Pending]:
+    """Units these consignees stated as on hand and have not returned or disposed of since; every lot, 0 included."""
     values = {"number": number, "lot": None, "consignees": list(consignees)}
     return [Pending(**row) for row in (await run(session, mass_balance_sql.PENDING, values)).mappings()]
 

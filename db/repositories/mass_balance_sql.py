@@ -243,14 +243,16 @@ ORDER BY found.lot_id, found.consignee_id, found.kind LIMIT :limit
 """  # noqa: S608 - constants
 """Where what was stated and what was counted part; the counted quantity is the one in the balance."""
 
+_OF_NAMED: Final = STATED.replace(
+    "AND c.state <> 'withdrawn'", "AND c.state <> 'withdrawn' AND c.id = ANY (CAST(:consignees AS bigint[]))"
+)
 PENDING: Final = f"""
-WITH {SCOPE}, {STATED}
+WITH {SCOPE}, {_OF_NAMED}
 SELECT r.consignee_id, partner.code AS consignee_code, r.lot_id, lot.number AS lot_number, r.pending
 FROM remaining r JOIN consignee c ON c.id = r.consignee_id JOIN partner ON partner.id = c.partner_id
 JOIN lot ON lot.id = r.lot_id
-WHERE r.pending > 0 OR r.consignee_id = ANY (CAST(:consignees AS bigint[]))
 ORDER BY r.consignee_id, r.lot_id
 """  # noqa: S608 - constants
-"""What is still to be disposed of at consignees, and the whole of it for those named in `:consignees`."""
+"""What the consignees named in `:consignees` should still have, every lot of their statements, 0 included."""
 
 __all__ = ["DIFFERENCES", "DISPOSED", "LEDGER", "LOTS", "PENDING", "RETAINED", "SCOPE", "STATED", "STATEMENTS"]
