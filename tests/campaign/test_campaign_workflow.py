@@ -7,6 +7,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.testing import WorkflowEnvironment
 
 from adapters.messaging.base import ErrorKind, SendError
+from domain.workflow_ids import case_id
 from tests.campaign.campaign_run import campaign
 from tests.campaign.conftest import Hand
 from tests.campaign.world import DAY, NUMBER, Person, World
@@ -199,3 +200,18 @@ async def test_every_task_replays_from_history_when_nothing_is_cached(
         assert [row["kind"] for row in world.deliveries(one)] == ["initial", "reminder"]
         await run.handle.signal("stop")
         await run.handle.result()
+
+
+async def test_a_case_gets_its_workflow_from_the_look_that_opened_it(
+    temporal: WorkflowEnvironment, hand: Hand, world: World
+) -> None:
+    nobody = world.consignee("Nobody")
+    async with campaign(temporal, hand) as run:
+        await run.until(lambda progress: progress.cases_to_start == 1)
+        await run.handle.signal("nudge")
+        await run.until(lambda progress: progress.cases_to_start == 0)
+        described = await temporal.client.get_workflow_handle(case_id(NUMBER, str(nobody))).describe()
+        assert described.status == WorkflowExecutionStatus.RUNNING
+        assert described.parent_id is None, "a case outlives its campaign"
+        assert world.one("SELECT workflow_started_at IS NOT NULL FROM consignee_case")
+        await run.assert_replays()

@@ -8,7 +8,7 @@ from adapters.messaging.base import ErrorKind, SendError
 from db.repositories.campaign import CampaignError, slack
 from domain.ladder import ContactRule, Ladder, LadderStep, StepKind
 from tests.campaign.conftest import Hand
-from tests.campaign.world import DAY, T0, Person, World
+from tests.campaign.world import DAY, NUMBER, T0, Person, World
 
 pytestmark = pytest.mark.db
 
@@ -182,3 +182,60 @@ async def test_progress_counts_who_is_outstanding_and_who_only_owes_quantities(h
     progress = await hand.progress()
     assert (progress.consignees, progress.answered, progress.outstanding, progress.stated) == (4, 3, 1, 2)
     assert progress.not_notified == 1
+
+
+async def test_silence_and_an_address_that_is_gone_become_cases_of_their_own_reason(hand: Hand, world: World) -> None:
+    silent, gone = world.consignee("Silent", Person("a@x.example")), world.consignee("Gone")
+    for day in (0, 1, 2, 3, 4):
+        await sent(hand, day + 0.001 * day)
+    cases = world.rows("SELECT consignee_id, reason, state, workflow_started_at FROM consignee_case ORDER BY id")
+    assert [(row["consignee_id"], row["reason"], row["state"]) for row in cases] == [
+        (gone, "bounce", "open"),
+        (silent, "silence", "open"),
+    ]
+    progress = await hand.progress(T0 + 5 * DAY)
+    assert progress.cases_to_start == 2
+    task = world.rows("SELECT owner, step, stand_in, remind_at, escalate_at FROM task WHERE consignee_id = %s", silent)[
+        0
+    ]
+    assert (task["owner"], task["step"]) == (f"recall:{NUMBER}:case:{silent}", "phone_call")
+    assert task["stand_in"] == "regulatory"
+    assert task["remind_at"] < task["escalate_at"]
+
+
+async def test_a_second_silence_is_a_second_case_with_a_second_call(hand: Hand, world: World) -> None:
+    one = world.consignee("Nobody")
+    await hand.advance()
+    world.run("UPDATE consignee_case SET state = 'closed', closed_at = now()")
+    world.run("UPDATE task SET state = 'done'")
+    assert (await hand.advance(T0 + DAY)).cases == 1
+    assert [row["key"] for row in world.rows("SELECT key FROM task ORDER BY id")] == [f"call:{one}", f"call:{one}:2"]
+    assert world.one("SELECT count(*) FROM consignee_case") == 2
+
+
+async def test_whoever_acknowledges_and_owes_quantities_is_called_after_the_time_of_a_silent_one(
+    hand: Hand, world: World
+) -> None:
+    one = world.consignee("One", Person("a@x.example"))
+    await sent(hand)
+    world.run("UPDATE consignee SET state = 'acknowledged', acknowledged_at = %s WHERE id = %s", T0 + DAY / 2, one)
+    progress = await hand.progress(T0 + DAY)
+    assert (progress.next_kind, progress.next_due_at) == ("quantities", T0 + 4.5 * DAY)
+    assert (await hand.advance(T0 + 4.4 * DAY)).cases == 0
+    assert (await hand.advance(T0 + 4.6 * DAY)).cases == 1
+    assert (await hand.advance(T0 + 4.7 * DAY)).cases == 0
+    case = world.one("SELECT reason, subject FROM consignee_case")
+    assert case == {"reason": "silence", "subject": "quantities"}
+    assert "stated no quantities" in world.one("SELECT what FROM task")
+    assert (await hand.progress(T0 + 5 * DAY)).next_kind is None
+
+
+async def test_whoever_has_an_open_query_is_not_called_for_quantities_as_well(hand: Hand, world: World) -> None:
+    one = world.consignee("One", Person("a@x.example"))
+    world.run("UPDATE consignee SET state = 'acknowledged', acknowledged_at = %s WHERE id = %s", T0, one)
+    world.run(
+        "INSERT INTO consignee_case (recall_number, consignee_id, reason, subject, state, opened_at)"
+        " VALUES (%s,%s,'statement','reply:1','open',%s)",
+        NUMBER, one, T0,
+    )  # fmt: skip
+    assert (await hand.advance(T0 + 9 * DAY)).cases == 0
