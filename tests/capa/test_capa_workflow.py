@@ -9,12 +9,15 @@ from sqlmodel import select
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Replayer
 
 from models.capa import CapaEntry, EntryKind
 from models.evidence import EvidenceLink
 from models.messages_capa import RecordInvestigation, ReopenCapa, SignOffCapa
+from plugin import recall_plugin, workflow_runner
 from tests.capa.capa_run import ADA, HELGA, PERIOD, QUINN, RAFAEL, SUNIL, WANDA, CapaRun
 from tests.support.clock import fast_forward
+from workflows.capa import CapaWorkflow
 
 pytestmark = pytest.mark.workflow
 
@@ -72,6 +75,8 @@ async def test_a_capa_goes_from_investigation_to_its_sign_off(run: CapaRun, temp
         "capa.closed",
     ]
     assert (await run.handle.describe()).history_length < 400
+    replayer = Replayer(workflows=[CapaWorkflow], plugins=[recall_plugin()], workflow_runner=workflow_runner())
+    assert (await replayer.replay_workflow(await run.handle.fetch_history())).replay_failure is None
 
 
 async def test_what_the_suspect_lots_have_in_common_is_on_the_record_at_once(run: CapaRun) -> None:

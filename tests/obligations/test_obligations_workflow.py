@@ -11,7 +11,7 @@ import pytest_asyncio
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
+from temporalio.worker import Replayer, Worker
 
 from activities.tasks import TaskActivities
 from db.engine import SessionFactory
@@ -19,7 +19,7 @@ from db.repositories import obligations
 from domain.roles import Role
 from domain.workflow_ids import obligations_id
 from models.messages import EMAIL_QUEUE, RECALL_QUEUE, SMS_QUEUE, ObligationsInput, ObligationsReport
-from plugin import workflow_runner
+from plugin import recall_plugin, workflow_runner
 from tests.capa.conftest import next_number, no_mail_server, write_recall
 from tests.obligations.conftest import Owing
 from tests.obligations.test_deadlines import submit
@@ -138,6 +138,8 @@ async def test_it_ends_when_told_to_and_nothing_is_open(watch: WorkflowHandle[An
         )
     await watch.signal("nudge")
     assert (await watch.result()).open == 0
+    replayer = Replayer(workflows=[ObligationsWorkflow], plugins=[recall_plugin()], workflow_runner=workflow_runner())
+    assert (await replayer.replay_workflow(await watch.fetch_history())).replay_failure is None
 
 
 async def test_it_goes_on_in_a_new_run_and_ends_as_told_before(now_owing: Owing) -> None:
