@@ -39,6 +39,8 @@ INVENTORY: Final[dict[str, Any]] = {
     "task_queue": INVENTORY_QUEUE,
     "start_to_close_timeout": timedelta(minutes=30),
     "heartbeat_timeout": timedelta(seconds=30),
+    # Whoever ends a recall has to know that nothing is being claimed any more.
+    "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(seconds=1),
         maximum_interval=timedelta(minutes=1),

@@ -32,9 +32,10 @@ class RecallCampaigns(RecallHolds):
     async def _bring_out_notices(self) -> None:
         """One notice after another, for the life of the recall."""
         state = self._state
-        while True:
-            await workflow.wait_condition(lambda: bool(state.notices) and state.phase in ON_THE_WAY)
-            await self._next_notice()
+        while not state.ended:
+            await workflow.wait_condition(lambda: state.ended or (bool(state.notices) and state.phase in ON_THE_WAY))
+            if not state.ended:
+                await self._next_notice()
 
     async def _next_notice(self) -> None:
         """Bring out the head of the queue; what fails for good is shown, and tried again when something changed."""
@@ -61,7 +62,7 @@ class RecallCampaigns(RecallHolds):
         self._scope_moved = False
         pause = state.figures.hold_retry if state.figures else timedelta(hours=1)
         again = workflow.now() + max(self._paced(pause), _A_MINUTE)
-        await wait_until(lambda: self._scope_moved, again, "Try the next notice again")
+        await wait_until(lambda: self._scope_moved or state.ended, again, "Try the next notice again")
         state.notice_fault = None
 
     async def _bring_out(self, job: NoticeJob) -> None:
@@ -72,11 +73,13 @@ class RecallCampaigns(RecallHolds):
                 # Promise 1: the notice waits for the hold requests, never for their confirmation.
                 await self._request_holds("Request holds everywhere before the notice")
             await self._draft(job)
+            if job not in state.notices:
+                return  # cancelled meanwhile
             key = self._notice_key()
             await self._open_task(key, "notice_approval", _APPROVE[job.kind], Role.APPROVER)
             await self._project()
-            await workflow.wait_condition(lambda: job.stage != "drafted")
-            if job.released:
+            await workflow.wait_condition(lambda: job.stage != "drafted" or job not in state.notices)
+            if job.released or job not in state.notices:
                 break
             await self._close_task(key, "replaced: the recall changed before the release", "The draft is taken back")
         # A cancellation waits until the campaign runs, and so knows that it has to be stopped.

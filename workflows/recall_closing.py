@@ -149,6 +149,7 @@ class RecallClosing(RecallAmendments):
         """CAPA, disposition and obligations run beside the recall; it waits until their result can be signed."""
         state = self._state
         state.checklist = None
+        await self._open_evaluations()  # harm reported while the recall was completed
         self._note("checklist")
         await self._wait(lambda: len(state.completion_signers) == len(CAPACITIES))
         self._move(Phase.RESOLUTION, Phase.COMPLETED)

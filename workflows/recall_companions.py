@@ -66,8 +66,9 @@ class RecallCompanions(RecallCore):
 
     async def _look_after(self) -> None:
         """Follow what campaigns, children and the record report, for the life of the recall."""
-        while True:
-            await workflow.wait_condition(lambda: bool(self._moved))
+        # A cancellation that meets an activity's answer is swallowed, so the end is asked for as well (sdk #620).
+        while not self._state.ended:
+            await workflow.wait_condition(lambda: bool(self._moved) or self._state.ended)
             if _MANY & set(self._moved):
                 # Answers to many checks are one look at the record.
                 await workflow.sleep(_SETTLE, summary="Collect what changed")

@@ -50,8 +50,8 @@ class RecallHolds(RecallCompanions):
     async def _watch_holds(self) -> None:
         """Turn after turn, for the life of the recall."""
         state = self._state
-        await workflow.wait_condition(lambda: state.holds_requested)
-        while True:
+        await workflow.wait_condition(lambda: state.holds_requested or state.ended)
+        while not state.ended:
             self._stock_appeared = False
             try:
                 again = await self._turn()
@@ -68,7 +68,7 @@ class RecallHolds(RecallCompanions):
             pause = (figures.hold_retry if open_holds else figures.hold_watch) if figures else timedelta(hours=1)
             name = f"Holds: {open_holds} unconfirmed, asked again" if open_holds else "Look again for stock to hold"
             wake = workflow.now() + max(self._paced(pause), SHORTEST_LOOK)
-            if not await wait_until(lambda: self._stock_appeared, wake, name):
+            if not await wait_until(lambda: self._stock_appeared or state.ended, wake, name):
                 # What a lost nudge would have told is found by this turn.
                 self._note("watch")
 
@@ -79,6 +79,8 @@ class RecallHolds(RecallCompanions):
             "execute_holds", self._scope_ref(), HoldFigures, "Place and confirm holds", INVENTORY
         )
         self._show()
+        if state.ended:
+            return False
         if state.holds.records_arrived:
             await self._trace_again()
             return True
