@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.reply_fields import LANGUAGES, FieldError, PageLot, ReplyStep
+from api.reply_fields import LANGUAGES, FieldError, PageChange, PageLot, ReplyStep
 from api.reply_form import read_form
 from api.reply_pages import (
     REFUSALS,
@@ -163,7 +163,9 @@ def test_what_a_page_shows_posts_back_to_the_next_step() -> None:
         assert reading.errors == ()
         step, values = reading.step, reading.values
         seen.append(step)
-    assert seen == list(ReplyStep)
+    assert seen == [step for step in ReplyStep if step is not ReplyStep.WITHDRAWN], (
+        "nothing leads to a page that asks nothing"
+    )
     assert reading.answer is not None
     assert [receiver.lot_key for receiver in reading.answer.receivers] == ["7", "9"]
 
@@ -238,3 +240,31 @@ def test_an_unknown_language_or_reason_is_a_programming_error() -> None:
         render_reply_page(ReplyStep.DONE, "fr", PAGE)
     with pytest.raises(ValueError, match="reason"):
         render_refused_page("why", "en", csp_nonce="", firm_name="", firm_phone="", firm_email="")
+
+
+@pytest.mark.parametrize("step", [ReplyStep.ACKNOWLEDGE, ReplyStep.AFFECTED, ReplyStep.DONE])
+def test_what_changed_is_said_on_top_in_both_languages(step: ReplyStep) -> None:
+    change = PageChange(added=("N3", "<N4>"), removed=("N1",), class_from="III", class_to="I")
+    for lang, words in (
+        ("en", ("Now also affected: N3, &lt;N4&gt;", "No longer affected: N1", "from Class III to Class I")),
+        ("zh-CN", ("新增召回批号：N3, &lt;N4&gt;", "不再召回的批号：N1", "由 III 级调整为 I 级")),
+    ):
+        source, _ = render(step, lang, change=change)
+        for word in words:
+            assert word in source
+        plain, _ = render(step, lang)
+        assert catalogue(lang)["changed_heading"] not in plain
+        again = catalogue(lang)["changed_answer"]
+        assert (again in source) == (step is not ReplyStep.DONE)
+        only_less, _ = render(step, lang, change=PageChange(removed=("N1",)))
+        assert again not in only_less, "whoever has fewer lots need not answer again"
+
+
+def test_the_page_of_a_withdrawn_recipient_asks_nothing_and_frees_nothing() -> None:
+    for lang in LANGUAGES:
+        source, markup = render(ReplyStep.WITHDRAWN, lang)
+        assert not markup.all("form")
+        assert not markup.all("input")
+        assert catalogue(lang)["withdrawn_hold"] in source
+        assert "SCMS-10-IE" in source
+        assert catalogue(lang)["urgent"] not in source
