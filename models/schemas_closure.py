@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from models.schemas_common import In, Out, Page, Units
+from models.schemas_common import In, Out, Page, Reason, Units
 
 _BLOCK = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 
@@ -105,6 +105,29 @@ class UnaccountedIn(In):
     evidence_ids: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=100)]
 
 
+class CarryOverIn(In):
+    """Confirmed holds whose stock outlives the recall as nonconforming stock."""
+
+    hold_ids: Annotated[tuple[Annotated[int, Field(ge=1, le=2**53)], ...], Field(min_length=1, max_length=1000)]
+    reason: Reason
+
+
+class CarriedHold(Out):
+    """A hold that goes on as a nonconformity hold."""
+
+    id: int
+    lot_id: int
+    location_id: int
+    quantity: Units
+    state: str
+
+
+class CarriedOver(Out):
+    """The holds asked for, as they are now."""
+
+    holds: list[CarriedHold]
+
+
 class SignedLotOut(Out):
     """What the signature covers of one lot; more missing later asks for a new one."""
 
@@ -121,6 +144,9 @@ class UnaccountedSigned(Out):
 
 
 __all__ = [
+    "CarriedHold",
+    "CarriedOver",
+    "CarryOverIn",
     "ChecklistItemOut",
     "ChecklistOut",
     "DifferenceOut",

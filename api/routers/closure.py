@@ -15,13 +15,16 @@ from api.problems import Problem, problems
 from api.records import load
 from api.routers.effectiveness import OPEN_PHASES
 from api.security.bearer import Principal
-from db.repositories import checklist, mass_balance, recalls, unaccounted
+from db.repositories import carry_over, checklist, mass_balance, recalls, unaccounted
 from domain.checklist import still_open
 from domain.mass_balance import LotBalance, SignedShare, Terms, total
 from domain.roles import Permission
 from domain.workflow_ids import update_id
 from models.access import IdempotencyKey
 from models.schemas_closure import (
+    CarriedHold,
+    CarriedOver,
+    CarryOverIn,
     ChecklistItemOut,
     ChecklistOut,
     DifferenceOut,
@@ -32,12 +35,14 @@ from models.schemas_closure import (
     UnaccountedIn,
     UnaccountedSigned,
 )
+from models.schemas_common import FieldProblem
 
 router = APIRouter(
     prefix="/recalls/{number}",
     tags=["closure"],
     responses=problems("unauthenticated", "not_permitted", "recall_unknown", "invalid"),
 )
+Decider = Annotated[Principal, Depends(require(Permission.DECIDE_DISPOSITION))]
 Signer = Annotated[Principal, Depends(require(Permission.SIGN_UNACCOUNTED))]
 LotId = Annotated[int | None, Query(ge=1, le=2**53, description="Only this lot of the recall's scope.")]
 
@@ -166,6 +171,46 @@ async def _sign(
 
 def _signed_out(lot: int, share: SignedShare) -> SignedLotOut:
     return SignedLotOut(lot_id=lot, unaccounted=share.unaccounted, residual=share.residual)
+
+
+@router.post(
+    "/holds/carry-over",
+    operation_id="carryOverHolds",
+    summary="Carry held stock over as nonconformity",
+    response_model=CarriedOver,
+    responses=problems("idempotency_key_missing", "wrong_phase", "request_in_progress", "idempotency_key_reused"),
+)
+async def carry_over_holds(
+    request: Request, number: NumberDep, body: CarryOverIn, key: KeyDep, principal: Decider, state: StateDep
+) -> JSONResponse:
+    """Let confirmed holds, not disposed of yet, go on as nonconformity holds, so that the recall can be completed before that.
+
+    Nothing becomes usable: the units stay locked until quality releases or disposes of them.
+    """
+    recall = await load(state, number)
+
+    async def carry_out(_: IdempotencyKey) -> Answer:
+        if recall.phase not in OPEN_PHASES:
+            raise Problem("wrong_phase", f"The recall is in the phase {recall.phase}; its holds are settled.")
+        try:
+            async with state.sessions.begin() as session:
+                holds = await carry_over.carry_over(
+                    session,
+                    number,
+                    body.hold_ids,
+                    actor=principal.name,
+                    role=principal.role_for(Permission.DECIDE_DISPOSITION),
+                    reason=body.reason,
+                    now=state.now(),
+                )
+                carried = [CarriedHold.model_validate(hold, from_attributes=True) for hold in holds]
+        except carry_over.HoldsNotCarried as error:
+            errors = [FieldProblem(pointer=f"#/hold_ids/{place}", detail=what) for place, what in error.faults]
+            raise Problem("invalid", "Holds cannot be carried over; see `errors`.", errors=errors) from error
+        await nudge_recall(state, number, "checklist")
+        return Answer(200, CarriedOver(holds=carried))
+
+    return await once(state, request, principal, key, asked=body, operation=carry_out)
 
 
 __all__ = ["router"]

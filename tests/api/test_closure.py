@@ -308,3 +308,43 @@ async def test_nothing_is_signed_after_completion(offline: Callers, recall: Comp
     body = {"account": "All stores of both hospitals were searched.", "evidence_ids": [await evidence(offline)]}
     answer = await offline.post(f"{BASE}/unaccounted/sign", body, Role.HEAD_OF_QUALITY)
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:recall:problem:wrong-phase")
+
+
+async def test_held_stock_is_carried_over_as_nonconformity_and_stays_locked(
+    offline: Callers, recall: CompleteRecall
+) -> None:
+    held = recall.world.hold(recall.lot, recall.plant, 3, confirmed_at=T0, confirmed_by="wanda")
+    assert (await offline.get(f"{BASE}/checklist")).json()["complete"] is False
+    body, key = {"hold_ids": [held], "reason": "Waits for the maker's analysis."}, secrets.token_hex(8)
+    answers = [await offline.post(f"{BASE}/holds/carry-over", body, Role.APPROVER, key) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200], answers[0].text
+    (carried,) = answers[0].json()["holds"]
+    assert (carried["id"], carried["state"], carried["quantity"]) == (held, "nonconformity", "3")
+    row = recall.world.one("SELECT state, ended_at, quantity FROM hold WHERE id = %s", held)
+    assert (row["state"], row["ended_at"], row["quantity"]) == ("nonconformity", None, 3), "the claim goes on"
+    assert (await offline.get(f"{BASE}/checklist")).json()["complete"] is True
+    again = await offline.post(f"{BASE}/holds/carry-over", body, Role.APPROVER)
+    assert again.status_code == 200
+    events = recall.world.rows("SELECT actor, reason FROM audit_event WHERE action = 'holds.carried_over'")
+    assert events == [{"actor": "Ada", "reason": "Waits for the maker's analysis."}]
+
+
+async def test_only_confirmed_holds_of_this_recall_are_carried_over(offline: Callers, recall: CompleteRecall) -> None:
+    held = recall.world.hold(recall.lot, recall.plant, 3, confirmed_at=T0, confirmed_by="wanda")
+    asked = recall.world.hold(recall.lot, recall.plant, 2, "requested", position="reserved")
+    body = {"hold_ids": [held, asked, recall.hold, 999_999], "reason": "r"}
+    answer = await offline.post(f"{BASE}/holds/carry-over", body, Role.APPROVER)
+    assert answer.status_code == 422
+    assert [(each["pointer"], each["detail"]) for each in answer.json()["errors"]] == [
+        ("#/hold_ids/1", "expected a confirmed hold, this one is requested"),
+        ("#/hold_ids/2", "expected a confirmed hold, this one is disposed"),
+        ("#/hold_ids/3", "expected a hold of this recall"),
+    ]
+    assert recall.world.one("SELECT state FROM hold WHERE id = %s", held) == "confirmed"
+    url = f"{BASE}/holds/carry-over"
+    assert (await offline.post(url, {"hold_ids": [held]}, Role.APPROVER)).status_code == 422
+    assert (await offline.post(url, {"hold_ids": [], "reason": "r"}, Role.APPROVER)).status_code == 422
+    assert (await offline.post(url, {"hold_ids": [held], "reason": "r"}, Role.WAREHOUSE)).status_code == 403
+    recall.world.run("UPDATE recall SET phase = 'completed'")
+    late = await offline.post(url, {"hold_ids": [held], "reason": "r"}, Role.APPROVER)
+    assert (late.status_code, late.json()["type"]) == (409, "urn:recall:problem:wrong-phase")
