@@ -12,7 +12,7 @@ from api.disposal_work import PROBLEMS, DisposalDesk, disposal_desk
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import Problem, problems
 from api.records import load
-from db.repositories import disposition_parts, dispositions, evidence, release
+from db.repositories import disposition_decisions, disposition_parts, dispositions, evidence, release
 from db.repositories.disposition_parts import Carried, ResultLotFacts
 from db.repositories.disposition_positions import OpenPosition, Which, positions
 from db.repositories.disposition_who import Who
@@ -193,7 +193,7 @@ async def _approve(
     session: AsyncSession, desk: DisposalDesk, number: str, sequence: int, who: Who, reason: str | None
 ) -> Disposition:
     roles = [role.value for role in desk.principal.roles]
-    return await dispositions.approve(session, number, sequence, who, roles=roles, reason=reason)
+    return await disposition_decisions.approve(session, number, sequence, who, roles=roles, reason=reason)
 
 
 @router.post(
@@ -207,7 +207,7 @@ async def reject_disposition(number: NumberDep, sequence: Sequence, body: Refusa
     """By another person than the proposer; the units are open again."""
 
     async def act(session: AsyncSession, who: Who) -> BaseModel:
-        return disposition_out(await dispositions.reject(session, number, sequence, who, body.reason))
+        return disposition_out(await disposition_decisions.reject(session, number, sequence, who, body.reason))
 
     return await desk.carry_out(Permission.DECIDE_DISPOSITION, f"reject_disposition_{sequence}", body, act)
 
@@ -223,7 +223,7 @@ async def withdraw_disposition(number: NumberDep, sequence: Sequence, body: Refu
     """What was carried out stands; the rest is open again."""
 
     async def act(session: AsyncSession, who: Who) -> BaseModel:
-        return disposition_out(await dispositions.withdraw(session, number, sequence, who, body.reason))
+        return disposition_out(await disposition_decisions.withdraw(session, number, sequence, who, body.reason))
 
     return await desk.carry_out(Permission.PROPOSE_DISPOSITION, f"withdraw_disposition_{sequence}", body, act)
 

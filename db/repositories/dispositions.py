@@ -1,7 +1,7 @@
-"""Dispositions on record: proposed for open positions, decided by another person, read with their parts.
+"""Dispositions on record: proposed for open positions, and read with their parts.
 
 A proposal never covers more than is open and not planned yet; the recall's row is locked while that is counted, so two
-proposals at once cannot share units. Carrying one out is `disposition_parts`, the release gate `release`.
+proposals at once cannot share units. Deciding is `disposition_decisions`, carrying out `disposition_parts`.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import audit, release, scope_lots
+from db.repositories import audit, scope_lots
 from db.repositories.disposal_refusals import DisposalRefused, invalid
 from db.repositories.disposition_positions import OpenPosition, Which, positions
 from db.repositories.disposition_who import Who
@@ -21,9 +21,8 @@ from db.repositories.hold_records import lock_recalls
 from domain.disposition import DispositionKind, Fault, place_fault
 from domain.phases import Phase
 from domain.quantity_text import plain
-from domain.roles import violates_four_eyes
 from models.disposition import Disposition, DispositionPart, DispositionState
-from models.recall import Consignee, Recall, SignOff
+from models.recall import Consignee, Recall
 
 _BEFORE = frozenset({Phase.INTAKE, Phase.ASSESSMENT, Phase.STRATEGY, Phase.GATES})
 """Before the notice, suspect units are evidence: nobody knows yet what is wrong with them."""
@@ -74,7 +73,7 @@ async def propose(session: AsyncSession, number: str, wanted: Sequence[Wanted], 
         found.append(_proposal(number, sequence + index + 1, each, quantity, who))
     session.add_all(found)
     await session.flush()
-    await _note(session, number, "disposition.proposed", who, [_facts(each) for each in found])
+    await note(session, number, "disposition.proposed", who, [facts_of(each) for each in found])
     return found
 
 
@@ -161,71 +160,6 @@ def _proposal(number: str, sequence: int, wanted: Wanted, quantity: Decimal, who
     )
 
 
-async def approve(
-    session: AsyncSession, number: str, sequence: int, who: Who, *, roles: Sequence[str], reason: str | None
-) -> Disposition:
-    """Approve a proposal; a release needs two persons in two capacities and is approved by the second.
-
-    Raises:
-        DisposalRefused: not proposed any more, the proposer decides, or nobody's signature is missing.
-    """
-    found = await locked(session, number, sequence)
-    if any(row.body.get("request") == who.request for row in await release.signatures(session, found)):
-        return found
-    _undecided(found)
-    _four_eyes(found, who)
-    if found.kind == DispositionKind.release.value:
-        complete = await release.sign(session, found, who, roles, reason)
-    else:
-        await _sign(session, found, who, "approved", "I have reviewed and accept this disposition", reason)
-        complete = True
-    if complete:
-        _decide(found, DispositionState.approved, who, reason)
-    session.add(found)
-    action = "disposition.approved" if complete else "disposition.release_signed"
-    await _note(session, number, action, who, [_facts(found)], reason)
-    return found
-
-
-async def reject(session: AsyncSession, number: str, sequence: int, who: Who, reason: str) -> Disposition:
-    """Reject a proposal; its units are open again.
-
-    Raises:
-        DisposalRefused: not proposed any more, or the proposer decides.
-    """
-    found = await locked(session, number, sequence)
-    if found.decided_by == who.principal and found.state == DispositionState.rejected.value:
-        return found
-    _undecided(found)
-    _four_eyes(found, who)
-    await _sign(session, found, who, "rejected", "I do not accept this disposition", reason)
-    _decide(found, DispositionState.rejected, who, reason)
-    session.add(found)
-    await _note(session, number, "disposition.rejected", who, [_facts(found)], reason)
-    return found
-
-
-async def withdraw(session: AsyncSession, number: str, sequence: int, who: Who, reason: str) -> Disposition:
-    """Take back what is not carried out yet; what is carried out stands.
-
-    Raises:
-        DisposalRefused: nothing is left to withdraw.
-    """
-    found = await locked(session, number, sequence)
-    if found.state not in (DispositionState.proposed.value, DispositionState.approved.value):
-        if found.state == DispositionState.withdrawn.value:
-            return found
-        raise DisposalRefused("already_decided", f"The disposition {sequence} is {found.state}.")
-    if found.done > 0:
-        # What was carried out is the whole of it now; the rest is open again.
-        found.quantity, found.state = found.done, DispositionState.done.value
-    else:
-        found.state = DispositionState.withdrawn.value
-    session.add(found)
-    await _note(session, number, "disposition.withdrawn", who, [_facts(found)], reason)
-    return found
-
-
 async def locked(session: AsyncSession, number: str, sequence: int) -> Disposition:
     """One disposition of a recall, the recall and it locked.
 
@@ -273,40 +207,8 @@ async def _last_sequence(session: AsyncSession, number: str) -> int:
     return int((await session.exec(query)).one())
 
 
-def _undecided(found: Disposition) -> None:
-    if found.state != DispositionState.proposed.value:
-        raise DisposalRefused("already_decided", f"The disposition {found.sequence} is {found.state}.")
-
-
-def _four_eyes(found: Disposition, who: Who) -> None:
-    if violates_four_eyes(found.proposed_by, who.principal):
-        raise DisposalRefused("four_eyes", f"{found.proposed_by} proposed it; another person must decide.")
-
-
-def _decide(found: Disposition, state: DispositionState, who: Who, reason: str | None) -> None:
-    found.state, found.decided_by, found.decided_at, found.decision_reason = state.value, who.principal, who.at, reason
-
-
-async def _sign(
-    session: AsyncSession, found: Disposition, who: Who, outcome: str, meaning: str, reason: str | None
-) -> None:
-    session.add(
-        SignOff(
-            recall_number=found.recall_number,
-            step=release.step_of(found),
-            outcome=outcome,
-            actor=who.principal,
-            role=who.role,
-            meaning=meaning,
-            reason=reason,
-            body=release.body_of(found) | {"request": who.request},
-            signed_at=who.at,
-        )
-    )
-    await session.flush()
-
-
-def _facts(found: Disposition) -> dict[str, Any]:
+def facts_of(found: Disposition) -> dict[str, Any]:
+    """A disposition as its audit events say it."""
     return {
         "disposition": found.sequence,
         "kind": found.kind,
@@ -319,7 +221,7 @@ def _facts(found: Disposition) -> dict[str, Any]:
     }
 
 
-async def _note(
+async def note(
     session: AsyncSession,
     number: str,
     action: str,
@@ -327,6 +229,7 @@ async def _note(
     dispositions: list[dict[str, Any]],
     reason: str | None = None,
 ) -> None:
+    """Append the audit event of what was proposed or decided."""
     await audit.append(
         session,
         number,
@@ -341,14 +244,13 @@ async def _note(
 
 __all__ = [
     "Wanted",
-    "approve",
+    "facts_of",
     "find",
     "listed",
     "locked",
     "locked_recall",
+    "note",
     "parts_of",
     "propose",
     "propose_bulk",
-    "reject",
-    "withdraw",
 ]

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from db.repositories import disposition_parts, dispositions, evidence, returns
+from db.repositories import disposition_decisions, disposition_parts, dispositions, evidence, returns
 from db.repositories.disposition_parts import Carried
 from db.repositories.disposition_who import Who
 from db.repositories.dispositions import Wanted
@@ -88,7 +88,7 @@ class Disposals:
         self, found: Disposition, by: str = "Ada", roles: Sequence[str] = ("approver",), number: str = NUMBER
     ) -> Disposition:
         async with self.yard.sessions.begin() as session:
-            return await dispositions.approve(
+            return await disposition_decisions.approve(
                 session, number, found.sequence, who(by, roles[0]), roles=roles, reason=None
             )
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from db.repositories import dispositions, release
+from db.repositories import disposition_decisions, release
 from db.repositories.disposal_refusals import DisposalRefused
 from domain.disposition import DispositionKind as K
 from tests.disposition.conftest import NUMBER, OTHER, D, Disposals, who
@@ -123,7 +123,9 @@ async def test_a_plan_never_covers_more_than_is_open_and_a_withdrawn_rest_is_ope
         await disposals.propose(K.release, 31)
     await disposals.carry_out(found, 20)
     async with disposals.yard.sessions.begin() as session:
-        rest = await dispositions.withdraw(session, NUMBER, found.sequence, who("Ada", "approver"), "too early")
+        rest = await disposition_decisions.withdraw(
+            session, NUMBER, found.sequence, who("Ada", "approver"), "too early"
+        )
     assert (rest.state, rest.quantity) == ("done", D(20))
     assert (await disposals.propose(K.release, 80)).quantity == D(80)
     with pytest.raises(DisposalRefused, match="0 units are open there"):
@@ -149,7 +151,9 @@ async def test_retained_samples_stay_until_the_authority_has_answered(disposals:
 async def test_a_rejected_proposal_leaves_its_units_open_and_its_reason_on_record(disposals: Disposals) -> None:
     found = await disposals.propose(K.destroy, 100)
     async with disposals.yard.sessions.begin() as session:
-        rejected = await dispositions.reject(session, NUMBER, found.sequence, who("Ada", "approver"), "send back")
+        rejected = await disposition_decisions.reject(
+            session, NUMBER, found.sequence, who("Ada", "approver"), "send back"
+        )
     assert (rejected.state, rejected.decision_reason) == ("rejected", "send back")
     with pytest.raises(DisposalRefused, match="is rejected"):
         await disposals.approve(found)
