@@ -183,7 +183,7 @@ def _signed_out(lot: int, share: SignedShare) -> SignedLotOut:
 async def carry_over_holds(
     request: Request, number: NumberDep, body: CarryOverIn, key: KeyDep, principal: Decider, state: StateDep
 ) -> JSONResponse:
-    """Let confirmed holds, not disposed of yet, go on as nonconformity holds, so that the recall can be completed before that.
+    """Let confirmed holds go on as nonconformity holds, so that a recall can be completed before all is disposed of.
 
     Nothing becomes usable: the units stay locked until quality releases or disposes of them.
     """

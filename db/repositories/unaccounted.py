@@ -9,16 +9,19 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import assessment, audit, evidence, tasks
 from domain.mass_balance import LotBalance, SignedShare
+from domain.policy_parts import HumanStep
 from domain.roles import Role
-from models.recall import SignOff
+from domain.workflow_ids import recall_id
+from models.recall import Recall, SignOff
+from models.task import OPEN_STATES, Task
 
 STEP: Final = "unaccounted"
-"""Step of the signature, key of its task, and subject its evidence is linked to."""
+"""Step of the signature, first part of its task's key (`unaccounted:1`), and subject its evidence is linked to."""
 
 
 async def signed_shares(session: AsyncSession, number: str) -> dict[int, SignedShare]:
@@ -76,7 +79,8 @@ async def sign(
     )
     await assessment.sign(session, signature)
     await evidence.link(session, number, evidence_ids, STEP, by=actor, at=now, role=Role.HEAD_OF_QUALITY)
-    await tasks.close(session, number, STEP, outcome="signed", done_by=actor, now=now)
+    for key in await _open_tasks(session, number):
+        await tasks.close(session, number, key, outcome="signed", done_by=actor, now=now)
     await audit.append(
         session,
         number,
@@ -88,6 +92,42 @@ async def sign(
         data=body,
     )
     return _shares(signature)
+
+
+async def follow(session: AsyncSession, recall: Recall, lots: Sequence[LotBalance], now: datetime) -> None:
+    """Ask the head of quality for a signature while `lots` need one, and take the task back when none does any more.
+
+    Each need is a task of its own: a signature that no longer covers what is missing is asked for again.
+    """
+    waiting = await _open_tasks(session, recall.number)
+    if lots and not waiting:
+        asked = select(func.count()).where(
+            col(Task.recall_number) == recall.number, col(Task.step) == HumanStep.UNACCOUNTED.value
+        )
+        await tasks.offer(
+            session,
+            recall,
+            key=f"{STEP}:{(await session.exec(asked)).one() + 1}",
+            step=HumanStep.UNACCOUNTED,
+            what=f"Search for unaccounted units of {len(lots)} lots and sign what is not found",
+            owner=recall_id(recall.number),
+            now=now,
+        )
+    for key in waiting if not lots else ():
+        await tasks.cancel(session, recall.number, key, outcome="accounted for", done_by="system", now=now)
+        data = {"key": key, "outcome": "accounted for"}
+        await audit.append(
+            session, recall.number, actor="system", role="system", action="task.cancelled", at=now, data=data
+        )
+
+
+async def _open_tasks(session: AsyncSession, number: str) -> Sequence[str]:
+    query = select(Task.key).where(
+        col(Task.recall_number) == number,
+        col(Task.step) == HumanStep.UNACCOUNTED.value,
+        col(Task.state).in_(OPEN_STATES),
+    )
+    return (await session.exec(query)).all()
 
 
 def _figures(lot: LotBalance) -> dict[str, str | None]:
@@ -111,4 +151,4 @@ def _shares(signature: SignOff) -> dict[int, SignedShare]:
     }
 
 
-__all__ = ["STEP", "sign", "signed_by_request", "signed_shares"]
+__all__ = ["STEP", "follow", "sign", "signed_by_request", "signed_shares"]

@@ -247,7 +247,7 @@ async def test_the_head_of_quality_signs_once_for_what_a_search_has_not_found(
     offline: Callers, recall: CompleteRecall
 ) -> None:
     recall.world.statement(recall.second, {recall.lot: {"used": 15}})
-    recall.world.task("unaccounted", "unaccounted", role="head_of_quality")
+    recall.world.task("unaccounted:1", "unaccounted", role="head_of_quality")
     file, key = await evidence(offline), secrets.token_hex(8)
     body = {"account": "All stores of both hospitals were searched on 20 November.", "evidence_ids": [file]}
     answers = [await offline.post(f"{BASE}/unaccounted/sign", body, Role.HEAD_OF_QUALITY, key) for _ in range(2)]
@@ -255,7 +255,7 @@ async def test_the_head_of_quality_signs_once_for_what_a_search_has_not_found(
     expected = {"signed_by": "Hana", "lots": [{"lot_id": recall.lot, "unaccounted": "5", "residual": "0"}]}
     assert answers[0].json() == answers[1].json() == expected
     assert len(recall.world.rows("SELECT id FROM sign_off WHERE step = 'unaccounted'")) == 1
-    assert recall.world.one("SELECT state FROM task WHERE key = 'unaccounted'") == "done"
+    assert recall.world.one("SELECT state FROM task WHERE key = 'unaccounted:1'") == "done"
     assert (await offline.get(f"{BASE}/checklist")).json()["complete"] is True
     assert (await offline.get(f"{BASE}/mass-balance")).json()["lots"]["items"][0]["needs_signature"] is False
     again = await offline.post(f"{BASE}/unaccounted/sign", body, Role.HEAD_OF_QUALITY)

@@ -334,3 +334,25 @@ async def test_the_audit_knows_the_facts_and_not_the_person(roster: Roster) -> N
     assert event["actor"] == "quinn"
     assert '"received": true' in event["data"]
     assert "Nurse" not in event["data"]
+
+
+async def test_once_the_level_is_met_the_head_of_quality_is_asked_for_what_is_missing(roster: Roster) -> None:
+    await roster.turn()
+    await roster.all_pass()
+    lost = next(iter(roster.world.consignees))
+    reply = roster.world.statement(lost, {roster.lot: {"used": 3, "on_hand": 4, "held": 4}}, at=T0 + HOUR)
+
+    def asked() -> list[dict[str, Any]]:
+        return roster.world.rows("SELECT key, role, state FROM task WHERE step = 'unaccounted' ORDER BY id")
+
+    await roster.turn(NOW + 2 * HOUR)
+    task = {"key": "unaccounted:1", "role": "head_of_quality", "state": "offered"}
+    assert asked() == [task]
+    await roster.turn(NOW + 3 * HOUR)
+    assert asked() == [task], "asked once"
+    roster.world.run("UPDATE reply_line SET used = 6 WHERE reply_id = %s", reply)
+    await roster.turn(NOW + 4 * HOUR)
+    assert asked() == [task | {"state": "cancelled"}], "found after all"
+    roster.world.run("UPDATE reply_line SET used = 2 WHERE reply_id = %s", reply)
+    await roster.turn(NOW + 5 * HOUR)
+    assert [row["key"] for row in asked()] == ["unaccounted:1", "unaccounted:2"]
