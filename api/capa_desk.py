@@ -4,7 +4,7 @@ The entry's id follows from the update's, so a repeated request finds the entry 
 running workflow: the decision to reopen it starts the workflow again, with what the record says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -75,14 +75,21 @@ class CapaDesk:
         kind: EntryKind,
         text: dict[str, Any],
         decision: type[CapaStatement],
+        *,
+        check: Callable[[Recall], Awaitable[None]] | None = None,
         **facts: Any,
     ) -> JSONResponse:
-        """Store what somebody wrote and send the decision about it; `body` has `evidence_ids` and `reason`."""
+        """Store what somebody wrote and send the decision about it; `body` has `evidence_ids` and `reason`.
+
+        `check` may refuse it first; like all of this it is skipped when the key has its answer already.
+        """
         recall, capa, figures = await self.state_of()
         cited: Sequence[UUID] = getattr(body, "evidence_ids", ())
 
         async def written(update_id: str) -> Decision:
             self.desk.check_version(recall)
+            if check is not None:
+                await check(recall)
             entry_id = uuid5(NAMESPACE_URL, f"{capa_id(recall.number, self.sequence)}:{update_id}")
             async with self.desk.state.sessions.begin() as session:
                 with citing(cited):

@@ -12,8 +12,9 @@ from api.deps import NumberDep, ReaderDep, StateDep, refuse, require
 from api.problems import Problem, problems
 from api.records import load
 from api.security.bearer import Principal
+from api.state import ApiState
 from db.repositories import capa as capas
-from db.repositories import capa_read
+from db.repositories import capa_read, staff
 from domain.capa import plan_faults, policy_today
 from domain.roles import Permission
 from models.capa import EntryKind
@@ -27,6 +28,7 @@ from models.messages_capa import (
     SignOffCapa,
     WritePlan,
 )
+from models.recall import Recall
 from models.schemas_capa import (
     ActionDoneIn,
     CapaDecisionOut,
@@ -103,17 +105,13 @@ async def record_cause(capa: CapaDeskDep, principal: Manager, body: CauseIn) -> 
 @router.post("/{sequence}/plan", operation_id="planCapa", response_model=CapaDecisionOut, responses=_DECIDING)
 async def plan(capa: CapaDeskDep, principal: Manager, body: PlanIn) -> JSONResponse:
     """Plan actions and the criterion of their effect; a new plan replaces one that is not carried out yet."""
-    recall, _, _ = await capa.state_of()
-    today = policy_today(capa.desk.state.now(), recall.created_at, recall.pace)
-    faults = plan_faults([each.kind for each in body.actions], [each.due_on for each in body.actions], today)
-    if faults:
-        errors = [
-            FieldProblem(pointer="#/actions" if index is None else f"#/actions/{index}/due_on", detail=fault)
-            for index, fault in faults
-        ]
-        raise Problem("invalid", "The plan is not valid; see `errors`.", errors=errors)
+
+    async def check(recall: Recall) -> None:
+        if errors := await _plan_faults(capa.desk.state, recall, body):
+            raise Problem("invalid", "The plan is not valid; see `errors`.", errors=errors)
+
     text = body.model_dump(mode="json", include={"actions", "criterion", "verify_after_days"})
-    return await capa.state(principal, "plan", body, EntryKind.plan, text, WritePlan)
+    return await capa.state(principal, "plan", body, EntryKind.plan, text, WritePlan, check=check)
 
 
 @router.post(
@@ -187,6 +185,24 @@ async def read_decision(
         raise refused.problem() from refused
     answer = capa_answer(number, sequence, accepted)
     return JSONResponse(answer.body.model_dump(mode="json"), answer.status, answer.headers)
+
+
+async def _plan_faults(state: ApiState, recall: Recall, body: PlanIn) -> list[FieldProblem]:
+    """What the plan lacks: something against the cause, dates ahead, owners that are known."""
+    now = state.now()
+    today = policy_today(now, recall.created_at, recall.pace)
+    found = plan_faults([each.kind for each in body.actions], [each.due_on for each in body.actions], today)
+    errors = [
+        FieldProblem(pointer="#/actions" if index is None else f"#/actions/{index}/due_on", detail=fault)
+        for index, fault in found
+    ]
+    async with state.sessions() as session:
+        for index, action in enumerate(body.actions):
+            try:
+                await staff.roles_of(session, action.owner, now)
+            except staff.UnknownPerson:
+                errors.append(FieldProblem(pointer=f"#/actions/{index}/owner", detail="nobody has this principal"))
+    return errors
 
 
 __all__ = ["router"]

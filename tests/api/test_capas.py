@@ -168,6 +168,9 @@ async def test_a_plan_that_corrects_only_or_lies_in_the_past_names_each_fault(st
     action = {"kind": "correction", "what": "Sort", "owner": "Wanda", "due_on": date(2020, 1, 1).isoformat()}
     refused = await steps.post("plan", plan(actions=[action]), status=422)
     assert [each["pointer"] for each in refused["errors"]] == ["#/actions", "#/actions/0/due_on"]
+    stranger = plan()["actions"][0] | {"owner": "Nobody"}
+    refused = await steps.post("plan", plan(actions=[stranger]), status=422)
+    assert [each["pointer"] for each in refused["errors"]] == ["#/actions/0/owner"]
     for wrong in ("NaN", "1e30", "1.1234567"):
         criterion = plan()["criterion"] | {"target": wrong}
         refused = await steps.post("plan", plan(criterion=criterion), status=422)
