@@ -221,7 +221,7 @@ class Story:
 
 def build_chain(url: str) -> tuple[dict[str, int], dict[str, str], dict[str, int]]:
     """Lots, hospitals with a contact each, stock at the depot; returns (lots, product codes, places)."""
-    chain = Chain()
+    chain = Chain(base=10_000)
     plant, depot = chain.place("own", "manufacturer"), chain.place("own", "warehouse")
     raw, kit = chain.product(family="reagent"), chain.product(family="kits")
     lots = {name: chain.lot(raw, number=name, site=plant) for name in ("RAW", "OTHER")}
