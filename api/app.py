@@ -19,8 +19,10 @@ from api.openapi import TAGS, install_openapi
 from api.problems import install_handlers
 from api.recall_start import sweep_forgotten
 from api.routers import (
+    amendments,
     capas,
     cases,
+    closing,
     closure,
     complaints,
     costs,
@@ -107,7 +109,7 @@ def _include(app: FastAPI, settings: Settings) -> None:
         app.include_router(module.router, prefix="/v1")
     for module in (dispositions, returns, costs, samples, shortages):
         app.include_router(module.router, prefix="/v1")
-    for module in (capas, obligations):
+    for module in (amendments, closing, capas, obligations):
         app.include_router(module.router, prefix="/v1")
     app.include_router(evidence.router, prefix="/v1", max_body_size=settings.evidence_max_bytes + _MULTIPART_OVERHEAD)
 

@@ -41,6 +41,10 @@ REFUSALS: Final[Mapping[str, str]] = {
     "HashMismatch": "hash_mismatch",
     "ReasonRequired": "reason_required",
     "InvalidInput": "invalid_input",
+    "NotComplete": "not_complete",
+    "RecallClosed": "recall_closed",
+    "UnknownTask": "unknown_task",
+    "LegalLimit": "legal_limit",
     "WrongState": "wrong_state",
     "UnknownAction": "unknown_action",
     "TooEarly": "too_early",
@@ -59,10 +63,13 @@ class Refused(Exception):  # noqa: N818 - a term of the domain
 
     type: str
     detail: str
+    open: Any = None
+    """What is still open, where that is why it was refused (a completion): items of the checklist."""
 
     def problem(self) -> Problem:
         """The HTTP answer."""
-        return Problem(REFUSALS[self.type], self.detail[:1].upper() + self.detail[1:] + ".")
+        more = {} if self.open is None else {"open": self.open}
+        return Problem(REFUSALS[self.type], self.detail[:1].upper() + self.detail[1:] + ".", **more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +195,7 @@ async def _receipt(update: WorkflowUpdateHandle[Any]) -> Message | None:
 def _refusal(error: BaseException) -> Exception:
     for cause in _causes(error):
         if isinstance(cause, ApplicationError) and cause.type in REFUSALS:
-            return Refused(str(cause.type), cause.message)
+            return Refused(str(cause.type), cause.message, cause.details[0] if cause.details else None)
     return RuntimeError(f"an update failed without a known reason: {error.__cause__!r}")
 
 

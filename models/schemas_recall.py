@@ -10,6 +10,7 @@ from domain.pace import Pace
 from domain.phases import Phase
 from domain.scope import ScopeCriteria
 from models.schemas_common import Block, In, Line, Out, Units
+from models.schemas_history import AuthorityAnswerOut, CompletionSignatureOut, ScopeVersionOut
 
 _EARLIEST_AWARENESS = datetime(1970, 1, 1, tzinfo=UTC)
 Jurisdiction = Annotated[str, Field(pattern=r"^[a-z]{2}-[a-z0-9-]{2,16}$", examples=["us-fda"])]
@@ -243,6 +244,10 @@ class RecallDetail(RecallItem):
     holds: HoldSummary
     counters: Counters
     links: Links
+    scope_versions: list[ScopeVersionOut]
+    completion: list[CompletionSignatureOut]
+    """Signatures under the completion and reopenings, oldest first."""
+    authority_answers: list[AuthorityAnswerOut]
 
 
 __all__ = [

@@ -1,13 +1,15 @@
 """The decisions people take on a recall: each one is an update of its workflow, sent once per Idempotency-Key."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path
 from fastapi.responses import JSONResponse
 
 from api.decisions import Refused, find_decision, recall_target
 from api.deps import NumberDep, PrincipalDep, ReaderDep, StateDep, refuse, require
-from api.desk import DeskDep, decision_answer
+from api.desk import Desk, DeskDep, decision_answer
 from api.examples import EVALUATION, STRATEGY
 from api.problems import Problem, problems
 from api.records import load
@@ -37,7 +39,7 @@ from models.schemas_decisions import (
     StrategyIn,
 )
 
-_RESPONSES = problems(
+RESPONSES = problems(
     "bad_request",
     "idempotency_key_missing",
     "unauthenticated",
@@ -55,7 +57,7 @@ _RESPONSES = problems(
     "idempotency_key_reused",
     "temporal_unavailable",
 ) | {202: {"model": DecisionOut, "description": "Accepted and still being carried out; poll `status_url`"}}
-router = APIRouter(prefix="/recalls/{number}", tags=["decisions"], responses=_RESPONSES)
+router = APIRouter(prefix="/recalls/{number}", tags=["decisions"], responses=RESPONSES)
 GateKey = Annotated[
     str, Path(max_length=60, pattern=r"^[a-z0-9:_-]+$", description="Gate key.", examples=["us-fda:fda_informed"])
 ]
@@ -122,6 +124,27 @@ async def approve_strategy(
     return await desk.decide(principal, "approve_strategy", body, decision)
 
 
+def evidence_fits(desk: Desk, evidence_ids: Sequence[UUID]) -> Callable[[Recall], Awaitable[None]]:
+    """A check to run before a decision: each file can be cited for this recall.
+
+    Raises (when run):
+        Problem: 422 with one error per file.
+    """
+
+    async def check(recall: Recall) -> None:
+        async with desk.state.sessions() as session:
+            unusable = await evidence.unusable(session, evidence_ids, recall.number)
+        if unusable:
+            faults = [
+                FieldProblem(pointer=f"#/evidence_ids/{index}", detail=unusable[each])
+                for index, each in enumerate(evidence_ids)
+                if each in unusable
+            ]
+            raise Problem("invalid", "The evidence cannot be cited; see `errors`.", errors=faults)
+
+    return check
+
+
 @router.post(
     "/gates/{gate}/pass",
     operation_id="passGate",
@@ -136,17 +159,6 @@ async def pass_gate(
 ) -> JSONResponse:
     """An authority step is done; name its reference and evidence."""
 
-    async def evidence_exists(recall: Recall) -> None:
-        async with desk.state.sessions() as session:
-            unusable = await evidence.unusable(session, body.evidence_ids, recall.number)
-        if unusable:
-            faults = [
-                FieldProblem(pointer=f"#/evidence_ids/{index}", detail=unusable[each])
-                for index, each in enumerate(body.evidence_ids)
-                if each in unusable
-            ]
-            raise Problem("invalid", "The evidence cannot be cited; see `errors`.", errors=faults)
-
     decision = PassGate(
         actor=principal.actor(),
         reason=body.reason,
@@ -154,7 +166,7 @@ async def pass_gate(
         reference=body.reference,
         evidence_ids=tuple(str(each) for each in body.evidence_ids),
     )
-    return await desk.decide(principal, "pass_gate", body, decision, before=evidence_exists)
+    return await desk.decide(principal, "pass_gate", body, decision, before=evidence_fits(desk, body.evidence_ids))
 
 
 @router.post(
@@ -202,4 +214,4 @@ async def read_decision(
     return JSONResponse(answer.body.model_dump(mode="json"), answer.status, answer.headers)
 
 
-__all__ = ["router"]
+__all__ = ["RESPONSES", "evidence_fits", "router"]

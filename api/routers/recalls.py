@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from api.citing import citing
 from api.deps import KeyDep, NumberDep, ReaderDep, StateDep, require
 from api.examples import RECALL_START
+from api.history import history_of
 from api.idempotency import Answer, once
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import Problem, problems
@@ -228,6 +229,7 @@ async def read_recall(number: NumberDep, _: ReaderDep, state: StateDep, response
             holds=hold_summary(progress),
             counters=counters(progress),
             links=links(number),
+            **await history_of(session, number),
         )
 
 

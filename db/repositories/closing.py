@@ -14,8 +14,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import recalls
 from domain.pace import policy_instant
-from models.closing import AuthorityAnswer
-from models.recall import ClockStart, Consignee, Deadline, Recall, SignOff
+from models.closing import AuthorityAnswer, ScopeVersion
+from models.recall import ClockStart, Consignee, Deadline, Recall, ScopeLot, SignOff
 from models.task import Task, TaskState
 
 COMPLETION: Final = "completion:"
@@ -58,6 +58,23 @@ async def closing_sign_offs(session: AsyncSession, number: str) -> list[SignOff]
         .order_by(col(SignOff.signed_at), col(SignOff.id))
     )
     return list((await session.exec(query)).all())
+
+
+async def scope_versions(session: AsyncSession, number: str) -> list[tuple[ScopeVersion, int]]:
+    """Versions of the recall's scope, oldest first, each with its count of lots."""
+    lots = (
+        select(ScopeLot.scope_version, func.count(col(ScopeLot.lot_id)).label("lots"))
+        .where(col(ScopeLot.recall_number) == number)
+        .group_by(col(ScopeLot.scope_version))
+        .subquery()
+    )
+    query = (
+        select(ScopeVersion, func.coalesce(lots.c.lots, 0))
+        .outerjoin(lots, lots.c.scope_version == col(ScopeVersion.version))
+        .where(col(ScopeVersion.recall_number) == number)
+        .order_by(col(ScopeVersion.version))
+    )
+    return [(row, int(count)) for row, count in (await session.exec(query)).all()]
 
 
 async def answers(session: AsyncSession, number: str) -> list[AuthorityAnswer]:
@@ -162,6 +179,7 @@ __all__ = [
     "completion_signers",
     "give_more_time",
     "is_signed",
+    "scope_versions",
     "start_clock_again",
     "stop_notice_limits",
     "task_of",

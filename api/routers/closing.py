@@ -1,0 +1,99 @@
+"""Ending a recall: two signatures, the authorities' answers, reopening, cancellation; and more time for a person."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
+
+from api.deps import PrincipalDep, refuse, require
+from api.desk import DeskDep
+from api.problems import problems
+from api.routers.decisions import RESPONSES, evidence_fits
+from api.security.bearer import Principal
+from domain.roles import Permission
+from models.messages import CancelRecall, Complete, ExtendDeadline, RecordAuthorityAnswer, Reopen
+from models.schemas_changes import AuthorityAnswerIn, CompletionIn, ExtensionIn
+from models.schemas_decisions import DecisionOut, ReasonIn
+
+router = APIRouter(prefix="/recalls/{number}", tags=["decisions"], responses=RESPONSES)
+_SIGN = {"quality": Permission.COMPLETE_QUALITY, "regulatory": Permission.COMPLETE_REGULATORY}
+
+
+@router.post(
+    "/complete",
+    operation_id="completeRecall",
+    summary="Sign the completion",
+    response_model=DecisionOut,
+    responses=problems("not_complete", "wrong_phase", "already_decided", "recall_closed"),
+)
+async def complete(desk: DeskDep, principal: PrincipalDep, body: CompletionIn) -> JSONResponse:
+    """Sign the completed recall as quality or as regulatory affairs; two persons.
+
+    409 `not_complete` carries `open`: each item of the completion checklist that is not met, with what is open in it.
+    """
+    permission = _SIGN[body.capacity]
+    if not principal.may(permission):
+        await refuse(desk.state, principal, permission, desk.number)
+    decision = Complete(actor=principal.actor(), reason=body.reason, capacity=body.capacity)
+    return await desk.decide(principal, "complete", body, decision)
+
+
+@router.post(
+    "/authority-answers",
+    operation_id="recordAuthorityAnswer",
+    summary="Record an authority's answer",
+    response_model=DecisionOut,
+)
+async def record_authority_answer(
+    desk: DeskDep,
+    principal: Annotated[Principal, Depends(require(Permission.RECORD_AUTHORITY_ANSWER))],
+    body: AuthorityAnswerIn,
+) -> JSONResponse:
+    """Terminated, no authority to ask (signed, with the reason), or more ordered, which reopens the recall."""
+    decision = RecordAuthorityAnswer(
+        actor=principal.actor(),
+        reason=body.reason,
+        jurisdiction=body.jurisdiction,
+        answer=body.answer,
+        reference=body.reference,
+        evidence_ids=tuple(str(each) for each in body.evidence_ids),
+    )
+    return await desk.decide(
+        principal, "record_authority_answer", body, decision, before=evidence_fits(desk, body.evidence_ids)
+    )
+
+
+@router.post("/reopen", operation_id="reopenRecall", summary="Reopen a completed recall", response_model=DecisionOut)
+async def reopen(
+    desk: DeskDep, principal: Annotated[Principal, Depends(require(Permission.COMPLETE_QUALITY))], body: ReasonIn
+) -> JSONResponse:
+    """A closed question is open again: back to resolution; signatures and answers so far are void."""
+    decision = Reopen(actor=principal.actor(), reason=body.reason)
+    return await desk.decide(principal, "reopen", body, decision)
+
+
+@router.post("/cancel", operation_id="cancelRecall", summary="Cancel the recall", response_model=DecisionOut)
+async def cancel(
+    desk: DeskDep, principal: Annotated[Principal, Depends(require(Permission.CANCEL_RECALL))], body: ReasonIn
+) -> JSONResponse:
+    """The recall was wrong. Holds stay as nonconformity holds; whoever was told gets a released retraction."""
+    decision = CancelRecall(actor=principal.actor(), reason=body.reason)
+    return await desk.decide(principal, "cancel", body, decision)
+
+
+@router.post(
+    "/tasks/extend",
+    operation_id="extendTask",
+    summary="Give a task more time",
+    response_model=DecisionOut,
+    responses=problems("unknown_task", "recall_unknown", "legal_limit", "recall_closed"),
+)
+async def extend(
+    desk: DeskDep, principal: Annotated[Principal, Depends(require(Permission.REASSIGN_TASKS))], body: ExtensionIn
+) -> JSONResponse:
+    """Move the due time of a task to a later instant, with the reason. A limit of law cannot be moved."""
+    decision = ExtendDeadline(actor=principal.actor(), reason=body.reason, key=body.key, due_at=body.due_at)
+    return await desk.decide(principal, "extend_deadline", body, decision)
+
+
+__all__ = ["router"]
