@@ -16,13 +16,11 @@ from decimal import Decimal
 import phonenumbers
 
 from api.reply_fields import QUANTITIES, PageLot, quantity_field
-from api.reply_form import HarmAnswer, ReceiverAnswer, ReplyAnswer
+from api.reply_form import ReceiverAnswer, ReplyAnswer
 from db.repositories.consignee_lots import ConsigneeLotRow
 from db.repositories.recipient_read import RecipientRecord
 from db.repositories.statements import LatestStatement
 from domain.notice_content import plain
-from models.complaint import HarmSeverity
-from models.harm import HarmStated
 from models.replies import PageReply, PassedOnLot, PassedOnTo, StatedLot
 
 _ROLE_LENGTH = 100
@@ -112,15 +110,8 @@ def statement(record: RecipientRecord, form_id: str, answer: ReplyAnswer, at: da
         responder_name=answer.responder_name,
         responder_role=answer.responder_role[:_ROLE_LENGTH],
         free_text="\n".join(remarks)[:_REMARK_LENGTH] or None,
-        harm=_harm(answer.harm),
+        harm=answer.harm.stated() if answer.harm else None,
     )
-
-
-def _harm(given: HarmAnswer | None) -> HarmStated | None:
-    if given is None:
-        return None
-    # Whoever reports harm in a hurry describes nothing: the person who is paged asks.
-    return HarmStated(severity=HarmSeverity(given.severity), description=given.description or "(no description given)")
 
 
 def _receivers(given: Sequence[ReceiverAnswer], country: str | None, remarks: list[str]) -> tuple[PassedOnTo, ...]:

@@ -14,7 +14,6 @@ from typing import Final
 from api.reply_fields import (
     MAX_RECEIVERS,
     QUANTITIES,
-    SEVERITIES,
     FieldError,
     PageLot,
     ReplyStep,
@@ -22,6 +21,7 @@ from api.reply_fields import (
     quantity_field,
     receiver_field,
 )
+from api.reply_harm import HarmAnswer, harm_in
 from domain.notice_content import plain, visible
 
 _NUMBER: Final = re.compile(r"\d{1,12}(\.\d{1,6})?")
@@ -51,15 +51,6 @@ class ReceiverAnswer:
     name: str
     email: str | None
     phone: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class HarmAnswer:
-    """Somebody was, or may have been, harmed."""
-
-    severity: str
-    """One of `SEVERITIES`."""
-    description: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,12 +280,3 @@ def _answer(values: Mapping[str, str], lots: Sequence[PageLot]) -> ReplyAnswer:
         quantities_confirmed=affected and values.get("confirm_quantities") == "yes",
         harm=harm_in(values),
     )
-
-
-def harm_in(values: Mapping[str, str]) -> HarmAnswer | None:
-    """The report of harm in a form: a tick, a chosen outcome or a description, each alone is one."""
-    severity, description = values.get("harm_severity", ""), values.get("harm_description")
-    known = severity if severity in SEVERITIES else SEVERITIES[0]
-    if values.get("harm") == "yes" or description or known != SEVERITIES[0]:
-        return HarmAnswer(known, description)
-    return None

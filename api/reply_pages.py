@@ -26,7 +26,8 @@ from api.reply_fields import (
     all_fields,
     step_fields,
 )
-from api.reply_form import harm_in, receivers_shown
+from api.reply_form import receivers_shown
+from api.reply_harm import harm_in
 from domain.notice_content import best_language, plain
 
 PAGES: Final = Path(__file__).parents[1] / "templates" / "pages"
@@ -79,6 +80,8 @@ class ReplyPage:
     errors: tuple[FieldError, ...] = ()
     more_receivers: bool = False
     """The visitor asked for one more receiver block."""
+    harm_told: bool = False
+    """Harm was reported just now, beside the step that is shown again."""
     reference: str | None = None
     """Shown on the last page."""
     change: PageChange | None = None

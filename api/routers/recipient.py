@@ -26,6 +26,7 @@ from api.recipient_access import (
 from api.recipient_answer import acknowledgement, earlier_values, is_form_of, new_form_id, page_lots, statement
 from api.reply_fields import LANGUAGES, FieldError, ReplyStep, receiver_field
 from api.reply_form import FormReading, ReplyAnswer, read_form
+from api.reply_harm import REPORT, harm_now
 from api.reply_pages import ReplyPage, page_language, render_reply_page
 from api.state import ApiState
 from db.repositories import recipient_read
@@ -100,6 +101,7 @@ async def submit_page(request: Request, token: Token, state: StateDep, lang: Lan
             form_id=form_id,
             reference=reference,
             more=bool(form.get("more")),
+            harm_told=bool(form.get(REPORT)),
         )
         language = page_language(asked, record.language)
         return _show(reading.step, language, page)
@@ -149,6 +151,8 @@ async def _take(
 ) -> tuple[FormReading, str | None]:
     """Read the posted step and record what it completes."""
     record = visitor.record
+    if form.get(REPORT):
+        return await _report_harm(state, visitor, form, form_id)
     if record.state == "withdrawn":
         return FormReading({}, ReplyStep.WITHDRAWN), None
     async with state.sessions() as session:
@@ -161,6 +165,17 @@ async def _take(
     if reading.answer is None:
         return reading, None
     return await _finish(state, visitor, form_id, reading, reading.answer)
+
+
+async def _report_harm(
+    state: ApiState, visitor: Visitor, form: Mapping[str, str], form_id: str
+) -> tuple[FormReading, str | None]:
+    """Record the harm and show the same step again with everything filled in so far."""
+    await _record(state, harm_now(form, visitor.record, form_id, state.now()))
+    if visitor.record.state == "withdrawn" or form.get("step") == ReplyStep.DONE:
+        step, values, reference = await _where(state, visitor, correcting=False)
+        return FormReading(values, step), reference
+    return read_form({**form, "switch_lang": "as it is"}, page_lots(visitor.lots)), None
 
 
 async def _finish(
@@ -198,6 +213,7 @@ def _page(
     form_id: str | None = None,
     reference: str | None = None,
     more: bool = False,
+    harm_told: bool = False,
 ) -> ReplyPage:
     record, settings = visitor.record, state.settings
     lots = page_lots(visitor.lots)
@@ -219,6 +235,7 @@ def _page(
         values=values,
         errors=errors,
         more_receivers=more,
+        harm_told=harm_told,
         reference=reference,
         change=visitor.change,
     )

@@ -72,12 +72,19 @@ async def record_sms_reply(session: AsyncSession, reply: SmsReply) -> RecordedRe
     return await _record(session, entry)
 
 
+def _kind(reply: PageReply | PhoneReply, channel: str) -> str:
+    if reply.statements:
+        return "statement"
+    # Harm reported beside the answer acknowledges nothing: a person calls, and the chase goes on.
+    return "needs_contact" if reply.harm is not None and channel == "page" else "acknowledgement"
+
+
 def _of_form(
     reply: PageReply | PhoneReply, channel: Literal["page", "phone"], actor: str, role: str, **columns: Any
 ) -> Entry:
     return Entry(
         channel=channel,
-        kind="statement" if reply.statements else "acknowledgement",
+        kind=_kind(reply, channel),
         number=reply.recall_number,
         consignee_id=reply.consignee_id,
         at=reply.at,

@@ -64,7 +64,7 @@ async def settle(session: AsyncSession, heard: Heard) -> Touched:
 
 
 async def _call_back(session: AsyncSession, heard: Heard) -> bool:
-    what = f"Call {heard.partner[:200]} back: it answered by SMS and needs a person"
+    what = f"Call {heard.partner[:200]} back: it answered by {heard.channel} and needs a person"
     await _offer(session, heard, f"help:{heard.reply_id}", HumanStep.PHONE_CALL, what)
     return await cases.open_case(
         session, heard.number, heard.consignee_id, CaseReason.help, heard.by, subject=f"reply:{heard.reply_id}"

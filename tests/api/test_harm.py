@@ -270,3 +270,41 @@ async def test_many_reports_at_once_are_numbered_one_by_one(http: httpx.AsyncCli
     await asyncio.gather(*(send(http, INBOUND, sms("4", sender=phone)) for phone in phones))
     assert [row["sequence"] for row in complaints(world)] == list(range(1, 9))
     assert re.fullmatch(r"consignee:\d+", complaints(world)[0]["recorded_by"])
+
+
+@pytest.mark.parametrize(
+    ("language", "button", "thanks"),
+    [("en", "Report harm now", "Thank you for telling us"), ("zh-CN", "立即报告伤害", "感谢告知伤害情况")],
+)
+async def test_harm_can_be_reported_at_once_from_every_step_and_loses_no_answer(
+    http: httpx.AsyncClient, world: World, language: str, button: str, thanks: str
+) -> None:
+    recipient = Recipient(http, world.consignee("Mercy", Person(email="a@m.example"), language=language))
+    assert button in (await recipient.open()).text
+    harm = {"report_harm": "yes", "now_severity": "serious", "now_description": "Burn"}
+    told = await http.post(recipient.url, data=recipient.fields | {"step": "acknowledge"} | harm)
+    assert told.status_code == 200
+    assert thanks in told.text
+    assert 'name="acknowledged"' in told.text, "the same step is shown again"
+    assert world.one("SELECT state FROM consignee") == "open", "a report of harm acknowledges nothing"
+    await recipient.send("acknowledge", acknowledged="yes")
+    await recipient.send("affected", affected="yes")
+    counted = {"step": "lots", f"on_hand-{world.lot_ids[0]}": "7"}
+    again = await http.post(recipient.url, data=recipient.fields | counted | harm | {"now_description": "Another"})
+    assert 'value="7"' in again.text
+    assert button in again.text
+    await http.post(recipient.url, data=recipient.fields | counted | harm | {"now_description": "Another"})
+    assert [row["description"] for row in complaints(world)] == ["Burn", "Another"]
+    assert {row["key"].split(":")[0] for row in world.rows("SELECT key FROM task")} == {"help", "on_call"}
+
+
+async def test_harm_can_be_reported_after_the_answer_was_given(http: httpx.AsyncClient, world: World) -> None:
+    recipient = Recipient(http, world.consignee("Mercy", Person(email="a@m.example"), lots=("10", "10")))
+    await recipient.answer(world.lot_ids)
+    thanks = await recipient.open()
+    assert "Report harm now" in thanks.text
+    told = await http.post(recipient.url, data=recipient.fields | {"step": "done", "report_harm": "yes"})
+    assert "safety staff have been alerted" in told.text
+    assert f"{NUMBER}/" in told.text, "the reference is shown again"
+    assert [row["severity"] for row in complaints(world)] == ["unknown"]
+    assert world.one("SELECT state FROM consignee") == "answered"
