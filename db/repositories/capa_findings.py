@@ -1,8 +1,8 @@
 """What the trace says the suspect lots have in common: where a CAPA's investigation starts.
 
 Suspect are the lots of the scope that reached consignees, or every root lot where none did. Inputs are followed up the
-genealogy; each finding says how many of the suspect lots share it, and an input that also went into lots outside the
-scope says so, because then either it is not the cause or the scope is too small.
+genealogy; each finding says how many of the suspect lots share it. An input that also went straight into lots outside
+the scope (and not on the way to a suspect one) says so: either it is not the cause, or the scope is too small.
 """
 
 from typing import Any, Final
@@ -42,6 +42,7 @@ inputs AS MATERIALIZED (SELECT lot_id, input_id FROM up WHERE input_id <> lot_id
 
 _FINDINGS: Final = f"""
 WITH RECURSIVE {_SUSPECT},
+traced AS MATERIALIZED (SELECT lot_id FROM scope UNION SELECT input_id FROM inputs),
 shared_inputs AS MATERIALIZED (
     SELECT input_id, count(*) AS lots FROM inputs GROUP BY input_id
     ORDER BY lots DESC, input_id LIMIT {MOST}
@@ -51,7 +52,7 @@ found AS (
                'lot_id', l.id, 'lot', l.number, 'product', p.code, 'supplier_lot', l.supplier_lot,
                'lots_outside_scope', (
                    SELECT count(DISTINCT g.output_lot_id) FROM lot_genealogy g
-                   WHERE g.input_lot_id = l.id AND NOT EXISTS (SELECT FROM scope s WHERE s.lot_id = g.output_lot_id)
+                   WHERE g.input_lot_id = l.id AND NOT EXISTS (SELECT FROM traced t WHERE t.lot_id = g.output_lot_id)
                )) AS detail
     FROM shared_inputs i JOIN lot l ON l.id = i.input_id JOIN product p ON p.id = l.product_id
     UNION ALL
