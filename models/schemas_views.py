@@ -208,6 +208,10 @@ class NoticeItem(Out):
     id: int
     version: int
     kind: str
+    """initial, amendment or retraction."""
+    scope_version: int
+    change: dict[str, Any] | None
+    """What it changes against the last notice sent: lot ids added and taken out, class before and now."""
     sha256: str
     """What an approver approves."""
     drafted_by: str
