@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -138,7 +138,13 @@ def _unnamed_lots(facts: Facts) -> Iterator[str]:
 
 
 def answers(truth: Truth, facts: Facts) -> Iterator[Comparison]:
-    """What recipients said is what was recorded, and nobody is left."""
+    """What recipients said is what was recorded, and nobody is left but those who never say anything."""
+    yield from statements(truth, facts)
+    yield from heard(truth, facts)
+
+
+def statements(truth: Truth, facts: Facts) -> Iterator[Comparison]:
+    """What recipients said is what was recorded."""
     known = truth.consignees()
     recorded = []
     for reply in facts.replies:
@@ -149,10 +155,19 @@ def answers(truth: Truth, facts: Facts) -> Iterator[Comparison]:
     )
     tally = Counter(told.channel for told in truth.told)
     yield same_map("answers by channel", tally, Counter(reply["channel"] for reply in facts.replies), "channels")
-    silent = [f"{each['partner_code']} is {each['state']}" for each in facts.consignees if each["state"] == "open"]
-    yield holds("every consignee was heard of", f"{len(facts.consignees)} consignees", silent)
+
+
+def heard(truth: Truth, facts: Facts) -> Iterator[Comparison]:
+    """Exactly those who never answer are open; the counters say the same."""
+    known = truth.consignees()
+    silent = truth.silent & known
+    states = {each["partner_code"]: each["state"] for each in facts.consignees}
+    wrong = [f"{code} is {state}" for code, state in states.items() if (state == "open") != (code in silent)]
+    listed = f"{len(states)} consignees"
+    rule = f"{listed}, {len(silent)} of them silent to the end" if silent else listed
+    yield holds("every consignee was heard of", rule, wrong)
     stated = {told.consignee for told in truth.told if told.kind == "statement"}
-    owing = len(known | {site for site, _ in truth.onward}) - len(stated)
+    owing = len((known | {site for site, _ in truth.onward}) - stated - silent)
     counters = facts.detail["counters"]
     yield same("consignees that still owe quantities", owing, counters["consignees"].get("acknowledged", 0))
     yield same("consignees nothing was heard of", len(silent), counters["outstanding"])
@@ -180,12 +195,14 @@ def record(truth: Truth, facts: Facts) -> Iterator[Comparison]:
     yield same("audit chain as the product verifies it", True, facts.audit_verified["intact"])
     yield same("events in the chain", len(facts.audit), facts.audit_verified["events"])
     yield same("head of the chain", facts.audit[-1]["hash"] if facts.audit else None, facts.audit_verified["head"])
-    yield holds("the approved notice is what its hash says", f"{len(facts.notices)} notices", _notice_faults(facts))
+    faults = notice_faults(facts.notices, facts.detail["started_by"])
+    yield holds("the approved notice is what its hash says", f"{len(facts.notices)} notices", faults)
     yield holds("deadlines in real and policy time agree", f"{len(facts.deadlines)} deadlines", _pace_faults(facts))
 
 
-def _notice_faults(facts: Facts) -> Iterator[str]:
-    for notice in facts.notices:
+def notice_faults(notices: Iterable[dict[str, Any]], started_by: str) -> Iterator[str]:
+    """Notices whose bodies are not what was approved, or that the wrong person approved."""
+    for notice in notices:
         hashes = []
         for each in notice["bodies"]:
             content = {name: value for name, value in each["body"].items() if name != "sha256"}
@@ -195,7 +212,7 @@ def _notice_faults(facts: Facts) -> Iterator[str]:
                 yield f"notice {notice['id']}, {each['kind']}/{each['channel']}.{each['language']} was changed"
         if hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest() != notice["sha256"]:
             yield f"notice {notice['id']} has another hash than its bodies"
-        if notice["approved_by"] in (None, notice["drafted_by"], facts.detail["started_by"]):
+        if notice["approved_by"] in (None, notice["drafted_by"], started_by):
             yield f"notice {notice['id']} was approved by {notice['approved_by']}"
 
 

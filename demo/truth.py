@@ -45,6 +45,8 @@ class Truth:
     """(named site, lot) -> units of use passed on to it."""
     evidence: dict[str, str] = field(default_factory=dict)
     """File name -> SHA-256."""
+    silent: set[str] = field(default_factory=set)
+    """Consignees that never say anything."""
 
     def consignees(self) -> set[str]:
         """Who received anything."""
@@ -64,9 +66,10 @@ def read_diary(path: Path, truth: Truth) -> None:
     diary: dict[str, Any] = json.loads(path.read_text())
     truth.addresses |= diary["addresses"]
     truth.evidence |= diary["evidence"]
+    truth.silent |= set(diary.get("silent", ()))
     for told in diary["told"]:
         lines = {(p, n, s): tuple(Decimal(q) for q in figures) for p, n, s, *figures in told["lines"]}
         truth.told.append(Told(told["consignee"], told["channel"], told["kind"], lines))  # type: ignore[arg-type]
     for named, product, number, site, quantity in diary["onward"]:
-        key = (named, (product, number, site))
-        truth.onward[key] = truth.onward.get(key, Decimal(0)) + Decimal(quantity)
+        # Written down again with every answer of the one site that passed product on: the last answer counts.
+        truth.onward[named, (product, number, site)] = Decimal(quantity)

@@ -1,8 +1,10 @@
 """The demonstration's checker notices every kind of difference, and is silent when there is none."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from demo import chain
 from demo.checker import verdict
 from demo.checks import compare_all
 from demo.facts import Facts
-from demo.truth import Told, Truth
+from demo.truth import Told, Truth, read_diary
 from tests.demo import world
 
 pytestmark = pytest.mark.unit
@@ -174,6 +176,36 @@ def test_every_comparison_can_fail() -> None:
         noticed |= _wrong(truth, facts)
     every = {comparison.what for comparison in compare_all(world.truth(), world.facts())}
     assert every == noticed
+
+
+def test_one_that_never_answers_is_expected_to_be_open_and_nobody_else() -> None:
+    truth, facts = world.truth(), world.facts()
+    truth.silent = {"Kenya / K1"}
+    truth.told.pop(1)
+    facts.replies.pop(1)
+    assert "every consignee was heard of" in _wrong(truth, facts)
+    facts.consignees[1].update(state="open")
+    facts.detail["counters"].update(outstanding=1, consignees={"open": 1, "answered": 2})
+    assert _wrong(truth, facts) == set()
+    facts.consignees[0].update(state="open")
+    assert _wrong(truth, facts) == {"every consignee was heard of"}
+
+
+def test_a_silent_site_outside_the_scope_so_far_counts_for_nothing() -> None:
+    truth, facts = world.truth(), world.facts()
+    truth.silent = {"Ghana / G1"}
+    assert _wrong(truth, facts) == set()
+
+
+def test_what_was_passed_on_is_counted_once_although_it_is_written_down_with_every_answer(tmp_path: Path) -> None:
+    passed = [["Clinic X", *world.KIT_1, "10"], ["Clinic X", *world.KIT_1, "9"]]
+    diary = {"addresses": {}, "evidence": {}, "told": [], "onward": passed, "silent": ["Kenya / K1"]}
+    path = tmp_path / "diary.json"
+    path.write_text(json.dumps(diary))
+    truth = Truth()
+    read_diary(path, truth)
+    assert truth.onward == {("Clinic X", world.KIT_1): Decimal(9)}
+    assert truth.silent == {"Kenya / K1"}
 
 
 def test_comparing_nothing_is_a_failure() -> None:
