@@ -92,6 +92,11 @@ class Disposals:
                 session, number, found.sequence, who(by, roles[0]), roles=roles, reason=None
             )
 
+    async def withdraw(self, found: Disposition, number: str = NUMBER) -> Disposition:
+        """Take back what is not carried out."""
+        async with self.yard.sessions.begin() as session:
+            return await disposition_decisions.withdraw(session, number, found.sequence, who("Quinn"), "enough")
+
     async def approved(self, kind: DispositionKind, quantity: float | None, **where: Any) -> Disposition:
         """A proposal with all its approvals."""
         number = where.get("number", NUMBER)
@@ -187,6 +192,8 @@ class Disposals:
 async def disposals(yard: Yard) -> Disposals:
     """The yard with one recall in resolution whose stock is held."""
     found = Disposals(yard)
+    for table in ("movement", "lot", "location"):  # the chain's rows brought ids of their own
+        yard.rows("SELECT setval(pg_get_serial_sequence(%s, 'id'), 100000)", table)
     await found.held()
     return found
 

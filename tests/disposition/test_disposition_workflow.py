@@ -85,6 +85,16 @@ class Run:
                     return
                 await asyncio.sleep(0.02)
 
+    async def until_told(self, seen: Callable[[DispositionReport], bool]) -> list[DispositionReport]:
+        """What the recall was told, once the last of it shows what the test waits for."""
+        assert self.recall is not None
+        async with asyncio.timeout(60):
+            while True:
+                told = [DispositionReport.model_validate(each) for each in await self.recall.query("told")]
+                if told and seen(told[-1]):
+                    return told
+                await asyncio.sleep(0.02)
+
     def tasks(self) -> dict[str, tuple[str, str, int]]:
         rows = self.disposals.yard.rows("SELECT key, state, role, stage FROM task ORDER BY id")
         return {key: (state, role, stage) for key, state, role, stage in rows}
@@ -154,10 +164,8 @@ async def test_what_happens_in_the_record_is_found_by_the_slow_look_and_told_to_
     await run.disposals.carry_out(found, 100, number=run.number)
     await run.handle.signal("nudge")
     await run.until_task(f"execution:{found.sequence}", "done")
-    assert run.recall is not None
-    told = [DispositionReport.model_validate(each) for each in await run.recall.query("told")]
+    told = await run.until_told(lambda last: (last.proposed, last.approved) == (1, 0))
     assert (told[0].open_positions, told[0].proposed) == (3, 0)
-    assert (told[-1].proposed, told[-1].approved) == (1, 0)
 
 
 async def test_it_ends_by_stop_only_and_leaves_no_open_task(run: Run) -> None:
