@@ -88,6 +88,9 @@ class RecallCompanions(RecallCore):
             await self._check_effectiveness()
         if state.phase is Phase.RESOLUTION:
             await self._read_checklist()
+            if state.effective() and "effectiveness" in (state.checklist or {}) and state.everybody_heard():
+                # Met once, but consignees have joined or answered anew since: they are checked as well.
+                await self._check_effectiveness()
         await self._project()
 
     async def _check_effectiveness(self) -> None:
