@@ -121,6 +121,22 @@ async def test_completion_is_refused_with_the_list_of_what_is_open_and_signs_not
     assert (await run.until(lambda state: state.completion_signed_as)).phase == Phase.RESOLUTION
 
 
+async def test_a_level_that_was_met_is_checked_again_when_the_checklist_says_so(
+    start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
+) -> None:
+    run = await start()
+    await to_resolution(run, temporal)
+    await run.until(lambda state: state.waiting_for == "two signatures under the completion")
+    turns = fakes.names().count("effectiveness_turn")
+    title = "The effectiveness level of the strategy is met"
+    fakes.open_items = (ChecklistItem(key="effectiveness", ok=False, title=title, open=("round 1",), total=1),)
+    fakes.rounds, fakes.passed = 2, None
+    await run.handle.signal("record_moved", "checklist")
+    state = await run.until(lambda state: state.effectiveness.sequence == 2)
+    assert state.effectiveness.passed is None
+    assert fakes.names().count("effectiveness_turn") > turns
+
+
 async def test_completion_is_signed_by_two_persons_in_their_own_capacity_and_only_once(
     start: Start, temporal: WorkflowEnvironment
 ) -> None:
