@@ -36,7 +36,8 @@ async def hand_over(session: AsyncSession, campaign: NewCampaign, now: datetime)
     notice = campaign.notice
     number = notice.recall_number
     if notice.kind == "initial":
-        await run(session, TAKE_ALL, {"number": number, "sequence": campaign.sequence})
+        facts = {"number": number, "sequence": campaign.sequence, "version": notice.scope_version}
+        await run(session, TAKE_ALL, facts)
         return {}
     gone = await withdraw_everybody(session, number, now, by="system") if _whole(notice) else []
     counts = await run(

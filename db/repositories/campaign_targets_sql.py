@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from db.repositories.chasing_sql import LADDERLESS
+from db.repositories.chasing_sql import LADDERLESS, WAITING
 
 _CONCERNED: Final = """facts AS (
     SELECT c.id, c.partner_id, c.state, c.chase, c.step, c.campaign_sequence, c.first_notified_at IS NOT NULL AS told,
@@ -32,11 +32,17 @@ picked AS (
 COUNT: Final = f"WITH {_CONCERNED} SELECT count(*) FROM picked WHERE part IS NOT NULL"  # noqa: S608
 """Consignees that a campaign of the notice would address."""
 
-TAKE_ALL: Final = """
-UPDATE consignee SET campaign_sequence = :sequence
-WHERE recall_number = :number AND state <> 'withdrawn' AND campaign_sequence <> :sequence
-"""
-"""The first notice: everybody is chased by its campaign."""
+TAKE_ALL: Final = f"""
+UPDATE consignee c SET campaign_sequence = CASE WHEN lots.named IS FALSE THEN {WAITING} ELSE :sequence END
+FROM consignee one
+LEFT JOIN LATERAL (
+    SELECT bool_or(cl.scope_version <= :version) AS named FROM consignee_lot cl
+    WHERE cl.consignee_id = one.id AND cl.withdrawn_in IS NULL
+) lots ON true
+WHERE one.id = c.id AND c.recall_number = :number AND c.state <> 'withdrawn'
+  AND c.campaign_sequence <> CASE WHEN lots.named IS FALSE THEN {WAITING} ELSE :sequence END
+"""  # noqa: S608 - constants
+"""The first notice: its campaign chases everybody, except whoever has only lots that came in after it was drafted."""
 
 HAND_OVER: Final = f"""
 WITH {_CONCERNED},

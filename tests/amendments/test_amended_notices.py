@@ -249,6 +249,20 @@ async def test_a_scope_that_grew_before_the_first_notice_is_simply_in_it(story: 
     assert story.rows("SELECT scope_version FROM notice") == [{"scope_version": 2}]
 
 
+async def test_a_scope_that_grew_between_release_and_sending_waits_for_the_next_notice(story: Story) -> None:
+    await story.trace()
+    draft = await story.draft()
+    await story.amend("expand", 2, "B1")
+    await story.start(draft)
+    await story.turn()
+    assert story.states()["beside"] == ("open", 0)
+    assert (story.kinds_to("beside"), story.kinds_to("near")) == ([], ["initial"])
+    assert await story.asked("near") == {"A1"}
+    await story.start(await story.draft(2, "amendment", scope_version=2), 2)
+    await story.turn(2, days=1)
+    assert (story.kinds_to("beside"), story.kinds_to("near")) == (["initial"], ["initial", "amendment"])
+
+
 async def test_whoever_appears_after_a_mere_reduction_is_told_by_the_notice_that_is_out(story: Story) -> None:
     await story.notified()
     await story.amend("reduce", 2, "A2")
