@@ -9,12 +9,13 @@ from typing import Final
 _SENT: Final = """FROM campaign k JOIN notice n ON n.id = k.notice_id
      WHERE k.recall_number = recall.number AND n.kind <> 'retraction'"""
 
-_SENT_VERSION: Final = f"(SELECT max(n.scope_version) {_SENT})"
+SENT_VERSION: Final = f"(SELECT max(n.scope_version) {_SENT})"
+"""Scope version of the newest notice that was sent; NULL before the first one."""
 
 TOLD_VERSION: Final = f"""(SELECT coalesce(
     (SELECT min(v.version) - 1 FROM scope_version v
      WHERE v.recall_number = recall.number AND v.change = 'expand' AND v.version > sent.version), 2147483647)
- FROM (SELECT {_SENT_VERSION} AS version) sent WHERE sent.version IS NOT NULL)"""  # noqa: S608 - constants
+ FROM (SELECT {SENT_VERSION} AS version) sent WHERE sent.version IS NOT NULL)"""  # noqa: S608 - constants
 """Newest scope version whose lots are all in a notice that was sent; NULL before the first notice.
 
 A reduction adds no lot, so it raises this by itself; the lots of an expansion wait for their amended notice."""

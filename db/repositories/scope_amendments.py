@@ -47,11 +47,12 @@ SELECT count(*) FILTER (WHERE got AND NOT kept) AS consignees_added,
        count(*) FILTER (WHERE lost AND NOT has) AS consignees_withdrawn,
        count(*) FILTER (WHERE told AND (got OR lost)) AS told
 FROM (
-    SELECT bool_or(cl.withdrawn_in IS NULL AND cl.scope_version = :version) AS got,
-           bool_or(cl.withdrawn_in IS NULL AND cl.scope_version < :version) AS kept,
+    SELECT bool_or(cl.withdrawn_in IS NULL AND (cl.scope_version = :version OR fresh.lot_id IS NOT NULL)) AS got,
+           bool_or(cl.withdrawn_in IS NULL AND cl.scope_version < :version AND fresh.lot_id IS NULL) AS kept,
            bool_or(coalesce(cl.withdrawn_in = :version, false)) AS lost,
            bool_or(cl.withdrawn_in IS NULL) AS has, bool_or(c.first_notified_at IS NOT NULL) AS told
     FROM consignee c JOIN consignee_lot cl ON cl.consignee_id = c.id
+    LEFT JOIN unnest(CAST(:added AS bigint[])) AS fresh(lot_id) ON fresh.lot_id = cl.lot_id
     WHERE c.recall_number = :number GROUP BY c.id
 ) AS each
 """
@@ -108,7 +109,7 @@ async def _expand(session: AsyncSession, recall: Recall, request: AmendScope, be
         raise ScopeChangeRefused("added: these criteria add no lot to the scope")
     await reclaim_lots(session, recall.number, added)
     await holds.request_holds(session, recall.number, after.version, request.now)
-    return await _change(session, request, figures, lots_added=len(added))
+    return await _change(session, request, figures, added, lots_added=len(added))
 
 
 async def _reduce(session: AsyncSession, recall: Recall, request: AmendScope, before: Definition) -> ScopeChange:
@@ -156,9 +157,13 @@ async def _make(
 
 
 async def _change(
-    session: AsyncSession, request: AmendScope, traced: scope_versions.Traced, **lots: int
+    session: AsyncSession,
+    request: AmendScope,
+    traced: scope_versions.Traced,
+    added: Sequence[int] = (),
+    **lots: int,
 ) -> ScopeChange:
-    binds = {"number": request.number, "version": request.scope_version}
+    binds = {"number": request.number, "version": request.scope_version, "added": list(added)}
     counts = (await run(session, _CONCERNED, binds)).mappings().one()
     return ScopeChange(
         scope_version=request.scope_version, change=request.change, figures=traced.figures, **counts, **lots

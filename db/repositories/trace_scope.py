@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import trace_gaps_sql, trace_sql
-from db.repositories.chasing_sql import CHASING_CAMPAIGN, TOLD_VERSION, WAITING
+from db.repositories.chasing_sql import CHASING_CAMPAIGN, SENT_VERSION, TOLD_VERSION, WAITING
 from db.repositories.trace_limits import ARRIVAL_MARGIN, STALE_AFTER
 from db.repositories.trace_roots import resolve_roots, undated_roots
 from domain.scope import ScopeCriteria, ScopeSummary
@@ -51,9 +51,10 @@ quantities AS (
     SELECT known.id, r.lot_id, r.shipped, r.returned, false, :scope_version
     FROM received_by r JOIN known USING (partner_id)
     ON CONFLICT (consignee_id, lot_id) DO UPDATE
-        -- A lot that was taken out and comes back counts from now.
+        -- A lot that was taken out and comes back counts from now, unless nobody has been told that it was out.
         SET shipped = excluded.shipped, returned = excluded.returned, stated = false, withdrawn_in = NULL,
-            scope_version = CASE WHEN old.withdrawn_in IS NULL THEN old.scope_version ELSE excluded.scope_version END
+            scope_version = CASE WHEN old.withdrawn_in <= CAST(:sent AS int) THEN excluded.scope_version
+                                 ELSE old.scope_version END
         WHERE (old.shipped, old.returned, old.stated) IS DISTINCT FROM (excluded.shipped, excluded.returned, false)
            OR old.withdrawn_in IS NOT NULL
     RETURNING consignee_id, lot_id, xmax = 0 AS fresh
@@ -167,13 +168,16 @@ async def materialise_scope(
 
 
 async def _joins(session: AsyncSession, recall_number: str, scope_version: int) -> dict[str, Any]:
-    """Which campaign tells who joins by this scope version, and whether its notice is out.
+    """Which campaign tells who joins by this scope version, whether its notice is out, and what was last sent.
 
     1 before any notice; 0 (nobody yet) for a version whose notice is not approved.
     """
-    query = f"SELECT {TOLD_VERSION} AS told, {CHASING_CAMPAIGN} AS sequence FROM recall WHERE number = :number"  # noqa: S608
+    query = (
+        f"SELECT {TOLD_VERSION} AS told, {CHASING_CAMPAIGN} AS sequence, {SENT_VERSION} AS sent"  # noqa: S608 - constants
+        " FROM recall WHERE number = :number"
+    )
     row = (await (await session.connection()).execute(text(query), {"number": recall_number})).one_or_none()
     if row is None or row.told is None:
-        return {"chased_by": 1, "told": False}
+        return {"chased_by": 1, "told": False, "sent": 0}
     told = scope_version <= row.told
-    return {"chased_by": int(row.sequence) if told else WAITING, "told": told}
+    return {"chased_by": int(row.sequence) if told else WAITING, "told": told, "sent": row.sent}

@@ -180,6 +180,21 @@ async def test_a_lot_that_came_and_went_between_two_notices_is_in_neither(story:
     assert [story.kinds_to(name)[1:] for name in ("near", "far", "both", "beside")] == [[], [], [], []]
 
 
+async def test_a_lot_that_went_and_came_back_before_anybody_was_told_is_no_change(story: Story) -> None:
+    await story.notified()
+    await story.answer("both")
+    await story.amend("reduce", 2, "A2")
+    change = await story.amend("expand", 3, "A2")
+    assert (change.lots_added, change.consignees_added, change.consignees_changed) == (1, 1, 1)
+    draft = await story.draft(2, "amendment", scope_version=3)
+    row = story.rows("SELECT change FROM notice WHERE id = %s", draft.notice_id)[0]["change"]
+    assert (row["lots_added"], row["lots_removed"]) == ([], [])
+    await story.start(draft, 2)
+    assert await story.asked("far") == {"A2"}
+    assert story.states()["far"] == ("open", 2), "what waited for it was closed, so it is asked anew"
+    assert story.states()["both"] == ("answered", 1), "its answer was about the same lots"
+
+
 async def test_a_reduction_that_leaves_no_consignee_a_lot_is_a_retraction(story: Story) -> None:
     await story.notified()
     await story.amend("expand", 2, "OTHER")
