@@ -9,7 +9,7 @@ from typing import Final
 from temporalio.service import RPCError
 
 from api.state import ApiState
-from domain.workflow_ids import campaign_id, case_id, recall_id
+from domain.workflow_ids import campaign_id, case_id, disposition_id, recall_id
 from models.replies import RecordedReply
 
 _log = logging.getLogger("api.nudge")
@@ -56,6 +56,7 @@ async def nudge_after_reply(state: ApiState, number: str, consignee_id: int, rec
         await nudge_recall(state, number, "complaint")
     if recorded.nudge_due:
         await nudge_campaign(state, number, recorded.campaign_sequence)
+        await nudge_workflow(state, disposition_id(number))
     if recorded.case_moved:
         await nudge_case(state, number, consignee_id)
 

@@ -4,7 +4,7 @@ One function brings them in line after every change, in the change's own transac
 workflow; what ended by a decision is closed under the name of whoever decided.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -91,8 +91,7 @@ async def _due(session: AsyncSession, recall: Recall) -> dict[str, Due]:
     if unplanned:
         key = await _numbered(session, number, "disposition:")
         found[key] = Due(HumanStep.DISPOSITION, f"Propose what becomes of the open positions ({unplanned} now)")
-    for each in await dispositions.listed(session, number, state=None, after=0, limit=_MOST):
-        found |= await _of_disposition(session, each)
+    found |= await _of_dispositions(session, number)
     rows = await allocations.listed(session, number, limit=_MOST)
     if any(row.state == AllocationState.proposed.value for row in rows):
         key = await _numbered(session, number, "allocation:")
@@ -100,24 +99,51 @@ async def _due(session: AsyncSession, recall: Recall) -> dict[str, Due]:
     return found | await _shipments(session, number)
 
 
-async def _of_disposition(session: AsyncSession, row: Disposition) -> Mapping[str, Due]:
-    what = f"{row.kind.replace('_', ' ')} of {plain(row.quantity)} units (disposition {row.sequence})"
-    consignee = row.consignee_id
-    if row.state == DispositionState.approved.value:
-        proof = RULES[DispositionKind(row.kind)].document or "evidence"
-        text = f"Carry out: {what}, with {proof}"
-        return {f"execution:{row.sequence}": Due(HumanStep.EXECUTION, text, consignee_id=consignee, evidence=True)}
-    if row.state != DispositionState.proposed.value:
-        return {}
-    text, step = f"Approve or reject: {what}", HumanStep.DISPOSITION_APPROVAL
-    if row.kind != DispositionKind.release.value:
-        return {f"disposition_approval:{row.sequence}": Due(step, text, consignee_id=consignee)}
-    signed = {each.body.get("capacity") for each in await release.signatures(session, row)}
-    wanted = {
-        Capacity.QUALITY: (f"disposition_approval:{row.sequence}", None),
-        Capacity.HEAD_OF_QUALITY: (f"disposition_approval:{row.sequence}:head", Role.HEAD_OF_QUALITY),
-    }
-    return {key: Due(step, text, role) for capacity, (key, role) in wanted.items() if capacity.value not in signed}
+async def _of_dispositions(session: AsyncSession, number: str) -> dict[str, Due]:
+    """One task per request and kind, however many positions it covers: whoever decides in bulk has one task."""
+    groups: dict[tuple[str, str], list[Disposition]] = {}
+    for row in await dispositions.listed(session, number, state=None, after=0, limit=_MOST):
+        groups.setdefault((row.request, row.kind), []).append(row)
+    signed = await release.capacities(session, number)
+    found: dict[str, Due] = {}
+    for rows in groups.values():
+        # The number of the first names the group for good, whatever becomes of it.
+        first = rows[0].sequence
+        waiting = [row for row in rows if row.state == DispositionState.proposed.value]
+        for suffix, role, those in _signatures_open(waiting, signed):
+            text = f"Approve or reject: {_words(those)}"
+            found[f"disposition_approval:{first}{suffix}"] = Due(
+                HumanStep.DISPOSITION_APPROVAL, text, role, consignee_id=_only(those)
+            )
+        if approved := [row for row in rows if row.state == DispositionState.approved.value]:
+            proof = RULES[DispositionKind(approved[0].kind)].document or "evidence"
+            text = f"Carry out: {_words(approved)}, with {proof}"
+            found[f"execution:{first}"] = Due(HumanStep.EXECUTION, text, consignee_id=_only(approved), evidence=True)
+    return found
+
+
+def _signatures_open(
+    waiting: Sequence[Disposition], signed: Mapping[int, set[str]]
+) -> list[tuple[str, Role | None, list[Disposition]]]:
+    """(suffix of the key, role, what it is about) of each signature that somebody still has to give."""
+    if not waiting:
+        return []
+    if waiting[0].kind != DispositionKind.release.value:
+        return [("", None, list(waiting))]
+    lacking = {each: [row for row in waiting if each.value not in signed.get(row.sequence, set())] for each in Capacity}
+    both = (("", None, Capacity.QUALITY), (":head", Role.HEAD_OF_QUALITY, Capacity.HEAD_OF_QUALITY))
+    return [(suffix, role, lacking[each]) for suffix, role, each in both if lacking[each]]
+
+
+def _words(rows: Sequence[Disposition]) -> str:
+    kind = rows[0].kind.replace("_", " ")
+    if len(rows) == 1:
+        return f"{kind} of {plain(rows[0].quantity)} units (disposition {rows[0].sequence})"
+    return f"{kind}, {len(rows)} dispositions from number {rows[0].sequence} on"
+
+
+def _only(rows: Sequence[Disposition]) -> int | None:
+    return rows[0].consignee_id if len(rows) == 1 else None
 
 
 async def _shipments(session: AsyncSession, number: str) -> dict[str, Due]:

@@ -27,6 +27,9 @@ from models.recall import Consignee, Recall
 _BEFORE = frozenset({Phase.INTAKE, Phase.ASSESSMENT, Phase.STRATEGY, Phase.GATES})
 """Before the notice, suspect units are evidence: nobody knows yet what is wrong with them."""
 
+_MANY = 3
+"""From here on all open positions are read at once instead of one by one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -67,6 +70,9 @@ async def propose(session: AsyncSession, number: str, wanted: Sequence[Wanted], 
         return before
     sequence = await _last_sequence(session, number)
     open_here: dict[tuple[int, int | None, int | None], Decimal] = {}
+    if len(wanted) > _MANY:
+        everywhere = await positions(session, number)
+        open_here = {(each.lot_id, each.location_id, each.consignee_id): each.available for each in everywhere}
     found: list[Disposition] = []
     for index, each in enumerate(wanted):
         quantity = await _quantity(session, recall, each, open_here, index)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import holds_sql
+from db.repositories import holds_arrived, holds_sql
 from db.repositories.hold_records import (
     align_claims,
     flag_moved_under_hold,
@@ -65,7 +65,8 @@ async def claim_late_stock(
     ended = [phase.value for phase in FINAL_PHASES]
     scopes = (await connection.execute(text(_IN_SCOPE), {"ended": ended, "lot_ids": lots})).all()
     numbers = [row.recall_number for row in scopes]
-    await lock_recalls(session, numbers)
+    nonconforming = await holds_arrived.holders(session, lots) if lots is not None else []
+    await lock_recalls(session, sorted({*numbers, *nonconforming}))
     if lots is not None:
         await follow_movements(session, lots)
         await refresh_held(session, lots)
@@ -77,6 +78,8 @@ async def claim_late_stock(
     changes = (await connection.execute(text(holds_sql.claim(claimants)), binds | {"now": now})).all()
     if any(row.arrived for row in changes):
         await align_claims(session, binds["lot_ids"], now)
+    if nonconforming and lots is not None:
+        await holds_arrived.follow_arrivals(session, lots, now)
     found = {row.recall_number: {"late": row.requested, "arrived": row.arrived} for row in changes}
     for number in sorted({*found, *moved}):
         figures = found.get(number, {}) | {"moved_under_hold": moved.get(number, 0), "batch_id": batch_id}

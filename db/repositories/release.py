@@ -44,6 +44,19 @@ async def signatures(session: AsyncSession, disposition: Disposition) -> Sequenc
     return (await session.exec(query.order_by(col(SignOff.id)))).all()
 
 
+async def capacities(session: AsyncSession, number: str) -> dict[int, set[str]]:
+    """Number of a release -> the capacities that have signed it, of all releases of a recall."""
+    query = select(SignOff).where(
+        col(SignOff.recall_number) == number,
+        col(SignOff.step).startswith("disposition:"),
+        col(SignOff.outcome) == "approved",
+    )
+    found: dict[int, set[str]] = {}
+    for row in (await session.exec(query)).all():
+        found.setdefault(int(row.step.partition(":")[2]), set()).add(row.body.get("capacity", ""))
+    return found
+
+
 async def sign(
     session: AsyncSession,
     disposition: Disposition,
@@ -102,4 +115,4 @@ async def usable(session: AsyncSession, disposition: Disposition) -> Decimal:
     return max((balance.on_hand if balance else Decimal(0)) - largest, Decimal(0))
 
 
-__all__ = ["body_of", "sign", "signatures", "step_of", "still_held_by", "usable"]
+__all__ = ["body_of", "capacities", "sign", "signatures", "step_of", "still_held_by", "usable"]

@@ -192,7 +192,7 @@ class Disposals:
 async def disposals(yard: Yard) -> Disposals:
     """The yard with one recall in resolution whose stock is held."""
     found = Disposals(yard)
-    for table in ("movement", "lot", "location"):  # the chain's rows brought ids of their own
+    for table in ("movement", "lot", "location", "partner"):  # the chain's rows brought ids of their own
         yard.rows("SELECT setval(pg_get_serial_sequence(%s, 'id'), 100000)", table)
     await found.held()
     return found

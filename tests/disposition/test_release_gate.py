@@ -2,10 +2,10 @@
 
 import pytest
 
-from db.repositories import disposition_decisions, release
+from db.repositories import disposition_decisions, holds, release
 from db.repositories.disposal_refusals import DisposalRefused
 from domain.disposition import DispositionKind as K
-from tests.disposition.conftest import NUMBER, OTHER, D, Disposals, who
+from tests.disposition.conftest import NOW, NUMBER, OTHER, D, Disposals, who
 
 pytestmark = pytest.mark.db
 
@@ -62,9 +62,6 @@ async def test_units_another_recall_holds_stay_locked_and_the_answer_names_it(di
 async def test_nonconformity_holds_of_an_ended_recall_leave_only_through_the_gate(
     disposals: Disposals, phase: str
 ) -> None:
-    from db.repositories import holds
-    from tests.disposition.conftest import NOW
-
     async with disposals.yard.sessions.begin() as session:
         await holds.to_nonconformity(session, NUMBER, NOW)
     disposals.yard.run("UPDATE recall SET phase = %s", phase)
@@ -86,8 +83,6 @@ async def test_released_units_that_were_sold_do_not_hide_stock_that_comes_later(
     await disposals.carry_out(await disposals.approved(K.release, 100), 100)
     batch = disposals.yard.batch()
     disposals.yard.move("shipment", 100, disposals.place, disposals.yard.clinic, day=140, delivered=True, batch=batch)
-    from db.repositories import holds
-
     async with disposals.yard.sessions.begin() as session:
         assert await holds.claim_late_stock(session, batch) == []
     later = disposals.yard.batch()
@@ -158,3 +153,26 @@ async def test_a_rejected_proposal_leaves_its_units_open_and_its_reason_on_recor
     with pytest.raises(DisposalRefused, match="is rejected"):
         await disposals.approve(found)
     assert (await disposals.propose(K.destroy, 100)).sequence == 2
+
+
+async def test_a_stopped_shipment_of_an_ended_recall_stays_held_where_it_arrives(disposals: Disposals) -> None:
+    yard = disposals.yard
+    async with yard.sessions.begin() as session:
+        await holds.to_nonconformity(session, NUMBER, NOW)
+    yard.run("UPDATE recall SET phase = 'rejected'")
+    batch = yard.batch()
+    yard.move("receipt", 3, disposals.place, yard.carrier, day=150, document="D2", batch=batch)
+    async with yard.sessions.begin() as session:
+        await holds.claim_late_stock(session, batch)
+    found = yard.rows(
+        "SELECT position, quantity FROM hold WHERE location_id = %s AND state = 'nonconformity' ORDER BY 1",
+        yard.carrier,
+    )
+    assert found == [("in_transit", D(2)), ("on_hand", D(23))]
+    assert disposals.broken() == []
+    last = yard.batch()
+    yard.move("receipt", 2, disposals.place, yard.carrier, day=151, document="D2", batch=last)
+    async with yard.sessions.begin() as session:
+        await holds.claim_late_stock(session, last)
+    await disposals.carry_out(await disposals.approved(K.release, None, place=yard.carrier), 25)
+    assert disposals.broken() == []

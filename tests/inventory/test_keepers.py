@@ -119,3 +119,13 @@ async def test_held_units_cannot_be_taken_off_the_ledger_silently(yard: Yard) ->
     await yard.execute()
     with pytest.raises(psycopg.errors.CheckViolation):
         yard.run("UPDATE stock SET on_hand = 99 WHERE location_id = %s", yard.warehouse)
+
+
+async def test_a_release_says_what_is_left_so_repeating_it_is_harmless(yard: Yard) -> None:
+    inventory = yard.inventory()
+    await inventory.hold("k", NUMBER, Position(yard.lot, yard.warehouse, "own", PositionState.ON_HAND, D(60)))
+    for left in (D(40), D(40), D(50)):
+        await inventory.release("k", left)
+        assert yard.stock() == units(100, 30, 40)
+    await inventory.release("k")
+    assert yard.stock() == units(100, 30, 0)
