@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from api.citing import citing
 from api.deps import KeyDep, NumberDep, ReaderDep, StateDep, require
 from api.idempotency import Answer, once
-from api.nudge import nudge_recall
+from api.nudge import nudge_recall, nudge_workflow
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import Problem, problems
 from api.records import load
@@ -19,7 +19,7 @@ from db.repositories import carry_over, checklist, mass_balance, recalls, unacco
 from domain.checklist import still_open
 from domain.mass_balance import LotBalance, SignedShare, Terms, total
 from domain.roles import Permission
-from domain.workflow_ids import update_id
+from domain.workflow_ids import disposition_id, update_id
 from models.access import IdempotencyKey
 from models.schemas_closure import (
     CarriedHold,
@@ -208,6 +208,7 @@ async def carry_over_holds(
             errors = [FieldProblem(pointer=f"#/hold_ids/{place}", detail=what) for place, what in error.faults]
             raise Problem("invalid", "Holds cannot be carried over; see `errors`.", errors=errors) from error
         await nudge_recall(state, number, "checklist")
+        await nudge_workflow(state, disposition_id(number))
         return Answer(200, CarriedOver(holds=carried))
 
     return await once(state, request, principal, key, asked=body, operation=carry_out)

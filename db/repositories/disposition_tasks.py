@@ -87,7 +87,8 @@ async def cancel(session: AsyncSession, number: str, now: datetime) -> None:
 async def _due(session: AsyncSession, recall: Recall) -> dict[str, Due]:
     number = recall.number
     found: dict[str, Due] = {}
-    unplanned = sum(each.available > 0 for each in await positions(session, number))
+    # What goes on as nonconformity is quality's to dispose of or release, before or after the recall's end.
+    unplanned = sum(each.available > 0 and not each.nonconforming for each in await positions(session, number))
     if unplanned:
         key = await _numbered(session, number, "disposition:")
         found[key] = Due(HumanStep.DISPOSITION, f"Propose what becomes of the open positions ({unplanned} now)")
