@@ -75,6 +75,8 @@ async def record(session: AsyncSession, new: NewAttempt, by: By) -> ContactAttem
     )
     session.add(attempt)
     await session.flush()
+    # A task is locked before the audit chain, as by whoever turns late tasks.
+    await _complete_task(session, attempt, by)
     data = {
         "attempt": attempt.id,
         "consignee": new.consignee_id,
@@ -86,7 +88,6 @@ async def record(session: AsyncSession, new: NewAttempt, by: By) -> ContactAttem
     await audit.append(
         session, new.number, actor=by.actor, role=by.role, action="attempt.recorded", at=by.at, data=data
     )
-    await _complete_task(session, attempt, by)
     if consignee["state"] in ("open", "acknowledged"):
         await _follow(session, new, by)
     return attempt

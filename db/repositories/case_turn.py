@@ -64,12 +64,12 @@ async def look(session: AsyncSession, turn: CaseTurn) -> CaseLook:
 
 async def _close_what_ended(session: AsyncSession, turn: CaseTurn, state: str, by: By) -> None:
     number, consignee = turn.number, turn.consignee_id
-    if state in _DONE:
-        await cases.end_contact(session, number, consignee, by, outcome=f"the consignee is {state}")
     if state == "withdrawn":
         outcome = "no lot of the scope is left there"
         await cases.close_tasks(session, number, consignee, cases.ALL_TASKS, by, outcome=outcome, cancelled=True)
         await cases.close_cases(session, number, consignee, [each.value for each in CaseReason], by, outcome=outcome)
+    elif state in _DONE:
+        await cases.end_contact(session, number, consignee, by, outcome=f"the consignee is {state}")
     for case in await cases.open_reasons(session, number, consignee):
         if case["reason"] == CaseReason.help.value:
             task = await _task(session, number, f"help:{case['subject'].partition(':')[2]}")

@@ -146,9 +146,17 @@ async def close_tasks(
     return int(result.rowcount)
 
 
+async def end_contact_tasks(session: AsyncSession, number: str, consignee_id: int, by: By, *, outcome: str) -> int:
+    """Only the tasks of `end_contact`, for transactions that audit something first.
+
+    Whoever turns late tasks locks the task and then the audit chain; everybody ends tasks in the same order.
+    """
+    return await close_tasks(session, number, consignee_id, CONTACT_TASKS, by, outcome=outcome)
+
+
 async def end_contact(session: AsyncSession, number: str, consignee_id: int, by: By, *, outcome: str) -> int:
     """The consignee has been heard of, or is documented: nobody has to call, visit or report it any more."""
-    await close_tasks(session, number, consignee_id, CONTACT_TASKS, by, outcome=outcome)
+    await end_contact_tasks(session, number, consignee_id, by, outcome=outcome)
     return await close_cases(session, number, consignee_id, CONTACT_REASONS, by, outcome=outcome)
 
 
@@ -213,6 +221,7 @@ __all__ = [
     "close_tasks",
     "consignees_with_open_cases",
     "end_contact",
+    "end_contact_tasks",
     "lock_consignee",
     "mark_started",
     "open_case",

@@ -62,7 +62,6 @@ async def take_up(session: AsyncSession, recall: Recall, complaint: Complaint, n
         what=f"Follow up complaint {complaint.sequence} ({complaint.severity}) and record what came of it",
         owner=recall_id(recall.number),
         now=now,
-        consignee_id=complaint.consignee_id,
     )
     await audit.append(
         session,

@@ -47,7 +47,10 @@ async def record(session: AsyncSession, report: HarmReport) -> Recorded:
     Raises:
         UnknownSubject: consignee, lot or product line of another recall.
     """
-    # Numbered one after another: the lock is taken before any lock of the audit chain, in every transaction.
+    # Locks in one order everywhere: consignee, complaint numbers, audit chain. A reply holds its consignee already.
+    if report.consignee_id is not None:
+        share = "SELECT 1 FROM consignee WHERE id = :consignee FOR KEY SHARE"
+        await run(session, share, {"consignee": report.consignee_id})
     await run(session, "SELECT pg_advisory_xact_lock(hashtext(:key))", {"key": f"complaint:{report.number}"})
     known = await _known(session, report)
     if known is not None:

@@ -74,6 +74,9 @@ async def document(session: AsyncSession, account: Account, by: By) -> Consignee
     if known is not None:
         return known
     tried = await _check_document(session, account, consignee)
+    outcome = f"documented: {account.kind.value.replace('_', ' ')}"
+    await cases.end_contact_tasks(session, account.number, account.consignee_id, by, outcome=outcome)
+    await cases.close_tasks(session, account.number, account.consignee_id, ["help"], by, outcome=outcome)
     row = ConsigneeDocumented(
         recall_number=account.number,
         consignee_id=account.consignee_id,
@@ -90,7 +93,7 @@ async def document(session: AsyncSession, account: Account, by: By) -> Consignee
     await evidence.link(
         session, account.number, account.evidence_ids, f"documented:{row.id}", by=by.actor, at=by.at, role=by.role
     )
-    await _documented(session, account, tried, row, by)
+    await _documented(session, account, tried, row, by, outcome)
     return row
 
 
@@ -108,7 +111,9 @@ async def _check_document(session: AsyncSession, account: Account, consignee: di
     return tried
 
 
-async def _documented(session: AsyncSession, account: Account, tried: Effort, row: ConsigneeDocumented, by: By) -> None:
+async def _documented(
+    session: AsyncSession, account: Account, tried: Effort, row: ConsigneeDocumented, by: By, outcome: str
+) -> None:
     await run(
         session,
         "UPDATE consignee SET state = 'documented', next_step_at = NULL WHERE id = :consignee",
@@ -135,9 +140,7 @@ async def _documented(session: AsyncSession, account: Account, tried: Effort, ro
             "authority_informed": account.authority_informed,
         },
     )
-    outcome = f"documented: {account.kind.value.replace('_', ' ')}"
     await cases.end_contact(session, account.number, account.consignee_id, by, outcome=outcome)
-    await cases.close_tasks(session, account.number, account.consignee_id, ["help"], by, outcome=outcome)
     await cases.close_cases(session, account.number, account.consignee_id, [CaseReason.help], by, outcome=outcome)
 
 
@@ -161,6 +164,8 @@ async def settle(session: AsyncSession, settlement: Settlement, by: By) -> Consi
     if known is not None:
         return known
     await _check_settlement(session, settlement, by)
+    outcome = f"settled by {by.actor}"
+    await cases.close_tasks(session, number, consignee, cases.QUERY_TASKS, by, outcome=outcome)
     row = ConsigneeDocumented(
         recall_number=number,
         consignee_id=consignee,
@@ -183,8 +188,6 @@ async def settle(session: AsyncSession, settlement: Settlement, by: By) -> Consi
     )
     data = {"consignee": consignee, "reply": settlement.reply_id, "documented": row.id}
     await audit.append(session, number, actor=by.actor, role=by.role, action="query.settled", at=by.at, data=data)
-    outcome = f"settled by {by.actor}"
-    await cases.close_tasks(session, number, consignee, cases.QUERY_TASKS, by, outcome=outcome)
     await cases.close_cases(session, number, consignee, [CaseReason.statement], by, outcome=outcome)
     return row
 

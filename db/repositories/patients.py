@@ -63,12 +63,13 @@ async def record(session: AsyncSession, counts: Counts, by: By) -> PatientFollow
     )
     session.add(row)
     await session.flush()
+    outcome = f"final counts (statement {row.id})"
+    if counts.final:
+        await cases.close_tasks(session, number, consignee_id, ["patients"], by, outcome=outcome)
     data = row.model_dump(include={"id", "exposed", "contacted", "monitored", "replaced", "final", "channel"})
     data["consignee"] = consignee_id
     await audit.append(session, number, actor=by.actor, role=by.role, action="patients.counted", at=by.at, data=data)
     if counts.final:
-        outcome = f"final counts (statement {row.id})"
-        await cases.close_tasks(session, number, consignee_id, ["patients"], by, outcome=outcome)
         await cases.close_cases(session, number, consignee_id, [CaseReason.patients], by, outcome=outcome)
     elif await cases.open_case(session, number, consignee_id, CaseReason.patients, by):
         await offer_patients(session, number, consignee_id, consignee["name"], by.at)

@@ -14,15 +14,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.plain_sql import run
 from db.repositories.cases import UnknownConsignee, lock_consignee
 from db.repositories.onward import add_onward
+from db.repositories.reply_cases import end_tasks, settle
 from db.repositories.reply_effects import (
     Change,
     Entry,
+    heard_of,
     is_nudge_due,
     move_consignee,
     note_harm,
     note_reply,
     open_campaign,
-    settle_cases,
 )
 from db.repositories.statements import check_lots, insert_lines
 from domain.replies import Finding
@@ -125,8 +126,10 @@ async def _record(session: AsyncSession, entry: Entry) -> RecordedReply:
         at=entry.at,
     )
     state = await move_consignee(session, entry, consignee["state"], findings)
+    heard = heard_of(entry, reply_id, consignee, state, findings)
+    await end_tasks(session, heard)
     change = Change(state, findings, tuple(joined), await note_harm(session, entry, reply_id))
-    touched = await settle_cases(session, entry, reply_id, consignee, change)
+    touched = await settle(session, heard)
     await note_reply(session, entry, reply_id, change)
     left_open = consignee["state"] == "open" and state != "open"
     campaign, new = consignee["campaign_sequence"], len(joined) + touched.opened

@@ -45,16 +45,34 @@ class Touched:
     closed: bool = False
 
 
+def _asked(heard: Heard) -> list[str]:
+    return list(dict.fromkeys(finding.kind.value for finding in heard.findings if finding.opens_query))
+
+
+def _ends_contact(heard: Heard) -> bool:
+    if heard.kind == "needs_contact":
+        return False
+    return heard.before == "open" or (heard.kind == "statement" and (bool(_asked(heard)) or heard.after == "answered"))
+
+
+async def end_tasks(session: AsyncSession, heard: Heard) -> None:
+    """End the tasks the reply makes needless. Before anything is audited: a task is locked first everywhere."""
+    number, consignee = heard.number, heard.consignee_id
+    if _ends_contact(heard):
+        await cases.end_contact_tasks(session, number, consignee, heard.by, outcome=f"answered by {heard.channel}")
+    if heard.kind == "statement":
+        outcome = _query_outcome(heard)
+        await cases.close_tasks(session, number, consignee, cases.QUERY_TASKS, heard.by, outcome=outcome)
+
+
 async def settle(session: AsyncSession, heard: Heard) -> Touched:
-    """Close what the reply makes needless, open what it asks for."""
+    """Close the cases the reply makes needless, open what it asks for; `end_tasks` came before."""
     if heard.kind == "needs_contact":
         return Touched(opened=await _call_back(session, heard))
-    asked = list(dict.fromkeys(finding.kind.value for finding in heard.findings if finding.opens_query))
-    closed = 0
-    if heard.before == "open" or (heard.kind == "statement" and (asked or heard.after == "answered")):
+    asked, closed, opened = _asked(heard), 0, False
+    if _ends_contact(heard):
         outcome = f"answered by {heard.channel}"
         closed += await cases.end_contact(session, heard.number, heard.consignee_id, heard.by, outcome=outcome)
-    opened = False
     if heard.kind == "statement":
         closed += await _end_queries(session, heard)
         if asked:
@@ -73,10 +91,12 @@ async def _call_back(session: AsyncSession, heard: Heard) -> bool:
 
 async def _end_queries(session: AsyncSession, heard: Heard) -> int:
     """The newest statement is the one that counts: earlier questions are settled, or asked anew about it."""
-    outcome = f"{'settled' if heard.after == 'answered' else 'superseded'} by a later statement"
-    number, consignee = heard.number, heard.consignee_id
-    await cases.close_tasks(session, number, consignee, cases.QUERY_TASKS, heard.by, outcome=outcome)
+    outcome, number, consignee = _query_outcome(heard), heard.number, heard.consignee_id
     return await cases.close_cases(session, number, consignee, [CaseReason.statement], heard.by, outcome=outcome)
+
+
+def _query_outcome(heard: Heard) -> str:
+    return f"{'settled' if heard.after == 'answered' else 'superseded'} by a later statement"
 
 
 async def _query(session: AsyncSession, heard: Heard, asked: Sequence[str]) -> bool:
@@ -160,4 +180,4 @@ async def offer(
     )
 
 
-__all__ = ["Heard", "Touched", "offer_patients", "settle"]
+__all__ = ["Heard", "Touched", "end_tasks", "offer_patients", "settle"]

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.plain_sql import run
 from db.repositories import audit, complaints
 from db.repositories.cases import By
-from db.repositories.reply_cases import Heard, Touched, settle
+from db.repositories.reply_cases import Heard
 from domain.harm import mentions_harm
 from domain.replies import Finding, is_settled
 from models.harm import HarmReport, HarmStated
@@ -91,11 +91,11 @@ async def note_harm(session: AsyncSession, entry: Entry, reply_id: int) -> int |
     return (await complaints.record(session, report)).complaint.sequence
 
 
-async def settle_cases(
-    session: AsyncSession, entry: Entry, reply_id: int, consignee: dict[str, Any], change: Change
-) -> Touched:
-    """End calls and queries that have become needless; open those that the reply asks for."""
-    heard = Heard(
+def heard_of(
+    entry: Entry, reply_id: int, consignee: dict[str, Any], state: str, findings: tuple[Finding, ...]
+) -> Heard:
+    """The reply as far as cases are concerned."""
+    return Heard(
         number=entry.number,
         consignee_id=entry.consignee_id,
         partner=consignee["name"],
@@ -104,11 +104,10 @@ async def settle_cases(
         channel=entry.channel,
         kind=entry.kind,
         before=consignee["state"],
-        after=change.state,
-        findings=change.findings,
+        after=state,
+        findings=findings,
         by=By(entry.actor, entry.role, entry.at),
     )
-    return await settle(session, heard)
 
 
 async def note_reply(session: AsyncSession, entry: Entry, reply_id: int, change: Change) -> None:
