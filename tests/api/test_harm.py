@@ -308,3 +308,14 @@ async def test_harm_can_be_reported_after_the_answer_was_given(http: httpx.Async
     assert f"{NUMBER}/" in told.text, "the reference is shown again"
     assert [row["severity"] for row in complaints(world)] == ["unknown"]
     assert world.one("SELECT state FROM consignee") == "answered"
+
+
+async def test_reports_of_one_consignee_from_all_sides_at_once_wait_for_each_other(api: Callers, world: World) -> None:
+    consignee = world.consignee("Mercy", Person(phone=PHONE))
+    path = f"/v1/recalls/{NUMBER}/complaints"
+    answers = await asyncio.gather(
+        *(send(api.client, INBOUND, sms("4")) for _ in range(6)),
+        *(api.post(path, report(consignee_id=consignee)) for _ in range(6)),
+    )
+    assert {answer.status_code for answer in answers} == {200, 201}
+    assert [row["sequence"] for row in complaints(world)] == list(range(1, 13))
