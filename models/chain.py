@@ -183,8 +183,8 @@ class Stock(SQLModel, table=True):
     reserved: Decimal = quantity()
     held: Decimal = quantity()
     booked: Decimal = quantity(zero=True)
-    """Part of `on_hand` that we booked ourselves since `as_of` (returns in, disposals out), and that the movements since
-    then hold as well: `on_hand - booked` is the count, and a reader adds the movements after `as_of` to that."""
+    """Part of `on_hand` that we booked ourselves since `as_of` (returns in, disposals out), and that the movements
+    since then hold as well: `on_hand - booked` is the count, and a reader adds the movements after `as_of` to that."""
     as_of: datetime = instant()
     """Instant the count or feed speaks of; the trace reports sites without data since a date."""
     batch_id: int | None = ref("import_batch.id", nullable=True)

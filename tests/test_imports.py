@@ -4,6 +4,7 @@ Imports inside functions and under `TYPE_CHECKING` count as well; a string hande
 """
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,14 @@ def test_a_room_imports_only_what_its_rule_allows(room: str) -> None:
 def test_every_room_of_the_project_has_a_rule() -> None:
     rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {p.stem for p in ROOT.glob("*.py")}
     assert rooms <= set(ALLOWED), f"rooms without a rule: {sorted(rooms - set(ALLOWED))}"
+
+
+@pytest.mark.unit
+def test_every_room_that_the_product_needs_is_installed_with_it() -> None:
+    """An editable installation maps names too: `recall` outside the checkout sees only what is listed."""
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    listed = set(build["py-modules"]) | {name.removesuffix("*") for name in build["packages"]["find"]["include"]}
+    assert listed == set(ALLOWED) - {"bench", "demo", "tests"}
 
 
 @pytest.mark.unit

@@ -41,8 +41,10 @@ async def report(run: RecallRun, env: WorkflowEnvironment, sequence: int = 1, **
     while True:
         try:
             return await campaign.signal("report", CampaignReport.model_validate(given | fields))
-        except RPCError as error:  # it is about to be started
-            assert error.status is RPCStatusCode.NOT_FOUND
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            # It is about to be started.
             await run.handle.query("snapshot")
 
 
