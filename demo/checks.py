@@ -11,7 +11,7 @@ from typing import Any
 from demo import chain
 from demo.comparing import Comparison, holds, same, same_map, same_set
 from demo.facts import Facts
-from demo.truth import LotKey, Told, Truth
+from demo.truth import Figures, LotKey, Told, Truth, by_lot
 
 _OUT = ("own", "logistics")
 _MICROSECOND = 1e-6
@@ -35,7 +35,7 @@ def scope(truth: Truth, facts: Facts) -> Iterator[Comparison]:
     named = {each["partner_code"] for each in facts.consignees} - facts.on_record()
     yield same_set("consignees", truth.consignees(), [code for code in listed if code not in named], "consignees")
     received = facts.received(stated=False)
-    yield same_map("units shipped by lot", _by_lot(truth.received), _by_lot(received), "lots")
+    yield same_map("units shipped by lot", by_lot(truth.received), by_lot(received), "lots")
     yield same_map("units received by consignee and lot", truth.received, received, "consignees' lots")
     traced = {site["partner_code"]: Decimal(site["shipped"]) for site in facts.sites}
     by_site = {code: quantity for code, quantity in traced.items() if code not in named}
@@ -43,13 +43,6 @@ def scope(truth: Truth, facts: Facts) -> Iterator[Comparison]:
     yield same("figures of the recall: lots", len(truth.lots), facts.detail["scope"]["lots"])
     stated = {(facts.name_of(code), lot): quantity for (code, lot), quantity in facts.received(stated=True).items()}
     yield same_map("units passed on to sites nobody had on record", truth.onward, stated, "lots at named sites")
-
-
-def _by_lot(received: Mapping[tuple[str, LotKey], Decimal]) -> dict[LotKey, Decimal]:
-    total: defaultdict[LotKey, Decimal] = defaultdict(Decimal)
-    for (_, lot), quantity in received.items():
-        total[lot] += quantity
-    return dict(total)
 
 
 def _by_place(received: Mapping[tuple[str, LotKey], Decimal]) -> dict[str, Decimal]:
@@ -84,9 +77,15 @@ def stock(truth: Truth, facts: Facts) -> Iterator[Comparison]:
 
 
 def messages(truth: Truth, facts: Facts) -> Iterator[Comparison]:
+    """Every message is where it should be and says what it should."""
+    yield from sent(truth, facts)
+    yield holds("each notice names every lot of its consignee", f"{len(facts.mails)} mails", unnamed_lots(facts))
+
+
+def sent(truth: Truth, facts: Facts) -> Iterator[Comparison]:
     """Every message the product says it sent is at a sink, once, at an address of the right consignee."""
-    mails, sent = facts.mail_deliveries(), facts.out("email")
-    yield same_set("mails caught, by delivery", [d["id"] for d in sent], mails, "mails")
+    mails, out = facts.mail_deliveries(), facts.out("email")
+    yield same_set("mails caught, by delivery", [d["id"] for d in out], mails, "mails")
     yield same("mails caught twice", 0, facts.mail_stats["duplicates"])
     failed = [d for d in facts.deliveries if d["channel"] == "email" and d["state"] == "failed"]
     yield same("mails refused by the receiving server", len(failed), facts.mail_stats["refused"])
@@ -100,7 +99,6 @@ def messages(truth: Truth, facts: Facts) -> Iterator[Comparison]:
     yield holds("nothing waits to be sent", "no open delivery", _open_deliveries(facts))
     yield holds("each message is at an address of its consignee", "every message", _misdirected(truth, facts))
     yield holds("each consignee got a notice", f"{len(facts.consignees)} consignees", _missed(facts))
-    yield holds("each notice names every lot of its consignee", f"{len(mails)} mails", _unnamed_lots(facts))
 
 
 def _open_deliveries(facts: Facts) -> Iterator[str]:
@@ -127,14 +125,21 @@ def _missed(facts: Facts) -> Iterator[str]:
             yield f"{consignee['partner_code']} got nothing"
 
 
-def _unnamed_lots(facts: Facts) -> Iterator[str]:
-    lots = {each["id"]: [lot["lot_number"] for lot in each["lots"]] for each in facts.consignees}
+def unnamed_lots(facts: Facts, spoke_of: Mapping[str, int] | None = None) -> Iterator[str]:
+    """Mails that leave out a lot of their consignee.
+
+    Args:
+        facts: what the product and the sinks say.
+        spoke_of: delivery -> scope version its notice speaks of; without it every notice speaks of all lots.
+    """
+    lots = {each["id"]: each["lots"] for each in facts.consignees}
     consignee_of = {d["id"]: d["consignee_id"] for d in facts.deliveries}
     for mail, delivery in zip(facts.mails, facts.mail_deliveries(), strict=True):
         text = mail["text"] or ""
-        for number in lots.get(consignee_of.get(delivery, 0), []):
-            if number not in text:
-                yield f"mail {mail['id']} does not name lot {number}"
+        for lot in lots.get(consignee_of.get(delivery, 0), []):
+            known = spoke_of is None or lot["scope_version"] <= spoke_of.get(delivery, 0)
+            if known and lot["lot_number"] not in text:
+                yield f"mail {mail['id']} does not name lot {lot['lot_number']}"
 
 
 def answers(truth: Truth, facts: Facts) -> Iterator[Comparison]:
@@ -151,7 +156,7 @@ def statements(truth: Truth, facts: Facts) -> Iterator[Comparison]:
         code = facts.code_of(reply["consignee_id"])
         recorded.append(_as_told(code if code in known else facts.name_of(code), reply, facts))
     yield same_set(
-        "answers as given", [_line(told) for told in truth.told], [_line(told) for told in recorded], "answers"
+        "answers as given", [line(told) for told in truth.told], [line(told) for told in recorded], "answers"
     )
     tally = Counter(told.channel for told in truth.told)
     yield same_map("answers by channel", tally, Counter(reply["channel"] for reply in facts.replies), "channels")
@@ -174,23 +179,37 @@ def heard(truth: Truth, facts: Facts) -> Iterator[Comparison]:
 
 
 def _as_told(consignee: str, reply: dict[str, Any], facts: Facts) -> Told:
-    lines = {
-        facts.lot_of(line): tuple(Decimal(line[name]) for name in ("on_hand", "used", "held", "passed_on"))
-        for line in reply["lines"]
-    }
-    return Told(consignee, reply["channel"], reply["kind"], lines)  # type: ignore[arg-type]
+    lines = {facts.lot_of(each): figures(each) for each in reply["lines"]}
+    return Told(consignee, reply["channel"], reply["kind"], lines)
 
 
-def _line(told: Told) -> tuple[Any, ...]:
-    figures = [(*lot, *(format(q.normalize(), "f") for q in figures)) for lot, figures in told.lines.items()]
-    return (told.consignee, told.channel, told.kind, *sorted(figures))
+def figures(record: Mapping[str, Any]) -> Figures:
+    """The four quantities of a stated lot."""
+    on_hand, used, held, passed_on = (units(record[name]) for name in ("on_hand", "used", "held", "passed_on"))
+    return on_hand, used, held, passed_on
+
+
+def units(value: Any) -> Decimal:
+    """A quantity as the API and the dossier write it."""
+    return Decimal(str(value))
+
+
+def line(told: Told) -> tuple[Any, ...]:
+    """An answer as something that can be compared: trailing zeros and the order of lots say nothing."""
+    stated = [(*lot, *(format(q.normalize(), "f") for q in figures)) for lot, figures in told.lines.items()]
+    return (told.consignee, told.channel, told.kind, *sorted(stated))
 
 
 def record(truth: Truth, facts: Facts) -> Iterator[Comparison]:
     """The record itself: audit chain, notice hashes, both times of every deadline."""
-    number = facts.detail["number"]
     kept = {each["file_name"]: each["sha256"] for each in facts.evidence}
     yield same_map("evidence files", truth.evidence, kept, "files")
+    yield from integrity(facts)
+
+
+def integrity(facts: Facts) -> Iterator[Comparison]:
+    """Nothing on record was changed afterwards."""
+    number = facts.detail["number"]
     yield holds("audit chain recomputed", f"{len(facts.audit)} events", chain.faults(number, facts.audit))
     yield same("audit chain as the product verifies it", True, facts.audit_verified["intact"])
     yield same("events in the chain", len(facts.audit), facts.audit_verified["events"])

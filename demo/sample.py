@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 
-from demo.truth import LotKey, Truth, rows
+from demo.truth import Before, LotKey, Truth, by_lot, read_stock, rows
 
 _MAKERS = frozenset({"supplier", "manufacturer", "regulator"})
 
@@ -94,6 +94,32 @@ class Chain:
                 back[row["From"], lot] += self.quantity(row)
         return dict(back)
 
+    def before(self, lots: set[LotKey]) -> Before:
+        """What consignees sent back, passed on and used, and what was destroyed, by the movements on record."""
+        sums: defaultdict[str, defaultdict[tuple[str, LotKey], Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+        for row in self.table("movements"):
+            lot, place = (row["Product"], row["Lot"], row["Site"]), row["From"] or row["To"]
+            if lot not in lots or not place:
+                continue
+            consignee, goes_on = self.is_consignee(place), self.is_consignee(row["To"])
+            kind = row["Type"]
+            if kind == "destruction" or (kind == "consumption" and consignee):
+                sums[kind][place, lot] += self.quantity(row)
+            elif kind == "shipment" and consignee and goes_on:
+                sums["passed"][place, lot] += self.quantity(row)
+            elif kind == "return" and consignee and row["To"] in self.ours():
+                sums["returned"][place, lot] += self.quantity(row)
+        return Before(
+            returned=dict(sums["returned"]),
+            passed=dict(sums["passed"]),
+            used=dict(sums["consumption"]),
+            destroyed=dict(sums["destruction"]),
+        )
+
+    def ours(self) -> set[str]:
+        """Places in our own or our logistics partners' custody."""
+        return {code for code, row in self.partners.items() if row["Custody"] != "customer"}
+
     def _custody(self, place: str) -> str:
         return self.partners[place]["Custody"] if place in self.partners else ""
 
@@ -102,9 +128,11 @@ class Chain:
         return self._custody(place) == "customer" and self.partners[place]["Kind"] not in _MAKERS
 
 
-def read_truth(chain: Chain, start: LotKey, extra_stock: Sequence[Path]) -> Truth:
-    """Lots, quantities and stock as the files have them."""
-    truth = Truth(lots=chain.forward(start))
+def read_truth(chain: Chain, start: LotKey, extra_stock: Sequence[Path], wider: Sequence[LotKey] = ()) -> Truth:
+    """Lots, quantities and stock as the files have them; `wider`: lots by which the scope grew later."""
+    first = chain.forward(start)
+    further = {lot for each in wider for lot in chain.forward(each)} - first
+    truth = Truth(lots=first | further, wider=further, ours=chain.ours())
     received: defaultdict[tuple[str, LotKey], Decimal] = defaultdict(Decimal)
     held: defaultdict[tuple[str, LotKey], Decimal] = defaultdict(Decimal)
     for lot, place, sent, under_way, ours in chain.arrivals(truth.lots):
@@ -115,9 +143,11 @@ def read_truth(chain: Chain, start: LotKey, extra_stock: Sequence[Path]) -> Trut
     for row in chain.table("stock"):
         lot = (row["Product"], row["Lot"], row["Site"])
         if lot in truth.lots and Decimal(row["On hand"]):
+            truth.on_hand[row["Location"], lot] = Decimal(row["On hand"])
             held[row["Location"], lot] += Decimal(row["On hand"])
-    for file in extra_stock:
-        for row in rows(file):
-            held[row["location"], (row["product"], row["lot"], row["site"])] += Decimal(row["on_hand"])
     truth.received, truth.held = dict(received), dict(held)
+    read_stock(extra_stock, truth)
+    truth.before = chain.before(truth.lots)
+    arrived, passed = by_lot(truth.received), by_lot(truth.before.passed)
+    truth.distributed = {lot: arrived[lot] - passed[lot] for lot in truth.lots}
     return truth

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from demo.truth import LotKey, Truth, rows
+from demo.truth import LotKey, Truth, by_lot, read_stock, rows
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,18 @@ def consignee_code(country: str, project: str) -> str:
     return f"{country.strip()} / {project.strip()}"
 
 
-def read_truth(path: Path, brand: str, site: str, stock: Sequence[Path]) -> Truth:
-    """Lots, quantities and stock as the files have them."""
-    truth = Truth()
+def read_truth(path: Path, brand: str, site: str, stock: Sequence[Path], wider: Sequence[str] = ()) -> Truth:
+    """Lots, quantities and stock as the files have them; `wider`: brands by which the scope grew later."""
+    truth = Truth(ours={site})
     received: defaultdict[tuple[str, LotKey], Decimal] = defaultdict(Decimal)
-    for delivery in deliveries(path, brand, site):
-        truth.lots.add(delivery.lot)
-        received[delivery.consignee, delivery.lot] += delivery.quantity
+    for each in (brand, *wider):
+        for delivery in deliveries(path, each, site):
+            truth.lots.add(delivery.lot)
+            received[delivery.consignee, delivery.lot] += delivery.quantity
+            if each != brand:
+                truth.wider.add(delivery.lot)
     truth.received = dict(received)
-    for file in stock:
-        for row in rows(file):
-            lot = (row["product"], row["lot"], row["site"])
-            if lot in truth.lots:
-                key = (row["location"], lot)
-                truth.held[key] = truth.held.get(key, Decimal(0)) + Decimal(row["on_hand"])
+    # Every delivery of the file comes straight from the maker: nothing is passed on in it.
+    truth.distributed = dict(by_lot(received))
+    read_stock(stock, truth)
     return truth
