@@ -105,58 +105,12 @@ def notice_links(settings: Settings) -> NoticeLinks:
 
 def build_workers(client: Client, sessions: SessionFactory, settings: Settings, queues: Sequence[str]) -> list[Worker]:
     """One Worker per task queue asked for, sharing one set of activities."""
-    policies = PolicyStore.load(HERE / "policies")
-    renderer = NoticeRenderer(HERE / "templates" / "notices")
-    intake = IntakeActivities(sessions, policies)
-    assessment = AssessmentActivities(sessions, policies, settings.home_country)
-    steps = StepActivities(sessions, policies)
-    tasks = TaskActivities(sessions)
-    notice = NoticeActivities(sessions, renderer, settings)
-    campaign = CampaignActivities(sessions)
-    cases = CaseActivities(sessions, client)
-    complaints = ComplaintActivities(sessions, policies)
-    records: list[Callable[..., Any]] = [
-        intake.begin_intake,
-        intake.resolve_scope,
-        assessment.record_evaluation,
-        assessment.propose_classes,
-        assessment.record_class_decision,
-        assessment.record_rejection,
-        steps.record_strategy,
-        steps.record_gate,
-        tasks.open_task,
-        tasks.close_task,
-        tasks.task_clock,
-        tasks.turn_tasks,
-        steps.meet_notice_limit,
-        steps.project,
-        notice.draft_notice,
-        notice.record_notice_approval,
-        notice.create_campaign,
-        campaign.advance_campaign,
-        campaign.end_campaign,
-        campaign.note_campaign_stop,
-        cases.start_cases,
-        cases.look_at_case,
-        cases.stop_cases,
-        complaints.take_up_complaints,
-        *changing_and_closing(sessions, policies),
-        DispositionActivities(sessions).look_at_disposition,
-        *capa_and_obligations(sessions, policies),
-        EffectivenessActivities(sessions).effectiveness_turn,
-        ChecklistActivities(sessions).read_checklist,
-    ]
-    quarantine = QuarantineActivities(sessions, LedgerInventory(StockLedger(sessions)))
-    holding = [quarantine.request_holds, quarantine.execute_holds]
-    adapters = build_adapters(settings)
-    notify = NotifyActivities(sessions, adapters, build_blocked_adapters(), notice_links(settings))
-    staff_renderer = StaffRenderer(HERE / "templates" / "staff")
-    staff = StaffMessageActivities(sessions, adapters, staff_renderer, settings.mail_from)
+    sending = notifying(sessions, settings)
     by_queue: dict[str, list[Callable[..., Any]]] = {
-        RECALL_QUEUE: records,
-        INVENTORY_QUEUE: holding,
-        EMAIL_QUEUE: [notify.send_batch, staff.send_staff_messages],
-        SMS_QUEUE: [notify.send_batch, staff.send_staff_messages],
+        RECALL_QUEUE: recording(client, sessions, settings),
+        INVENTORY_QUEUE: holding(sessions),
+        EMAIL_QUEUE: sending,
+        SMS_QUEUE: sending,
     }
     return [
         Worker(
@@ -170,6 +124,78 @@ def build_workers(client: Client, sessions: SessionFactory, settings: Settings, 
         )
         for queue in queues
     ]
+
+
+def recording(client: Client, sessions: SessionFactory, settings: Settings) -> list[Callable[..., Any]]:
+    """Every activity of the recall queue: they read and write the record."""
+    policies = PolicyStore.load(HERE / "policies")
+    return [
+        *deciding(sessions, policies, settings),
+        *asking(client, sessions, policies, settings),
+        *changing_and_closing(sessions, policies),
+        *capa_and_obligations(sessions, policies),
+        DispositionActivities(sessions).look_at_disposition,
+        EffectivenessActivities(sessions).effectiveness_turn,
+        ChecklistActivities(sessions).read_checklist,
+    ]
+
+
+def deciding(sessions: SessionFactory, policies: PolicyStore, settings: Settings) -> list[Callable[..., Any]]:
+    """Activities of the way from the alarm to the notice, and of the tasks on it."""
+    intake = IntakeActivities(sessions, policies)
+    assessment = AssessmentActivities(sessions, policies, settings.home_country)
+    steps, tasks = StepActivities(sessions, policies), TaskActivities(sessions)
+    return [
+        intake.begin_intake,
+        intake.resolve_scope,
+        assessment.record_evaluation,
+        assessment.propose_classes,
+        assessment.record_class_decision,
+        assessment.record_rejection,
+        steps.record_strategy,
+        steps.record_gate,
+        steps.meet_notice_limit,
+        steps.project,
+        tasks.open_task,
+        tasks.close_task,
+        tasks.task_clock,
+        tasks.turn_tasks,
+    ]
+
+
+def asking(
+    client: Client, sessions: SessionFactory, policies: PolicyStore, settings: Settings
+) -> list[Callable[..., Any]]:
+    """Activities of notices, campaigns and cases: what consignees are asked and what they tell."""
+    notice = NoticeActivities(sessions, NoticeRenderer(HERE / "templates" / "notices"), settings)
+    campaign, cases = CampaignActivities(sessions), CaseActivities(sessions, client)
+    return [
+        notice.draft_notice,
+        notice.record_notice_approval,
+        notice.create_campaign,
+        campaign.advance_campaign,
+        campaign.end_campaign,
+        campaign.note_campaign_stop,
+        cases.start_cases,
+        cases.look_at_case,
+        cases.stop_cases,
+        ComplaintActivities(sessions, policies).take_up_complaints,
+    ]
+
+
+def holding(sessions: SessionFactory) -> list[Callable[..., Any]]:
+    """Activities of the inventory queue: they speak to whoever keeps the stock."""
+    quarantine = QuarantineActivities(sessions, LedgerInventory(StockLedger(sessions)))
+    return [quarantine.request_holds, quarantine.execute_holds]
+
+
+def notifying(sessions: SessionFactory, settings: Settings) -> list[Callable[..., Any]]:
+    """Activities of both notify queues: they send messages."""
+    adapters = build_adapters(settings)
+    notify = NotifyActivities(sessions, adapters, build_blocked_adapters(), notice_links(settings))
+    renderer = StaffRenderer(HERE / "templates" / "staff")
+    staff = StaffMessageActivities(sessions, adapters, renderer, settings.mail_from)
+    return [notify.send_batch, staff.send_staff_messages]
 
 
 def changing_and_closing(sessions: SessionFactory, policies: PolicyStore) -> list[Callable[..., Any]]:
