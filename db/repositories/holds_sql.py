@@ -19,15 +19,7 @@ CLAIMANTS_OF_LOTS = """claimant AS MATERIALIZED (
 
 _SCOPE_OF_CLAIMANTS = "scope AS MATERIALIZED (SELECT DISTINCT lot_id FROM claimant)"
 
-
-def claim(claimants: str) -> str:
-    """Statement: add what is missing to the claims, end claims on shipments that have arrived. Binds `:now`.
-
-    Returns one row per recall with `recall_number, requested, late, arrived`. Holds must be locked by the caller
-    (the recall's row), because quantities are added to.
-    """
-    return f"""
-WITH {claimants},{trace_sql.positions(_SCOPE_OF_CLAIMANTS)},{stock_sql.LOCATED},
+_CLAIMED = """
 transit AS (
     SELECT lot_id, location_id, document_no, sum(quantity) AS quantity
     FROM located WHERE part = 'in_transit' GROUP BY lot_id, location_id, document_no
@@ -99,7 +91,17 @@ SELECT recall_number, sum(requested)::int AS requested, sum(late)::int AS late, 
 FROM (SELECT recall_number, 1 AS requested, late::int AS late, 0 AS arrived FROM requested
       UNION ALL SELECT recall_number, 0, 0, 1 FROM arrived) AS change
 GROUP BY recall_number ORDER BY recall_number
-"""  # noqa: S608 - the caller's CTE is one of the constants above
+"""
+"""CTEs from what lies where to the claims that are added, then the figures per recall."""
+
+
+def claim(claimants: str) -> str:
+    """Statement: add what is missing to the claims, end claims on shipments that have arrived. Binds `:now`.
+
+    Returns one row per recall with `recall_number, requested, late, arrived`. Holds must be locked by the caller
+    (the recall's row), because quantities are added to.
+    """
+    return f"WITH {claimants},{trace_sql.positions(_SCOPE_OF_CLAIMANTS)},{stock_sql.LOCATED},{_CLAIMED}"
 
 
 def departed(claimants: str) -> str:
