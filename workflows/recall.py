@@ -104,9 +104,13 @@ class RecallWorkflow(RecallClosing):
     async def _strategy(self) -> None:
         state = self._state
         await self._start_obligations()
-        for capacity, role in CAPACITIES:
-            if capacity not in state.strategy_signers:
-                await self._open_task(f"strategy:{capacity}", "strategy", f"Sign the strategy ({capacity})", role)
+        unsigned = [(capacity, role) for capacity, role in CAPACITIES if capacity not in state.strategy_signers]
+        await asyncio.gather(
+            *(
+                self._open_task(f"strategy:{capacity}", "strategy", f"Sign the strategy ({capacity})", role)
+                for capacity, role in unsigned
+            )
+        )
         await self._wait(lambda: len(state.strategy_signers) == SIGNATURES)
         self._move(Phase.STRATEGY, Phase.GATES)
 

@@ -98,9 +98,10 @@ class RecallCampaigns(RecallHolds):
         state = self._state
         if state.ended:
             return
-        await self._open_gate_tasks()
-        await self._project()
-        await workflow.wait_condition(lambda: state.ended or not (state.unclassified() or state.open_gates()))
+        if state.unclassified() or state.open_gates():
+            await self._open_gate_tasks()
+            await self._project()
+            await workflow.wait_condition(lambda: state.ended or not (state.unclassified() or state.open_gates()))
 
     async def _open_gate_tasks(self) -> None:
         """A task of regulatory affairs for each authority step that is neither done nor waived."""

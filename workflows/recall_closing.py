@@ -6,6 +6,7 @@ scope takes the recall back, and everything signed so far is void. A cancelled r
 has been told that it was wrong.
 """
 
+import asyncio
 from typing import Final
 
 from temporalio import workflow
@@ -191,11 +192,18 @@ class RecallClosing(RecallAmendments):
         state.checklist = {item.key: item.total for item in figures.open}
         if figures.open or state.phase is not Phase.RESOLUTION:
             return
-        for capacity, role in CAPACITIES:
-            if capacity not in state.completion_signers:
-                key = self._closing_key(f"completion:{capacity}")
-                if not self._timers.watches(key):
-                    await self._open_task(key, "completion", f"Sign the completed recall ({capacity})", role)
+        unsigned = [(capacity, role) for capacity, role in CAPACITIES if capacity not in state.completion_signers]
+        await asyncio.gather(
+            *(
+                self._open_task(
+                    self._closing_key(f"completion:{capacity}"),
+                    "completion",
+                    f"Sign the completed recall ({capacity})",
+                    role,
+                )
+                for capacity, role in unsigned
+            )
+        )
 
     # ------------------------------------------------------------------ the way back and the end
 

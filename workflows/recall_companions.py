@@ -83,6 +83,8 @@ class RecallCompanions(RecallCore):
 
     async def _follow(self) -> None:
         state = self._state
+        # A report submitted between two looks of the obligations changes no count, and so brings no report of theirs.
+        self._obligations_moved = True
         await self._note_communication()
         if state.phase in ON_THE_WAY and state.everybody_heard() and not state.effective():
             await self._check_effectiveness()

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from api.citing import citing
 from api.deps import KeyDep, NumberDep, ReaderDep, StateDep, require
 from api.idempotency import Answer, once
-from api.nudge import nudge_workflow
+from api.nudge import nudge_recall, nudge_workflow
 from api.problems import Problem, problems
 from api.records import load
 from api.security.bearer import Principal
@@ -133,6 +133,7 @@ def _problem(number: str, deadline_id: int, error: Exception) -> Problem:
 
 async def _changed(state: ApiState, number: str, deadline_id: int) -> Answer:
     await nudge_workflow(state, obligations_id(number))
+    await nudge_recall(state, number, "checklist")
     async with state.sessions() as session:
         rows = await obligations_read.listed(session, number)
     found = next(row for row in rows if row.deadline is not None and row.deadline.id == deadline_id)

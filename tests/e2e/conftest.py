@@ -22,6 +22,7 @@ def _groups() -> list[Group]:
         group("Whole", 50, 10, bouncing=3, chinese=3),
         group("Shared", 6, 2),
         group("Absent", 4, 0),
+        group("Closing", 2, 0),
         *(group(f"Relaunch{how}", _MANY, 10) for how in ("Down", "Kill")),
         *(group(f"Kill{part.title()}", _MANY, 20) for part in KILLED_PARTS),
     ]

@@ -224,7 +224,17 @@ class Recipient:
             named = {f"to-0-{name}": value for name, value in receiver.items()}
             page = self._submit(page, named | {"to-0-quantity": str(passed_on)})
         page = self._submit(page, {"responder_name": "Robin Hayes", "responder_role": "stores"})
-        assert not page.forms, f"the answer was not taken: {page.text[:300]}"
+        assert "your answer is recorded" in page.text, f"the answer was not taken: {page.text[:300]}"
+        return page
+
+    def state_used(self, quantity: int) -> Page:
+        """Acknowledge, then say that everything was used; returns the last page."""
+        page = self._submit(self.acknowledge(), {"affected": "yes"})
+        told = {"on_hand": 0, "used": quantity, "held": 0, "passed_on": 0}
+        asked = [name for name in page.form().fields if name.partition("-")[0] in told and "-" in name]
+        page = self._submit(page, {name: str(told[name.partition("-")[0]]) for name in asked})
+        page = self._submit(page, {"responder_name": "Robin Hayes", "responder_role": "stores"})
+        assert "your answer is recorded" in page.text, f"the answer was not taken: {page.text[:300]}"
         return page
 
     def _submit(self, page: Page, filled: dict[str, str], button: str | None = None) -> Page:
