@@ -1,6 +1,6 @@
 """Same-named stand-ins of the activities that change and close a recall, with answers from a script."""
 
-from typing import Any
+from typing import Any, Literal
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -44,7 +44,8 @@ class FakeClosingActivities:
         self.change: dict[str, Any] = {}
         """Fields of the next `ScopeChange`."""
         self.scope_fault: str | None = None
-        self.next_class = "I"
+        self.first_class: Literal["I", "II", "III"] = "I"
+        self.next_class: Literal["I", "II", "III"] = "I"
         self.new_gates: tuple[Any, ...] = ()
         self.extended = TaskExtended(outcome="moved")
 

@@ -156,7 +156,7 @@ class FakeRecallActivities(FakeClosingActivities):
 
     def _figures(self, record: RecordDecision) -> DecisionFigures:
         return DecisionFigures(
-            recall_class="I",
+            recall_class=self.first_class,
             ladder=LADDER,
             gates=(
                 Gate(key="us-fda:fda_informed", title="FDA told", waivable=True, source="21 CFR 7.46(a)"),
