@@ -73,42 +73,37 @@ async def advance(session: AsyncSession, request: AdvanceCampaign) -> Advanced:
         # Its messages were written when it was created; nobody is chased.
         return Advanced({}, 0, cancelled)
     await _check_bodies(session, campaign, request.ladder, request.channels)
-    waits = [step.after / request.pace for step in request.ladder.steps]
     calls = await _calls(session, request)
-    row = (
-        (
-            await run(
-                session,
-                ADVANCE,
-                {
-                    "number": request.number,
-                    "campaign": request.campaign_id,
-                    "notice": campaign.notice_id,
-                    "sequence": campaign.sequence,
-                    "amended": campaign.kind == "amendment",
-                    "priority": request.priority,
-                    "channels": list(request.channels),
-                    "now": request.now,
-                    "kinds": [step.kind.value for step in request.ladder.steps],
-                    "body_kinds": [BODY_KIND.get(step.kind, "") for step in request.ladder.steps],
-                    "rules": [step.contact.value for step in request.ladder.steps],
-                    "waits": waits,
-                    "slacks": [slack(wait) for wait in waits],
-                    "steps": len(request.ladder.steps),
-                    "sending_steps": sum(step.kind is not StepKind.PHONE for step in request.ladder.steps),
-                    **calls,
-                },
-            )
-        )
-        .mappings()
-        .one()
-    )
+    row = (await run(session, ADVANCE, _figures(request, campaign) | calls)).mappings().one()
     owing = await _owing(session, request, calls)
     called, cases = row["called"] + owing["called"], row["cased"] + owing["cased"]
     done = Advanced(dict(row["written"]), called, cancelled, cases)
     if row["moved"] or done.cases or cancelled:
         await _note_advance(session, request, done)
     return done
+
+
+def _figures(request: AdvanceCampaign, campaign: Any) -> dict[str, Any]:
+    """What the statement binds of the request, one list entry per ladder step."""
+    steps = request.ladder.steps
+    waits = [step.after / request.pace for step in steps]
+    return {
+        "number": request.number,
+        "campaign": request.campaign_id,
+        "notice": campaign.notice_id,
+        "sequence": campaign.sequence,
+        "amended": campaign.kind == "amendment",
+        "priority": request.priority,
+        "channels": list(request.channels),
+        "now": request.now,
+        "kinds": [step.kind.value for step in steps],
+        "body_kinds": [BODY_KIND.get(step.kind, "") for step in steps],
+        "rules": [step.contact.value for step in steps],
+        "waits": waits,
+        "slacks": [slack(wait) for wait in waits],
+        "steps": len(steps),
+        "sending_steps": sum(step.kind is not StepKind.PHONE for step in steps),
+    }
 
 
 async def progress(
