@@ -97,6 +97,9 @@ class HoldOut(Out):
     position: str
     document_no: str | None
     quantity: Units
+    """Still under the claim."""
+    released: Units
+    """Taken out by a signed release."""
     state: str
     attempts: int
     last_error: str | None

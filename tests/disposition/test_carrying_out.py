@@ -207,3 +207,36 @@ async def test_stock_that_comes_after_an_emptied_hold_is_held_anew(disposals: Di
     assert (await disposals.yard.execute()).failed == 0
     assert disposals.yard.holds()["on_hand", disposals.place, None][:2] == (D(8), "confirmed")
     assert disposals.broken() == []
+
+
+async def test_disposals_watches_keepers_and_imports_at_once_never_deadlock_and_agree(disposals: Disposals) -> None:
+    await disposals.held(OTHER)
+    mine = await disposals.approved(K.destroy, 30)
+    others = await disposals.approved(K.release, 30, number=OTHER)
+    clinic = disposals.consignee()
+    batches = [disposals.yard.batch() for _ in range(4)]
+    for turn, batch in enumerate(batches):
+        disposals.yard.move("receipt", 2, None, disposals.place, day=160 + turn, batch=batch)
+
+    async def late(batch: int) -> None:
+        async with disposals.yard.sessions.begin() as session:
+            await holds.claim_late_stock(session, batch)
+
+    work = [disposals.carry_out(mine, 3) for _ in range(5)]
+    work += [disposals.carry_out(others, 3, number=OTHER) for _ in range(5)]
+    more = [disposals.yard.request(number) for number in (NUMBER, OTHER) for _ in range(2)]
+    more += [disposals.yard.execute(number) for number in (NUMBER, OTHER) for _ in range(2)]
+    results = await asyncio.gather(
+        *work,
+        *more,
+        *(late(batch) for batch in batches),
+        *(disposals.count_in(clinic, 1) for _ in range(3)),
+        return_exceptions=True,
+    )
+    # A hold that has just been raised waits for its keeper: that disposal is refused, and nothing else may fail.
+    unexpected = [each for each in results if isinstance(each, BaseException) and not isinstance(each, DisposalRefused)]
+    assert unexpected == []
+    for number in (NUMBER, OTHER):
+        await disposals.yard.request(number)
+        await disposals.yard.execute(number)
+    assert disposals.broken() == []

@@ -29,11 +29,11 @@ def stock(office: Office) -> tuple[int, int]:
     return int(on_hand), int(on_hand - booked)
 
 
-async def balance(office: Office) -> Decimal:
+async def balance(office: Office) -> int:
     """What the trace says lies there."""
     (lot, place) = office.sql("SELECT lot_id, location_id FROM stock")[0]
     async with office.sessions() as session:
-        return (await ledger.balances(session, [lot]))[lot, place].on_hand
+        return int((await ledger.balances(session, [lot]))[lot, place].on_hand)
 
 
 async def test_counts_before_and_after_a_booking_in_any_order_of_arrival(office: Office) -> None:
