@@ -144,6 +144,10 @@ class RecallCase:
 
         return wait_for(f"{self.number} to enter {phase}", look, within_s, _POLL_S)
 
+    def wait_heard(self) -> None:
+        """Until something was heard of everybody. Whoever only acknowledged still owes quantities: the phase stays."""
+        wait_for(f"everybody to be heard of in {self.number}", lambda: self.live()["outstanding"] == 0, 60, _POLL_S)
+
     def evaluate(self) -> int:
         """Sign the hazard evaluation; returns the id of the proposal."""
         self.wait_phase("assessment")

@@ -69,7 +69,7 @@ def done(world: World) -> RecallCase:
     audience = Audience(world, case)
     wait_for("everybody to answer", audience.look, 120, 0.2)
     assert len(audience.missed) == _SILENT
-    case.wait_phase("resolution")
+    case.wait_heard()
     check_replies(case, audience.answered)
     return case
 
@@ -124,7 +124,7 @@ def test_the_web_ui_shows_attributes_details_and_named_timers(world: World, done
     recall, campaign = see_recall(world, done), see_campaign(world, done)
     shown = {pair.key.name: pair.value for pair in recall.description.typed_search_attributes}
     assert shown["RecallNumber"] == done.number
-    assert (shown["RecallPhase"], shown["RecallClass"], shown["RecallOwner"]) == ("resolution", "I", "Quinn")
+    assert (shown["RecallPhase"], shown["RecallClass"], shown["RecallOwner"]) == ("notification", "I", "Quinn")
     assert (shown["Outstanding"], shown["ResponsePercent"], shown["Drill"]) == (0, 100, False)
     assert f"### {done.number}" in recall.current_details
     assert "60 of 60" in recall.current_details
@@ -135,7 +135,7 @@ def test_the_web_ui_shows_attributes_details_and_named_timers(world: World, done
     assert all(0 < len(name.encode()) <= 202 for name in activities + timers)
 
     async def listed(client: object) -> list[str]:
-        query = f'RecallNumber = "{done.number}" AND RecallPhase = "resolution" AND Overdue = false'
+        query = f'RecallNumber = "{done.number}" AND RecallPhase = "notification" AND Overdue = false'
         return [each.id async for each in client.list_workflows(query)]  # type: ignore[attr-defined]
 
     assert wait_for("the visibility list", lambda: with_client(world, listed)) == [f"recall:{done.number}"]
