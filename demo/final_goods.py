@@ -194,11 +194,20 @@ def _filed_terms(truth: Truth, end: FinalFacts) -> Iterator[Comparison]:
         to_us = row["to_location_id"] in dossier.ours
         if row["kind"] == "destruction" or (row["kind"] == "return" and to_us):
             moved[row["kind"], dossier.lots[row["lot_id"]]] += units(row["quantity"])
-    nowhere = {lot: q for (site, lot), q in truth.doings.destroyed_in_place.items() if site not in truth.consignees()}
+    placeless = _without_place(end, truth.consignees())
+    there = truth.doings.destroyed_in_place.items()
+    nowhere = by_lot({key: quantity for key, quantity in there if key[0] in placeless})
     gone = {lot: counted["scrapped"][lot] + counted["destroyed_in_place"][lot] for lot in truth.lots}
     expected = {("destruction", lot): quantity for lot, quantity in _some(gone, nowhere).items()}
     expected |= {("return", lot): quantity for lot, quantity in _some(counted["returned"], {}).items()}
     yield same_map("movements in the dossier: destroyed and returned", expected, moved, "lots")
+
+
+def _without_place(end: FinalFacts, known: set[str]) -> set[str]:
+    """Sites known by name only: their disposal is its own record, no movement could leave a place."""
+    with_place = {row["partner_id"] for row in end.dossier.rows("location")}
+    rows = end.dossier.rows("consignee")
+    return {end.dossier.site(row["id"], known) for row in rows if row["partner_id"] not in with_place}
 
 
 def _some(counted: Mapping[LotKey, Decimal], less: Mapping[LotKey, Decimal]) -> dict[LotKey, Decimal]:
