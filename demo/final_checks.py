@@ -14,7 +14,7 @@ from demo.final_count import all_told
 from demo.final_facts import FinalFacts, Row
 from demo.final_goods import goods
 from demo.final_record import record
-from demo.truth import LotKey, Told, Truth
+from demo.truth import LotKey, Placed, Told, Truth
 
 _SENT = frozenset({"submitted", "delivered"})
 _ATTEMPTS, _CHANNELS = 3, 2
@@ -22,6 +22,7 @@ _ATTEMPTS, _CHANNELS = 3, 2
 
 def compare_end(truth: Truth, end: FinalFacts) -> list[Comparison]:
     """Every comparison; the order is the order of the story."""
+    truth = _named(truth, end)
     return [
         *scope(truth, end),
         *messages(truth, end),
@@ -29,6 +30,23 @@ def compare_end(truth: Truth, end: FinalFacts) -> list[Comparison]:
         *goods(truth, end),
         *record(truth, end),
     ]
+
+
+def _named(truth: Truth, end: FinalFacts) -> Truth:
+    """The same truth where our own people wrote down a site, known by name only, under the code it got on record."""
+    names = {code: name for code, name in end.dossier.consignees.values() if code not in truth.consignees()}
+
+    def renamed(placed: Placed) -> Placed:
+        return {(names.get(place, place), lot): quantity for (place, lot), quantity in placed.items()}
+
+    doings = replace(
+        truth.doings,
+        phone=[replace(told, consignee=names.get(told.consignee, told.consignee)) for told in truth.doings.phone],
+        documented={names.get(code, code) for code in truth.doings.documented},
+        returned=renamed(truth.doings.returned),
+        destroyed_in_place=renamed(truth.doings.destroyed_in_place),
+    )
+    return replace(truth, doings=doings)
 
 
 def scope(truth: Truth, end: FinalFacts) -> Iterator[Comparison]:

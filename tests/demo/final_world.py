@@ -80,7 +80,7 @@ def truth() -> Truth:
             destroyed_in_place={
                 (ZAMBIA, KIT_1): Decimal(55),
                 (ZAMBIA, VIAL_1): Decimal(4),
-                (CLINIC, KIT_1): Decimal(5),
+                ("onward-1-ff", KIT_1): Decimal(5),
                 (KENYA, KIT_2): Decimal(20),
             },
             replaced=Decimal(9),
