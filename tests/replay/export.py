@@ -15,6 +15,7 @@ from temporalio.client import Client
 
 from domain import workflow_ids
 from tests.e2e.chain import group
+from tests.e2e.closure import Closure
 from tests.e2e.office import RecallCase, Recipient
 from tests.e2e.running import World, running_world
 from tests.support.stack import wait_for
@@ -27,13 +28,19 @@ _CLINIC = {"name": "Riverside Clinic", "email": "stores@replay-clinic.example"}
 
 def main() -> None:
     """Run the recalls and write the files."""
-    with running_world([group("Replay", 4, 1, bouncing=1)]) as world:
+    with running_world([group("Replay", 4, 1, bouncing=1), group("Ending", 2, 0)]) as world:
         rejected = _rejected_when_overdue(world)
         full = _with_every_step_of_the_ladder(world)
+        ended = _to_the_authoritys_last_word(world)
         wanted = {
             "recall-rejected-when-overdue": workflow_ids.recall_id(rejected.number),
             "recall-to-resolution": workflow_ids.recall_id(full.number),
             "campaign-with-ladder-and-cascade": workflow_ids.campaign_id(full.number, 1),
+            "case-with-call": workflow_ids.case_id(full.number, str(_called(full))),
+            "recall-reopened-and-terminated": workflow_ids.recall_id(ended.number),
+            "capa-planned": workflow_ids.capa_id(ended.number, 1),
+            "disposition-carried-over": workflow_ids.disposition_id(ended.number),
+            "obligations-submitted": workflow_ids.obligations_id(ended.number),
         }
         histories = asyncio.run(_histories(world.stack.addresses()["temporal"], wanted))
     HISTORIES.mkdir(exist_ok=True)
@@ -67,8 +74,29 @@ def _with_every_step_of_the_ladder(world: World) -> RecallCase:
     tasks = f"{case.base}/tasks"
     wait_for("the call", lambda: [t for t in case.office.all(tasks) if t["key"].startswith("call:")], 60, 0.2)
     _answer(world, case, called.email or "", 1, called.quantity)
-    case.wait_phase("resolution")
+    case.wait_heard()
     return case
+
+
+def _called(case: RecallCase) -> int:
+    """The consignee that got as far as the call."""
+    calls = [task["key"] for task in case.office.all(f"{case.base}/tasks") if task["key"].startswith("call:")]
+    return int(calls[0].removeprefix("call:"))
+
+
+def _to_the_authoritys_last_word(world: World) -> RecallCase:
+    """Completed, sent back by the authority, completed again and terminated; its CAPA is planned."""
+    closure = Closure(world, world.case("Ending").start(reminder_after_s=60))
+    closure.to_resolution()
+    closure.plan_capa()
+    closure.carry_over()
+    for answer, more in (("more_ordered", {"reason": "The final report lacks a table."}), ("terminated", {})):
+        closure.wait_checklist()
+        closure.sign()
+        closure.submit_reports()
+        closure.answer(answer, **more)
+        closure.case.wait_phase("resolution" if answer == "more_ordered" else "terminated")
+    return closure.case
 
 
 def _answer(world: World, case: RecallCase, address: str, message: int, quantity: int, passed_on: int = 0) -> None:
