@@ -1,0 +1,121 @@
+"""Records of decisions that change or end a recall: each is written once, and what it voids or ends is marked."""
+
+from datetime import timedelta
+
+import pytest
+from sqlmodel import select
+
+from activities.closing_records import ClosingActivities
+from activities.policies import PolicyStore
+from activities.reclassification import ReclassificationActivities
+from activities.task_extension import TaskExtensionActivities
+from domain.workflow_ids import capa_id, recall_id
+from models.audit import AuditEvent
+from models.closing import AuthorityAnswer
+from models.messages import Actor, EndRecall, OpenTask, RecordDecision
+from models.recall import ClassDecision, ClockStart, Deadline, Recall, SignOff
+from models.task import Task
+from tests.activities.conftest import NOW, NUMBER, ROOT, Case
+
+pytestmark = pytest.mark.db
+ADA = Actor(principal="ada", roles=("approver",))
+REGI = Actor(principal="regi", roles=("regulatory",))
+LATER = NOW + timedelta(days=2)
+
+
+def record(operation: str, who: Actor, **fields: object) -> RecordDecision:
+    given = {"actor": who.model_dump(), "reason": "because"} | fields
+    return RecordDecision(number=NUMBER, now=LATER, decision=given, operation=operation)
+
+
+async def rows(case: Case, table: type) -> list:  # type: ignore[type-arg]
+    async with case.sessions() as session:
+        return list((await session.exec(select(table))).all())
+
+
+async def open_task(case: Case, key: str, owner: str, step: str = "approval") -> None:
+    task = OpenTask(
+        number=NUMBER, key=key, step=step, what=key, role="qa", owner=owner, now=NOW, due_at=NOW + timedelta(days=1)
+    )
+    await case.run(case.tasks.open_task, task)
+
+
+async def test_an_authoritys_class_is_stored_beside_ours_and_pulls_no_deadline_back(case: Case) -> None:
+    await case.decided()
+    before = {(row.name, row.jurisdiction): row.due_at for row in await rows(case, Deadline)}
+    reclass = ReclassificationActivities(case.sessions, PolicyStore.load(ROOT / "policies"))
+    theirs = {"product_line": "kits", "jurisdiction": "us-fda", "recall_class": "III", "reference": "Res 98112"}
+    decision = record("reclassify", ADA, authority=[theirs])
+    figures = await case.run(reclass.record_reclassification, decision)
+    again = await case.run(reclass.record_reclassification, decision)
+    assert figures == again
+    assert figures.recall_class == "I", "the other jurisdictions keep theirs, the strictest counts"
+    kinds = [row.kind for row in await rows(case, ClassDecision) if row.jurisdiction == "us-fda"]
+    assert sorted(kinds) == ["approved", "authority", "proposed"]
+    after = {(row.name, row.jurisdiction): row.due_at for row in await rows(case, Deadline)}
+    assert all(after[key] <= due for key, due in before.items())
+
+
+async def test_a_cancellation_is_recorded_once_and_leaves_what_outlives_the_recall(case: Case) -> None:
+    await case.decided()
+    await open_task(case, "notice", recall_id(NUMBER))
+    await open_task(case, "capa:1:cause", capa_id(NUMBER, 1))
+    closing = ClosingActivities(case.sessions)
+    end = EndRecall(number=NUMBER, now=LATER, actor=ADA, reason="another product")
+    assert (await case.run(closing.record_cancellation, end)).told == 0
+    await case.run(closing.record_cancellation, end)
+    states = {row.key: row.state for row in await rows(case, Task)}
+    assert (states["notice"], states["capa:1:cause"]) == ("cancelled", "offered")
+    assert [row.action for row in await rows(case, AuditEvent)].count("recall.cancelled") == 1
+    notify = [row for row in await rows(case, Deadline) if row.name == "notify"]
+    assert all(row.stopped_reason == "recall cancelled" for row in notify)
+
+
+async def test_an_order_of_more_is_an_answer_a_clock_and_the_end_of_what_was_to_be_signed(case: Case) -> None:
+    await case.decided()
+    await open_task(case, "completion:quality", recall_id(NUMBER), step="completion")
+    closing = ClosingActivities(case.sessions)
+    order = record(
+        "record_authority_answer", REGI, jurisdiction="us-fda", answer="more_ordered", reference="FDA letter 2"
+    )
+    await case.run(closing.record_authority_answer, order)
+    await case.run(closing.record_authority_answer, order)
+    [answer] = await rows(case, AuthorityAnswer)
+    assert (answer.jurisdiction, answer.answer, answer.recorded_by) == ("us-fda", "more_ordered", "regi")
+    assert "authority_order" in {row.name for row in await rows(case, ClockStart)}
+    states = {row.key: row.state for row in await rows(case, Task)}
+    assert states["completion:quality"] == "cancelled"
+    signed = [row for row in await rows(case, SignOff) if row.step == "authority:us-fda"]
+    assert [(row.role, row.reference) for row in signed] == [("regulatory", "FDA letter 2")]
+
+
+async def test_a_completion_is_not_signed_while_the_checklist_names_what_is_open(case: Case) -> None:
+    await case.decided()
+    closing = ClosingActivities(case.sessions)
+    quinn = Actor(principal="quinn", roles=("qa",))
+    found = await case.run(closing.record_completion, record("complete", quinn, capacity="quality"))
+    assert {"consignees", "capa"} <= {item.key for item in found.open}
+    assert not [row for row in await rows(case, SignOff) if row.step.startswith("completion:")]
+
+
+async def test_more_time_moves_a_task_but_no_limit_of_law_and_never_to_an_earlier_instant(case: Case) -> None:
+    await case.decided()
+    await open_task(case, "notice", recall_id(NUMBER))
+    await open_task(case, "obligation:x:us-fda", recall_id(NUMBER), step="obligation")
+    extension = TaskExtensionActivities(case.sessions)
+    due = NOW + timedelta(days=5)
+
+    async def asked(key: str, due_at: object) -> str:
+        decision = record("extend_deadline", ADA, key=key, due_at=str(due_at))
+        return str((await case.run(extension.extend_task, decision)).outcome)
+
+    assert await asked("nothing", due) == "unknown"
+    assert await asked("obligation:x:us-fda", due) == "legal"
+    assert await asked("notice", NOW + timedelta(hours=3)) == "not_later"
+    assert await asked("notice", due) == "moved"
+    assert await asked("notice", due) == "moved", "a repeat changes nothing"
+    moved = {row.key: row.due_at for row in await rows(case, Task)}
+    assert moved["notice"] == due
+    assert [row.action for row in await rows(case, AuditEvent)].count("task.extended") == 1
+    [recall] = await rows(case, Recall)
+    assert recall.phase == "intake", "the workflow projects the phase, no record does"
