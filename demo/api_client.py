@@ -52,10 +52,13 @@ class Person:
         return answer.body
 
     def pages(self, path: str, **query: Any) -> Iterator[Any]:
-        """Every item of a keyset-paginated list."""
+        """Every item of a list, be it keyset-paginated or whole."""
         cursor: str | None = None
         while True:
             page = self.get(path, **query, **({"cursor": cursor} if cursor else {}))
+            if isinstance(page, list):
+                yield from page
+                return
             yield from page["items"]
             cursor = page["next_cursor"]
             if cursor is None:
@@ -76,6 +79,17 @@ class Person:
             raise DemoError(f"POST {path} as {self.principal} ({self.role}): {answer}\n{answer.body}")
         if isinstance(answer.body, dict) and answer.body.get("state") == "accepted":
             return self._finished(answer.body["status_url"])
+        return answer.body
+
+    def put(self, path: str, body: Mapping[str, Any]) -> Any:
+        """PUT that must succeed.
+
+        Raises:
+            DemoError: refused.
+        """
+        answer = self._until_answered("PUT", path, json=body, headers=_key())
+        if answer.status not in {200, 201}:
+            raise DemoError(f"PUT {path} as {self.principal} ({self.role}): {answer}\n{answer.body}")
         return answer.body
 
     def upload(self, path: str, name: str, content: bytes, content_type: str) -> Any:

@@ -46,6 +46,8 @@ class Cast:
     silent_until_escalation: frozenset[str]
     bouncing: frozenset[str]
     by_sms: frozenset[str]
+    silent: frozenset[str]
+    """Never say anything."""
     passing_on: str
     clinic: "NamedSite"
 
@@ -102,7 +104,7 @@ def cast_roles(
     others = sorted(set(consignees) - {passing_on})
     inventor.random.shuffle(others)
     # Shares are those of the story with 53 consignees; a small chain still has one of each.
-    shares = {"bounce": 0.05, "sms": 0.12, "reminder": 0.12, "escalation": 0.04}
+    shares = {"silent": 0.0, "bounce": 0.05, "sms": 0.12, "reminder": 0.12, "escalation": 0.04}
     if reads_chinese is None:
         shares["chinese"] = 0.08
     groups: dict[str, list[str]] = {}
@@ -122,6 +124,7 @@ def cast_roles(
         silent_until_escalation=frozenset(groups["escalation"]),
         bouncing=frozenset(groups["bounce"]),
         by_sms=frozenset(groups["sms"]),
+        silent=frozenset(groups["silent"]),
         passing_on=passing_on,
         clinic=NamedSite("Riverside District Clinic", "Tomas Achieng", "stores@riverside-clinic.example"),
     )
@@ -133,6 +136,10 @@ def _contacts(inventor: _Inventor, partner: str, part: str, names: Sequence[str]
     if part == "sms":
         answer = inventor.random.choice(("sms:1", "sms:2"))
         yield Contact(partner, 1, first, "duty telephone", None, inventor.phone(), "sms", answer)
+        return
+    if part == "silent":
+        yield Contact(partner, 1, first, "laboratory stores", inventor.email("stores", partner), None, "email", part)
+        yield Contact(partner, 2, second, "quality manager", None, inventor.phone(), "sms", part)
         return
     desk = "bounce.stores" if part == "bounce" else "stores"
     silent = part in {"bounce", "escalation"}

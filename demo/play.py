@@ -9,11 +9,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from demo.api_client import Person, evidence_file, people
 from demo.embedded import PROJECT, Embedded, clean_environment
 from demo.hostile import forge_text_message, tampered_links
+from demo.office import Office
 from demo.recipients import Recipients
+from demo.second_half import ON_CALL, SecondHalf
 from demo.sinks import Sinks
 from demo.staff import Alarm, Staff
 from demo.story import ImportStep, Story
@@ -65,10 +68,23 @@ class Play:
         staff.approve_notice()
         recipients = self._notify(staff)
         self._settle(staff)
-        diary = self._write_diary(recipients, evidence)
-        code = self._check(staff.number, diary)
+        office = Office(staff_people, staff.number, self.deadline, self.say)
+        code = self._check(staff.number, self._write_diary(recipients, evidence, office))
+        if code:
+            return code
+        self._put_on_call(staff_people["head_of_quality"], recipients)
+        dossier = SecondHalf(self.stack, self.story, office, recipients, ACTIONS, self._import).run()
+        recipients.finish()
+        code = self._check(staff.number, self._write_diary(recipients, evidence, office), dossier)
         self._show_end(staff, staff_people["auditor"])
         return code
+
+    def _put_on_call(self, head: Person, recipients: Recipients) -> None:
+        """Somebody of the firm is paged when harm is reported."""
+        person = {"name": head.principal, "roles": ["head_of_quality"], "email": ON_CALL, "language": "en"}
+        head.put(f"/v1/staff/{quote(head.principal)}", person | {"on_call": True})
+        recipients.staff.add(ON_CALL)
+        self.say(f"{head.principal} (head_of_quality) is on call: pages go to {ON_CALL}")
 
     def _import(self, step: ImportStep) -> None:
         arguments = ["import", step.kind, str(step.file), "--map", str(step.mapping), "--json"]
@@ -84,7 +100,7 @@ class Play:
     def _notify(self, staff: Staff) -> Recipients:
         """Recipients read and answer until they have all said their part and the product sees nobody outstanding."""
         sinks = Sinks(self.stack.addresses["inbox"], self.stack.addresses["twilio"])
-        recipients = Recipients(sinks, self.story.cast, self.story.books, self.say)
+        recipients = Recipients(sinks, self.story.cast, self.story.received, self.story.books, self.say)
         self._import(self.story.late_stock)
         attacked, shown = False, ""
         while True:
@@ -98,14 +114,14 @@ class Play:
                 shown = line
                 self.say(line)
             silent = recall["counters"]["consignees"].get("open", 0)
-            if recall["phase"] == "resolution" and not silent and not recipients.missing():
+            if silent == len(self.story.cast.silent) and not recipients.missing():
                 break
             self.stack.check_alive()
             if self.deadline.left == 0:
                 missing = ", ".join(recipients.missing()) or "nobody"
                 raise DemoError(f"no end within {self.deadline.seconds:.0f} s; {line}; not answered: {missing}")
             time.sleep(POLL_S)
-        recipients.finish()
+        recipients.settle()
         return recipients
 
     def _attack(self, recipients: Recipients) -> None:
@@ -126,22 +142,27 @@ class Play:
 
         self.deadline.wait_for("late stock to be held and every message to be settled", settled, _QUIET_S)
 
-    def _write_diary(self, recipients: Recipients, evidence: tuple[str, bytes, str]) -> Path:
+    def _write_diary(self, recipients: Recipients, evidence: tuple[str, bytes, str], office: Office) -> Path:
         path = self.stack.folder / "diary.json"
         diary = asdict(recipients.diary) | {
             "addresses": recipients.addresses(),
             "evidence": {evidence[0]: hashlib.sha256(evidence[1]).hexdigest()},
+            "silent": sorted(self.story.cast.silent),
+            "doings": office.doings,
+            "papers": office.papers,
         }
         path.write_text(json.dumps(diary, ensure_ascii=False, indent=1))
         return path
 
-    def _check(self, number: str, diary: Path) -> int:
+    def _check(self, number: str, diary: Path, dossier: Path | None = None) -> int:
         """The checker is a program of its own; so is the product's verification of the audit chain."""
         print()
         print("The checker recomputes from the raw files and compares:", flush=True)
         addresses = self.stack.folder / "ready.json"
         command = [sys.executable, "-m", "demo.checker", "--recall", number, "--addresses", str(addresses)]
         command += [*self.story.checker_arguments, "--diary", str(diary)]
+        if dossier is not None:
+            command += [*self.story.wider.checker_arguments, "--final", "--dossier", str(dossier)]
         done = subprocess.run(command, cwd=PROJECT, env=clean_environment(), check=False)
         verified = self.stack.run("audit", "verify", number, codes=(0, 1))
         print(f"recall audit verify {number}: {verified.strip()}", flush=True)

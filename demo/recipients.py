@@ -7,8 +7,8 @@ JavaScript would, or answers the text message. What they say, they write down: t
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -55,7 +55,14 @@ class Books:
 class Recipients:
     """Everybody who may get a message; `look` lets them read what is new and answer it."""
 
-    def __init__(self, sinks: Sinks, cast: Cast, books: Callable[[str], Books], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        sinks: Sinks,
+        cast: Cast,
+        asked: Iterable[str],
+        books: Callable[[str], Books],
+        say: Callable[[str], None],
+    ) -> None:
         self._sinks, self._cast, self._books, self._say = sinks, cast, books, say
         self._people: dict[str, Contact] = {}
         for contact in cast.contacts:
@@ -69,6 +76,11 @@ class Recipients:
         self._under_way: list[Future[None]] = []
         self._lock = threading.Lock()
         self._browsers = 0
+        self._owed = Counter(dict.fromkeys([*asked, cast.clinic.name], 1))
+        """How many whole answers each site owes."""
+        self.staff: set[str] = set()
+        """Addresses of our own people; their mail is not for the recipients."""
+        self.staff_mail = 0
         self.diary = Diary()
 
     def addresses(self) -> dict[str, str]:
@@ -85,22 +97,46 @@ class Recipients:
         read = 0
         for mail in self._sinks.new_mail():
             read += 1
+            if mail["to"] in self.staff:
+                self.staff_mail += 1
+                continue
             self._receive(mail["to"], mail["text"] or mail["html"] or "", None)
         for text in self._sinks.new_sms():
             read += 1
+            if text["to"] in self.staff:
+                continue
             self._receive(text["to"], text["body"], text["from"])
         return read
 
     def missing(self) -> list[str]:
         """Sites that have not said their whole part yet."""
-        done = {
+        done = Counter(
             told["consignee"] for told in self.diary.told if told["channel"] == "sms" or told["kind"] == "statement"
-        }
-        wanted = {contact.partner for contact in self._people.values()}
-        return sorted(wanted - done)
+        )
+        return sorted(
+            site for site, times in self._owed.items() if done[site] < times and site not in self._cast.silent
+        )
+
+    def expect_again(self, sites: set[str]) -> None:
+        """These sites will be asked once more, and answer the next message they get."""
+        done = Counter(
+            told["consignee"] for told in self.diary.told if told["channel"] == "sms" or told["kind"] == "statement"
+        )
+        for site in sites - self._cast.silent:
+            self._owed[site] = done[site] + 1
+            self._answering.discard(site)
+
+    def settle(self) -> None:
+        """Wait for the answers that are being given now.
+
+        Raises:
+            DemoError: one of them could not be given.
+        """
+        wait(self._under_way)
+        self._raise_failures()
 
     def finish(self) -> None:
-        """Wait for the answers that are being given.
+        """Wait for the last answers; nobody reads anything any more.
 
         Raises:
             DemoError: one of them could not be given.
@@ -184,7 +220,7 @@ class Recipients:
             page = self._name_receiver(browser, page, person, self._cast.clinic, books.passed_on)
         named = {"responder_name": person.name, "responder_role": person.role}
         page = self._expect(browser.submit(page, page.form("responder_name"), named))
-        if page.forms:
+        if any("responder_name" in form.fields or "lot" in "".join(form.fields) for form in page.forms):
             raise PageError(f"{person.partner}: the answer was not taken: {page.text[:300]}")
         self._write_down(person.partner, "page", "statement", lines)
 

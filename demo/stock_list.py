@@ -26,6 +26,7 @@ PLACES = (
     Place("RDC-NAIROBI", "Regional distribution centre, Nairobi", "logistics", "KE", "logistics"),
     Place("RDC-ACCRA", "Regional distribution centre, Accra", "logistics", "GH", "logistics"),
 )
+FRESH_SITE, FRESH_UNITS = "Bray, line 2", 2_000_000
 LATE_PLACES = (Place("RDC-DOUALA", "Regional distribution centre, Douala", "logistics", "CM", "logistics"),)
 
 
@@ -41,3 +42,14 @@ def write_stock(path: Path, lots: Iterable[tuple[LotKey, str]], seed: int, place
             row = [product, number, made_at, place.code, place.name, place.kind, place.country, place.custody]
             counted = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
             writer.writerow([*row, chance.randrange(10, 400), unit, counted])
+
+
+def write_fresh(path: Path, products: Iterable[tuple[str, str]]) -> None:
+    """One unaffected lot of each product, given with its unit of use, made on another line."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["product", "lot", "site", "location", "on_hand", "unit", "as_of", "expires"])
+        counted = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+        for n, (product, unit) in enumerate(sorted(products), start=1):
+            row = [product, f"NEW-{n:03}", FRESH_SITE, PLACES[0].code, FRESH_UNITS, unit, counted, "2028-06-30"]
+            writer.writerow(row)

@@ -1,7 +1,7 @@
 """What every story has: a source, an alarm, people at the consignees, their own books, stock that turns up late."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 from demo.cast import Cast, write_contacts
 from demo.recipients import Books
-from demo.stock_list import LATE_PLACES, write_stock
+from demo.stock_list import LATE_PLACES, write_fresh, write_stock
 from demo.truth import LotKey
 
 MAPPINGS = Path(__file__).parent / "mappings"
@@ -22,6 +22,18 @@ class ImportStep:
     kind: str
     file: Path
     mapping: Path
+
+
+@dataclass(frozen=True)
+class Wider:
+    """Lots that join the scope later."""
+
+    scope: Mapping[str, Any]
+    """Criteria of the expansion."""
+    received: Mapping[str, Mapping[LotKey, Decimal]]
+    """Consignee -> lot -> what it has to account for."""
+    checker_arguments: Sequence[str]
+    """What tells the checker of it."""
 
 
 @dataclass
@@ -41,15 +53,24 @@ class Story:
     late_stock: ImportStep
     checker_arguments: Sequence[str]
     """How the checker finds the raw files."""
+    wider: "Wider"
+    """What the scope grows by while the recall runs."""
+    fresh_stock: Sequence[ImportStep]
+    """Unaffected lots, for sites left short."""
+    widened: bool = False
+    """Whether the scope has grown by now: the sites' books then hold the further lots, too."""
 
     def books(self, partner: str) -> Books:
         """A site's own books; the named clinic knows what it got from the one that passed on."""
         passed = self._passed_on()
         if partner == self.cast.clinic.name:
             return Books({passed[0]: passed[1]}, self.product_names, Decimal("0.5"))
+        mine = dict(self.received.get(partner, {}))
+        if self.widened:
+            mine |= self.wider.received.get(partner, {})
         share = Decimal(random.Random(f"{self.seed}/{partner}").randrange(30, 100)) / 100  # noqa: S311 - a story
         passes = passed if partner == self.cast.passing_on else None
-        return Books(self.received[partner], self.product_names, share, passes)
+        return Books(mine, self.product_names, share, passes)
 
     def _passed_on(self) -> tuple[LotKey, Decimal]:
         received = self.received[self.cast.passing_on]
@@ -74,3 +95,10 @@ def late_stock_step(lots: Sequence[tuple[LotKey, str]], folder: Path, seed: int)
     path = folder / "late-stock.csv"
     write_stock(path, lots, seed, LATE_PLACES)
     return ImportStep("stock", path, MAPPINGS / "stock.yaml")
+
+
+def fresh_stock_step(products: Iterable[tuple[str, str]], folder: Path) -> ImportStep:
+    """Unaffected lots that arrive for the sites left short."""
+    path = folder / "fresh-stock.csv"
+    write_fresh(path, products)
+    return ImportStep("stock", path, MAPPINGS / "fresh-stock.yaml")

@@ -9,8 +9,9 @@ from decimal import Decimal
 from demo.cast import cast_roles
 from demo.embedded import PROJECT, Embedded
 from demo.sample import Chain, read_truth
-from demo.story import ImportStep, Story, contacts_step, late_stock_step, richest
+from demo.story import ImportStep, Story, Wider, contacts_step, fresh_stock_step, late_stock_step, richest
 from demo.truth import LotKey
+from demo.waiting import DemoError
 
 _MAPPINGS = PROJECT / "imports" / "mappings"
 _KINDS = ("products", "partners", "genealogy", "movements", "stock")
@@ -25,7 +26,11 @@ def sample_story(stack: Embedded, seed: int) -> Story:
     start = chain.widest_raw_lot()
     truth = read_truth(chain, start, [])
     received = _owed(chain, truth.received, truth.lots)
-    cast = cast_roles(sorted(received), seed, richest(received), reads_chinese=_chinese(chain, set(received)))
+    sister = _sister(chain, truth.lots)
+    both = read_truth(chain, sister, [])
+    wider = _owed(chain, both.received, both.lots - truth.lots)
+    everybody = set(received) | set(wider)
+    cast = cast_roles(sorted(everybody), seed, richest(received), reads_chinese=_chinese(chain, everybody))
     finished = sorted(lot for lot in truth.lots if lot not in chain.made_of)
     late = late_stock_step([(lot, chain.products[lot[0]]["Unit"]) for lot in finished[:_LATE_LOTS]], stack.folder, seed)
     product, number, site = start
@@ -45,7 +50,33 @@ def sample_story(stack: Embedded, seed: int) -> Story:
         ),
         late_stock=late,
         checker_arguments=["--chain", str(folder), "--start", product, number, site, "--stock", str(late.file)],
+        wider=Wider(
+            {"lots": [{"product_code": sister[0], "number": sister[1], "site_code": sister[2]}]},
+            wider,
+            ["--start", *sister],
+        ),
+        fresh_stock=[fresh_stock_step(_distributed(chain, received, wider), stack.folder)],
     )
+
+
+def _sister(chain: Chain, taken: set[LotKey]) -> LotKey:
+    """Another raw lot, the one with the fewest lots of its own that reached somebody: the scope grows by it."""
+    made = {lot for lots in chain.made_of.values() for lot in lots}
+    raw = sorted(set(chain.made_of) - made - taken)
+    found = [(len(chain.forward(lot) - taken), lot) for lot in raw if _reaches_somebody(chain, lot, taken)]
+    if not found:
+        raise DemoError("the sample chain has no second raw lot; take another seed")
+    return min(found)[1]
+
+
+def _reaches_somebody(chain: Chain, lot: LotKey, taken: set[LotKey]) -> bool:
+    truth = read_truth(chain, lot, [])
+    return any(each not in taken for _, each in truth.received)
+
+
+def _distributed(chain: Chain, *received: dict[str, dict[LotKey, Decimal]]) -> set[tuple[str, str]]:
+    products = {lot[0] for each in received for lots in each.values() for lot in lots}
+    return {(product, chain.products[product]["Unit"]) for product in products}
 
 
 def _owed(
@@ -55,6 +86,8 @@ def _owed(
     back = chain.returned(lots)
     owed: defaultdict[str, dict[LotKey, Decimal]] = defaultdict(dict)
     for (place, lot), quantity in shipped.items():
+        if lot not in lots:
+            continue
         owed[place][lot] = quantity - back.get((place, lot), Decimal(0))
     return dict(owed)
 

@@ -11,13 +11,15 @@ import yaml
 from demo.cast import Cast, cast_roles
 from demo.embedded import PROJECT
 from demo.stock_list import PLACES, write_stock
-from demo.story import MAPPINGS, ImportStep, Story, contacts_step, late_stock_step, richest
+from demo.story import MAPPINGS, ImportStep, Story, Wider, contacts_step, fresh_stock_step, late_stock_step, richest
 from demo.truth import LotKey
-from demo.usaid import deliveries
+from demo.usaid import Delivery, deliveries
 from demo.waiting import DemoError
 
 MAPPING = PROJECT / "imports" / "mappings" / "usaid_movements.yaml"
 BRAND, SITE = "Uni-Gold", "Trinity Biotech, Plc"
+SISTER = "Capillus"
+"""Brand of the same maker and site by which the scope grows."""
 _STOCKED_LOTS, _LATE_LOTS = 24, 3
 
 
@@ -27,16 +29,9 @@ def usaid_story(file: Path, folder: Path, seed: int) -> Story:
     Raises:
         DemoError: the file cannot be read as the delivery history, or has no such deliveries.
     """
-    received: defaultdict[str, defaultdict[LotKey, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-    try:
-        rows = list(deliveries(file, BRAND, SITE))
-    except (OSError, ValueError, KeyError) as error:
-        raise DemoError(f"{file} cannot be read as the USAID delivery history: {error!r}") from None
-    if not rows:
-        raise DemoError(f"{file} has no deliveries of {BRAND} from {SITE}")
-    for row in rows:
-        received[row.consignee][row.lot] += row.quantity
-    cast = cast_roles(sorted(received), seed, richest(received))
+    rows, sister = _deliveries(file, BRAND), _deliveries(file, SISTER)
+    received, wider = _by_consignee(rows), _by_consignee(sister)
+    cast = cast_roles(sorted(received | wider), seed, richest(received))
     partners, stock = folder / "partners.csv", folder / "stock.csv"
     _write_partners(cast, partners)
     lots = sorted({(row.lot, "pack") for row in rows})
@@ -53,7 +48,7 @@ def usaid_story(file: Path, folder: Path, seed: int) -> Story:
         scope={"brands": [BRAND], "manufacturing_sites": [SITE]},
         cast=cast,
         received=received,
-        product_names={row.lot[0]: row.lot[0] for row in rows},
+        product_names={row.lot[0]: row.lot[0] for row in [*rows, *sister]},
         imports=(
             ImportStep("partners", partners, MAPPINGS / "partners.yaml"),
             ImportStep("movements", file, MAPPING),
@@ -62,7 +57,26 @@ def usaid_story(file: Path, folder: Path, seed: int) -> Story:
         ),
         late_stock=late,
         checker_arguments=[*named, "--stock", str(stock), "--stock", str(late.file)],
+        wider=Wider({"brands": [SISTER], "manufacturing_sites": [SITE]}, wider, ["--brand", SISTER]),
+        fresh_stock=[fresh_stock_step({(row.lot[0], "pack") for row in [*rows, *sister]}, folder)],
     )
+
+
+def _deliveries(file: Path, brand: str) -> list[Delivery]:
+    try:
+        rows = list(deliveries(file, brand, SITE))
+    except (OSError, ValueError, KeyError) as error:
+        raise DemoError(f"{file} cannot be read as the USAID delivery history: {error!r}") from None
+    if not rows:
+        raise DemoError(f"{file} has no deliveries of {brand} from {SITE}")
+    return rows
+
+
+def _by_consignee(rows: list[Delivery]) -> dict[str, dict[LotKey, Decimal]]:
+    received: defaultdict[str, defaultdict[LotKey, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for row in rows:
+        received[row.consignee][row.lot] += row.quantity
+    return {consignee: dict(lots) for consignee, lots in received.items()}
 
 
 def _write_partners(cast: Cast, path: Path) -> None:
