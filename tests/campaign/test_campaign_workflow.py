@@ -1,5 +1,6 @@
 """The campaign's workflow with its real activities: rounds by the clock, nudges, stops, and its history budget."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -23,7 +24,7 @@ async def test_silence_is_chased_round_by_round_and_an_answer_ends_it(
     talker = world.consignee("Talker", Person("c@x.example"))
     async with campaign(temporal, hand) as run:
         await run.quiet()
-        world.run("UPDATE consignee SET state = 'acknowledged' WHERE id = %s", talker)
+        await world.write("UPDATE consignee SET state = 'acknowledged' WHERE id = %s", talker)
         for following in (3, 4, 5):
             await run.forward(DAY)
             await run.until_round(following)
@@ -40,7 +41,7 @@ async def test_silence_is_chased_round_by_round_and_an_answer_ends_it(
         names = await run.timer_names()
         assert any(name.startswith("Round 2: reminder to 2 silent consignees, due 20") for name in names)
         assert any(name.startswith("Round 5: telephone call to 1 silent consignees") for name in names)
-        world.run("UPDATE consignee SET state = 'documented' WHERE id = %s", silent)
+        await world.write("UPDATE consignee SET state = 'documented' WHERE id = %s", silent)
         await run.handle.signal("nudge")
         reports = await run.until_reported(lambda report: report.finished)
         assert (reports[0].outstanding, reports[-1].outstanding) == (2, 0)
@@ -76,7 +77,7 @@ async def test_reports_go_to_the_recall_by_tenths_and_not_by_reply(
         await run.quiet()
         before = await run.until_reported(lambda report: report.not_notified == 0)
         for count, consignee in enumerate(ids[:8], 1):
-            world.run("UPDATE consignee SET state = 'answered' WHERE id = %s", consignee)
+            await world.write("UPDATE consignee SET state = 'answered' WHERE id = %s", consignee)
             await run.handle.signal("nudge")
             await run.until_answered(count)
         after = await run.until_reported(lambda report: report.outstanding == 32)
@@ -91,7 +92,7 @@ async def test_two_thousand_consignees_fit_the_history_budget(
         await run.quiet()
         assert len(hand.mail.accepted) + len(hand.sms.accepted) == 2000
         assert set((hand.mail.per_delivery() | hand.sms.per_delivery()).values()) == {1}
-        world.run("UPDATE consignee SET state = 'answered' WHERE id %% 5 > 0 AND %s", True)
+        await world.write("UPDATE consignee SET state = 'answered' WHERE id %% 5 > 0 AND %s", True)
         for _ in range(3):
             await run.forward(DAY)
         await run.quiet()
@@ -118,10 +119,10 @@ async def test_a_consignee_named_after_everybody_answered_still_gets_its_notice(
     first = world.consignee("First", Person("a@x.example"))
     async with campaign(temporal, hand) as run:
         await run.quiet()
-        world.run("UPDATE consignee SET state = 'answered' WHERE id = %s", first)
+        await world.write("UPDATE consignee SET state = 'answered' WHERE id = %s", first)
         await run.handle.signal("nudge")
         await run.until_reported(lambda report: report.finished)
-        late = world.consignee("Late", Person("late@x.example"))
+        late = await asyncio.to_thread(world.consignee, "Late", Person("late@x.example"))
         await run.handle.signal("nudge")
         await run.until(lambda progress: progress.outstanding == 1 and progress.not_notified == 0)
         assert world.deliveries(late)[0]["state"] == "submitted"
@@ -134,7 +135,7 @@ async def test_a_campaign_that_is_not_to_stay_open_ends_with_the_last_answer(
     world.consignee("First", Person("a@x.example"))
     async with campaign(temporal, hand, stay_open=False, listener=False) as run:
         await run.quiet()
-        world.run("UPDATE consignee SET state = 'answered'")
+        await world.write("UPDATE consignee SET state = 'answered'")
         await run.handle.signal("nudge")
         assert (await run.handle.result()).finished
 
@@ -143,8 +144,8 @@ async def test_a_lost_nudge_costs_nothing(temporal: WorkflowEnvironment, hand: H
     first = world.consignee("First", Person("a@x.example"))
     async with campaign(temporal, hand) as run:
         await run.quiet()
-        world.run("UPDATE consignee SET state = 'answered' WHERE id = %s", first)
-        world.consignee("Late", Person("late@x.example"))
+        await world.write("UPDATE consignee SET state = 'answered' WHERE id = %s", first)
+        await asyncio.to_thread(world.consignee, "Late", Person("late@x.example"))
         await run.forward(DAY + timedelta(minutes=1))
         await run.until(lambda progress: progress.consignees == 2 and progress.not_notified == 0)
 

@@ -36,7 +36,7 @@ async def test_counters_reports_and_deliveries_survive(temporal: WorkflowEnviron
             await newest.handle.signal("nudge")
         await newest.until(lambda progress: progress.outstanding == 4)
         assert len(await run.reports()) == reports, "nothing changed, so nothing is reported"
-        world.run("UPDATE consignee SET state = 'answered' WHERE id <> %s", ids[0])
+        await world.write("UPDATE consignee SET state = 'answered' WHERE id <> %s", ids[0])
         await newest.handle.signal("nudge")
         await run.until_reported(lambda report: report.outstanding == 1)
         assert len(hand.mail.accepted) == 4

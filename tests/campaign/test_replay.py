@@ -39,14 +39,14 @@ async def test_record_a_history(temporal: WorkflowEnvironment, hand: Hand, world
     talker = world.consignee("Talker", Person("c@x.example"))
     async with campaign(temporal, hand) as run:
         await run.quiet()
-        world.run("UPDATE consignee SET state = 'acknowledged' WHERE id = %s", talker)
+        await world.write("UPDATE consignee SET state = 'acknowledged' WHERE id = %s", talker)
         await run.handle.signal("nudge")
         for following in (3, 4, 5):
             await run.forward(DAY)
             await run.until_round(following)
         await run.forward(DAY)
         await run.until(lambda progress: progress.next_due_at is None)
-        world.run("UPDATE consignee SET state = 'documented' WHERE id = %s", silent)
+        await world.write("UPDATE consignee SET state = 'documented' WHERE id = %s", silent)
         await run.handle.signal("nudge")
         await run.until(lambda progress: progress.outstanding == 0)
         await run.handle.signal("stop")

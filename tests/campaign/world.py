@@ -74,6 +74,10 @@ class World:
         with psycopg.connect(self.url) as db:
             db.execute(statement, values or None)
 
+    async def write(self, statement: str, *values: Any) -> None:
+        """`run` beside workers of this process: it may wait for a row that one of their activities has locked."""
+        await asyncio.to_thread(self.run, statement, *values)
+
     def one(self, query: str, *values: Any) -> Any:
         (row,) = self.rows(query, *values)
         return next(iter(row.values())) if len(row) == 1 else row
