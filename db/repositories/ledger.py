@@ -100,9 +100,9 @@ async def book(session: AsyncSession, booking: Booking) -> int:
             at = {"lot_id": booking.lot_id, "location_id": place}
             await run(session, ledger_sql.SHIFT_COUNT, at | {"change": change, "at": booking.at})
     after = await balances(session, [booking.lot_id])
-    for place in (booking.source, booking.target):
+    for place, arrived in ((booking.source, ZERO), (booking.target, booking.quantity)):
         if place is not None:
-            await _sync(session, booking.lot_id, place, before, after, booking.at)
+            await _sync(session, booking.lot_id, place, before, after, arrived, booking.at)
     return movement_id
 
 
@@ -112,15 +112,20 @@ async def _sync(
     place: int,
     before: Mapping[tuple[int, int], Balance],
     after: Mapping[tuple[int, int], Balance],
+    arrived: Decimal,
     at: datetime,
 ) -> None:
     now = after.get((lot_id, place))
     if now is None or now.custody == "customer":
         return
     row = {"lot_id": lot_id, "location_id": place, "on_hand": now.on_hand}
-    if (lot_id, place) not in before:
-        # Nothing was ever on record there: what was just counted in is all there is.
-        await run(session, ledger_sql.FIRST_COUNT, row | {"at": at})
+    known = before[lot_id, place].on_hand if (lot_id, place) in before else ZERO
+    # Nobody ever counted there, and the place may have given out more than it is known to have got (the maker of a
+    # source that records deliveries only): what was just counted in lies there all the same.
+    least = known + arrived
+    if (lot_id, place) not in before or (arrived > 0 and now.on_hand < least):
+        await run(session, ledger_sql.FIRST_COUNT, row | {"on_hand": max(now.on_hand, least), "at": at})
+        row["on_hand"] = (await balances(session, [lot_id]))[lot_id, place].on_hand
     await run(session, ledger_sql.SYNC, row)
 
 

@@ -146,6 +146,29 @@ async def test_units_sent_to_a_factory_of_ours_are_held_there_at_once(disposals:
     assert disposals.broken() == []
 
 
+async def test_units_sent_back_to_a_maker_nobody_ever_counted_lie_there_until_they_are_disposed_of(
+    disposals: Disposals,
+) -> None:
+    """A source that records deliveries only says what the maker gave out and never what it made."""
+    (factory,) = disposals.yard.rows(
+        "INSERT INTO location (partner_id, code, name, custody) SELECT partner_id, 'MAKER', 'Maker', 'own'"
+        " FROM location WHERE id = %s RETURNING id",
+        disposals.place,
+    )[0]
+    disposals.yard.run("UPDATE lot SET site_id = %s WHERE id = %s", factory, disposals.yard.lot)
+    disposals.yard.move("shipment", 500, factory, disposals.yard.clinic, day=2, delivered=True)
+    found = await disposals.approved(K.return_to_factory, 40)
+    for quantity in (30, 10):
+        await disposals.carry_out(found, quantity)
+    assert disposals.yard.stock(factory) == (D(40), D(0), D(40))
+    assert disposals.yard.holds()["on_hand", factory, None][0] == D(40)
+    gone = await disposals.approved(K.destroy, 40, place=factory)
+    await disposals.carry_out(gone, 40)
+    assert disposals.yard.stock(factory) == (D(0), D(0), D(0))
+    assert ("on_hand", factory, None) not in disposals.yard.holds()
+    assert disposals.broken() == []
+
+
 async def test_units_sent_to_a_factory_of_somebody_else_leave_our_holds_without_a_violation(
     disposals: Disposals,
 ) -> None:
