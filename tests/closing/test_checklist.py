@@ -11,7 +11,8 @@ from db.engine import SessionFactory
 from db.repositories import checklist
 from domain.checklist import SHOWN, TITLES, ChecklistItem, Found, Item, item_of_task, make_items, still_open
 from models.messages import RecallRef
-from tests.closing.complete import OPENERS, CompleteRecall, site_is_left_short, units_are_left_at_a_hospital
+from tests.closing.complete import CompleteRecall
+from tests.closing.openers import OPENERS, site_is_left_short, units_are_left_at_a_hospital
 from tests.closing.world import HOUR, NUMBER, T0
 from tests.support.servers import PostgresForTests
 

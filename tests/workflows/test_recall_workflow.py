@@ -15,7 +15,6 @@ from models.messages import (
     ApproveNotice,
     CampaignReport,
     ClassOverride,
-    HoldFigures,
     OverrideClass,
     PassGate,
     RejectRecall,
@@ -56,98 +55,6 @@ async def test_a_recall_goes_from_alarm_to_resolution(
     assert fakes.names().count("write_deadlines") == 1
     assert fakes.names().count("meet_notice_limit") == 1
     assert await run.history_length() < 330
-
-
-async def test_stock_is_asked_to_be_held_before_anyone_evaluates_and_again_before_the_notice(
-    start: Start, fakes: FakeRecallActivities
-) -> None:
-    run = await start()
-    await run.to_notice()
-    names = fakes.names()
-    assert names.index("request_holds") < names.index("open_task")
-    second = names.index("request_holds", names.index("record_gate"))
-    assert second < names.index("draft_notice")
-
-
-async def test_the_notice_does_not_wait_for_holds_that_are_never_confirmed(
-    start: Start, fakes: FakeRecallActivities
-) -> None:
-    fakes.holds = [HoldFigures(requested=3, failed=1)]
-    run = await start()
-    await run.to_campaign()
-    state = await run.until(lambda state: state.waiting_for == "the consignees' acknowledgements")
-    assert state.holds.requested + state.holds.failed > 0
-
-
-async def test_unconfirmed_holds_are_asked_for_again_until_confirmed(
-    start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
-) -> None:
-    fakes.holds = [HoldFigures(requested=4), HoldFigures(failed=1, confirmed=3), HoldFigures(confirmed=4)]
-    run = await start()
-    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
-    await fast_forward(temporal, run.handle, timedelta(hours=9))
-    await run.until(lambda state: state.holds == HoldFigures(confirmed=4))
-    assert fakes.names().count("execute_holds") >= 3
-    assert fakes.tasks["holds:1"].role == "warehouse"
-    while "close_task" not in fakes.names():
-        await run.handle.query("snapshot")
-
-
-async def test_holds_that_stay_unconfirmed_are_shown_and_climb_to_the_head_once(
-    start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
-) -> None:
-    fakes.holds = [HoldFigures(failed=2)]
-    run = await start()
-    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
-    await fast_forward(temporal, run.handle, timedelta(hours=49))
-    assert (await run.until(lambda state: state.overdue)).holds.failed == 2
-    assert [climb for climb in fakes.climbed if climb[0] == "holds:1"] == [("holds:1", 1), ("holds:1", 3)]
-
-
-async def test_stock_that_appears_later_is_looked_for_at_once(start: Start, fakes: FakeRecallActivities) -> None:
-    run = await start()
-    await run.until(lambda state: state.holds.confirmed == 4)
-    before = fakes.names().count("execute_holds")
-    await run.handle.signal("stock_appeared")
-    while fakes.names().count("execute_holds") == before:
-        await run.handle.query("snapshot")
-    assert fakes.names().count("resolve_scope") == 1, "no new records, so the trace stands"
-
-
-async def test_consignees_that_records_show_later_are_brought_to_the_campaign(
-    start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
-) -> None:
-    run = await start()
-    await run.to_campaign()
-    await run.until(lambda state: state.waiting_for == "the consignees' acknowledgements")
-    fakes.consignees += 1
-    fakes.records_arrived = True
-    await run.handle.signal("stock_appeared")
-    await run.until(lambda state: state.scope is not None and state.scope.consignees == 3)
-    campaign = temporal.client.get_workflow_handle(f"{run.handle.id}:campaign:1")
-    while not await campaign.query("nudges"):
-        pass
-
-
-async def test_the_hold_watch_outlives_a_failed_trace_and_a_campaign_that_was_ended(
-    start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
-) -> None:
-    run = await start()
-    await run.to_campaign()
-    await run.until(lambda state: state.waiting_for == "the consignees' acknowledgements")
-    fakes.records_arrived, fakes.trace_faults = True, 1
-    await run.handle.signal("stock_appeared")
-    while fakes.trace_faults:
-        await run.handle.query("snapshot")
-    campaign = temporal.client.get_workflow_handle(f"{run.handle.id}:campaign:1")
-    await campaign.signal("stop")
-    await campaign.result()
-    fakes.consignees += 1
-    await run.handle.signal("stock_appeared")
-    await run.until(lambda state: state.scope is not None and state.scope.consignees == 3)
-    fakes.holds = [HoldFigures(confirmed=5)]
-    await run.handle.signal("stock_appeared")
-    await run.until(lambda state: state.holds.confirmed == 5)
 
 
 async def test_a_product_line_that_records_show_after_the_decision_is_evaluated_and_decided_on(
