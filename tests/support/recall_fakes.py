@@ -231,7 +231,7 @@ class FakeRecallActivities(FakeClosingActivities):
                     stage=self.stages[task.key],
                 )
                 for task in mine
-            )
+            ),
         )
 
     @activity.defn
