@@ -13,8 +13,8 @@ from api.problems import problems
 from api.records import load
 from db.repositories import recall_views, recalls_read, trace
 from domain.channels import Channel
+from models.hold import HoldState
 from models.notice import DeliveryState, Reply
-from models.recall import HoldState
 from models.schemas_common import Page
 from models.schemas_views import (
     ConsigneeLotOut,

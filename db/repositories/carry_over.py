@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import audit, hold_records
-from models.recall import Hold, HoldState
+from models.hold import Hold, HoldState
 
 
 class HoldsNotCarried(ValueError):  # noqa: N818 - what is wrong, hold by hold

@@ -15,8 +15,8 @@ from db.repositories import audit, holds
 from db.repositories.stock import StockLedger
 from domain.inventory import Position, PositionState, hold_key
 from models.chain import Lot
+from models.hold import Hold, HoldState
 from models.master import Location, Product
-from models.recall import Hold, HoldState
 
 
 class HoldNotOpen(Exception):  # noqa: N818 - a term of the API

@@ -10,9 +10,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.audit import AuditHead
 from models.chain import Lot
+from models.hold import Hold
 from models.master import Location, Partner, Product
 from models.notice import Campaign, Delivery, Notice, NoticeBody, Reply, ReplyLine
-from models.recall import Consignee, ConsigneeLot, Hold, ScopeGap, ScopeLot
+from models.recall import Consignee, ConsigneeLot, ScopeGap, ScopeLot
 
 Rows = Any
 """Rows of several entities; SQLAlchemy types them no closer."""

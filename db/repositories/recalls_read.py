@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.phases import FINAL_PHASES
 from models.chain import Lot
+from models.hold import Hold
 from models.master import Product
 from models.notice import Campaign, Delivery, Reply
 from models.recall import (
@@ -19,7 +20,6 @@ from models.recall import (
     ClockStart,
     Consignee,
     Deadline,
-    Hold,
     PinnedPolicy,
     Recall,
     ScopeGap,

@@ -13,6 +13,7 @@ from activities.notice_body import ApprovedBody, combined_sha256
 from db.engine import SessionFactory
 from db.repositories import audit, notices, recalls
 from models.audit import AuditEvent
+from models.hold import Hold
 from models.messages import (
     Actor,
     BeginIntake,
@@ -24,7 +25,7 @@ from models.messages import (
     RecallRef,
 )
 from models.notice import Campaign
-from models.recall import ClassDecision, ClockStart, Deadline, Hold, PinnedPolicy, Recall, SignOff
+from models.recall import ClassDecision, ClockStart, Deadline, PinnedPolicy, Recall, SignOff
 from models.task import Task
 from tests.activities.conftest import ACTIONS, NOW, NUMBER, Case, approved, decision, evaluated, make_case
 from tests.domain.factories import evaluation
