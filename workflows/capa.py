@@ -6,7 +6,7 @@ closed is started again by the API for its reopening, with what the record says 
 """
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from temporalio import workflow
@@ -59,6 +59,8 @@ class CapaWorkflow(OwnsTasks):
         # Handlers await activities; without the lock two decisions could pass the same check.
         self._lock = asyncio.Lock()
         self._moved = False
+        self._period_over: datetime | None = None
+        """End of the verification period that was looked at: its task is open."""
         clocks = [TaskClock.model_validate(each) for each in carried.get("clocks", [])]
         self._timers = TaskTimers(start.number, call, clocks, self._task_turned)
         self._upserts = sa.Upserts(continued=start.carried is not None)
@@ -89,12 +91,14 @@ class CapaWorkflow(OwnsTasks):
         """Until a decision or a task moves; when the period of the effect ends, its verification becomes a task."""
         figures = self._figures()
         due = figures.verify_due_at if figures.state == CapaState.verification else None
-        ahead = due if due is not None and due > workflow.now() else None
+        # A period that ended while something else was done (a fast pace, an outage) still owes its look.
+        ahead = due if due != self._period_over else None
         name = f"CAPA {self._start.sequence}: the effect can be verified"
         if not await wait_until(lambda: self._moved, ahead, name):
             async with self._lock:
                 ref = CapaRef(number=self._start.number, sequence=self._start.sequence, now=workflow.now())
                 self._capa = await call("capa_turn", ref, CapaFigures, name)
+            self._period_over = due
             self._timers.moved()
 
     async def _continue(self) -> None:

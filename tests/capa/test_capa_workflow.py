@@ -1,5 +1,6 @@
 """A CAPA from investigation to sign-off: its order, four eyes, evidence, the period of its effect, its reopening."""
 
+import asyncio
 from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any
@@ -11,11 +12,13 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
 
+from db.engine import SessionFactory
 from models.capa import CapaEntry, EntryKind
 from models.evidence import EvidenceLink
 from models.messages_capa import RecordInvestigation, ReopenCapa, SignOffCapa
 from plugin import recall_plugin, workflow_runner
 from tests.capa.capa_run import ADA, HELGA, PERIOD, QUINN, RAFAEL, SUNIL, WANDA, CapaRun
+from tests.capa.conftest import next_number, start_capa, until_open, write_recall
 from tests.support.clock import fast_forward
 from workflows.capa import CapaWorkflow
 
@@ -209,3 +212,22 @@ async def test_a_late_action_is_handed_over_like_any_task(run: CapaRun, temporal
     task = (await run.tasks())["capa:1:action:1"]
     assert task.stage >= 2
     assert task.handed_over_at is not None
+
+
+async def test_a_period_that_is_over_before_anybody_waits_for_it_still_asks_for_the_verification(
+    temporal: WorkflowEnvironment, db: SessionFactory, worker: None
+) -> None:
+    """A day at the fastest pace lasts ten milliseconds: it ends while the last action is still being recorded."""
+    number, fastest = next_number(), 10_000_000.0
+    await write_recall(db, number, pace=fastest)
+    run = CapaRun(db, await start_capa(temporal, number, pace=fastest), number)
+    await until_open(run)
+    await run.investigate()
+    await run.find_cause()
+    await run.plan(verify_after_days=1)
+    await run.approve()
+    await run.act()
+    while "capa:1:verification" not in await run.tasks():  # noqa: ASYNC110 - the test's own timeout bounds it
+        await asyncio.sleep(0.05)
+    assert "capa:1:verification" in await run.tasks()
+    await run.handle.terminate("test over")
