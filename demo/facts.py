@@ -133,6 +133,8 @@ class Reader:
         cursor: str | None = None
         while True:
             page = self._get(path, **({"cursor": cursor} if cursor else {}))
+            if isinstance(page, list):
+                return page
             items += page["items"]
             cursor = page["next_cursor"]
             if cursor is None:

@@ -202,11 +202,11 @@ def supply_sites_left_short(office: Office) -> None:
 
     def ship(allocation: Any) -> None:
         path = f"/allocations/{allocation['id']}"
-        office.post("approver", f"{path}/approve", {})
         paper = office.paper("warehouse", f"delivery-{allocation['id']}", "Delivery note of the replacement.")
         body = {"document_no": f"RP-{allocation['id']}", "evidence_ids": [paper]}
         office.post("warehouse", f"{path}/ship", body)
 
+    office.each(proposed, lambda each: office.post("approver", f"/allocations/{each['id']}/approve", {}))
     office.each(proposed, ship)
     units = sum((_units(each["quantity"]) for each in proposed), Decimal(0))
     office.say(f"{len(short)} shortages by site and product; {len(proposed)} allocations of unaffected lots proposed,"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-_QUIET = frozenset({"task.opened", "hold.requested", "evidence.uploaded"})
+_QUIET = frozenset({"task.opened", "hold.requested", "evidence.uploaded", "evidence.linked", "shortages.computed"})
 
 
 @dataclass(frozen=True)
