@@ -53,7 +53,10 @@ STRATEGY = Strategy(depth="user_facility", effectiveness_level="A", public_warni
 
 
 class Companion:
-    """A workflow beside the recall that only notes what it is told."""
+    """A workflow beside the recall that only notes what it is told.
+
+    The doubles run outside the sandbox, which would import this module anew for each of them in each test.
+    """
 
     def __init__(self) -> None:
         self._told: list[str] = []
@@ -78,7 +81,7 @@ class Companion:
         return self._told
 
 
-@workflow.defn(name="CapaWorkflow")
+@workflow.defn(name="CapaWorkflow", sandboxed=False)
 class ScriptedCapa(Companion):
     """Outlives its recall."""
 
@@ -87,7 +90,7 @@ class ScriptedCapa(Companion):
         await self.wait()
 
 
-@workflow.defn(name="DispositionWorkflow")
+@workflow.defn(name="DispositionWorkflow", sandboxed=False)
 class ScriptedDisposition(Companion):
     """Ends when the recall says so."""
 
@@ -96,7 +99,7 @@ class ScriptedDisposition(Companion):
         await self.wait()
 
 
-@workflow.defn(name="ObligationsWorkflow")
+@workflow.defn(name="ObligationsWorkflow", sandboxed=False)
 class ScriptedObligations(Companion):
     """Ends when the recall says so."""
 
@@ -108,7 +111,7 @@ class ScriptedObligations(Companion):
 SCRIPTED = (ScriptedCapa, ScriptedDisposition, ScriptedObligations)
 
 
-@workflow.defn(name="CampaignWorkflow")
+@workflow.defn(name="CampaignWorkflow", sandboxed=False)
 class ScriptedCampaign:
     """Waits for the test to say what it reports."""
 
