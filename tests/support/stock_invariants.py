@@ -3,6 +3,8 @@
 Property tests call `violations` after each step; it reads with plain SQL and knows nothing of the product's code.
 """
 
+from typing import Any
+
 import psycopg
 
 _HELD = """
@@ -57,7 +59,32 @@ FROM stock s JOIN (
     USING (lot_id, location_id)
 WHERE h.released = 0 AND h.quantity >= s.on_hand AND s.held < s.on_hand
 """
-_CHECKS = (_HELD, _CLAIMS, _ORPHANS, _BALANCE, _DONE, _FREE_SUSPECT)
+_RANGE = """
+SELECT format('lot %s at %s: held %s of %s on hand', lot_id, location_id, held, on_hand)
+FROM stock WHERE held < 0 OR held > on_hand
+"""
+_SIGNED_FREE = """
+SELECT format('%s, lot %s at %s: %s units are free, but only %s were released by two signatures', h.recall_number,
+              h.lot_id, h.location_id, h.released, coalesce(p.quantity, 0))
+FROM (SELECT recall_number, lot_id, location_id, sum(released) AS released FROM hold GROUP BY 1, 2, 3) AS h
+LEFT JOIN (
+    SELECT d.recall_number, d.lot_id, d.location_id, sum(p.quantity) AS quantity
+    FROM disposition d JOIN disposition_part p ON p.disposition_id = d.id
+    WHERE d.kind = 'release' AND (
+        SELECT count(DISTINCT lower(s.actor)) = 2 AND count(DISTINCT s.body ->> 'capacity') = 2
+               AND bool_and(lower(s.actor) <> lower(d.proposed_by))
+        FROM sign_off s WHERE s.recall_number = d.recall_number AND s.step = 'disposition:' || d.sequence
+           AND s.outcome = 'approved')
+    GROUP BY 1, 2, 3) AS p USING (recall_number, lot_id, location_id)
+WHERE h.released > coalesce(p.quantity, 0)
+"""
+_ENDED = """
+SELECT format('%s is %s, and its hold %s of %s units is %s', r.number, r.phase, h.id, h.quantity, h.state)
+FROM hold h JOIN recall r ON r.number = h.recall_number
+WHERE r.phase IN ('rejected', 'cancelled', 'terminated') AND h.quantity > 0
+  AND h.state IN ('requested', 'confirmed', 'failed') AND h.ended_at IS NULL
+"""
+_CHECKS = (_RANGE, _HELD, _CLAIMS, _ORPHANS, _BALANCE, _DONE, _FREE_SUSPECT, _SIGNED_FREE)
 
 
 def violations(url: str) -> list[str]:
@@ -67,7 +94,17 @@ def violations(url: str) -> list[str]:
     never booked on are therefore compared with their claims only.
     """
     with psycopg.connect(url) as db:
-        return [row[0] for check in _CHECKS for row in db.execute(check).fetchall()]
+        return _broken(db, *_CHECKS)
 
 
-__all__ = ["violations"]
+def broken(db: "psycopg.Connection[Any]") -> list[str]:
+    """The same over an open connection, with the rule that an ended recall holds nothing but as nonconforming: it is
+    true once the recall's workflow has wound up."""
+    return _broken(db, *_CHECKS, _ENDED)
+
+
+def _broken(db: "psycopg.Connection[Any]", *checks: str) -> list[str]:
+    return [row[0] for check in checks for row in db.execute(check).fetchall()]
+
+
+__all__ = ["broken", "violations"]
