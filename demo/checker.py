@@ -98,7 +98,7 @@ def main(given: Sequence[str] | None = None) -> int:
             code, text = check_end(truth, reader, arguments.recall, arguments.dossier)
         else:
             code, text = check(truth, reader, arguments.recall)
-    except (OSError, ValueError, KeyError, IndexError, httpx.HTTPError) as error:
+    except (OSError, ValueError, TypeError, LookupError, httpx.HTTPError) as error:
         print(f"the check could not be carried out: {error!r}", file=sys.stderr)
         return 2
     print(text)

@@ -155,11 +155,14 @@ def statements(truth: Truth, facts: Facts) -> Iterator[Comparison]:
     for reply in facts.replies:
         code = facts.code_of(reply["consignee_id"])
         recorded.append(_as_told(code if code in known else facts.name_of(code), reply, facts))
-    yield same_set(
-        "answers as given", [line(told) for told in truth.told], [line(told) for told in recorded], "answers"
-    )
+    yield same_answers("answers as given", truth.told, recorded)
     tally = Counter(told.channel for told in truth.told)
     yield same_map("answers by channel", tally, Counter(reply["channel"] for reply in facts.replies), "channels")
+
+
+def same_answers(what: str, expected: Iterable[Told], found: Iterable[Told]) -> Comparison:
+    """The same answers as often as they were given: somebody who is asked again may say the same again."""
+    return same_map(what, Counter(map(line, expected)), Counter(map(line, found)), "different answers")
 
 
 def heard(truth: Truth, facts: Facts) -> Iterator[Comparison]:

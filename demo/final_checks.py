@@ -131,12 +131,7 @@ def answers(truth: Truth, end: FinalFacts) -> Iterator[Comparison]:
     everything = replace(truth, told=all_told(truth))
     yield from checks.statements(everything, end.facts)
     filed = [_as_told(row, end, truth) for row in end.dossier.rows("reply")]
-    yield same_set(
-        "answers in the dossier",
-        [checks.line(told) for told in everything.told],
-        [checks.line(told) for told in filed],
-        "answers",
-    )
+    yield checks.same_answers("answers in the dossier", everything.told, filed)
     sites = truth.consignees() | {site for site, _ in truth.onward}
     final = {site: "documented" if site in truth.doings.documented else "answered" for site in sites}
     yield same_map("how each consignee ended", final, _states(truth, end.facts), "consignees")

@@ -137,7 +137,7 @@ class FinalReader(Reader):
             dossier=dossier,
             balance=self._balance(f"{base}/mass-balance"),
             checklist=self._get(f"{base}/checklist"),
-            positions=self._all(f"{base}/positions"),
+            positions=self._get(f"{base}/positions"),
             obligations=self._get(f"{base}/obligations"),
             effectiveness=self._get(f"{base}/effectiveness"),
             traced=self._traced(f"{base}/trace"),

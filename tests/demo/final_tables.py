@@ -132,6 +132,8 @@ def _closing_tables() -> dict[str, list[Row]]:
              "stopped_at": None, "reference": "receipt 1"},
             {"name": "mdr:1", "jurisdiction": "us-fda", "role": "regulatory", "complaint_id": 8, "met_at": at(70),
              "stopped_at": None, "reference": "receipt 2"},
+            {"name": "first_contact", "jurisdiction": "us-fda", "role": "regulatory", "complaint_id": None,
+             "met_at": at(2), "stopped_at": None, "reference": None},
             {"name": "notify", "jurisdiction": "us-fda", "role": None, "complaint_id": None, "met_at": None,
              "stopped_at": None, "reference": None},
         ],
@@ -139,7 +141,8 @@ def _closing_tables() -> dict[str, list[Row]]:
                              {"id": 2, "jurisdiction": "us-fda", "answer": "terminated"},
                              {"id": 3, "jurisdiction": "eu-mdr", "answer": "no_authority"}],
         "sign_off": [{"step": f"completion:{capacity}"} for capacity in ("quality", "regulatory")]
-        + [{"step": "strategy"}],
+        + [{"step": "strategy", "outcome": "signed"},
+           {"step": "gate:us-fda:told", "outcome": "passed", "reference": "call of 9:00", "signed_at": at(2)}],
         "effectiveness_round": [
             {"id": 31, "sequence": 1, "percent": 50, "seed": seed, "candidates": list(PARTNERS), "outcome": "failed"},
             {"id": 32, "sequence": 2, "percent": 100, "seed": seed, "candidates": list(PARTNERS), "outcome": "passed"},

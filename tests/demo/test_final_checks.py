@@ -54,7 +54,7 @@ EVIDENCE = "evidence in the dossier, by the hash of its content"
 NAMED = "the audit names this dossier, and nothing came after it"
 HARM = "harm: a closed complaint with clocks of its own"
 CAPA = "CAPA: effective, signed off by another person"
-REPORTS = "every report in the dossier is met, with its paper, or stopped"
+REPORTS = "every report in the dossier is met, with a reference, or stopped"
 
 CHANGES: dict[str, tuple[Change, set[str]]] = {
     "the dossier's scope lacks a lot": (
@@ -234,6 +234,11 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     ),
     "a report was never made": (lambda t, e: _row(e, "deadline", met_at=None), {REPORTS}),
     "a report has no receipt": (lambda t, e: _row(e, "deadline", reference=None), {REPORTS}),
+    "a report is met by a gate of another authority": (
+        lambda t, e: _row(e, "sign_off", 3, step="gate:eu-mdr:told"),
+        {REPORTS},
+    ),
+    "a report is met by a gate that was waived": (lambda t, e: _row(e, "sign_off", 3, outcome="waived"), {REPORTS}),
     "an authority's last word is more work": (
         lambda t, e: _row(e, "authority_answer", 1, answer="more_ordered"),
         {"authorities that said their last word"},
@@ -353,3 +358,12 @@ def test_two_claims_on_the_same_units_lock_them_once() -> None:
     for claimant in (world.NUMBER, SECOND):
         _claim(end, claimant)
     assert "stock held: what open claims lock" not in _wrong(truth, end)
+
+
+def test_the_same_answer_given_again_is_no_difference() -> None:
+    truth, end = small.truth(), small.end()
+    truth.told.append(truth.told[2])
+    assert "answers as given" in _wrong(truth, end)
+    end.facts.replies.append(end.facts.replies[2] | {"id": 9})
+    end.dossier.rows("reply").append(end.dossier.rows("reply")[2] | {"id": 9})
+    assert _wrong(truth, end) == set()
