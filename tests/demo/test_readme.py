@@ -1,4 +1,4 @@
-"""The README's walk-through works as it stands: its blocks are typed into bash, one after the other."""
+"""The README's walk-through, and the roles' days that go on from it, work as they stand: typed into bash in order."""
 
 import re
 import subprocess
@@ -27,11 +27,15 @@ def stack() -> Iterator[RunningStack]:
             running.clean_up()
 
 
-def test_the_ten_steps_of_the_readme_work_as_they_stand(stack: RunningStack, tmp_path: Path) -> None:
+def test_the_readme_and_each_roles_day_bring_a_recall_to_its_end_as_they_stand(
+    stack: RunningStack, tmp_path: Path
+) -> None:
     addresses = stack.addresses()
     text = (PROJECT / "README.md").read_text()
     blocks = _BLOCK.findall(text)
     assert len(blocks) == 10, "steps 2 to 10, and the telephone of step 9"
+    blocks += _BLOCK.findall((PROJECT / "docs" / "roles.md").read_text())
+    assert len(blocks) > 15, "helpers and the days of seven roles"
     script = "set -eu -o pipefail\n" + "\n".join(blocks)
     # The environment and the pace are the only things that differ from what a reader types.
     script = script.replace(".venv/bin/python", sys.executable).replace(".venv/bin/recall", f'"{tmp_path}/recall"')
@@ -54,10 +58,13 @@ def test_the_ten_steps_of_the_readme_work_as_they_stand(stack: RunningStack, tmp
     printed = done.stdout + done.stderr
     assert done.returncode == 0, printed[-3000:]
     refused = [line for line in printed.splitlines() if "urn:recall:problem" in line]
-    assert len(refused) == 1, refused
-    assert '"status":403' in refused[0], "the starter's own approval is what is refused"
+    assert len(refused) == 2, "\n".join(refused)
+    assert '"status":403' in refused[0], "the starter's own approval is refused"
+    assert '"urn:recall:problem:not-complete"' in refused[1], "and a completion while something is open"
     assert "every link holds" in printed
     assert "Telephone " in printed
+    assert '"phase":"terminated"' in printed
+    assert "INTACT" in printed
 
 
 def test_every_document_the_readme_links_to_exists() -> None:
