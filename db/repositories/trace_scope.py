@@ -46,17 +46,18 @@ known AS (
     SELECT id, partner_id FROM consignee WHERE recall_number = :recall_number
 ),
 quantities AS (
-    -- A shipment on record replaces what another consignee stated.
+    -- A shipment on record replaces what another consignee stated; a return or a disposal there is no shipment.
     INSERT INTO consignee_lot AS old (consignee_id, lot_id, shipped, returned, stated, scope_version)
     SELECT known.id, r.lot_id, r.shipped, r.returned, false, :scope_version
     FROM received_by r JOIN known USING (partner_id)
     ON CONFLICT (consignee_id, lot_id) DO UPDATE
         -- A lot that was taken out and comes back counts from now, unless nobody has been told that it was out.
-        SET shipped = excluded.shipped, returned = excluded.returned, stated = false, withdrawn_in = NULL,
+        SET shipped = CASE WHEN old.stated AND excluded.shipped = 0 THEN old.shipped ELSE excluded.shipped END,
+            returned = excluded.returned, stated = old.stated AND excluded.shipped = 0, withdrawn_in = NULL,
             scope_version = CASE WHEN old.withdrawn_in <= CAST(:sent AS int) THEN excluded.scope_version
                                  ELSE old.scope_version END
-        WHERE (old.shipped, old.returned, old.stated) IS DISTINCT FROM (excluded.shipped, excluded.returned, false)
-           OR old.withdrawn_in IS NOT NULL
+        WHERE old.returned <> excluded.returned OR old.withdrawn_in IS NOT NULL
+           OR CASE WHEN old.stated THEN excluded.shipped <> 0 ELSE old.shipped <> excluded.shipped END
     RETURNING consignee_id, lot_id, xmax = 0 AS fresh
 ),
 reopened AS (

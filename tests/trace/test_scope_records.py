@@ -161,6 +161,44 @@ async def test_a_shipment_that_becomes_known_later_replaces_a_stated_quantity(
     assert rows(clean_db, "SELECT shipped, stated FROM consignee_lot WHERE consignee_id = 1") == [(Decimal(100), False)]
 
 
+async def test_a_disposal_at_a_site_known_from_a_statement_only_leaves_the_stated_quantity(
+    db: SessionFactory, clean_db: PostgresForTests
+) -> None:
+    chain = Chain()
+    warehouse, centre, clinic = chain.place("own"), chain.place("customer"), chain.place("customer")
+    lot = chain.lot(chain.product())
+    chain.move("shipment", lot, 100, warehouse, centre, day=1, delivered=True)
+    chain.write(clean_db.owner_url)
+    write_recall(clean_db.owner_url)
+    await store(db, named(chain, [lot]))
+    with psycopg.connect(clean_db.owner_url) as connection:
+        connection.execute(
+            "WITH joined AS (INSERT INTO consignee (recall_number, partner_id, tier, state, step, added_at)"
+            " SELECT %s, partner_id, 2, 'answered', 1, now() FROM location WHERE id = %s RETURNING id)"
+            " INSERT INTO consignee_lot (consignee_id, lot_id, shipped, returned, stated) SELECT id, %s, 9, 0, true"
+            " FROM joined",
+            [NUMBER, clinic, lot],
+        )
+
+    async def traced_after(kind: str, quantity: int, source: int | None, target: int | None) -> list[tuple[Any, ...]]:
+        chain.move(kind, lot, quantity, source, target, day=200 + len(chain.moves), delivered=kind == "shipment")
+        with psycopg.connect(clean_db.owner_url) as connection:
+            chain.write_moves(connection, chain.moves[-1:])
+        await store(db, named(chain, [lot]))
+        return rows(
+            clean_db,
+            "SELECT shipped, returned, stated, state FROM consignee_lot JOIN consignee ON id = consignee_id"
+            " WHERE tier = 2",
+        )
+
+    assert await traced_after("destruction", 4, clinic, None) == [(Decimal(9), Decimal(0), True, "answered")]
+    assert await traced_after("return", 2, clinic, warehouse) == [(Decimal(9), Decimal(2), True, "answered")]
+    before = dump(clean_db)
+    await store(db, named(chain, [lot]))
+    assert dump(clean_db) == before
+    assert await traced_after("shipment", 8, centre, clinic) == [(Decimal(8), Decimal(2), False, "answered")]
+
+
 async def test_a_gap_that_new_data_closes_disappears_and_a_recorded_event_stays(
     db: SessionFactory, clean_db: PostgresForTests, passed_on: tuple[Chain, dict[str, int]]
 ) -> None:
