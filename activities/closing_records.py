@@ -239,10 +239,18 @@ async def _sign(session: AsyncSession, sign_off: SignOff, action: str, data: dic
 
 
 async def _void(session: AsyncSession, record: RecordDecision, sign_off: SignOff) -> None:
-    """Whoever was to sign or to ask an authority is not to any more; reopened by the same decision or its own."""
+    """Whoever was to sign or to ask an authority is not to any more, and no final report of this completion is owed.
+
+    The next completion starts a clock of its own, with reports of its own.
+    """
     await closing.cancel_tasks_of_steps(
         session, record.number, _CLOSING_STEPS, record.now, by=sign_off.actor, outcome="recall reopened"
     )
+    for clock in await obligations.running_clocks(session, record.number):
+        if clock.base == "completion":
+            await obligations.stop_of_clock(
+                session, record.number, clock.name, reason="recall reopened", now=record.now
+            )
 
 
 def _outliving(owners: Sequence[str]) -> list[str]:

@@ -62,7 +62,9 @@ class RecallCampaigns(RecallHolds):
         self._scope_moved = False
         pause = state.figures.hold_retry if state.figures else timedelta(hours=1)
         again = workflow.now() + max(self._paced(pause), _A_MINUTE)
-        await wait_until(lambda: self._scope_moved or state.ended, again, "Try the next notice again")
+        # A retraction is brought out by a recall that has ended: that alone is no news, and no reason not to wait.
+        before = state.ended
+        await wait_until(lambda: self._scope_moved or state.ended != before, again, "Try the next notice again")
         state.notice_fault = None
 
     async def _bring_out(self, job: NoticeJob) -> None:

@@ -204,6 +204,10 @@ class RecallClosing(RecallAmendments):
                 for capacity, role in unsigned
             )
         )
+        # A signature may come while its task is being written: then the task is done before it was there.
+        for capacity, _ in unsigned:
+            if capacity in state.completion_signers:
+                await self._close_task(self._closing_key(f"completion:{capacity}"), "signed", "The signature is there")
 
     # ------------------------------------------------------------------ the way back and the end
 
@@ -215,9 +219,8 @@ class RecallClosing(RecallAmendments):
 
     async def _reopened(self) -> None:
         state = self._state
-        for clock in self._timers.carried():
-            if clock.key.startswith(("completion:", "authority:")):
-                self._timers.drop(clock.key)
+        closing = ("completion:", "authority:")
+        self._settled(*(clock.key for clock in self._timers.carried() if clock.key.startswith(closing)))
         state.completion += 1
         state.completion_signers, state.answers, state.reports_open = {}, {}, None
         if state.phase is not Phase.RESOLUTION:

@@ -12,10 +12,11 @@ from sqlalchemy import func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.plain_sql import run
 from db.repositories import recalls
 from domain.pace import policy_instant
 from models.closing import AuthorityAnswer, ScopeVersion
-from models.recall import ClockStart, Consignee, Deadline, Recall, ScopeLot, SignOff
+from models.recall import ClockStart, Deadline, Recall, ScopeLot, SignOff
 from models.task import Task, TaskState
 
 COMPLETION: Final = "completion:"
@@ -132,12 +133,23 @@ async def stop_notice_limits(session: AsyncSession, number: str, now: datetime, 
     await session.exec(statement)
 
 
+_TOLD: Final = """
+SELECT count(*) FROM consignee c
+WHERE c.recall_number = :number AND (
+    c.first_notified_at IS NOT NULL
+    -- A campaign that still runs may be telling it at this very moment.
+    OR c.state = 'open' AND EXISTS (
+        SELECT FROM campaign k WHERE k.recall_number = c.recall_number AND k.sequence = c.campaign_sequence
+    ) AND (c.step = 0 OR EXISTS (
+        SELECT FROM delivery d WHERE d.consignee_id = c.id AND d.state IN ('pending', 'submitting')
+    ))
+)
+"""
+
+
 async def told(session: AsyncSession, number: str) -> int:
-    """Consignees that were given a notice."""
-    query = select(func.count(col(Consignee.id))).where(
-        col(Consignee.recall_number) == number, col(Consignee.first_notified_at).is_not(None)
-    )
-    return (await session.exec(query)).one()
+    """Consignees that were given a notice, or whose first one may be on its way to a provider right now."""
+    return int((await run(session, _TOLD, {"number": number})).scalar_one())
 
 
 async def start_clock_again(

@@ -9,6 +9,8 @@ from activities.closing_records import ClosingActivities
 from activities.policies import PolicyStore
 from activities.reclassification import ReclassificationActivities
 from activities.task_extension import TaskExtensionActivities
+from db.plain_sql import run
+from db.repositories import closing as closing_sql
 from domain.workflow_ids import capa_id, recall_id
 from models.audit import AuditEvent
 from models.closing import AuthorityAnswer
@@ -69,6 +71,82 @@ async def test_a_cancellation_is_recorded_once_and_leaves_what_outlives_the_reca
     assert [row.action for row in await rows(case, AuditEvent)].count("recall.cancelled") == 1
     notify = [row for row in await rows(case, Deadline) if row.name == "notify"]
     assert all(row.stopped_reason == "recall cancelled" for row in notify)
+
+
+async def test_whoever_may_be_told_at_this_very_moment_counts_as_told(case: Case) -> None:
+    """A batch under way at the cancellation: its consignees must get the retraction as well."""
+    await case.decided()
+
+    async def told() -> int:
+        async with case.sessions() as session:
+            return await closing_sql.told(session, NUMBER)
+
+    async with case.sessions.begin() as session:
+        for the_id, name in ((90_001, "unheard"), (90_002, "reached")):
+            await run(session, _CONSIGNEE, {"id": the_id, "code": name, "at": NOW, "number": NUMBER})
+    assert await told() == 0, "no campaign has begun"
+    async with case.sessions.begin() as session:
+        await run(session, _CAMPAIGN, {"number": NUMBER, "at": NOW})
+    assert await told() == 4, "its first look at these two and the two of the trace may be under way"
+    async with case.sessions.begin() as session:
+        await run(session, "UPDATE consignee SET step = 1 WHERE recall_number = :number", {"number": NUMBER})
+        await run(session, _UNDER_WAY, {"at": NOW})
+    assert await told() == 1, "one message is with the provider; the other consignee has no address"
+    async with case.sessions.begin() as session:
+        await run(session, "UPDATE delivery SET state = 'cancelled', finished_at = :at", {"at": NOW})
+    assert await told() == 0
+
+
+_CONSIGNEE = """
+WITH one AS (INSERT INTO partner (id, code, name, kind, country, language, time_zone)
+             VALUES (:id, :code, :code, 'hospital', 'US', 'en', 'UTC') RETURNING id),
+who AS (INSERT INTO contact (id, partner_id, position, name, role, email, channels, status)
+        SELECT id, id, 1, 'Stores', 'stores', 's@x.example', '{email}', 'verified' FROM one RETURNING id)
+INSERT INTO consignee (recall_number, partner_id, tier, state, step, added_at)
+SELECT :number, one.id, 1, 'open', 0, :at FROM one, who
+"""
+_CAMPAIGN = """
+WITH made AS (INSERT INTO notice (recall_number, version, kind, sha256, drafted_by, drafted_at)
+              VALUES (:number, 1, 'initial', repeat('a', 64), 'system', :at) RETURNING id)
+INSERT INTO campaign (recall_number, sequence, notice_id, started_at) SELECT :number, 1, id, :at FROM made
+"""
+_UNDER_WAY = """
+INSERT INTO delivery (id, campaign_id, consignee_id, contact_id, chase, step, kind, channel, language, priority, state,
+                      attempt, ambiguous, created_at)
+SELECT gen_random_uuid(), campaign.id, c.id, contact.id, 0, 0, 'initial', 'email', 'en', 1, 'submitting', 1, false, :at
+FROM campaign, consignee c JOIN partner ON partner.id = c.partner_id AND partner.code = 'reached'
+JOIN contact ON contact.partner_id = partner.id
+"""
+
+
+async def test_a_reopened_completion_owes_its_final_reports_no_more(case: Case) -> None:
+    await case.decided()
+    async with case.sessions.begin() as session:
+        for nth in ("completion", "completion:2"):
+            session.add(
+                ClockStart(recall_number=NUMBER, name=nth, at=NOW, source="signed", author="zoe", recorded_at=NOW)
+            )
+            session.add(
+                Deadline(
+                    recall_number=NUMBER,
+                    name=f"closure{nth.removeprefix('completion')}",
+                    jurisdiction="us-fda",
+                    clock=nth,
+                    limit_text="10 working days",
+                    basis="law",
+                    source="x",
+                    policy_due_at=LATER,
+                    due_at=LATER,
+                    title="Final report",
+                    role="regulatory",
+                    met_at=NOW if nth == "completion" else None,
+                )
+            )
+    zoe = Actor(principal="zoe", roles=("qa",))
+    await case.run(ClosingActivities(case.sessions).record_reopening, record("reopen", zoe))
+    reports = {row.name: row for row in await rows(case, Deadline) if row.clock.startswith("completion")}
+    assert reports["closure:2"].stopped_reason == "recall reopened"
+    assert reports["closure"].stopped_at is None, "what was submitted stays submitted"
 
 
 async def test_an_order_of_more_is_an_answer_a_clock_and_the_end_of_what_was_to_be_signed(case: Case) -> None:

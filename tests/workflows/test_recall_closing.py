@@ -1,5 +1,6 @@
 """From resolution to terminated and back: completion, authorities, reopening, cancellation, more time."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -155,6 +156,21 @@ async def test_completion_is_signed_by_two_persons_in_their_own_capacity_and_onl
     await run.until(lambda state: state.phase == Phase.AWAITING_AUTHORITY)
 
 
+async def test_a_signature_that_comes_while_its_task_is_written_leaves_no_task_behind(
+    start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
+) -> None:
+    run, written = await start(), asyncio.Event()
+    fakes.slow_tasks["completion:quality"] = written
+    await to_resolution(run, temporal)
+    while not any(name == "open_task" and task.key == "completion:quality" for name, task in fakes.calls):
+        await run.handle.query("snapshot")
+    await complete(run, "quality", QUINN)
+    written.set()
+    await complete(run, "regulatory", REGI)
+    await run.until(lambda state: state.phase == Phase.AWAITING_AUTHORITY)
+    assert not [key for key in fakes.stages if key.startswith("completion:")]
+
+
 async def test_the_authorities_are_asked_only_after_the_final_reports_are_in(
     start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
 ) -> None:
@@ -272,6 +288,21 @@ async def test_whoever_was_told_of_a_cancelled_recall_gets_a_released_retraction
     await report(run, temporal, 2)
     assert await run.handle.result() == "cancelled"
     assert await running(temporal, run, "capa:1"), "what was found outlives the recall"
+
+
+async def test_a_retraction_that_cannot_be_drafted_is_tried_again_after_a_pause(
+    start: Start, fakes: FakeRecallActivities
+) -> None:
+    fakes.told = 2
+    run = await start()
+    await run.to_campaign()
+    drafts = fakes.names().count("draft_notice")
+    fakes.draft_faults = 1_000_000
+    await run.decide("cancel", CancelRecall(actor=ADA, reason="the complaint was about another product"))
+    await run.until(lambda state: "cannot be drafted" in (state.waiting_for or ""))
+    for _ in range(20):
+        await run.handle.query("snapshot")
+    assert fakes.names().count("draft_notice") == drafts + 1, "the ended recall does not try in a loop"
 
 
 async def test_more_time_moves_a_task_and_tells_the_workflow_that_runs_its_timers(
