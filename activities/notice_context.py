@@ -117,10 +117,7 @@ async def context_of(
         issued_on=draft.now.date(),
         recall_class=strictest(RecallClass(row.recall_class) for row in classes) or RecallClass.I,
         market_action=next((action for action in _SEVEREST if action in actions), sorted(actions)[0]),
-        levels=tuple(
-            NoticeLevel(jurisdiction=jurisdiction, term=term)
-            for jurisdiction, term in sorted({(row.jurisdiction, row.local_term) for row in classes})
-        ),
+        levels=await _levels(session, recall.number, classes),
         products=tuple(map(_product, products)),
         distributed_from=_day(shipped_from),
         distributed_until=_day(shipped_until),
@@ -140,6 +137,19 @@ async def _classes(session: AsyncSession, recall: Recall) -> list[ClassDecision]
     every = await notices.approved_classes(session, recall.number)
     lines = {line.key for line in await recalls.product_lines(session, recall.number, recall.scope_version)}
     return [row for row in every if row.product_line in lines] or every
+
+
+async def _levels(session: AsyncSession, number: str, classes: list[ClassDecision]) -> tuple[NoticeLevel, ...]:
+    """Each level once, as the policy pinned by the recall names it in both languages."""
+    policies = {policy.id: policy for policy in await recalls.pinned(session, number)}
+    return tuple(
+        NoticeLevel(
+            jurisdiction=jurisdiction,
+            term=policies[jurisdiction].level(level).term,
+            term_zh=policies[jurisdiction].level(level).term_zh,
+        )
+        for jurisdiction, level in sorted({(row.jurisdiction, row.level) for row in classes})
+    )
 
 
 def _product(found: ProductLots) -> NoticeProduct:

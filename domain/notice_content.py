@@ -115,10 +115,11 @@ class NoticeProduct(_Frozen):
 
 
 class NoticeLevel(_Frozen):
-    """A level in a jurisdiction's own words, such as `cn-nmpa`, `一级召回`."""
+    """A level in a jurisdiction's own words, such as `cn-nmpa`, `Level 1 recall`, `一级召回`."""
 
     jurisdiction: Line
     term: Line
+    term_zh: Line
 
 
 class NoticeLots(_Frozen):

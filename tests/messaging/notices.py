@@ -32,8 +32,8 @@ CONTEXT = NoticeContext(
     recall_class=RecallClass.I,
     market_action=MarketAction.REMOVAL,
     levels=(
-        NoticeLevel(jurisdiction="us-fda", term="Class I"),
-        NoticeLevel(jurisdiction="cn-nmpa", term="一级召回"),
+        NoticeLevel(jurisdiction="us-fda", term="Class I", term_zh="I 级"),
+        NoticeLevel(jurisdiction="cn-nmpa", term="Level 1 recall", term_zh="一级召回"),
     ),
     products=(PRODUCT,),
     distributed_from=date(2026, 1, 2),
