@@ -10,7 +10,7 @@ from sqlalchemy import func, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import assessment, audit, evidence, recalls, tasks
+from db.repositories import assessment, audit, evidence, hold_records, recalls, tasks
 from domain.levels import MarketAction
 from domain.obligations import RunningClock, base_name, series_of
 from domain.policy import Policy
@@ -220,6 +220,8 @@ async def end_series(session: AsyncSession, number: str, *, reason: str, now: da
 
 
 async def _open(session: AsyncSession, number: str, deadline_id: int) -> Deadline:
+    # The recall before its deadlines, as the workflow's look does: the other way round they would wait crosswise.
+    await hold_records.lock_recalls(session, [number])
     row = await find(session, number, deadline_id, lock=True)
     if row is None:
         raise LookupError(f"the recall has no obligation {deadline_id}")

@@ -1,11 +1,13 @@
 """Deadlines of every clock: written once, only ever earlier, per complaint and extension; recurring reports."""
 
+import asyncio
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
-from db.repositories import evidence, obligations
+from db.repositories import evidence, obligations, recalls
 from domain.roles import Role
 from models.evidence import Evidence
 from models.recall import SignOff
@@ -269,3 +271,29 @@ async def test_evidence_of_a_submission_is_linked_to_the_deadline(owing: Owing) 
     async with owing.sessions() as session:
         files = await evidence.linked(session, owing.number, f"obligation:{row.id}")
     assert [file.file_name for file in files] == ["ack.pdf"]
+
+
+async def test_a_report_is_submitted_while_the_look_writes_deadlines_without_a_deadlock(owing: Owing) -> None:
+    """The look holds the recall and then writes deadlines; a submission must not come the other way round."""
+    await class_one(owing)
+    await owing.start("first_communication", owing.at(0))
+    await owing.turn(owing.at(0))
+    async with owing.sessions.begin() as look:
+        await recalls.get(look, owing.number, lock=True)
+        connection = await look.connection()
+        me = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+        submission = asyncio.create_task(submit(owing, "us-fda:regulator_report", owing.at(1)))
+        async with asyncio.timeout(10):
+            while not await _waits_for(owing, me):  # noqa: ASYNC110 - only the database knows who waits
+                await asyncio.sleep(0.01)
+        earlier = "UPDATE deadline SET policy_due_at = policy_due_at WHERE recall_number = :number"
+        await connection.execute(text(earlier), {"number": owing.number})
+    await submission
+    assert (await owing.deadlines())["us-fda:regulator_report"].reference == "ACK 7"
+
+
+async def _waits_for(owing: Owing, pid: int) -> bool:
+    query = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE :pid = ANY (pg_blocking_pids(pid)))"
+    async with owing.sessions() as session:
+        found = await (await session.connection()).execute(text(query), {"pid": pid})
+        return bool(found.scalar_one())
