@@ -3,6 +3,7 @@
 They record every call and answer from a script; the real activities have tests of their own against Postgres.
 """
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -76,6 +77,8 @@ class FakeRecallActivities(FakeClosingActivities):
         """How many of the next drafts fail for good."""
         self.trace_faults = 0
         """How many of the next traces fail for good."""
+        self.slow_tasks: dict[str, asyncio.Event] = {}
+        """Key -> what the writing of this task waits for."""
 
     def _note(self, name: str, argument: Any) -> None:
         self.calls.append((name, argument))
@@ -207,6 +210,8 @@ class FakeRecallActivities(FakeClosingActivities):
     @activity.defn
     async def open_task(self, task: OpenTask) -> None:
         self._note("open_task", task)
+        if task.key in self.slow_tasks:
+            await self.slow_tasks[task.key].wait()
         if task.key not in self.tasks:
             self.tasks[task.key], self.stages[task.key] = task, Stage.OFFERED
 
