@@ -14,6 +14,7 @@ from api.security.bearer import Principal
 from db.repositories import replies
 from db.repositories.onward import PassedOnToItself
 from db.repositories.statements import UnknownLot
+from domain.phases import Phase, is_final
 from domain.roles import Permission
 from domain.workflow_ids import update_id
 from models.access import IdempotencyKey
@@ -35,6 +36,7 @@ router = APIRouter(prefix="/recalls/{number}/consignees", tags=["replies"])
         "unauthenticated",
         "not_permitted",
         "recall_unknown",
+        "recall_closed",
         "request_in_progress",
         "invalid",
         "idempotency_key_reused",
@@ -50,7 +52,7 @@ async def enter_phone_reply(
     state: StateDep,
 ) -> JSONResponse:
     """Record what a consignee states on the telephone; checked like any other statement. Zero is an answer."""
-    await load(state, number)
+    recall = await load(state, number)
     # The same key is the same form: a repeat after a crash finds the reply instead of adding one.
     reply = PhoneReply(
         **body.model_dump(exclude={"statements", "passed_on", "harm"}),
@@ -65,6 +67,9 @@ async def enter_phone_reply(
     )
 
     async def carry_out(_: IdempotencyKey) -> Answer:
+        if is_final(Phase(recall.phase)):
+            # As on the page: nobody is left who would look after a question that this answer raises.
+            raise Problem("recall_closed", f"The recall is {recall.phase}; report harm as a complaint.")
         try:
             async with state.sessions.begin() as session:
                 recorded = await replies.record_phone_reply(session, reply)

@@ -175,6 +175,22 @@ async def test_staff_enters_a_telephone_answer_once(api: Callers, number: str) -
     assert (await api.post(url, statement(lot_id), Role.WAREHOUSE)).status_code == 403
 
 
+async def test_a_telephone_answer_to_a_recall_that_has_ended_is_refused_and_a_repeat_is_not(
+    api: Callers, number: str, postgres: PostgresForTests
+) -> None:
+    consignee = (await api.get(f"/v1/recalls/{number}/consignees")).json()["items"][0]
+    url, body = f"/v1/recalls/{number}/consignees/{consignee['id']}/replies", statement(consignee["lots"][0]["lot_id"])
+    first = await api.post(url, body, key="in-time")
+    with psycopg.connect(postgres.owner_url) as owner:
+        owner.execute("UPDATE recall SET phase = 'terminated' WHERE number = %s", [number])
+    late = await api.post(url, body | {"statements": [body["statements"][0] | {"used": 400}]}, key="late")
+    assert (late.status_code, late.json()["type"]) == (409, "urn:recall:problem:recall-closed")
+    assert (await api.post(url, body, key="in-time")).json() == first.json()
+    with psycopg.connect(postgres.owner_url) as owner:
+        counts = owner.execute("SELECT (SELECT count(*) FROM reply), (SELECT count(*) FROM consignee_case)").fetchone()
+    assert counts == (1, 0), "nobody is left to ask about a statement that cannot be"
+
+
 @pytest.mark.parametrize(
     "changes", [{"on_hand": -1}, {"used": None}, {"lot_id": 999_999}, {"on_hand": 1e30}, {"held": "many"}]
 )
