@@ -15,9 +15,9 @@ from db.repositories import audit, checklist, ledger, mass_balance
 from db.repositories.campaign import progress
 from domain.checklist import ChecklistItem
 from domain.mass_balance import Terms
-from tests.process.consignee_work import ConsigneeWork
 from tests.process.model import ZERO, Case
-from tests.process.recall_work import LADDER
+from tests.process.parts import LADDER
+from tests.process.staff_work import StaffWork
 from tests.support.stock_invariants import broken
 
 _HOLDS = """
@@ -33,7 +33,7 @@ _OTHERS = ("execute", "import", "hold", "return", "start", "expand")
 class Checks:
     """The invariants, with what was seen at the step before."""
 
-    work: ConsigneeWork
+    work: StaffWork
     holds: dict[int, dict[str, Any]] = field(default_factory=dict)
     claims: dict[str, dict[str, Any]] = field(default_factory=dict)
     since: int = 0

@@ -40,6 +40,7 @@ def test_nothing_people_or_feeds_do_breaks_stock_claims_balance_audit_or_consign
     assert [name for name in MUST_HAPPEN if not bench.done[name]] == [], _report(bench)
 
 
+@pytest.mark.timeout(LONG + 300)
 @pytest.mark.skipif(not LONG, reason="set RECALL_LONG to the seconds to walk")
 def test_long_walks(bench: Bench) -> None:
     seed, end = int(os.environ.get("RECALL_SEED", "1000")), time.monotonic() + LONG
