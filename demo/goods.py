@@ -11,7 +11,6 @@ from demo.truth import LotKey
 from demo.waiting import DemoError
 
 LotOf = Callable[[Any], LotKey]
-DOCK = "FG-BRAY"
 
 
 def _units(quantity: Any) -> Decimal:
@@ -104,7 +103,8 @@ def _release(desk: Office, position: Any, quantity: Any) -> Any:
 
 def take_returns(office: Office, lot_of: LotOf) -> None:
     """One site sends packs back: counted at our dock, held at once, then returned to the factory."""
-    dock = next(each["location_id"] for each in own_positions(office) if each["place_code"] == DOCK)
+    place = own_positions(office)[0]
+    dock, dock_code = place["location_id"], place["place_code"]
     source = max(
         (each for each in office.all("/positions") if each["consignee_id"] is not None),
         key=lambda each: (_units(each["available"]), each["lot_id"]),
@@ -124,7 +124,7 @@ def take_returns(office: Office, lot_of: LotOf) -> None:
     answer = office.post("warehouse", "/returns", body)
     if office.number not in answer["held_by"]:
         raise DemoError(f"returned units are not held: {answer}")
-    office.note("returned", [source["place_code"], *lot_of(source), str(quantity)])
+    office.note("returned", [source["place_code"], *lot_of(source), str(quantity), dock_code])
     office.say(f"{office.who('warehouse')} counts {quantity} packs of {source['lot_number']} back from"
                f" {source['place_code']}; held on arrival")  # fmt: skip
     proposal = {
@@ -141,7 +141,7 @@ def take_returns(office: Office, lot_of: LotOf) -> None:
         if part > 0:
             done = {"quantity": str(part), "document_no": f"DN-{item['sequence']}", "evidence_ids": [paper]}
             office.post("warehouse", f"/dispositions/{item['sequence']}/execute", done)
-    office.note("to_factory", [DOCK, *lot_of(source), str(quantity)])
+    office.note("to_factory", [dock_code, *lot_of(source), str(quantity)])
     office.say(f"... and sends them to the factory in two parts ({half} and {quantity - half})")
 
 

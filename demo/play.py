@@ -148,6 +148,7 @@ class Play:
             "addresses": recipients.addresses(),
             "evidence": {evidence[0]: hashlib.sha256(evidence[1]).hexdigest()},
             "silent": sorted(self.story.cast.silent),
+            "staff": sorted(recipients.staff),
             "doings": office.doings,
             "papers": office.papers,
         }
