@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -190,8 +191,9 @@ class Policy(Part):
         return cls.model_validate(data)
 
 
+@lru_cache(maxsize=32)
 def parse_policy(text: str) -> Policy:
-    """The policy written in `text` (YAML, schema `recall-policy/1`).
+    """The policy written in `text` (YAML, schema `recall-policy/1`); a profile is frozen, so a text is read once.
 
     Raises:
         PolicyError: with every fault found, each one line `path: what was expected`.

@@ -7,15 +7,17 @@ from pathlib import Path
 import psycopg
 import pytest
 import pytest_asyncio
+from fastapi import FastAPI
 from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from api.app import create_app
 from db.engine import SessionFactory
 from models.messages import EMAIL_QUEUE, INVENTORY_QUEUE, RECALL_QUEUE
 from plugin import recall_plugin, workflow_runner
-from tests.support.api import Callers, intake, make_tokens, serving, settings_for, write_chain
+from tests.support.api import Callers, calling, intake, make_tokens, serving, settings_for, write_chain
 from tests.support.clock import real_time
 from tests.support.recall_fakes import FakeRecallActivities
 from tests.support.servers import PostgresForTests
@@ -29,13 +31,26 @@ def own_numbers(postgres: PostgresForTests) -> None:
         admin.execute("SELECT setval('recall_number_seq', 500000)")
 
 
+@pytest_asyncio.fixture(scope="session")
+async def application(
+    postgres: PostgresForTests, temporal: WorkflowEnvironment, tmp_path_factory: pytest.TempPathFactory
+) -> FastAPI:
+    """One application for all tests, started and stopped by each: building its routes takes longer than most tests."""
+    settings = settings_for(postgres.app_url, tmp_path_factory.mktemp("api"))
+    return create_app(settings, temporal_client=temporal.client, background=False)
+
+
 @pytest_asyncio.fixture
 async def api(
-    db: SessionFactory, postgres: PostgresForTests, temporal: WorkflowEnvironment, own_numbers: None, tmp_path: Path
+    db: SessionFactory,
+    postgres: PostgresForTests,
+    temporal: WorkflowEnvironment,
+    own_numbers: None,
+    application: FastAPI,
 ) -> AsyncIterator[Callers]:
     """The API with one token per role and a small chain on record; workflows run in real time."""
     write_chain(postgres.owner_url)
-    async with serving(settings_for(postgres.app_url, tmp_path), temporal.client) as client:
+    async with calling(application) as client:
         with real_time(temporal):
             yield Callers(client, await make_tokens(db))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import psycopg
+from fastapi import FastAPI
 from pydantic import SecretStr
 from temporalio.client import Client
 
@@ -53,7 +54,13 @@ def settings_for(database_url: str, state_dir: Path, **changes: Any) -> Settings
 @asynccontextmanager
 async def serving(settings: Settings, temporal: Client | None) -> AsyncIterator[httpx.AsyncClient]:
     """The application with its lifespan, and a client that calls it in process."""
-    app = create_app(settings, temporal_client=temporal, background=False)
+    async with calling(create_app(settings, temporal_client=temporal, background=False)) as client:
+        yield client
+
+
+@asynccontextmanager
+async def calling(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """An application between its start and its end, and a client that calls it in process."""
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://recall.test") as client:
