@@ -160,16 +160,23 @@ async def _follow(session: AsyncSession, new: NewAttempt, by: By) -> None:
 _MESSAGES: Final = """
 SELECT channel, count(*) AS sent FROM delivery
 WHERE consignee_id = :consignee AND state IN ('submitted', 'delivered') AND submitted_at IS NOT NULL
+  AND submitted_at > coalesce(CAST(:since AS timestamptz), '-infinity')
 GROUP BY channel
 """
+_LAST_ANSWER: Final = "SELECT max(received_at) FROM reply WHERE consignee_id = :consignee AND kind = 'statement'"
 
 
 async def made(session: AsyncSession, consignee_id: int) -> Effort:
-    """Everything tried so far, as counted: messages that did not bounce, and attempts of people."""
-    sent = await run(session, _MESSAGES, {"consignee": consignee_id})
+    """Everything tried as counted: messages that did not bounce, and attempts of people, since it last answered.
+
+    What once brought an answer is no attempt to get the one that an amendment or a failed check asks for.
+    """
+    since = (await run(session, _LAST_ANSWER, {"consignee": consignee_id})).scalar()
+    sent = await run(session, _MESSAGES, {"consignee": consignee_id, "since": since})
     tried = [Tried(row["channel"], live=False) for row in sent.mappings() for _ in range(row["sent"])]
     for attempt in await of_consignee(session, consignee_id):
-        tried.append(Tried(attempt.channel, live=attempt.live, outcome=Outcome(attempt.outcome)))
+        if since is None or attempt.at > since:
+            tried.append(Tried(attempt.channel, live=attempt.live, outcome=Outcome(attempt.outcome)))
     return effort(tried)
 
 

@@ -87,6 +87,19 @@ async def test_three_attempts_two_channels_one_live_and_the_consignee_is_documen
     assert (signed[0]["attempts"], signed[0]["channels"], signed[1]) == (3, ["letter", "phone"], "Rafael")
 
 
+async def test_what_brought_an_earlier_answer_is_no_attempt_to_get_the_next_one(office: Office) -> None:
+    await office.attempt(30)
+    await office.attempt(20)
+    await office.attempt(10, channel="letter", person=None, number=None)
+    assert (await office.stated(30)).json()["consignee_state"] == "answered"
+    # An amendment or a failed check asks it again.
+    office.run("UPDATE consignee SET state = 'open', step = 0, answered_at = NULL WHERE id = %s", office.consignee)
+    tried = (await office.api.get(f"{office.path}/attempts")).json()
+    assert (tried["attempts"], tried["live"], len(tried["items"])) == (0, 0, 3)
+    account = {"kind": "no_response", "account": "No answer this time.", "authority_informed": "RES-2"}
+    assert (await office.api.post(f"{office.path}/document", account)).status_code == 409
+
+
 async def test_a_documented_consignee_that_answers_after_all_has_answered(office: Office) -> None:
     office.run("UPDATE consignee SET state = 'documented' WHERE id = %s", office.consignee)
     answered = await office.stated(30)
