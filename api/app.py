@@ -27,6 +27,7 @@ from api.routers import (
     complaints,
     costs,
     decisions,
+    disposition_execution,
     dispositions,
     effectiveness,
     evidence,
@@ -107,7 +108,7 @@ def _include(app: FastAPI, settings: Settings) -> None:
         app.include_router(module.router, prefix="/v1")
     for module in (cases, complaints, patients, effectiveness, closure):
         app.include_router(module.router, prefix="/v1")
-    for module in (dispositions, returns, costs, samples, shortages):
+    for module in (dispositions, disposition_execution, returns, costs, samples, shortages):
         app.include_router(module.router, prefix="/v1")
     for module in (amendments, closing, capas, obligations):
         app.include_router(module.router, prefix="/v1")

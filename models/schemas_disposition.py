@@ -130,6 +130,33 @@ class PartIn(In):
     """The factory; without it the lot's manufacturing site."""
 
 
+class PartOfManyIn(In):
+    """A disposition carried out with others; without a quantity, all that is left of it."""
+
+    sequence: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    quantity: Amount | None = None
+
+
+class ExecutionsIn(In):
+    """What was carried out of several approved dispositions of one kind, under one document."""
+
+    parts: Annotated[tuple[PartOfManyIn, ...], Field(min_length=1, max_length=1000)]
+    evidence_ids: Proof
+    document_no: DocumentNo | None = None
+    """Certificate of destruction, return note, delivery note."""
+    witness: Line | None = None
+    location_id: Id | None = None
+    """Our dock where returned units were counted in."""
+    destination_id: Id | None = None
+    """The factory; without it each lot's manufacturing site."""
+
+    @model_validator(mode="after")
+    def _names_each_once(self) -> "ExecutionsIn":
+        if len({each.sequence for each in self.parts}) < len(self.parts):
+            raise ValueError("parts: name each disposition once")
+        return self
+
+
 class PartOut(Out):
     """A carried-out part."""
 
@@ -199,6 +226,12 @@ class ExecutionOut(Out):
     """Units of the lot at this place that no hold locks any more (release only; else 0)."""
 
 
+class ExecutionsOut(Out):
+    """The dispositions after their parts, in the order they were named."""
+
+    items: list[ExecutionOut]
+
+
 __all__ = [
     "Amount",
     "BulkIn",
@@ -209,8 +242,11 @@ __all__ = [
     "DispositionsOut",
     "DocumentNo",
     "ExecutionOut",
+    "ExecutionsIn",
+    "ExecutionsOut",
     "Id",
     "PartIn",
+    "PartOfManyIn",
     "PartOut",
     "PositionOut",
     "Proof",

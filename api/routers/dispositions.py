@@ -1,4 +1,4 @@
-"""What becomes of held and returned units: open positions, proposals, decisions, parts, the release gate."""
+"""What becomes of held and returned units: open positions, proposals, decisions, and the file of each."""
 
 from typing import Annotated
 
@@ -12,12 +12,10 @@ from api.disposal_work import PROBLEMS, DisposalDesk, disposal_desk
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import Problem, problems
 from api.records import load
-from db.repositories import disposition_decisions, disposition_parts, dispositions, evidence, release
-from db.repositories.disposition_parts import Carried, ResultLotFacts
+from db.repositories import disposition_decisions, dispositions, evidence, release
 from db.repositories.disposition_positions import OpenPosition, Which, positions
 from db.repositories.disposition_who import Who
 from db.repositories.dispositions import Wanted
-from domain.disposition import DispositionKind
 from domain.roles import Permission
 from models.disposition import Disposition, DispositionPart, DispositionState
 from models.schemas_common import Page
@@ -27,8 +25,6 @@ from models.schemas_disposition import (
     DispositionOut,
     DispositionsDecisionIn,
     DispositionsOut,
-    ExecutionOut,
-    PartIn,
     PartOut,
     PositionOut,
     ProposalsIn,
@@ -228,34 +224,6 @@ async def withdraw_disposition(number: NumberDep, sequence: Sequence, body: Refu
     return await desk.carry_out(Permission.PROPOSE_DISPOSITION, f"withdraw_disposition_{sequence}", body, act)
 
 
-@router.post(
-    "/dispositions/{sequence}/execute",
-    operation_id="executeDisposition",
-    summary="Carry out a part",
-    response_model=ExecutionOut,
-    responses=problems(*PROBLEMS),
-)
-async def execute_disposition(number: NumberDep, sequence: Sequence, body: PartIn, desk: DeskDep) -> JSONResponse:
-    """Stock, holds, claims and movements change in one transaction. More than is there is refused, always."""
-
-    async def act(session: AsyncSession, who: Who) -> BaseModel:
-        result = ResultLotFacts(**body.result_lot.model_dump()) if body.result_lot else None
-        given = body.model_dump(exclude={"result_lot", "evidence_ids"})
-        files = tuple(str(each) for each in body.evidence_ids)
-        carried = Carried(**given, evidence_ids=files, result_lot=result)
-        row, part = await disposition_parts.execute(session, number, sequence, carried, who)
-        gate = row.kind == DispositionKind.release.value
-        return ExecutionOut(
-            disposition=disposition_out(row),
-            part=part_out(part),
-            still_held_by=await release.still_held_by(session, row) if gate else [],
-            usable=await release.usable(session, row) if gate else 0,
-        )
-
-    operation = f"execute_disposition_{sequence}"
-    return await desk.carry_out(Permission.EXECUTE_DISPOSITION, operation, body, act, evidence_ids=body.evidence_ids)
-
-
 def disposition_out(row: Disposition) -> DispositionOut:
     """The contract of a disposition."""
     return DispositionOut(**{name: getattr(row, name) for name in DispositionOut.model_fields})
@@ -270,4 +238,4 @@ def _position_out(row: OpenPosition) -> PositionOut:
     return PositionOut(**{name: getattr(row, name) for name in PositionOut.model_fields})
 
 
-__all__ = ["router"]
+__all__ = ["DeskDep", "Sequence", "disposition_out", "part_out", "router"]

@@ -18,7 +18,7 @@ from db.repositories.allocations_void import VOID_REASON
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
 from db.repositories.hold_records import lock_recalls
-from db.repositories.returns import SITE_OF
+from db.repositories.returns import sites_of
 from db.repositories.scope_lots import suspect_among
 from domain.shortage import FreeLot, Need, allocate
 from models.chain import MovementKind
@@ -125,8 +125,7 @@ async def ship(session: AsyncSession, number: str, allocation_id: int, document_
     _is(found, AllocationState.approved)
     await _still_clear(session, found)
     row = (await session.exec(select(Shortage).where(col(Shortage.id) == found.shortage_id))).one()
-    binds = {"consignee": row.consignee_id, "lot_id": found.lot_id}
-    site = (await run(session, SITE_OF, binds)).scalar_one_or_none()
+    site = (await sites_of(session, [(row.consignee_id, found.lot_id)])).get((row.consignee_id, found.lot_id))
     booking = ledger.Booking(
         kind=MovementKind.shipment.value,
         lot_id=found.lot_id,

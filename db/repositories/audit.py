@@ -3,10 +3,12 @@
 `append` must run in the same transaction as the change it speaks of. A stream is a recall number or `system`.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,6 +19,19 @@ from models.recall import Recall
 
 SYSTEM = "system"
 _PAGE = 1000
+_STEP = "UPDATE audit_head SET seq = :seq, hash = :hash WHERE stream = :stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What happened: an event before it has its place in the chain."""
+
+    actor: str
+    role: str
+    action: str
+    at: datetime
+    reason: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 async def append(
@@ -37,35 +52,39 @@ async def append(
     Raises:
         domain.audit_chain.AuditValueError: `data` holds a value without a canonical form.
     """
+    return await append_all(session, stream, [Entry(actor, role, action, at, reason, data or {})])
+
+
+async def append_all(session: AsyncSession, stream: str, entries: Sequence[Entry]) -> int:
+    """Add events in their order, as `append` does; returns the sequence number of the last."""
     await session.exec(
         insert(AuditHead).values(stream=stream, seq=0, hash=GENESIS).on_conflict_do_nothing(index_elements=["stream"])
     )
-    head = (
-        await session.exec(
-            select(AuditHead)
-            .where(col(AuditHead.stream) == stream)
-            .with_for_update()
-            .execution_options(populate_existing=True)
+    locked = select(AuditHead.seq, AuditHead.hash).where(col(AuditHead.stream) == stream).with_for_update()
+    seq, last = (await session.exec(locked)).one()
+    steps = []
+    for entry in entries:
+        seq += 1
+        event = AuditEvent(
+            stream=stream,
+            seq=seq,
+            at=entry.at,
+            actor=entry.actor,
+            role=entry.role,
+            action=entry.action,
+            reason=entry.reason,
+            data=normalise(dict(entry.data)),
+            prev_hash=last,
+            hash="",
         )
-    ).one()
-    event = AuditEvent(
-        stream=stream,
-        seq=head.seq + 1,
-        at=at,
-        actor=actor,
-        role=role,
-        action=action,
-        reason=reason,
-        data=normalise(dict(data or {})),
-        prev_hash=head.hash,
-        hash="",
-    )
-    event.hash = chain_hash(head.hash, as_mapping(event))
-    session.add(event)
-    head.seq, head.hash = event.seq, event.hash
-    session.add(head)
+        event.hash = last = chain_hash(last, as_mapping(event))
+        session.add(event)
+        steps.append({"stream": stream, "seq": seq, "hash": last})
     await session.flush()
-    return event.seq
+    if steps:
+        # The database lets the head move by one event at a time: a statement for each, sent together.
+        await (await session.connection()).execute(text(_STEP), steps)
+    return seq
 
 
 def as_mapping(event: AuditEvent) -> dict[str, Any]:

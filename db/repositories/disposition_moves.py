@@ -4,130 +4,135 @@ Units that leave our hands leave every recall's hold there. Units that stay with
 are held there by the same recalls for as many units as their holds lost here.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.plain_sql import run
 from db.repositories import free_stock, ledger, returns
 from db.repositories.disposal_refusals import invalid
+from db.repositories.disposition_jobs import Job, Moved
 from db.repositories.disposition_rework import lot_id_of, make, result_lot
 from db.repositories.disposition_who import Who
-from db.repositories.ledger import Booking
-from db.repositories.returns import Counted, CountedIn
+from db.repositories.ledger import Booking, Holding, Place
+from db.repositories.returns import Counted
 from domain.disposition import DispositionKind, Fault
 from models.chain import Lot, MovementKind
-from models.disposition import Disposition, DispositionPart
+from models.disposition import Disposition
 from models.master import Custody, Location
 
-if TYPE_CHECKING:
-    from db.repositories.disposition_parts import Carried
 
+async def move(session: AsyncSession, jobs: Sequence[Job], who: Who) -> list[Moved]:
+    """Do to the records what parts of one kind did to the goods, no two of them at one position.
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """What carrying a part out changed."""
-
-    movement_id: int | None = None
-    result_lot_id: int | None = None
-    others: Mapping[str, Decimal] = field(default_factory=dict)
-    """What the holds of other recalls lost at the place, in units of use."""
-    missing: Decimal = Decimal(0)
-    """Units this recall's hold lost because they were not found there any more."""
-    counted: Counted | None = None
-    counted_in: CountedIn | None = None
-
-
-async def move(session: AsyncSession, found: Disposition, carried: "Carried", who: Who) -> Moved:
-    """Do to the records what the part did to the goods. The caller has checked the quantity and holds the locks.
+    The caller has checked the quantities and holds the locks.
 
     Raises:
         DisposalRefused: a lot or a place that was named cannot be meant.
     """
-    kind = DispositionKind(found.kind)
-    if found.location_id is None:
-        return await _AT_CONSIGNEE[kind](session, found, carried, who)
-    return await _AT_OUR_PLACE[kind](session, found, carried, who)
+    ours = [job for job in jobs if job.found.location_id is not None]
+    theirs = [job for job in jobs if job.found.location_id is None]
+    moved: dict[int, Moved] = {}
+    for ways, those in ((_AT_OUR_PLACE, ours), (_AT_CONSIGNEE, theirs)):
+        if those:
+            done = await ways[DispositionKind(those[0].found.kind)](session, those, who)
+            moved |= {job.found.sequence: each for job, each in zip(those, done, strict=True)}
+    return [moved[job.found.sequence] for job in jobs]
 
 
-async def _release(session: AsyncSession, found: Disposition, carried: "Carried", who: Who) -> Moved:
-    place = (found.lot_id, _place(found))
-    number = found.recall_number
-    await ledger.take(session, number, *place, carried.quantity, at=who.at, by=who.principal, release=True)
-    await ledger.settle(session, [place], who.at)
-    return Moved()
+async def _release(session: AsyncSession, jobs: Sequence[Job], who: Who) -> list[Moved]:
+    await ledger.take(session, _units(jobs), at=who.at, by=who.principal, release=True)
+    await ledger.settle(session, [job.place for job in jobs], who.at)
+    return [Moved() for _ in jobs]
 
 
-async def _destroy(session: AsyncSession, found: Disposition, carried: "Carried", who: Who) -> Moved:
-    booking = await _booking(session, found, carried, who, MovementKind.destruction, source=_place(found))
-    movement_id = await ledger.book(session, booking)
-    others, missing = await _leave(session, found, carried.quantity, who)
-    await ledger.settle(session, [(found.lot_id, _place(found))], who.at)
-    return Moved(movement_id, others=others, missing=missing)
+async def _destroy(session: AsyncSession, jobs: Sequence[Job], who: Who) -> list[Moved]:
+    bookings = [_booking(job, who, MovementKind.destruction, source=job.place[1]) for job in jobs]
+    movements = await ledger.book_all(session, bookings)
+    left = await _leave(session, jobs, who)
+    await ledger.settle(session, [job.place for job in jobs], who.at)
+    return [replace(each, movement_id=movement) for each, movement in zip(left, movements, strict=True)]
 
 
-async def _to_factory(session: AsyncSession, found: Disposition, carried: "Carried", who: Who) -> Moved:
-    here, factory = _place(found), await _factory(session, found, carried.destination_id)
-    nonconforming = await _is_nonconforming(session, found)
-    booking = await _booking(
-        session, found, carried, who, MovementKind.shipment, source=here, target=factory.id, delivered=True
-    )
-    movement_id = await ledger.book(session, booking)
-    others, missing = await _leave(session, found, carried.quantity, who)
-    places = [(found.lot_id, here)]
-    if factory.custody != Custody.customer.value and factory.id is not None:
-        there = (found.lot_id, factory.id)
-        await _hold_there(session, found, there, carried.quantity, others, who, nonconforming=nonconforming)
-        places.append(there)
+async def _to_factory(session: AsyncSession, jobs: Sequence[Job], who: Who) -> list[Moved]:
+    factories = []
+    for job in jobs:
+        with job.named():
+            factories.append(await _factory(session, job.found, job.carried.destination_id))
+    nonconforming = await _nonconforming(session, jobs)
+    bookings = [
+        _booking(job, who, MovementKind.shipment, source=job.place[1], target=factory.id, delivered=True)
+        for job, factory in zip(jobs, factories, strict=True)
+    ]
+    movements = await ledger.book_all(session, bookings)
+    left = await _leave(session, jobs, who)
+    places = {job.place for job in jobs}
+    for job, factory, moved in zip(jobs, factories, left, strict=True):
+        if factory.custody != Custody.customer.value and factory.id is not None:
+            there = (job.found.lot_id, factory.id)
+            await _hold_there(session, job, there, moved.others, who, nonconforming=job.place in nonconforming)
+            places.add(there)
     await ledger.settle(session, places, who.at)
-    return Moved(movement_id, others=others, missing=missing)
+    return [replace(each, movement_id=movement) for each, movement in zip(left, movements, strict=True)]
 
 
-async def _rework(session: AsyncSession, found: Disposition, carried: "Carried", who: Who) -> Moved:
+async def _rework(session: AsyncSession, jobs: Sequence[Job], who: Who) -> list[Moved]:
+    return [await _rework_one(session, job, who) for job in jobs]
+
+
+async def _rework_one(session: AsyncSession, job: Job, who: Who) -> Moved:
+    found, carried, here = job.found, job.carried, job.place[1]
     assert carried.result_lot is not None  # noqa: S101 - the rules require it
-    here = _place(found)
-    nonconforming = await _is_nonconforming(session, found)
+    nonconforming = await _nonconforming(session, [job])
     result = await result_lot(session, found, carried.result_lot, here)
-    booking = await _booking(session, found, carried, who, MovementKind.consumption, source=here)
-    movement_id = await ledger.book(session, booking)
-    others, missing = await _leave(session, found, carried.quantity, who)
-    await make(session, found, result, carried.quantity, here, who, booking.reference)
+    movement_id = await ledger.book(session, _booking(job, who, MovementKind.consumption, source=here))
+    (left,) = await _leave(session, [job], who)
+    await make(session, found, result, carried.quantity, here, who, job.reference)
     there = (lot_id_of(result), here)
-    await _hold_there(session, found, there, carried.quantity, others, who, nonconforming=nonconforming)
-    await ledger.settle(session, [(found.lot_id, here), there], who.at)
-    return Moved(movement_id, lot_id_of(result), others, missing)
+    await _hold_there(session, job, there, left.others, who, nonconforming=job.place in nonconforming)
+    await ledger.settle(session, [job.place, there], who.at)
+    return replace(left, movement_id=movement_id, result_lot_id=lot_id_of(result))
 
 
-async def _correct(session: AsyncSession, found: Disposition, carried: "Carried", who: Who) -> Moved:
-    return Moved()
+async def _correct(session: AsyncSession, jobs: Sequence[Job], who: Who) -> list[Moved]:
+    return [Moved() for _ in jobs]
 
 
-async def _destroy_there(session: AsyncSession, found: Disposition, carried: "Carried", who: Who) -> Moved:
-    site = (await run(session, returns.SITE_OF, {"consignee": found.consignee_id, "lot_id": found.lot_id})).scalar()
-    if site is None:
-        # A partner known from a reply only has no place on record; the part itself is the record.
-        return Moved()
-    booking = await _booking(session, found, carried, who, MovementKind.destruction, source=site)
-    return Moved(await ledger.book(session, booking))
+async def _destroy_there(session: AsyncSession, jobs: Sequence[Job], who: Who) -> list[Moved]:
+    sites = await returns.sites_of(session, [_whose(job) for job in jobs])
+    # A partner known from a reply only has no place on record; the part itself is the record.
+    placed = [job for job in jobs if _whose(job) in sites]
+    bookings = [_booking(job, who, MovementKind.destruction, source=sites[_whose(job)]) for job in placed]
+    movements = dict(zip((_whose(job) for job in placed), await ledger.book_all(session, bookings), strict=True))
+    return [Moved(movements.get(_whose(job))) for job in jobs]
 
 
-async def _return(session: AsyncSession, found: Disposition, carried: "Carried", who: Who) -> Moved:
-    assert found.consignee_id is not None and carried.location_id is not None  # noqa: S101, PT018 - the rules' own
-    counted = Counted(
-        found.consignee_id, found.lot_id, carried.location_id, carried.quantity, carried.document_no or ""
-    )
-    await returns.check(session, found.recall_number, counted)
-    reference = await _reference(session, found)
-    changed = await returns.count_in(session, found.recall_number, counted, who, reference)
-    return Moved(changed.movement_id, counted=counted, counted_in=changed)
+async def _return(session: AsyncSession, jobs: Sequence[Job], who: Who) -> list[Moved]:
+    counts = []
+    for job in jobs:
+        carried = job.carried
+        assert carried.location_id is not None  # noqa: S101 - the rules require it
+        counted = Counted(*_whose(job), carried.location_id, carried.quantity, carried.document_no or "")
+        with job.named():
+            await returns.check(session, job.found.recall_number, counted)
+        counts.append((counted, job.reference))
+    changed = await returns.count_in(session, jobs[0].found.recall_number, counts, who)
+    return [
+        Moved(each.movement_id, counted=counted, counted_in=each)
+        for (counted, _), each in zip(counts, changed, strict=True)
+    ]
 
 
-async def _replace(session: AsyncSession, found: Disposition, carried: "Carried", who: Who) -> Moved:
+async def _replace(session: AsyncSession, jobs: Sequence[Job], who: Who) -> list[Moved]:
+    return [await _replace_one(session, job, who) for job in jobs]
+
+
+async def _replace_one(session: AsyncSession, job: Job, who: Who) -> Moved:
+    carried = job.carried
     assert carried.replacement_lot_id is not None  # noqa: S101 - the rules require it
     if carried.replacement_from_id is None:
         raise invalid(Fault("replacement_from_id", "the place of ours the replacement was taken from"))
@@ -136,16 +141,15 @@ async def _replace(session: AsyncSession, found: Disposition, carried: "Carried"
         raise invalid(Fault("replacement_lot_id", "a lot on record"))
     place = (carried.replacement_lot_id, carried.replacement_from_id)
     await free_stock.require(session, *place, carried.quantity, fields=("replacement_lot_id", "quantity"))
-    moved = await _return(session, found, carried, who)
-    site = (await run(session, returns.SITE_OF, {"consignee": found.consignee_id, "lot_id": found.lot_id})).scalar()
+    (moved,) = await _return(session, [job], who)
     shipment = Booking(
         kind=MovementKind.shipment.value,
         lot_id=carried.replacement_lot_id,
         quantity=carried.quantity,
         at=who.at,
-        reference=f"{await _reference(session, found)}:replacement",
+        reference=f"{job.reference}:replacement",
         source=carried.replacement_from_id,
-        target=site,
+        target=(await returns.sites_of(session, [_whose(job)])).get(_whose(job)),
         document_no=carried.document_no,
         delivered=True,
     )
@@ -154,7 +158,7 @@ async def _replace(session: AsyncSession, found: Disposition, carried: "Carried"
     return replace(moved, result_lot_id=carried.replacement_lot_id)
 
 
-Way = Callable[[AsyncSession, Disposition, "Carried", Who], Awaitable[Moved]]
+Way = Callable[[AsyncSession, Sequence[Job], Who], Awaitable[list[Moved]]]
 _AT_OUR_PLACE: Final[Mapping[DispositionKind, Way]] = MappingProxyType(
     {
         DispositionKind.release: _release,
@@ -173,42 +177,36 @@ _AT_CONSIGNEE: Final[Mapping[DispositionKind, Way]] = MappingProxyType(
 )
 
 
-async def _leave(
-    session: AsyncSession, found: Disposition, quantity: Decimal, who: Who
-) -> tuple[dict[str, Decimal], Decimal]:
-    """Take the units out of this recall's hold, and what is not there any more out of every hold.
-
-    Returns what the holds of other recalls lost, and what this recall's hold lost beyond the units themselves.
-    """
-    place = (found.lot_id, _place(found))
-    await ledger.take(session, found.recall_number, *place, quantity, at=who.at, by=who.principal)
-    lost = await ledger.cap(session, *place, at=who.at, by=who.principal)
-    missing = lost.pop(found.recall_number, Decimal(0))
-    return lost, missing
+async def _leave(session: AsyncSession, jobs: Sequence[Job], who: Who) -> list[Moved]:
+    """Take the units out of this recall's holds, and what is not there any more out of every hold."""
+    await ledger.take(session, _units(jobs), at=who.at, by=who.principal)
+    lost = await ledger.cap(session, {job.place for job in jobs}, at=who.at, by=who.principal)
+    others: defaultdict[Place, dict[str, Decimal]] = defaultdict(dict)
+    for (number, *place), units in lost.items():
+        others[place[0], place[1]][number] = units
+    return [
+        Moved(missing=others[job.place].pop(job.found.recall_number, Decimal(0)), others=others[job.place])
+        for job in jobs
+    ]
 
 
 async def _hold_there(
-    session: AsyncSession,
-    found: Disposition,
-    place: tuple[int, int],
-    quantity: Decimal,
-    others: Mapping[str, Decimal],
-    who: Who,
-    *,
-    nonconforming: bool,
+    session: AsyncSession, job: Job, place: Place, others: Mapping[str, Decimal], who: Who, *, nonconforming: bool
 ) -> None:
-    at, by = who.at, who.principal
-    await ledger.hold_at(session, found.recall_number, *place, quantity, at=at, by=by, nonconforming=nonconforming)
-    running = {each.number for each in await ledger.running_on(session, found.lot_id)}
-    for number, units in sorted(others.items()):
-        await ledger.hold_at(
-            session, number, *place, min(units, quantity), at=at, by=by, nonconforming=number not in running
-        )
+    number, quantity, at, by = job.found.recall_number, job.carried.quantity, who.at, who.principal
+    await ledger.hold_at(session, number, *place, quantity, at=at, by=by, nonconforming=nonconforming)
+    if not others:
+        return
+    running = {each.number for each in await ledger.running_on(session, job.found.lot_id)}
+    for other, units in sorted(others.items()):
+        kept = min(units, quantity)
+        await ledger.hold_at(session, other, *place, kept, at=at, by=by, nonconforming=other not in running)
 
 
-async def _is_nonconforming(session: AsyncSession, found: Disposition) -> bool:
-    held = await ledger.under_hold(session, found.lot_id, _place(found))
-    return held[found.recall_number].nonconforming
+async def _nonconforming(session: AsyncSession, jobs: Sequence[Job]) -> set[Place]:
+    """The places where this recall's claim has ended."""
+    held = await ledger.under_hold_at(session, {job.place for job in jobs})
+    return {job.place for job in jobs if held[job.place][job.found.recall_number].nonconforming}
 
 
 async def _factory(session: AsyncSession, found: Disposition, destination_id: int | None) -> Location:
@@ -220,38 +218,30 @@ async def _factory(session: AsyncSession, found: Disposition, destination_id: in
     return place
 
 
-async def _booking(
-    session: AsyncSession,
-    found: Disposition,
-    carried: "Carried",
-    who: Who,
-    kind: MovementKind,
-    *,
-    source: int,
-    target: int | None = None,
-    delivered: bool = False,
+def _booking(
+    job: Job, who: Who, kind: MovementKind, *, source: int, target: int | None = None, delivered: bool = False
 ) -> Booking:
     return Booking(
         kind=kind.value,
-        lot_id=found.lot_id,
-        quantity=carried.quantity,
+        lot_id=job.found.lot_id,
+        quantity=job.carried.quantity,
         at=who.at,
-        reference=await _reference(session, found),
+        reference=job.reference,
         source=source,
         target=target,
-        document_no=carried.document_no,
+        document_no=job.carried.document_no,
         delivered=delivered,
     )
 
 
-async def _reference(session: AsyncSession, found: Disposition) -> str:
-    query = select(DispositionPart.id).where(col(DispositionPart.disposition_id) == found.id)
-    return f"{found.recall_number}:disposition:{found.sequence}:{len((await session.exec(query)).all()) + 1}"
+def _units(jobs: Sequence[Job]) -> dict[Holding, Decimal]:
+    return {(job.found.recall_number, *job.place): job.carried.quantity for job in jobs}
 
 
-def _place(found: Disposition) -> int:
-    assert found.location_id is not None  # noqa: S101 - kinds for our places only get here with one
-    return found.location_id
+def _whose(job: Job) -> tuple[int, int]:
+    """Consignee and lot."""
+    assert job.found.consignee_id is not None  # noqa: S101 - kinds for consignees only get here with one
+    return job.found.consignee_id, job.found.lot_id
 
 
-__all__ = ["Moved", "move"]
+__all__ = ["move"]

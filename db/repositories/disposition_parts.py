@@ -2,176 +2,200 @@
 
 The units are counted again at that moment, under the locks of `ledger`: more than is there cannot be disposed of, even
 by two requests at once. What leaves a place leaves every recall's hold on it; what goes to another place or lot of
-ours takes the holds along.
+ours takes the holds along. Several parts under one document are carried out together, all or none.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import asdict, replace
 from decimal import Decimal
+from typing import Any
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import audit, disposition_moves, evidence, ledger, returns
-from db.repositories.disposal_refusals import DisposalRefused, invalid
-from db.repositories.disposition_moves import Moved
-from db.repositories.disposition_positions import Which, positions
+from db.repositories import audit, disposition_checks, disposition_moves, evidence, ledger, returns
+from db.repositories.disposal_refusals import invalid
+from db.repositories.disposition_jobs import Carried, Common, Job, Moved, ResultLotFacts
 from db.repositories.disposition_who import Who
-from db.repositories.dispositions import locked, locked_recall
-from domain.disposition import RULES, DispositionKind, PartFacts, ResultLot, part_faults
-from domain.quantity_text import plain
-from models.disposition import Disposition, DispositionPart, DispositionState, RetainedSample
+from db.repositories.dispositions import locked_all, locked_recall
+from db.repositories.returns import Docked
+from domain.disposition import RULES, DispositionKind, Fault, ResultLot
+from models.disposition import Disposition, DispositionPart
+
+_LOCK_CONSIGNEES = "SELECT FROM consignee WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR UPDATE"
 
 
-@dataclass(frozen=True, slots=True)
-class ResultLotFacts:
-    """The lot that came out of a rework."""
-
-    number: str
-    product_code: str | None = None
-    """Where repackaging made another trade item; else the product stays."""
-    expires_on: date | None = None
+Outcome = tuple[Disposition, DispositionPart]
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """What somebody says was carried out; quantity in units of use."""
-
-    quantity: Decimal
-    evidence_ids: tuple[str, ...]
-    document_no: str | None = None
-    witness: str | None = None
-    result_lot: ResultLotFacts | None = None
-    replacement_lot_id: int | None = None
-    replacement_from_id: int | None = None
-    """Place of ours the replacement was taken from."""
-    location_id: int | None = None
-    """Our dock where returned or exchanged units were counted in."""
-    destination_id: int | None = None
-
-
-async def execute(
-    session: AsyncSession, number: str, sequence: int, carried: Carried, who: Who
-) -> tuple[Disposition, DispositionPart]:
+async def execute(session: AsyncSession, number: str, sequence: int, carried: Carried, who: Who) -> Outcome:
     """Carry out a part; the same request again returns the part it wrote.
 
     Raises:
         DisposalRefused: not approved, more than is left or there, or a field is missing or wrong.
         EvidenceUnusable: a file cannot be cited.
     """
-    lots = [lot for lot in (await _lot_of(session, number, sequence), carried.replacement_lot_id) if lot]
-    await ledger.lock(session, [number], lots)
-    await locked_recall(session, number)
-    found = await locked(session, number, sequence)
-    if (before := await _part_of_request(session, found, who.request)) is not None:
-        return found, before
-    _check(found, carried, who)
-    if found.location_id is not None:
-        await _check_ours(session, found, carried.quantity)
-    else:
-        await _check_consignee(session, found, carried.quantity)
-    moved = await disposition_moves.move(session, found, carried, who)
-    part = await returns.add_part(
-        session,
-        found,
-        carried.quantity,
-        who,
-        document_no=carried.document_no,
-        witness=carried.witness,
-        result_lot_id=moved.result_lot_id,
-        movement_id=moved.movement_id,
-    )
-    if moved.counted is not None and moved.counted_in is not None:
-        await returns.write(session, number, moved.counted, who, moved.counted_in, part.id)
-    subject = f"disposition:{found.id}"
-    await evidence.link(session, number, carried.evidence_ids, subject, by=who.principal, at=who.at, role=who.role)
-    await _note(session, found, part, moved, who)
-    return found, part
+    found = await _locked(session, number, [sequence], carried.replacement_lot_id)
+    return (await _carry_out(session, number, [Job(found[sequence], carried)], who))[0]
 
 
-async def _lot_of(session: AsyncSession, number: str, sequence: int) -> int | None:
+async def execute_all(
+    session: AsyncSession, number: str, parts: Sequence[tuple[int, Decimal | None]], common: Common, who: Who
+) -> list[Outcome]:
+    """Carry out parts of several dispositions of one kind under one document and one set of files, all or none.
+
+    Args:
+        parts: number of each disposition, once, and the quantity; None: all that is left of it.
+        common: what they share.
+
+    Raises:
+        DisposalRefused: as `execute`, naming the disposition; kinds differ, or the kind names a lot with each part.
+        EvidenceUnusable: a file cannot be cited.
+    """
+    found = await _locked(session, number, [sequence for sequence, _ in parts])
+    jobs = []
+    for index, (sequence, quantity) in enumerate(parts):
+        each = found[sequence]
+        left = each.quantity - each.done
+        carried = Carried(**asdict(common), quantity=left if quantity is None else quantity)
+        jobs.append(Job(each, carried, index))
+    _one_kind(jobs)
+    return await _carry_out(session, number, jobs, who)
+
+
+async def _locked(
+    session: AsyncSession, number: str, sequences: Sequence[int], other_lot: int | None = None
+) -> dict[int, Disposition]:
+    """The dispositions, after everything that carrying them out changes is locked in the order of `ledger`."""
     query = select(Disposition.lot_id).where(
-        col(Disposition.recall_number) == number, col(Disposition.sequence) == sequence
+        col(Disposition.recall_number) == number, col(Disposition.sequence).in_(sequences)
     )
-    return (await session.exec(query)).one_or_none()
+    lots = {*(await session.exec(query)).all(), *([other_lot] if other_lot else [])}
+    await ledger.lock(session, [number], sorted(lots))
+    await locked_recall(session, number)
+    found = await locked_all(session, number, sequences)
+    consignees = {each.consignee_id for each in found.values() if each.consignee_id is not None}
+    if consignees:
+        await run(session, _LOCK_CONSIGNEES, {"ids": sorted(consignees)})
+    return found
 
 
-async def _part_of_request(session: AsyncSession, found: Disposition, request: str) -> DispositionPart | None:
-    query = select(DispositionPart).where(
-        col(DispositionPart.disposition_id) == found.id, col(DispositionPart.request) == request
-    )
-    return (await session.exec(query)).one_or_none()
-
-
-def _check(found: Disposition, carried: Carried, who: Who) -> None:
-    if found.state == DispositionState.proposed.value:
-        raise DisposalRefused("wrong_phase", f"The disposition {found.sequence} is not approved yet.")
-    if found.state != DispositionState.approved.value:
-        raise DisposalRefused("already_decided", f"The disposition {found.sequence} is {found.state}.")
-    result = ResultLot.NEW if carried.result_lot else ResultLot.NONE
-    if carried.replacement_lot_id is not None:
-        result = ResultLot.EXISTING
-    facts = PartFacts(
-        quantity=carried.quantity,
-        done_by=who.principal,
-        evidence=len(carried.evidence_ids),
-        document_no=carried.document_no,
-        witness=carried.witness,
-        result_lot=result,
-        dock=carried.location_id is not None,
-        destination=carried.destination_id is not None,
-    )
-    if faults := part_faults(DispositionKind(found.kind), facts):
+def _one_kind(jobs: Sequence[Job]) -> None:
+    first = jobs[0].found
+    if RULES[DispositionKind(first.kind)].result is not ResultLot.NONE:
+        raise invalid(Fault("parts/0/sequence", f"not {first.kind}: it names a lot with each part; use its own call"))
+    faults = [
+        Fault(f"parts/{job.index}/sequence", f"a disposition of the kind {first.kind}, not {job.found.kind}")
+        for job in jobs
+        if job.found.kind != first.kind
+    ]
+    if faults:
         raise invalid(*faults)
-    left = found.quantity - found.done
-    if carried.quantity > left:
-        rest = f"{plain(left)} of {plain(found.quantity)}"
-        detail = f"{rest} units of the disposition are left, not {plain(carried.quantity)}."
-        raise DisposalRefused("quantity_exceeded", detail)
 
 
-async def _check_ours(session: AsyncSession, found: Disposition, quantity: Decimal) -> None:
-    assert found.location_id is not None  # noqa: S101 - the caller's branch
-    held = (await ledger.under_hold(session, found.lot_id, found.location_id)).get(found.recall_number)
-    if held is None or held.quantity < quantity:
-        under = held.quantity if held else Decimal(0)
-        detail = f"{plain(under)} units are under this recall's hold there, not {plain(quantity)}."
-        raise DisposalRefused("quantity_exceeded", detail)
-    if held.confirmed < quantity:
-        detail = (
-            f"Only {plain(held.confirmed)} of {plain(held.quantity)} held units are confirmed; confirm the hold first."
-        )
-        raise DisposalRefused("conflict", detail)
-    balance = (await ledger.balances(session, [found.lot_id])).get((found.lot_id, found.location_id))
-    there = balance.on_hand if balance else Decimal(0)
-    kept = await _retained(session, found.lot_id, found.location_id)
-    if there - kept < quantity:
-        samples = f", {plain(kept)} of them retained as evidence" if kept else ""
-        detail = f"{plain(there)} units lie there{samples}; {plain(quantity)} cannot be disposed of."
-        raise DisposalRefused("quantity_exceeded", detail)
+async def _carry_out(session: AsyncSession, number: str, jobs: Sequence[Job], who: Who) -> list[Outcome]:
+    before = await _parts_of_request(session, jobs, who.request)
+    todo = [job for job in jobs if job.found.id not in before]
+    for job in todo:
+        with job.named():
+            disposition_checks.approved(job.found)
+            disposition_checks.complete(job.found, job.carried, who)
+    turns = await returns.parts_done(session, [job.found for job in todo])
+    todo = [replace(job, part=turns.get(job.found.id, 0) + 1) for job in todo]
+    done: list[tuple[Job, Moved]] = []
+    for wave in _waves(todo):
+        check = await disposition_checks.count(session, number, [job.found for job in wave])
+        for job in wave:
+            with job.named():
+                check(job.found, job.carried.quantity)
+        done += zip(wave, await disposition_moves.move(session, wave, who), strict=True)
+    written = await _write(session, number, done, who)
+    return [(job.found, before.get(job.found.id) or written[job.found.id]) for job in jobs]
 
 
-async def _retained(session: AsyncSession, lot_id: int, location_id: int) -> Decimal:
-    query = select(RetainedSample).where(
-        col(RetainedSample.lot_id) == lot_id,
-        col(RetainedSample.location_id) == location_id,
-        col(RetainedSample.settled_at).is_(None),
+async def _parts_of_request(
+    session: AsyncSession, jobs: Sequence[Job], request: str
+) -> dict[int | None, DispositionPart]:
+    query = select(DispositionPart).where(
+        col(DispositionPart.disposition_id).in_([job.found.id for job in jobs]),
+        col(DispositionPart.request) == request,
     )
-    return sum((sample.quantity for sample in (await session.exec(query)).all()), Decimal(0))
+    return {part.disposition_id: part for part in (await session.exec(query)).all()}
 
 
-async def _check_consignee(session: AsyncSession, found: Disposition, quantity: Decimal) -> None:
-    await run(session, "SELECT FROM consignee WHERE id = :id FOR UPDATE", {"id": found.consignee_id})
-    here = await positions(session, found.recall_number, Which(found.lot_id, consignee_id=found.consignee_id))
-    there = here[0].quantity if here else Decimal(0)
-    if there < quantity:
-        detail = f"The consignee has {plain(there)} units left by its statement, not {plain(quantity)}."
-        raise DisposalRefused("quantity_exceeded", detail)
+def _waves(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Parts that may be counted and moved together: of several that draw on one position, each sees the one before."""
+    waves: list[list[Job]] = []
+    seen: Counter[tuple[int, int | None, int | None]] = Counter()
+    for job in jobs:
+        position = (job.found.lot_id, job.found.location_id, job.found.consignee_id)
+        if seen[position] == len(waves):
+            waves.append([])
+        waves[seen[position]].append(job)
+        seen[position] += 1
+    return waves
 
 
-async def _note(session: AsyncSession, found: Disposition, part: DispositionPart, moved: Moved, who: Who) -> None:
+async def _write(
+    session: AsyncSession, number: str, done: Sequence[tuple[Job, Moved]], who: Who
+) -> dict[int | None, DispositionPart]:
+    if not done:
+        return {}
+    parts = [
+        returns.part_of(
+            job.found,
+            job.part,
+            job.carried.quantity,
+            who,
+            job.carried.document_no,
+            witness=job.carried.witness,
+            result_lot_id=moved.result_lot_id,
+            movement_id=moved.movement_id,
+        )
+        for job, moved in done
+    ]
+    session.add_all([*parts, *(job.found for job, _ in done)])
+    await session.flush()
+    docked = [
+        Docked(moved.counted, moved.counted_in, part.id, job.request(who))
+        for (job, moved), part in zip(done, parts, strict=True)
+        if moved.counted is not None and moved.counted_in is not None
+    ]
+    if docked:
+        await returns.write(session, number, docked, who)
+    subjects = [f"disposition:{job.found.id}" for job, _ in done]
+    files = done[0][0].carried.evidence_ids
+    await evidence.link_all(session, number, files, subjects, by=who.principal, at=who.at, role=who.role)
+    await _note(session, number, done, parts, who)
+    return {part.disposition_id: part for part in parts}
+
+
+async def _note(
+    session: AsyncSession, number: str, done: Sequence[tuple[Job, Moved]], parts: Sequence[DispositionPart], who: Who
+) -> None:
+    own: list[audit.Entry] = []
+    others: defaultdict[str, list[audit.Entry]] = defaultdict(list)
+    for (job, moved), part in zip(done, parts, strict=True):
+        facts = _facts(job.found, part, moved)
+        own.append(audit.Entry(who.principal, who.role, "disposition.executed", who.at, data=facts))
+        for other, quantity in moved.others.items():
+            taken = {
+                "by_recall": number,
+                "lot": job.found.lot_id,
+                "location": job.found.location_id,
+                "kind": job.found.kind,
+                "quantity": quantity,
+                "result_lot": part.result_lot_id,
+            }
+            others[other].append(audit.Entry(who.principal, who.role, "hold.taken_along", who.at, data=taken))
+    await audit.append_all(session, number, own)
+    for other in sorted(others):
+        await audit.append_all(session, other, others[other])
+
+
+def _facts(found: Disposition, part: DispositionPart, moved: Moved) -> dict[str, Any]:
     data = {
         "disposition": found.sequence,
         "part": part.sequence,
@@ -186,15 +210,7 @@ async def _note(session: AsyncSession, found: Disposition, part: DispositionPart
         "result_lot": part.result_lot_id,
         "movement": part.movement_id,
     }
-    if moved.missing:
-        data["not_found_there"] = moved.missing
-    by, role, at = who.principal, who.role, who.at
-    number = found.recall_number
-    await audit.append(session, number, actor=by, role=role, action="disposition.executed", at=at, data=data)
-    for other, quantity in sorted(moved.others.items()):
-        facts = {"by_recall": found.recall_number, "lot": found.lot_id, "location": found.location_id}
-        taken = facts | {"kind": found.kind, "quantity": quantity, "result_lot": part.result_lot_id}
-        await audit.append(session, other, actor=by, role=role, action="hold.taken_along", at=at, data=taken)
+    return data | ({"not_found_there": moved.missing} if moved.missing else {})
 
 
 def possible_evidence(kind: DispositionKind) -> str:
@@ -204,4 +220,4 @@ def possible_evidence(kind: DispositionKind) -> str:
     return " and ".join(asked)
 
 
-__all__ = ["Carried", "ResultLotFacts", "execute", "possible_evidence"]
+__all__ = ["Carried", "Common", "Outcome", "ResultLotFacts", "execute", "execute_all", "possible_evidence"]

@@ -66,10 +66,14 @@ async def positions(session: AsyncSession, number: str, which: Which | None = No
     if which.consignee_id is None:
         found += await _read(session, OURS, binds | {"location_id": which.location_id})
     if which.location_id is None:
-        found += await _read(
-            session, CONSIGNEES, {"number": number, "lot": which.lot_id, "consignee_id": which.consignee_id}
-        )
+        found += await stated(session, number, which)
     return found
+
+
+async def stated(session: AsyncSession, number: str, which: Which) -> list[OpenPosition]:
+    """Open positions at consignees only."""
+    binds = {"number": number, "lot": which.lot_id, "consignee_id": which.consignee_id}
+    return await _read(session, CONSIGNEES, binds)
 
 
 async def _read(session: AsyncSession, statement: str, binds: dict[str, Any]) -> list[OpenPosition]:
@@ -77,4 +81,4 @@ async def _read(session: AsyncSession, statement: str, binds: dict[str, Any]) ->
     return [OpenPosition(**dict(row, also_held_by=tuple(row["also_held_by"]))) for row in rows]
 
 
-__all__ = ["OpenPosition", "Which", "positions"]
+__all__ = ["OpenPosition", "Which", "positions", "stated"]

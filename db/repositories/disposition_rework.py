@@ -5,7 +5,6 @@ reworked units. The recalls of the input have it in their scope from the moment 
 """
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -13,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.plain_sql import run
 from db.repositories import ledger, ledger_sql
 from db.repositories.disposal_refusals import invalid
+from db.repositories.disposition_jobs import ResultLotFacts
 from db.repositories.disposition_who import Who
 from domain.disposition import Fault
 from domain.inventory import OWN_BOOKINGS
@@ -20,11 +20,8 @@ from models.chain import Lot, LotGenealogy
 from models.disposition import Disposition, DispositionPart
 from models.master import Product
 
-if TYPE_CHECKING:
-    from db.repositories.disposition_parts import ResultLotFacts
 
-
-async def result_lot(session: AsyncSession, found: Disposition, facts: "ResultLotFacts", here: int) -> Lot:
+async def result_lot(session: AsyncSession, found: Disposition, facts: ResultLotFacts, here: int) -> Lot:
     """The lot of this rework: new, or made by an earlier part of the same disposition."""
     product_id = await _product(session, found, facts.product_code)
     wanted = (col(Lot.product_id) == product_id, col(Lot.number) == facts.number, col(Lot.site_id) == here)

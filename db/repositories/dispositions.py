@@ -172,12 +172,23 @@ async def locked(session: AsyncSession, number: str, sequence: int) -> Dispositi
     Raises:
         DisposalRefused: the recall has no disposition with this number.
     """
+    return (await locked_all(session, number, [sequence]))[sequence]
+
+
+async def locked_all(session: AsyncSession, number: str, sequences: Sequence[int]) -> dict[int, Disposition]:
+    """Dispositions of a recall by their number, the recall and they locked; in the order of their numbers.
+
+    Raises:
+        DisposalRefused: the recall has no disposition with one of these numbers.
+    """
     await lock_recalls(session, [number])
-    query = select(Disposition).where(col(Disposition.recall_number) == number, col(Disposition.sequence) == sequence)
-    fresh = query.with_for_update().execution_options(populate_existing=True)
-    found = (await session.exec(fresh)).one_or_none()
-    if found is None:
-        raise DisposalRefused("not_found", f"The recall {number} has no disposition {sequence}.")
+    query = select(Disposition).where(
+        col(Disposition.recall_number) == number, col(Disposition.sequence).in_(sequences)
+    )
+    fresh = query.order_by(col(Disposition.sequence)).with_for_update().execution_options(populate_existing=True)
+    found = {row.sequence: row for row in (await session.exec(fresh)).all()}
+    if missing := [str(sequence) for sequence in sequences if sequence not in found]:
+        raise DisposalRefused("not_found", f"The recall {number} has no disposition {', '.join(missing[:20])}.")
     return found
 
 
@@ -254,6 +265,7 @@ __all__ = [
     "find",
     "listed",
     "locked",
+    "locked_all",
     "locked_recall",
     "note",
     "parts_of",

@@ -2,17 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import literal_column
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.plain_sql import run
 from db.repositories import audit
 from db.rows import insert_new
 from models.evidence import Evidence, EvidenceLink
+
+_LINK = """
+INSERT INTO evidence_link (evidence_id, subject, recall_number, linked_by, linked_at)
+SELECT file.id, record.subject, :number, :by, CAST(:at AS timestamptz)
+FROM unnest(CAST(:ids AS uuid[])) AS file(id) CROSS JOIN unnest(CAST(:subjects AS text[])) AS record(subject)
+ON CONFLICT DO NOTHING
+RETURNING evidence_id, subject
+"""
 
 
 class EvidenceUnusable(ValueError):  # noqa: N818 - what is wrong, in the words of the archive
@@ -76,13 +82,27 @@ async def link(
     at: datetime,
     role: str = "staff",
 ) -> None:
-    """Bind the files to the recall and to the record they prove; linking again changes nothing.
+    """Bind the files to the recall and to the record they prove (see `link_all`)."""
+    await link_all(session, number, evidence_ids, [subject], by=by, at=at, role=role)
+
+
+async def link_all(
+    session: AsyncSession,
+    number: str,
+    evidence_ids: Sequence[UUID | str],
+    subjects: Sequence[str],
+    *,
+    by: str,
+    at: datetime,
+    role: str = "staff",
+) -> None:
+    """Bind the files to the recall and to each record they prove; linking again changes nothing.
 
     The recall's audit chain gets `evidence.linked` with the hash of each file, so that the chain alone says which
     content proves what. The rows are locked: of two recalls citing one free file at once, one is refused.
 
     Args:
-        subject: the record, as `task:12`, `disposition:4`, `capa:1:action:2`, `complaint:3`, `gate:us-fda:x`.
+        subjects: the records, each as `task:12`, `disposition:4`, `capa:1:action:2`, `complaint:3`, `gate:us-fda:x`.
         by: principal who cites them.
         at: the sender's instant.
         role: in which capacity.
@@ -97,19 +117,18 @@ async def link(
         file.recall_number = number
         session.add(file)
     await session.flush()
-    fresh = set(await _insert_links(session, number, [file.id for file in files], subject, by, at))
-    linked_now = [file for file in files if file.id in fresh]
-    if linked_now:
-        cited = [{"evidence_id": file.id, "sha256": file.sha256, "size": file.size} for file in linked_now]
-        await audit.append(
-            session,
-            number,
-            actor=by,
-            role=role,
-            action="evidence.linked",
-            at=at,
-            data={"subject": subject, "files": cited},
-        )
+    fresh = await _insert_links(session, number, [file.id for file in files], subjects, by, at)
+    events = []
+    for subject in subjects:
+        cited = [
+            {"evidence_id": file.id, "sha256": file.sha256, "size": file.size}
+            for file in files
+            if (file.id, subject) in fresh
+        ]
+        if cited:
+            events.append(audit.Entry(by, role, "evidence.linked", at, data={"subject": subject, "files": cited}))
+    if events:
+        await audit.append_all(session, number, events)
 
 
 async def _locked(session: AsyncSession, number: str, evidence_ids: Sequence[UUID | str]) -> list[Evidence]:
@@ -131,15 +150,10 @@ async def _locked(session: AsyncSession, number: str, evidence_ids: Sequence[UUI
 
 
 async def _insert_links(
-    session: AsyncSession, number: str, ids: Sequence[UUID], subject: str, by: str, at: datetime
-) -> Sequence[UUID]:
-    rows = [
-        {"evidence_id": each, "subject": subject, "recall_number": number, "linked_by": by, "linked_at": at}
-        for each in ids
-    ]
-    statement: Any = insert(EvidenceLink).values(rows).on_conflict_do_nothing()
-    fresh = (await session.exec(statement.returning(literal_column("evidence_id")))).scalars().all()
-    return [UUID(str(each)) for each in fresh]
+    session: AsyncSession, number: str, ids: Sequence[UUID], subjects: Sequence[str], by: str, at: datetime
+) -> set[tuple[UUID, str]]:
+    binds = {"ids": [str(each) for each in ids], "subjects": list(subjects), "number": number, "by": by, "at": at}
+    return {(UUID(str(row.evidence_id)), row.subject) for row in await run(session, _LINK, binds)}
 
 
 async def linked(session: AsyncSession, number: str, subject: str) -> list[Evidence]:
@@ -153,4 +167,4 @@ async def linked(session: AsyncSession, number: str, subject: str) -> list[Evide
     return list((await session.exec(query)).all())
 
 
-__all__ = ["EvidenceUnusable", "add", "find", "link", "linked", "of_recall", "unusable"]
+__all__ = ["EvidenceUnusable", "add", "find", "link", "link_all", "linked", "of_recall", "unusable"]

@@ -5,7 +5,8 @@ follows from the claims, and no claim is larger than its hold or than what lies 
 recalls by number, then the lot, then its stock rows; two callers therefore wait for each other and never deadlock.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -21,6 +22,10 @@ from domain.inventory import OWN_BOOKINGS, hold_key
 from domain.phases import FINAL_PHASES
 
 ZERO = Decimal(0)
+Place = tuple[int, int]
+"""A lot at a place: ids of both."""
+Holding = tuple[str, int, int]
+"""A recall's hold on a lot at a place: number, lot, place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,7 @@ async def lock(session: AsyncSession, numbers: Sequence[str], lot_ids: Sequence[
     """Take what a booking of these lots changes: the rows of all recalls that hold them, and the lots' queue."""
     holders = (await run(session, ledger_sql.CLAIMANTS, {"lot_ids": list(lot_ids)})).scalars()
     await lock_recalls(session, sorted({*numbers, *holders}))
-    for lot_id in sorted(set(lot_ids)):
-        await run(session, ledger_sql.ONE_AT_A_TIME, {"lot_id": lot_id})
+    await run(session, ledger_sql.ONE_AT_A_TIME, {"lot_ids": sorted(set(lot_ids))})
     await lock_stock(session, lot_ids)
 
 
@@ -75,97 +79,121 @@ async def balances(session: AsyncSession, lot_ids: Sequence[int]) -> dict[tuple[
 
 async def under_hold(session: AsyncSession, lot_id: int, location_id: int) -> dict[str, UnderHold]:
     """Open holds of every recall on a lot at a place."""
-    rows = await run(session, ledger_sql.UNDER_HOLD, {"lot_id": lot_id, "location_id": location_id})
-    return {row.recall_number: UnderHold(row.quantity, row.confirmed, row.nonconforming) for row in rows}
+    return (await under_hold_at(session, [(lot_id, location_id)])).get((lot_id, location_id), {})
+
+
+async def under_hold_at(session: AsyncSession, places: Collection[Place]) -> dict[Place, dict[str, UnderHold]]:
+    """(lot, place) -> the open holds of every recall there; places without any are left out."""
+    found: dict[Place, dict[str, UnderHold]] = {}
+    for row in await run(session, ledger_sql.UNDER_HOLD, _arrays(places)):
+        at = found.setdefault((row.lot_id, row.location_id), {})
+        at[row.recall_number] = UnderHold(row.quantity, row.confirmed, row.nonconforming)
+    return found
 
 
 async def book(session: AsyncSession, booking: Booking) -> int:
     """Write the movement and bring the stock rows of its places in line; returns the movement's id."""
-    before = await balances(session, [booking.lot_id])
+    return (await book_all(session, [booking]))[0]
+
+
+async def book_all(session: AsyncSession, bookings: Sequence[Booking]) -> list[int]:
+    """Write movements of one instant and bring the stock rows of their places in line; returns the movements' ids.
+
+    The outcome is that of booking one after the other; no place may both give and get units of one lot.
+    """
+    if not bookings:
+        return []
+    (at,) = {each.at for each in bookings}
+    lots = sorted({each.lot_id for each in bookings})
+    before = await balances(session, lots)
+    movements = await _write_movements(session, bookings, at)
+    change: defaultdict[Place, Decimal] = defaultdict(Decimal)
+    for each in bookings:
+        for place, sign in ((each.source, -1), (each.target, 1)):
+            if place is not None:
+                change[each.lot_id, place] += sign * each.quantity
+    await run(session, ledger_sql.SHIFT_COUNTS, _arrays(change) | {"quantities": list(change.values()), "at": at})
+    await _sync(session, lots, before, change, at)
+    return movements
+
+
+async def _write_movements(session: AsyncSession, bookings: Sequence[Booking], at: datetime) -> list[int]:
     values: dict[str, Any] = {
-        "kind": booking.kind,
-        "lot_id": booking.lot_id,
-        "source": booking.source,
-        "target": booking.target,
-        "quantity": booking.quantity,
-        "delivered": booking.delivered,
-        "at": booking.at,
-        "document_no": booking.document_no,
+        "kinds": [each.kind for each in bookings],
+        "lot_ids": [each.lot_id for each in bookings],
+        "sources": [each.source for each in bookings],
+        "targets": [each.target for each in bookings],
+        "quantities": [each.quantity for each in bookings],
+        "delivered": [each.delivered for each in bookings],
+        "document_nos": [each.document_no for each in bookings],
+        "references": [each.reference for each in bookings],
+        "at": at,
         "system": OWN_BOOKINGS,
-        "reference": booking.reference,
     }
-    movement_id = int((await run(session, ledger_sql.INSERT_MOVEMENT, values)).scalar_one())
-    for place, change in ((booking.source, -booking.quantity), (booking.target, booking.quantity)):
-        if place is not None:
-            at = {"lot_id": booking.lot_id, "location_id": place}
-            await run(session, ledger_sql.SHIFT_COUNT, at | {"change": change, "at": booking.at})
-    after = await balances(session, [booking.lot_id])
-    for place, arrived in ((booking.source, ZERO), (booking.target, booking.quantity)):
-        if place is not None:
-            await _sync(session, booking.lot_id, place, before, after, arrived, booking.at)
-    return movement_id
+    rows = await run(session, ledger_sql.INSERT_MOVEMENTS, values)
+    ids = {row.source_id: int(row.id) for row in rows}
+    return [ids[each.reference] for each in bookings]
 
 
 async def _sync(
     session: AsyncSession,
-    lot_id: int,
-    place: int,
-    before: Mapping[tuple[int, int], Balance],
-    after: Mapping[tuple[int, int], Balance],
-    arrived: Decimal,
+    lots: Sequence[int],
+    before: Mapping[Place, Balance],
+    change: Mapping[Place, Decimal],
     at: datetime,
 ) -> None:
-    now = after.get((lot_id, place))
-    if now is None or now.custody == "customer":
-        return
-    row = {"lot_id": lot_id, "location_id": place, "on_hand": now.on_hand}
-    known = before[lot_id, place].on_hand if (lot_id, place) in before else ZERO
-    # Nobody ever counted there, and the place may have given out more than it is known to have got (the maker of a
-    # source that records deliveries only): what was just counted in lies there all the same.
-    least = known + arrived
-    if (lot_id, place) not in before or (arrived > 0 and now.on_hand < least):
-        await run(session, ledger_sql.FIRST_COUNT, row | {"on_hand": max(now.on_hand, least), "at": at})
-        row["on_hand"] = (await balances(session, [lot_id]))[lot_id, place].on_hand
-    await run(session, ledger_sql.SYNC, row)
+    after = await balances(session, lots)
+    ours = {place: after[place].on_hand for place in change if place in after and after[place].custody != "customer"}
+    first = False
+    for place, on_hand in ours.items():
+        known = before[place].on_hand if place in before else ZERO
+        # Nobody ever counted there, and the place may have given out more than it is known to have got (the maker of
+        # a source that records deliveries only): what was just counted in lies there all the same.
+        least = known + max(change[place], ZERO)
+        if place not in before or (change[place] > 0 and on_hand < least):
+            row = {"lot_id": place[0], "location_id": place[1], "on_hand": max(on_hand, least), "at": at}
+            await run(session, ledger_sql.FIRST_COUNT, row)
+            first = True
+    if first:
+        after = await balances(session, lots)
+        ours = {place: after[place].on_hand for place in ours}
+    await run(session, ledger_sql.SYNC, _arrays(ours) | {"quantities": list(ours.values())})
 
 
 async def take(
     session: AsyncSession,
-    number: str,
-    lot_id: int,
-    location_id: int,
-    quantity: Decimal,
+    units: Mapping[Holding, Decimal],
     *,
     at: datetime,
     by: str,
     release: bool = False,
     confirmed: bool = True,
-) -> Decimal:
-    """Take units out of one recall's holds at a place; returns how many were there to take."""
-    values = {
-        "number": number,
-        "lot_id": lot_id,
-        "location_id": location_id,
-        "quantity": quantity,
+) -> dict[Holding, Decimal]:
+    """Take units out of recalls' holds at places; returns how many were there to take."""
+    values = _arrays([(lot_id, location_id) for _, lot_id, location_id in units]) | {
+        "numbers": [number for number, _, _ in units],
+        "quantities": list(units.values()),
         "release": release,
         "confirmed": confirmed,
         "at": at,
         "by": by,
     }
-    taken: list[Decimal] = list((await run(session, ledger_sql.TAKE, values)).scalars())
-    return sum(taken, ZERO)
+    taken: defaultdict[Holding, Decimal] = defaultdict(Decimal)
+    for row in await run(session, ledger_sql.TAKE, values):
+        taken[row.recall_number, row.lot_id, row.location_id] += row.taken
+    return dict(taken)
 
 
-async def cap(session: AsyncSession, lot_id: int, location_id: int, *, at: datetime, by: str) -> dict[str, Decimal]:
-    """After units left a place: no recall holds more than lies there. Returns what each recall's hold lost."""
-    balance = (await balances(session, [lot_id])).get((lot_id, location_id))
-    on_hand = balance.on_hand if balance else ZERO
-    lost: dict[str, Decimal] = {}
-    for number, held in (await under_hold(session, lot_id, location_id)).items():
-        if held.quantity > on_hand:
-            excess = held.quantity - on_hand
-            lost[number] = await take(session, number, lot_id, location_id, excess, at=at, by=by, confirmed=False)
-    return lost
+async def cap(session: AsyncSession, places: Collection[Place], *, at: datetime, by: str) -> dict[Holding, Decimal]:
+    """After units left places: no recall holds more than lies there. Returns what each recall's hold lost."""
+    there = await balances(session, sorted({lot_id for lot_id, _ in places}))
+    excess: dict[Holding, Decimal] = {}
+    for place, holds in (await under_hold_at(session, places)).items():
+        on_hand = there[place].on_hand if place in there else ZERO
+        excess |= {
+            (number, *place): held.quantity - on_hand for number, held in holds.items() if held.quantity > on_hand
+        }
+    return await take(session, excess, at=at, by=by, confirmed=False) if excess else {}
 
 
 async def hold_at(
@@ -187,11 +215,16 @@ async def hold_at(
     await run(session, ledger_sql.CLAIM, place | {"key": key, "most": hold.quantity})
 
 
-async def settle(session: AsyncSession, places: Sequence[tuple[int, int]], at: datetime) -> None:
+async def settle(session: AsyncSession, places: Collection[Place], at: datetime) -> None:
     """At the end of a booking: claims follow their holds, `stock.held` follows the claims at these places."""
     await run(session, ALIGN_CLAIMS, {"lot_ids": sorted({lot for lot, _ in places}), "now": at})
-    for lot_id, location_id in sorted(set(places)):
-        await run(session, stock_sql.LOCK_UNITS, {"lot_id": lot_id, "location_id": location_id})
+    await run(session, stock_sql.LOCK_UNITS_AT, _arrays(places))
+
+
+def _arrays(places: Iterable[Place]) -> dict[str, Any]:
+    """The places as the statements unnest them."""
+    pairs = list(places)
+    return {"lot_ids": [lot_id for lot_id, _ in pairs], "location_ids": [location_id for _, location_id in pairs]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,10 +253,13 @@ async def join_scope(session: AsyncSession, input_lot: int, result_lot: int) -> 
 __all__ = [
     "Balance",
     "Booking",
+    "Holding",
+    "Place",
     "Running",
     "UnderHold",
     "balances",
     "book",
+    "book_all",
     "cap",
     "hold_at",
     "join_scope",
@@ -232,4 +268,5 @@ __all__ = [
     "settle",
     "take",
     "under_hold",
+    "under_hold_at",
 ]

@@ -13,32 +13,44 @@ CLAIMANTS = """
 SELECT DISTINCT recall_number FROM hold WHERE lot_id = ANY(CAST(:lot_ids AS bigint[])) ORDER BY recall_number
 """
 
-ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('stock:' || CAST(:lot_id AS text), 0))"
-"""Bookings of one lot queue up, whoever makes them: a place without a count has no row to lock."""
+ONE_AT_A_TIME = """
+SELECT pg_advisory_xact_lock(hashtextextended('stock:' || CAST(lot_id AS text), 0))
+FROM unnest(CAST(:lot_ids AS bigint[])) AS lot_id
+"""
+"""Bookings of one lot queue up, whoever makes them: a place without a count has no row to lock. In the order given."""
 
-INSERT_MOVEMENT = """
+INSERT_MOVEMENTS = """
 INSERT INTO movement (kind, product_id, lot_id, from_location_id, to_location_id, quantity, delivered, occurred_at,
                       document_no, source_system, source_id)
-SELECT :kind, lot.product_id, lot.id, CAST(:source AS bigint), CAST(:target AS bigint), CAST(:quantity AS numeric),
-       :delivered, CAST(:at AS timestamptz), CAST(:document_no AS text), :system, :reference
-FROM lot WHERE lot.id = :lot_id
-RETURNING id
+SELECT b.kind, lot.product_id, lot.id, b.source, b.target, b.quantity, b.delivered, CAST(:at AS timestamptz),
+       b.document_no, :system, b.reference
+FROM unnest(CAST(:kinds AS text[]), CAST(:lot_ids AS bigint[]), CAST(:sources AS bigint[]), CAST(:targets AS bigint[]),
+            CAST(:quantities AS numeric[]), CAST(:delivered AS boolean[]), CAST(:document_nos AS text[]),
+            CAST(:references AS text[]))
+     WITH ORDINALITY AS b(kind, lot_id, source, target, quantity, delivered, document_no, reference, turn)
+JOIN lot ON lot.id = b.lot_id ORDER BY b.turn
+RETURNING id, source_id
 """
 
-SHIFT_COUNT = """
-UPDATE stock SET on_hand = greatest(on_hand + CAST(:change AS numeric), 0),
-       held = least(held, greatest(on_hand + CAST(:change AS numeric), 0)),
-       reserved = least(reserved, greatest(on_hand + CAST(:change AS numeric), 0))
-WHERE lot_id = :lot_id AND location_id = :location_id AND as_of >= CAST(:at AS timestamptz)
-"""
+_PLACES = """unnest(CAST(:lot_ids AS bigint[]), CAST(:location_ids AS bigint[]), CAST(:quantities AS numeric[]))
+     AS x(lot_id, location_id, quantity)"""
+
+SHIFT_COUNTS = f"""
+UPDATE stock SET on_hand = greatest(on_hand + x.quantity, 0),
+       held = least(held, greatest(on_hand + x.quantity, 0)),
+       reserved = least(reserved, greatest(on_hand + x.quantity, 0))
+FROM {_PLACES}
+WHERE stock.lot_id = x.lot_id AND stock.location_id = x.location_id AND as_of >= CAST(:at AS timestamptz)
+"""  # noqa: S608 - constants
 """A count dated after the booking does not know of it, and the movements after it do not hold it either."""
 
-SYNC = """
-UPDATE stock SET on_hand = CAST(:on_hand AS numeric), booked = CAST(:on_hand AS numeric) - (on_hand - booked),
-       held = least(held, CAST(:on_hand AS numeric)), reserved = least(reserved, CAST(:on_hand AS numeric))
-WHERE lot_id = :lot_id AND location_id = :location_id AND on_hand IS DISTINCT FROM CAST(:on_hand AS numeric)
-"""
-"""The row shows what lies there now; `on_hand - booked` is still what was counted."""
+SYNC = f"""
+UPDATE stock SET on_hand = x.quantity, booked = x.quantity - (on_hand - booked),
+       held = least(held, x.quantity), reserved = least(reserved, x.quantity)
+FROM {_PLACES}
+WHERE stock.lot_id = x.lot_id AND stock.location_id = x.location_id AND on_hand IS DISTINCT FROM x.quantity
+"""  # noqa: S608 - constants
+"""The rows show what lies there now; `on_hand - booked` is still what was counted."""
 
 FIRST_COUNT = """
 INSERT INTO stock (lot_id, location_id, on_hand, reserved, held, as_of)
@@ -54,13 +66,18 @@ UPDATE stock SET on_hand = on_hand + CAST(:quantity AS numeric) WHERE lot_id = :
 _OPEN = "(old.ended_at IS NULL OR old.state = 'nonconformity' AND old.quantity > 0)"
 
 TAKE = """
-WITH ordered AS (
-    SELECT id, quantity, sum(quantity) OVER (ORDER BY position = 'reserved', id) - quantity AS before
-    FROM hold
-    WHERE recall_number = :number AND lot_id = :lot_id AND location_id = :location_id AND position <> 'in_transit'
-      AND quantity > 0 AND (confirmed_at IS NOT NULL OR NOT CAST(:confirmed AS boolean))
+WITH wanted AS (
+    SELECT * FROM unnest(CAST(:numbers AS text[]), CAST(:lot_ids AS bigint[]), CAST(:location_ids AS bigint[]),
+                         CAST(:quantities AS numeric[])) AS w(number, lot_id, location_id, units)
+), ordered AS (
+    SELECT h.id, h.quantity, w.units,
+           sum(h.quantity) OVER (PARTITION BY h.recall_number, h.lot_id, h.location_id
+                                 ORDER BY h.position = 'reserved', h.id) - h.quantity AS before
+    FROM wanted w JOIN hold h ON h.recall_number = w.number AND h.lot_id = w.lot_id AND h.location_id = w.location_id
+    WHERE h.position <> 'in_transit' AND h.quantity > 0
+      AND (h.confirmed_at IS NOT NULL OR NOT CAST(:confirmed AS boolean))
 ), part AS (
-    SELECT id, least(quantity, greatest(CAST(:quantity AS numeric) - before, 0)) AS taken FROM ordered
+    SELECT id, least(quantity, greatest(units - before, 0)) AS taken FROM ordered
 )
 UPDATE hold h SET quantity = h.quantity - part.taken,
        released = h.released + CASE WHEN CAST(:release AS boolean) THEN part.taken ELSE 0 END,
@@ -69,18 +86,18 @@ UPDATE hold h SET quantity = h.quantity - part.taken,
        ended_at = CASE WHEN h.quantity > part.taken THEN h.ended_at ELSE CAST(:at AS timestamptz) END,
        ended_by = CASE WHEN h.quantity > part.taken THEN h.ended_by ELSE :by END
 FROM part WHERE part.id = h.id AND part.taken > 0
-RETURNING part.taken
+RETURNING h.recall_number, h.lot_id, h.location_id, part.taken
 """
-"""Take units out of one recall's holds at a place, free stock before what had been reserved."""
+"""Take units out of recalls' holds at places, free stock before what had been reserved. Each recall and place once."""
 
 UNDER_HOLD = """
-SELECT recall_number, sum(quantity) AS quantity,
+SELECT lot_id, location_id, recall_number, sum(quantity) AS quantity,
        coalesce(sum(quantity) FILTER (WHERE confirmed_at IS NOT NULL), 0) AS confirmed,
        bool_and(state = 'nonconformity') AS nonconforming
 FROM hold
-WHERE lot_id = :lot_id AND location_id = :location_id AND position <> 'in_transit' AND quantity > 0
-  AND (ended_at IS NULL OR state = 'nonconformity')
-GROUP BY recall_number ORDER BY recall_number
+WHERE (lot_id, location_id) IN (SELECT * FROM unnest(CAST(:lot_ids AS bigint[]), CAST(:location_ids AS bigint[])))
+  AND position <> 'in_transit' AND quantity > 0 AND (ended_at IS NULL OR state = 'nonconformity')
+GROUP BY lot_id, location_id, recall_number ORDER BY lot_id, location_id, recall_number
 """
 
 RAISE = f"""

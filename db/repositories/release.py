@@ -5,6 +5,7 @@ recall's hold only; another recall's hold, or a nonconformity hold, keeps the un
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -98,21 +99,31 @@ async def sign(
     return len(signed) + 1 >= RULES[DispositionKind.release].approvals
 
 
-async def still_held_by(session: AsyncSession, disposition: Disposition) -> list[str]:
-    """Recalls that still lock units of this lot at this place after a release; empty: what was released is usable."""
-    if disposition.location_id is None:
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a release left at the place."""
+
+    still_held_by: list[str]
+    """Recalls that still lock units of the lot there; empty: what was released is usable."""
+    usable: Decimal
+    """Units of the lot there that nobody holds: free to be used or sold."""
+
+
+async def left_at(session: AsyncSession, dispositions: Sequence[Disposition]) -> list[Left]:
+    """What each of these releases left where it was carried out."""
+    if not dispositions:
         return []
-    found = await ledger.under_hold(session, disposition.lot_id, disposition.location_id)
-    return [number for number in found if number != disposition.recall_number]
+    places = [(each.lot_id, each.location_id or 0) for each in dispositions]
+    balances = await ledger.balances(session, sorted({lot_id for lot_id, _ in places}))
+    held = await ledger.under_hold_at(session, places)
+    found = []
+    for each, place in zip(dispositions, places, strict=True):
+        holds = held.get(place, {})
+        on_hand = balances[place].on_hand if place in balances else Decimal(0)
+        largest = max((hold.quantity for hold in holds.values()), default=Decimal(0))
+        others = [number for number in holds if number != each.recall_number]
+        found.append(Left(others, max(on_hand - largest, Decimal(0))))
+    return found
 
 
-async def usable(session: AsyncSession, disposition: Disposition) -> Decimal:
-    """Units of the lot at the place that nobody holds: free to be used or sold."""
-    place = (disposition.lot_id, disposition.location_id or 0)
-    balance = (await ledger.balances(session, [disposition.lot_id])).get(place)
-    held = await ledger.under_hold(session, *place)
-    largest = max((each.quantity for each in held.values()), default=Decimal(0))
-    return max((balance.on_hand if balance else Decimal(0)) - largest, Decimal(0))
-
-
-__all__ = ["body_of", "capacities", "sign", "signatures", "step_of", "still_held_by", "usable"]
+__all__ = ["Left", "body_of", "capacities", "left_at", "sign", "signatures", "step_of"]

@@ -4,10 +4,11 @@ What is counted is what counts (design §7), whatever was stated or shipped. The
 recall of their lot before anybody can see them as free; under a recall that has ended they become nonconforming.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -23,12 +24,15 @@ from models.disposition import Disposition, DispositionPart, DispositionState, G
 from models.master import Custody, Location
 from models.recall import Consignee
 
-SITE_OF = """
-SELECT l.id FROM location l JOIN consignee c ON c.partner_id = l.partner_id
-WHERE c.id = :consignee AND l.custody = 'customer'
-ORDER BY (SELECT count(*) FROM movement m WHERE m.to_location_id = l.id AND m.lot_id = :lot_id) DESC, l.id LIMIT 1
+_SITES_OF = """
+SELECT w.consignee_id, w.lot_id, site.id
+FROM unnest(CAST(:consignee_ids AS bigint[]), CAST(:lot_ids AS bigint[])) AS w(consignee_id, lot_id)
+CROSS JOIN LATERAL (
+    SELECT l.id FROM location l JOIN consignee c ON c.partner_id = l.partner_id
+    WHERE c.id = w.consignee_id AND l.custody = 'customer'
+    ORDER BY (SELECT count(*) FROM movement m WHERE m.to_location_id = l.id AND m.lot_id = w.lot_id) DESC, l.id LIMIT 1
+) AS site
 """
-"""The consignee's place that received most of the lot; partners known from a reply only may have none."""
 
 _RETURNED = """
 UPDATE consignee_lot SET returned = returned + CAST(:quantity AS numeric)
@@ -59,6 +63,18 @@ class CountedIn:
     """More has come back than our records say was shipped there: a question to the consignee, not a refusal."""
 
 
+@dataclass(frozen=True, slots=True)
+class Docked:
+    """A count that is booked, before its record is written."""
+
+    counted: Counted
+    changed: CountedIn
+    part_id: int | None
+    """The part of an approved return or exchange it is."""
+    request: str
+    """Unique among all returns."""
+
+
 async def check(session: AsyncSession, number: str, counted: Counted) -> None:
     """That lot, place and consignee can be meant.
 
@@ -75,48 +91,55 @@ async def check(session: AsyncSession, number: str, counted: Counted) -> None:
         raise invalid(Fault("location_id", "a place in our own or a logistics partner's custody"))
 
 
-async def count_in(session: AsyncSession, number: str, counted: Counted, who: Who, reference: str) -> CountedIn:
-    """Book the units in and hold them at once. The caller has locked the lot (`ledger.lock`)."""
-    binds = {"consignee": counted.consignee_id, "lot_id": counted.lot_id}
-    source = (await run(session, SITE_OF, binds)).scalar_one_or_none()
-    movement_id = await ledger.book(
-        session,
+async def sites_of(session: AsyncSession, wanted: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """(consignee, lot) -> the consignee's place that received most of the lot; a partner known from a reply only may
+    have none."""
+    binds = {"consignee_ids": [consignee for consignee, _ in wanted], "lot_ids": [lot_id for _, lot_id in wanted]}
+    return {(row.consignee_id, row.lot_id): row.id for row in await run(session, _SITES_OF, binds)}
+
+
+async def count_in(
+    session: AsyncSession, number: str, counts: Sequence[tuple[Counted, str]], who: Who
+) -> list[CountedIn]:
+    """Book the units in and hold them at once; each count with the reference of its booking.
+
+    The caller has locked the lots (`ledger.lock`).
+    """
+    sites = await sites_of(session, [(each.consignee_id, each.lot_id) for each, _ in counts])
+    bookings = [
         Booking(
             kind=MovementKind.return_.value,
-            lot_id=counted.lot_id,
-            quantity=counted.quantity,
+            lot_id=each.lot_id,
+            quantity=each.quantity,
             at=who.at,
             reference=reference,
-            source=source,
-            target=counted.location_id,
-            document_no=counted.document_no,
-        ),
-    )
-    beyond = (await run(session, _RETURNED, binds | {"quantity": counted.quantity})).scalar_one_or_none()
-    held_by = await _hold(session, number, counted, who)
-    return CountedIn(movement_id, held_by, beyond is not False)
+            source=sites.get((each.consignee_id, each.lot_id)),
+            target=each.location_id,
+            document_no=each.document_no,
+        )
+        for each, reference in counts
+    ]
+    movements = await ledger.book_all(session, bookings)
+    beyond = []
+    for each, _ in counts:
+        binds = {"consignee": each.consignee_id, "lot_id": each.lot_id, "quantity": each.quantity}
+        beyond.append((await run(session, _RETURNED, binds)).scalar_one_or_none() is not False)
+    held_by = await _hold(session, number, [each for each, _ in counts], who)
+    return [CountedIn(*each) for each in zip(movements, held_by, beyond, strict=True)]
 
 
-async def _hold(session: AsyncSession, number: str, counted: Counted, who: Who) -> tuple[str, ...]:
-    place = (counted.lot_id, counted.location_id)
-    running = [each.number for each in await ledger.running_on(session, counted.lot_id)]
-    for each in running:
-        await ledger.hold_at(session, each, *place, counted.quantity, at=who.at, by=who.principal)
-    if number not in running:
-        await ledger.hold_at(session, number, *place, counted.quantity, at=who.at, by=who.principal, nonconforming=True)
-    await ledger.settle(session, [place], who.at)
-    for other in running:
-        if other != number:
-            await audit.append(
-                session,
-                other,
-                actor=who.principal,
-                role=who.role,
-                action="hold.return_held",
-                at=who.at,
-                data={"lot": counted.lot_id, "location": counted.location_id, "quantity": counted.quantity},
-            )
-    return tuple(sorted({*running, number}))
+async def _hold(session: AsyncSession, number: str, counts: Sequence[Counted], who: Who) -> list[tuple[str, ...]]:
+    lots = sorted({each.lot_id for each in counts})
+    running = {lot_id: [each.number for each in await ledger.running_on(session, lot_id)] for lot_id in lots}
+    at, by = who.at, who.principal
+    for each in counts:
+        place = (each.lot_id, each.location_id)
+        for holder in running[each.lot_id]:
+            await ledger.hold_at(session, holder, *place, each.quantity, at=at, by=by)
+        if number not in running[each.lot_id]:
+            await ledger.hold_at(session, number, *place, each.quantity, at=at, by=by, nonconforming=True)
+    await ledger.settle(session, {(each.lot_id, each.location_id) for each in counts}, who.at)
+    return [tuple(sorted({*running[each.lot_id], number})) for each in counts]
 
 
 async def record(
@@ -139,49 +162,61 @@ async def record(
     await check(session, number, counted)
     if not evidence_ids:
         raise invalid(Fault("evidence_ids", "at least one evidence file of the count"))
-    changed = await count_in(session, number, counted, who, f"return:{who.request}"[:120])
+    (changed,) = await count_in(session, number, [(counted, f"return:{who.request}"[:120])], who)
     part = await _as_part(session, number, counted, who, changed.movement_id)
-    row = await write(session, number, counted, who, changed, part.id if part else None)
+    (row,) = await write(session, number, [Docked(counted, changed, part.id if part else None, who.request)], who)
     subjects = [f"return:{row.id}", *([f"disposition:{part.disposition_id}"] if part else [])]
     for subject in subjects:
         await evidence.link(session, number, evidence_ids, subject, by=who.principal, at=who.at, role=who.role)
     return row, changed
 
 
-async def write(
-    session: AsyncSession, number: str, counted: Counted, who: Who, changed: CountedIn, part_id: int | None
-) -> GoodsReturn:
-    """The record of a count, and its audit event."""
-    row = GoodsReturn(
-        recall_number=number,
-        consignee_id=counted.consignee_id,
-        lot_id=counted.lot_id,
-        location_id=counted.location_id,
-        quantity=counted.quantity,
-        document_no=counted.document_no,
-        movement_id=changed.movement_id,
-        part_id=part_id,
-        request=who.request,
-        counted_by=who.principal,
-        counted_at=who.at,
-    )
-    session.add(row)
+async def write(session: AsyncSession, number: str, docked: Sequence[Docked], who: Who) -> list[GoodsReturn]:
+    """The records of counts, and their audit events: in the recall's chain and in those of the others that hold."""
+    rows = [
+        GoodsReturn(
+            recall_number=number,
+            consignee_id=each.counted.consignee_id,
+            lot_id=each.counted.lot_id,
+            location_id=each.counted.location_id,
+            quantity=each.counted.quantity,
+            document_no=each.counted.document_no,
+            movement_id=each.changed.movement_id,
+            part_id=each.part_id,
+            request=each.request,
+            counted_by=who.principal,
+            counted_at=who.at,
+        )
+        for each in docked
+    ]
+    session.add_all(rows)
     await session.flush()
+    own = [_entry(row, each.changed, who) for row, each in zip(rows, docked, strict=True)]
+    await audit.append_all(session, number, own)
+    for other in sorted({holder for each in docked for holder in each.changed.held_by} - {number}):
+        held = [_held_too(each.counted, who) for each in docked if other in each.changed.held_by]
+        await audit.append_all(session, other, held)
+    return rows
+
+
+def _entry(row: GoodsReturn, changed: CountedIn, who: Who) -> audit.Entry:
     data = {
         "return": row.id,
-        "consignee": counted.consignee_id,
-        "lot": counted.lot_id,
-        "location": counted.location_id,
-        "quantity": counted.quantity,
-        "document_no": counted.document_no,
-        "movement": changed.movement_id,
+        "consignee": row.consignee_id,
+        "lot": row.lot_id,
+        "location": row.location_id,
+        "quantity": row.quantity,
+        "document_no": row.document_no,
+        "movement": row.movement_id,
         "held_by": list(changed.held_by),
         "beyond_record": changed.beyond_record,
     }
-    await audit.append(
-        session, number, actor=who.principal, role=who.role, action="return.counted", at=who.at, data=data
-    )
-    return row
+    return audit.Entry(who.principal, who.role, "return.counted", who.at, data=data)
+
+
+def _held_too(counted: Counted, who: Who) -> audit.Entry:
+    data = {"lot": counted.lot_id, "location": counted.location_id, "quantity": counted.quantity}
+    return audit.Entry(who.principal, who.role, "hold.return_held", who.at, data=data)
 
 
 async def _as_part(
@@ -199,27 +234,40 @@ async def _as_part(
     if found is None:
         return None
     quantity = min(counted.quantity, found.quantity - found.done)
-    return await add_part(session, found, quantity, who, document_no=counted.document_no, movement_id=movement_id)
+    done = await parts_done(session, [found])
+    part = part_of(found, done.get(found.id, 0) + 1, quantity, who, counted.document_no, movement_id=movement_id)
+    session.add_all([part, found])
+    await session.flush()
+    return part
 
 
-async def add_part(
-    session: AsyncSession,
+async def parts_done(session: AsyncSession, dispositions: Sequence[Disposition]) -> dict[int | None, int]:
+    """Id of a disposition -> how many parts of it are carried out; ids without any are left out."""
+    query = select(DispositionPart.disposition_id, func.max(DispositionPart.sequence)).where(
+        col(DispositionPart.disposition_id).in_([each.id for each in dispositions])
+    )
+    return dict((await session.exec(query.group_by(col(DispositionPart.disposition_id)))).all())
+
+
+def part_of(
     found: Disposition,
+    sequence: int,
     quantity: Decimal,
     who: Who,
+    document_no: str | None,
     *,
-    document_no: str | None = None,
     witness: str | None = None,
     result_lot_id: int | None = None,
     movement_id: int | None = None,
 ) -> DispositionPart:
-    """Write a carried-out part; the disposition is done with its last unit."""
+    """A carried-out part, to be added; the disposition is done with its last unit."""
     assert found.id is not None  # noqa: S101 - it was read from the database
-    query = select(DispositionPart.sequence).where(col(DispositionPart.disposition_id) == found.id)
-    last = (await session.exec(query.order_by(col(DispositionPart.sequence).desc()).limit(1))).first()
-    part = DispositionPart(
+    found.done += quantity
+    if found.done == found.quantity:
+        found.state = DispositionState.done.value
+    return DispositionPart(
         disposition_id=found.id,
-        sequence=(last or 0) + 1,
+        sequence=sequence,
         quantity=quantity,
         document_no=document_no,
         witness=witness,
@@ -229,12 +277,6 @@ async def add_part(
         done_by=who.principal,
         done_at=who.at,
     )
-    found.done += quantity
-    if found.done == found.quantity:
-        found.state = DispositionState.done.value
-    session.add_all([part, found])
-    await session.flush()
-    return part
 
 
 async def listed(session: AsyncSession, number: str, *, after: int, limit: int) -> Sequence[GoodsReturn]:
@@ -243,4 +285,16 @@ async def listed(session: AsyncSession, number: str, *, after: int, limit: int) 
     return (await session.exec(query.order_by(col(GoodsReturn.id)).limit(limit))).all()
 
 
-__all__ = ["SITE_OF", "Counted", "CountedIn", "add_part", "check", "count_in", "listed", "record", "write"]
+__all__ = [
+    "Counted",
+    "CountedIn",
+    "Docked",
+    "check",
+    "count_in",
+    "listed",
+    "part_of",
+    "parts_done",
+    "record",
+    "sites_of",
+    "write",
+]

@@ -87,6 +87,12 @@ WHERE lot_id = :lot_id AND location_id = :location_id
 """  # noqa: S608 - constants
 """What is under a claim is held; a reservation beyond the rest is broken."""
 
+LOCK_UNITS_AT = f"""
+UPDATE stock SET held = {_CLAIMED}, reserved = least(reserved, on_hand - {_CLAIMED})
+WHERE (lot_id, location_id) IN (SELECT * FROM unnest(CAST(:lot_ids AS bigint[]), CAST(:location_ids AS bigint[])))
+"""  # noqa: S608 - constants
+"""The same at several places."""
+
 REFRESH_HELD = f"""
 UPDATE stock SET held = {_CLAIMED}
 WHERE (lot_id, location_id) IN (

@@ -52,7 +52,7 @@ async def test_units_another_recall_holds_stay_locked_and_the_answer_names_it(di
     await disposals.carry_out(found, 100)
     assert disposals.yard.stock() == (D(100), D(0), D(100))
     async with disposals.yard.sessions() as session:
-        assert await release.still_held_by(session, found) == [OTHER]
+        assert [left.still_held_by for left in await release.left_at(session, [found])] == [[OTHER]]
     await disposals.carry_out(await disposals.approved(K.release, 60, number=OTHER), 60, number=OTHER)
     assert disposals.yard.stock() == (D(100), D(0), D(40))
     assert disposals.broken() == []
