@@ -65,6 +65,7 @@ _BY_STEP: Final[Mapping[str, Item | None]] = {
     # A CAPA may outlive its recall, and a report becomes due when it does: their own items say what must be done now.
     "investigation": None,
     "cause": None,
+    "capa_plan": None,
     "plan_approval": None,
     "action": None,
     "verification": None,

@@ -147,6 +147,7 @@ async def test_the_workflow_gets_the_open_items_with_long_lists_cut(
         ("authority:us-fda", "authority_answer", None),
         ("completion:quality", "completion", None),
         ("anything", "verification", None),
+        ("capa:1:plan", "capa_plan", None),
         ("disposition:4", "disposition_approval", Item.DISPOSITIONS),
         ("gate:us-fda:x", "gate", Item.TASKS),
         ("notice", "notice_approval", Item.CAMPAIGN),
