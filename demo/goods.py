@@ -11,6 +11,7 @@ from demo.truth import LotKey
 from demo.waiting import DemoError
 
 LotOf = Callable[[Any], LotKey]
+_ROUNDS = 5
 
 
 def _units(quantity: Any) -> Decimal:
@@ -146,7 +147,17 @@ def take_returns(office: Office, lot_of: LotOf) -> None:
 
 
 def destroy_everything_else(office: Office, lot_of: LotOf) -> None:
-    """All other units, ours and the consignees': proposed in bulk, approved in bulk, destroyed place by place."""
+    """All other units, ours and the consignees': round by round, until what came to a place of ours is gone too."""
+    rounds = 0
+    while any(_units(each["available"]) > 0 for each in office.all("/positions")):
+        rounds += 1
+        if rounds > _ROUNDS:
+            raise DemoError(f"after {_ROUNDS} rounds of destruction there are still units to dispose of")
+        _destroy_what_is_open(office, lot_of, rounds)
+
+
+def _destroy_what_is_open(office: Office, lot_of: LotOf, turn: int) -> None:
+    """Proposed in bulk, approved in bulk, destroyed place by place: one certificate and one call for each place."""
     bulk = {"kind": "destroy", "reason": "False negative results: not to be used again."}
     proposed = office.post("qa", "/dispositions", {"bulk": bulk})["items"]
     sequences = [item["sequence"] for item in proposed]
@@ -157,23 +168,23 @@ def destroy_everything_else(office: Office, lot_of: LotOf) -> None:
         position = positions[item["lot_id"], item["location_id"], item["consignee_id"]]
         by_place[position["place_code"]].append((item, position))
     certificates = {
-        place: office.paper("warehouse", f"certificate-{n}", f"Incinerated under supervision: everything of {place}.")
+        place: office.paper("warehouse", f"certificate-{turn}-{n}", f"Incinerated under supervision: all of {place}.")
         for n, place in enumerate(sorted(by_place), start=1)
     }
 
-    def carry_out(entry: tuple[str, Any, Any]) -> None:
-        place, item, position = entry
+    def carry_out(place: str) -> None:
         done = {
-            "quantity": item["quantity"],
-            "document_no": f"CD-{item['sequence']}",
+            "parts": [{"sequence": item["sequence"], "quantity": item["quantity"]} for item, _ in by_place[place]],
+            "document_no": f"CD-{by_place[place][0][0]['sequence']}",
             "witness": "Ms Ife Bello, environmental health officer",
             "evidence_ids": [certificates[place]],
         }
-        office.post("warehouse", f"/dispositions/{item['sequence']}/execute", done)
-        kind = "destroyed" if position["location_id"] is not None else "destroyed_in_place"
-        office.note(kind, [place, *lot_of(position), str(item["quantity"])])
+        office.post("warehouse", "/dispositions/execute", done)
+        for item, position in by_place[place]:
+            kind = "destroyed" if position["location_id"] is not None else "destroyed_in_place"
+            office.note(kind, [place, *lot_of(position), str(item["quantity"])])
 
-    office.each([(place, *pair) for place, pairs in by_place.items() for pair in pairs], carry_out)
+    office.each(list(by_place), carry_out)
     total = sum((_units(item["quantity"]) for item in proposed), Decimal(0))
     office.say(f"{len(proposed)} positions at {len(by_place)} places proposed, approved and destroyed with witness and"
                f" certificate: {total:,.0f} units")  # fmt: skip
