@@ -17,7 +17,13 @@ def widen(office: Office, criteria: Mapping[str, Any], actions: Mapping[str, str
     after = office.read()["scope"]
     office.say(f"scope: {before['lots']} lots and {before['consignees']} consignees before, {after['lots']} and"
                f" {after['consignees']} now")  # fmt: skip
-    classify(office, actions, "the sister product")
+
+    def next_step() -> Any:
+        return office.open_tasks("evaluation:") or _waiting(office)
+
+    office.wait("an evaluation to be asked for, or the amended notice", next_step)
+    if office.open_tasks("evaluation:"):
+        classify(office, actions, "the sister product")
     release_notice(office, "amended notice")
 
 
@@ -47,15 +53,16 @@ def release_notice(office: Office, what: str) -> None:
         DemoError: the notice read is not the one that waits.
     """
 
-    def waiting() -> Any:
-        notice = office.live()["notice"]
-        drafts = [each for each in office.get("/notices") if each["approved_by"] is None]
-        return next((each for each in drafts if notice and each["id"] == notice["notice_id"]), None)
-
-    draft = office.wait(f"the draft of the {what}", waiting)
+    draft = office.wait(f"the draft of the {what}", lambda: _waiting(office))
     notice = office.get(f"/notices/{draft['id']}")
     if not notice["bodies"]:
         raise DemoError(f"the {what} has no bodies")
     answer = office.post("approver", f"/notices/{notice['id']}/approve", {"sha256": notice["sha256"]})
     kinds = ", ".join(sorted({each["kind"] for each in notice["bodies"]}))
     office.say(f"{office.who('approver')} releases the {what} ({kinds}): {answer['detail']}")
+
+
+def _waiting(office: Office) -> Any:
+    notice = office.live()["notice"]
+    drafts = [each for each in office.get("/notices") if each["approved_by"] is None]
+    return next((each for each in drafts if notice and each["id"] == notice["notice_id"]), None)
