@@ -37,6 +37,8 @@ class Desk:
     number: str
     key: str
     permission: Permission = Permission.CONTACT_CONSIGNEE
+    after_the_end: bool = False
+    """Whether the entry is still taken when the recall has ended."""
 
     def form_id(self, operation: str) -> str:
         """One-time id of the entry: the same key after a crash finds what was written."""
@@ -65,7 +67,7 @@ class Desk:
             return Answer(status, answer)
 
         recall = await load(self.state, self.number)
-        if is_final(Phase(recall.phase)):
+        if is_final(Phase(recall.phase)) and not self.after_the_end:
             raise Problem("recall_closed", f"The recall is {recall.phase}; its record takes no more entries.")
         asked = {"consignee": consignee_id, "body": body.model_dump(mode="json")}
         return await once(self.state, self.request, self.principal, self.key, asked=asked, operation=operation)
@@ -98,8 +100,8 @@ def quality_desk(
     principal: Annotated[Principal, Depends(require(Permission.COMPLETE_QUALITY))],
     state: StateDep,
 ) -> Desk:
-    """The desk of whoever signs for quality."""
-    return Desk(state, request, principal, number, key, Permission.COMPLETE_QUALITY)
+    """The desk of whoever signs for quality; a report of harm is closed whatever has become of the recall."""
+    return Desk(state, request, principal, number, key, Permission.COMPLETE_QUALITY, after_the_end=True)
 
 
 __all__ = ["Desk", "desk", "quality_desk"]

@@ -13,7 +13,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import recalls
+from db.repositories import recalls, tasks
 from domain.pace import policy_instant
 from models.closing import AuthorityAnswer, ScopeVersion
 from models.recall import ClockStart, Deadline, Recall, ScopeLot, SignOff
@@ -87,11 +87,14 @@ async def answers(session: AsyncSession, number: str) -> list[AuthorityAnswer]:
 async def cancel_tasks(
     session: AsyncSession, number: str, now: datetime, *, by: str, outcome: str, kept: Sequence[str]
 ) -> list[str]:
-    """Cancel the recall's open tasks except those of the workflows `kept` (ids); returns the keys, sorted."""
+    """Cancel the recall's open tasks except those of the workflows `kept` (ids); returns the keys, sorted.
+
+    A report of harm is followed up whatever becomes of the recall: its tasks stay as well.
+    """
     owner = func.coalesce(col(Task.owner), "")
     statement = (
         update(Task)
-        .where(col(Task.recall_number) == number, col(Task.state).in_(OPEN_TASK), owner.not_in(kept))
+        .where(col(Task.recall_number) == number, col(Task.state).in_(OPEN_TASK), owner.not_in(kept), ~tasks.OF_HARM)
         .values(state=TaskState.cancelled.value, outcome=outcome, done_by=by, done_at=now)
         .returning(col(Task.key))
     )

@@ -174,9 +174,13 @@ async def cancel(session: AsyncSession, number: str, key: str, *, outcome: str, 
     return await _finish(session, number, _cancelled(outcome, done_by, now), col(Task.key) == key)
 
 
+OF_HARM: Final = col(Task.key).startswith("complaint:") | col(Task.key).startswith("on_call:")
+"""Tasks about reports of harm: they outlive a recall that was wrong."""
+
+
 async def cancel_open(session: AsyncSession, number: str, *, outcome: str, done_by: str, now: datetime) -> bool:
-    """Cancel every open task of a recall that has ended."""
-    return await _finish(session, number, _cancelled(outcome, done_by, now))
+    """Cancel every open task of a recall that has ended, except those about reports of harm."""
+    return await _finish(session, number, _cancelled(outcome, done_by, now), ~OF_HARM)
 
 
 async def cancel_of_owner(
@@ -196,6 +200,7 @@ async def _finish(session: AsyncSession, number: str, change: dict[str, Any], *w
 
 
 __all__ = [
+    "OF_HARM",
     "StepTimes",
     "cancel",
     "cancel_of_owner",

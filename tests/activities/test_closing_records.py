@@ -62,12 +62,14 @@ async def test_a_cancellation_is_recorded_once_and_leaves_what_outlives_the_reca
     await case.decided()
     await open_task(case, "notice", recall_id(NUMBER))
     await open_task(case, "capa:1:cause", capa_id(NUMBER, 1))
+    await open_task(case, "complaint:1", recall_id(NUMBER))
     closing = ClosingActivities(case.sessions)
     end = EndRecall(number=NUMBER, now=LATER, actor=ADA, reason="another product")
     assert (await case.run(closing.record_cancellation, end)).told == 0
     await case.run(closing.record_cancellation, end)
     states = {row.key: row.state for row in await rows(case, Task)}
     assert (states["notice"], states["capa:1:cause"]) == ("cancelled", "offered")
+    assert states["complaint:1"] == "offered", "harm is looked into all the same"
     assert [row.action for row in await rows(case, AuditEvent)].count("recall.cancelled") == 1
     notify = [row for row in await rows(case, Deadline) if row.name == "notify"]
     assert all(row.stopped_reason == "recall cancelled" for row in notify)

@@ -319,3 +319,17 @@ async def test_reports_of_one_consignee_from_all_sides_at_once_wait_for_each_oth
     )
     assert {answer.status_code for answer in answers} == {200, 201}
     assert [row["sequence"] for row in complaints(world)] == list(range(1, 13))
+
+
+async def test_a_report_of_harm_is_closed_although_its_recall_was_cancelled(
+    api: Callers, db: SessionFactory, world: World
+) -> None:
+    on_call(world)
+    path = f"/v1/recalls/{NUMBER}/complaints"
+    await api.post(path, report())
+    await take_up(db, datetime.now(UTC))
+    world.run("UPDATE recall SET phase = 'cancelled' WHERE number = %s", NUMBER)
+    assert (await api.post(path, report())).status_code == 409, "new entries belong to a recall that runs"
+    closed = await api.post(f"{path}/1/close", {"outcome": "The device was another one."})
+    assert (closed.status_code, closed.json()["state"]) == (200, "closed")
+    assert world.one("SELECT state FROM task WHERE key = 'complaint:1'") == "done"
