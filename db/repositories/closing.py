@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.plain_sql import run
 from db.repositories import recalls, tasks
 from domain.pace import policy_instant
+from domain.task_times import Stage
 from models.closing import AuthorityAnswer, ScopeVersion
 from models.recall import ClockStart, Deadline, Recall, ScopeLot, SignOff
 from models.task import Task, TaskState
@@ -175,7 +176,11 @@ async def task_of(session: AsyncSession, number: str, key: str) -> Task | None:
 
 
 def give_more_time(recall: Recall, task: Task, due_at: datetime) -> None:
-    """Move a task's due time and what follows from it; a reminder already given is not given again."""
+    """Move a task's due time and what follows from it; a reminder already given is not given again.
+
+    A task that was late is not late any more: whoever has it by now keeps it, and it climbs anew at the new due time.
+    """
+    task.stage = min(task.stage, Stage.REMINDED)
     gained = due_at - task.due_at if task.due_at else None
     task.due_at, task.policy_due_at = due_at, policy_instant(due_at, recall.created_at, recall.pace)
     if gained is not None:

@@ -11,6 +11,7 @@ from activities.reclassification import ReclassificationActivities
 from activities.task_extension import TaskExtensionActivities
 from db.plain_sql import run
 from db.repositories import closing as closing_sql
+from domain.task_times import TaskTimes, next_instant
 from domain.workflow_ids import capa_id, recall_id
 from models.audit import AuditEvent
 from models.closing import AuthorityAnswer
@@ -199,3 +200,18 @@ async def test_more_time_moves_a_task_but_no_limit_of_law_and_never_to_an_earlie
     assert [row.action for row in await rows(case, AuditEvent)].count("task.extended") == 1
     [recall] = await rows(case, Recall)
     assert recall.phase == "intake", "the workflow projects the phase, no record does"
+
+
+async def test_a_late_task_that_gets_more_time_is_not_late_any_more_and_climbs_again_at_its_new_due_time(
+    case: Case,
+) -> None:
+    await case.decided()
+    await open_task(case, "notice", recall_id(NUMBER))
+    async with case.sessions.begin() as session:
+        await run(session, "UPDATE task SET stage = 3, role = 'head_of_quality' WHERE key = 'notice'", {})
+    decision = record("extend_deadline", ADA, key="notice", due_at=str(LATER + timedelta(days=5)))
+    await case.run(TaskExtensionActivities(case.sessions).extend_task, decision)
+    [late] = [row for row in await rows(case, Task) if row.key == "notice"]
+    assert (late.stage, late.role) == (1, "head_of_quality")
+    times = TaskTimes(late.remind_at, late.due_at, late.escalate_at)
+    assert next_instant(late.stage, times) == LATER + timedelta(days=5)
