@@ -4,18 +4,15 @@ A version is decided once (`scope_version` row) and traced as often as records a
 so that what an older version said stays as it was.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.plain_sql import run
 from db.repositories import recalls, trace_scope
 from db.rows import insert_new
-from domain.scope import LotRef, ScopeCriteria, ScopeSummary, UnknownScope
+from domain.scope import ScopeCriteria, ScopeSummary
 from models.closing import ScopeVersion
 from models.messages import ScopeFigures
 from models.recall import Recall
@@ -138,37 +135,4 @@ async def trace(session: AsyncSession, recall: Recall, definition: Definition, n
     return Traced(first, found, figures)
 
 
-_LOTS_OF: Final = """
-SELECT named.ordinal, s.lot_id
-FROM unnest(CAST(:codes AS text[]), CAST(:numbers AS text[]), CAST(:sites AS text[]))
-     WITH ORDINALITY AS named(product_code, number, site_code, ordinal)
-LEFT JOIN (
-    scope_lot s JOIN lot l ON l.id = s.lot_id AND s.recall_number = :recall_number AND s.scope_version = :version
-    JOIN product p ON p.id = l.product_id LEFT JOIN location site ON site.id = l.site_id
-) ON p.code = named.product_code AND l.number = named.number
-     AND (named.site_code IS NULL OR site.code = named.site_code)
-ORDER BY named.ordinal, s.lot_id
-"""
-
-
-async def lots_in_scope(session: AsyncSession, number: str, version: int, lots: Sequence[LotRef]) -> list[int]:
-    """Ids of lots as printed, all of which the scope version holds; for a reduction named by people.
-
-    Raises:
-        UnknownScope: lists each that is not in the scope.
-    """
-    binds = {
-        "recall_number": number,
-        "version": version,
-        "codes": [lot.product_code for lot in lots],
-        "numbers": [lot.number for lot in lots],
-        "sites": [lot.site_code for lot in lots],
-    }
-    rows = (await run(session, _LOTS_OF, binds)).all()
-    missing = [str(lots[ordinal - 1]) for ordinal, lot in rows if lot is None]
-    if missing:
-        raise UnknownScope({"field": "lots", "value": name} for name in missing)
-    return sorted({lot for _, lot in rows})
-
-
-__all__ = ["Definition", "NoSuchVersion", "Traced", "decide", "lots_in_scope", "newest", "resolve", "trace"]
+__all__ = ["Definition", "NoSuchVersion", "Traced", "decide", "newest", "resolve", "trace"]

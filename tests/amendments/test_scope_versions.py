@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from db.repositories import holds, scope_versions
-from domain.scope import LotRef, ScopeCriteria, UnknownScope
+from db.repositories import holds
+from domain.scope import LotRef, ScopeCriteria
 from tests.amendments.story import DAY, NOW, NUMBER, OTHER_RECALL, Story
 from tests.support.chain import Chain, Move
 
@@ -153,18 +153,6 @@ async def test_a_version_nobody_decided_is_not_traced(story: Story) -> None:
     await story.trace()
     with pytest.raises(ApplicationError, match="scope version 2: the newest one is 1"):
         await story.trace(2)
-
-
-async def test_lots_named_by_people_are_found_in_the_scope_or_named_as_unknown(story: Story) -> None:
-    await story.trace()
-    code = story.products["A1"]
-    async with story.sessions() as session:
-        named = [LotRef(product_code=code, number="A2"), LotRef(product_code=code, number="A1")]
-        assert await scope_versions.lots_in_scope(session, NUMBER, 1, named) == sorted(
-            [story.lots["A1"], story.lots["A2"]]
-        )
-        with pytest.raises(UnknownScope, match="B1"):
-            await scope_versions.lots_in_scope(session, NUMBER, 1, [LotRef(product_code=code, number="B1")])
 
 
 async def test_whoever_is_left_without_a_lot_keeps_no_open_task_and_no_open_case(story: Story) -> None:
