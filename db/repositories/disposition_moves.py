@@ -90,8 +90,10 @@ async def _rework_one(session: AsyncSession, job: Job, who: Who) -> Moved:
     nonconforming = await _nonconforming(session, [job])
     result = await result_lot(session, found, carried.result_lot, here)
     movement_id = await ledger.book(session, _booking(job, who, MovementKind.consumption, source=here))
-    (left,) = await _leave(session, [job], who)
+    # Before holds are capped: until genealogy names the new lot, the use just booked passes for one of earlier units
+    # whose place nobody recorded, and what lies here seems not to have shrunk.
     await make(session, found, result, carried.quantity, here, who, job.reference)
+    (left,) = await _leave(session, [job], who)
     there = (lot_id_of(result), here)
     await _hold_there(session, job, there, left.others, who, nonconforming=job.place in nonconforming)
     await ledger.settle(session, [job.place, there], who.at)

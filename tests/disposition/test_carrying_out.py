@@ -8,7 +8,7 @@ from db.repositories import holds
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_parts import ResultLotFacts
 from domain.disposition import DispositionKind as K
-from tests.disposition.conftest import NOW, NUMBER, OTHER, D, Disposals
+from tests.disposition.conftest import NOW, NUMBER, OTHER, D, Disposals, Yard
 
 pytestmark = pytest.mark.db
 
@@ -262,4 +262,28 @@ async def test_disposals_watches_keepers_and_imports_at_once_never_deadlock_and_
     for number in (NUMBER, OTHER):
         await disposals.yard.request(number)
         await disposals.yard.execute(number)
+    assert disposals.broken() == []
+
+
+async def test_reworked_units_of_a_lot_whose_use_nobody_located_stay_under_every_recalls_hold(yard: Yard) -> None:
+    """Genealogy says that 10 units were built in, no consumption says where: the rework's own use is not those 10."""
+    yard.run("UPDATE lot SET site_id = %s, quantity_made = 0 WHERE id = %s", yard.warehouse, yard.lot)
+    yard.run("DELETE FROM stock WHERE lot_id = %s AND location_id = %s", yard.lot, yard.warehouse)
+    yard.run("INSERT INTO lot (id, product_id, number) SELECT 900, product_id, 'BUILT' FROM lot WHERE id = %s", yard.lot)
+    yard.run(
+        "INSERT INTO lot_genealogy (input_lot_id, output_lot_id, quantity, source_system, source_id)"
+        " VALUES (%s, 900, 10, 'test', 'built-in')",
+        yard.lot,
+    )
+    disposals = Disposals(yard)
+    await disposals.held()
+    await disposals.held(OTHER)
+    await disposals.carry_out(await disposals.approved(K.rework, 20), 20, result_lot=ResultLotFacts("N1-R"))
+    for number in (NUMBER, OTHER):
+        assert yard.rows(
+            "SELECT h.quantity FROM hold h JOIN lot ON lot.id = h.lot_id"
+            " WHERE h.recall_number = %s AND h.location_id = %s ORDER BY lot.id",
+            number,
+            yard.warehouse,
+        ) == [(20,), (70,)]
     assert disposals.broken() == []

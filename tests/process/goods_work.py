@@ -206,7 +206,7 @@ class GoodsWork(FeedWork):
             return await allocations.ship(session, case.number, row["id"], document, who)
 
         done = self.dispose(f"{what} allocation", case, "Ada", "approver", act, note, again=True)
-        if what == "ship" and not isinstance(done, Refused):
+        if what == "ship" and row["state"] == "approved" and not isinstance(done, Refused):
             site = self.desk.one("SELECT to_location_id FROM movement WHERE id = %s", done.movement_id)
             self.world.goods.ship(
                 row["lot_id"], row["location_id"], site, row["quantity"], self.desk.now, document=document,

@@ -6,9 +6,11 @@ as a list that `replay` takes.
 
 from collections.abc import Callable, Sequence
 from random import Random
+from time import monotonic
 from typing import Any, Protocol
 
 Step = tuple[str, dict[str, Any]]
+PATIENCE_S = 90
 _WEIGHT = "_walk_weight"
 _DRAWS = "_walk_draws"
 
@@ -75,18 +77,18 @@ def walk(make: Callable[[], Walker], kind: type[Any], seed: int, length: int) ->
 def _shorten(
     make: Callable[[], Walker], seed: int, steps: list[Step], error: Exception
 ) -> tuple[list[Step], Exception]:
-    """Leave out ever smaller runs of steps while the walk fails in the same way."""
-    size = max(len(steps) // 2, 1)
+    """Leave out ever smaller runs of steps while the walk fails in the same way; for a few minutes at most."""
+    size, end = max(len(steps) // 2, 1), monotonic() + PATIENCE_S
     while True:
         at, shorter = 0, False
-        while at < len(steps):
+        while at < len(steps) and monotonic() < end:
             rest = steps[:at] + steps[at + size :]
             again = _failure(make, seed, rest)
             if again is not None and type(again) is type(error):
                 steps, error, shorter = rest, again, True
             else:
                 at += size
-        if size == 1 and not shorter:
+        if (size == 1 and not shorter) or monotonic() >= end:
             return steps, error
         size = max(size // 2, 1)
 
