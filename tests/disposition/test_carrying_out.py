@@ -269,7 +269,9 @@ async def test_reworked_units_of_a_lot_whose_use_nobody_located_stay_under_every
     """Genealogy says that 10 units were built in, no consumption says where: the rework's own use is not those 10."""
     yard.run("UPDATE lot SET site_id = %s, quantity_made = 0 WHERE id = %s", yard.warehouse, yard.lot)
     yard.run("DELETE FROM stock WHERE lot_id = %s AND location_id = %s", yard.lot, yard.warehouse)
-    yard.run("INSERT INTO lot (id, product_id, number) SELECT 900, product_id, 'BUILT' FROM lot WHERE id = %s", yard.lot)
+    yard.run(
+        "INSERT INTO lot (id, product_id, number) SELECT 900, product_id, 'BUILT' FROM lot WHERE id = %s", yard.lot
+    )
     yard.run(
         "INSERT INTO lot_genealogy (input_lot_id, output_lot_id, quantity, source_system, source_id)"
         " VALUES (%s, 900, 10, 'test', 'built-in')",
