@@ -53,8 +53,7 @@ class Closure:
             self.post(role, "/strategy/approve", {"capacity": capacity, "strategy": _STRATEGY})
         self.case.pass_gates()
         self.case.wait_phase("notification")
-        drafts = wait_for("the drafted notice", lambda: self.office.get(f"{self.case.base}/notices"), 60, 0.2)
-        return drafts[0]
+        return self.case.draft()
 
     def to_resolution(self) -> None:
         """Everybody says that all was used."""

@@ -180,8 +180,12 @@ class RecallCase:
         self.sign_strategy()
         self.pass_gates()
         self.wait_phase("notification")
-        drafts = wait_for("the drafted notice", lambda: self.office.get(f"{self.base}/notices"), 60, _POLL_S)
-        return drafts[0]
+        return self.draft()
+
+    def draft(self) -> Any:
+        """The first notice, once its workflow asks for the approval: the draft is on record a moment earlier."""
+        wait_for("the drafted notice", lambda: self.live()["notice"], 60, _POLL_S)
+        return self.office.get(f"{self.base}/notices")[0]
 
     def release(self, notice: Any) -> None:
         """The approver releases the notice as read; the campaign starts."""
