@@ -81,6 +81,10 @@ class Criterion:
         return measured <= self.target if self.comparison == Comparison.at_most else measured >= self.target
 
 
+LONGEST_PLAN: Final = timedelta(days=3660)
+"""Ten years: a timer of centuries is a typing error, and no server promises to wait for it."""
+
+
 def plan_faults(kinds: Sequence[ActionKind], due_on: Sequence[date], today: date) -> list[tuple[int | None, str]]:
     """What a plan lacks, each with the index of its action: something against the cause, and dates ahead.
 
@@ -93,6 +97,11 @@ def plan_faults(kinds: Sequence[ActionKind], due_on: Sequence[date], today: date
         (index, f"expected {today.isoformat()} or later, got {day.isoformat()}")
         for index, day in enumerate(due_on)
         if day < today
+    ]
+    faults += [
+        (index, f"expected a day within {LONGEST_PLAN.days} days, got {day.isoformat()}")
+        for index, day in enumerate(due_on)
+        if day - today > LONGEST_PLAN
     ]
     return faults
 

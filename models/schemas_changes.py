@@ -3,12 +3,12 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from domain.scope import LotRef, ScopeCriteria
 from models.messages import AuthorityClass
 from models.schemas_common import Code, In, Line, Reason
-from models.schemas_decisions import ClassOverrideIn
+from models.schemas_decisions import ClassOverrideIn, one_class_each
 from models.schemas_recall import Jurisdiction, RecallClassName
 
 
@@ -44,8 +44,8 @@ class ReclassificationIn(In):
     """Decide on the newest proposal again, or record the authority's own class: one of the two."""
 
     proposal_id: Annotated[int | None, Field(ge=0, le=2**53)] = None
-    overrides: Annotated[tuple[ClassOverrideIn, ...], Field(max_length=500)] = ()
-    authority: Annotated[tuple[AuthorityClassIn, ...], Field(max_length=500)] = ()
+    overrides: Annotated[tuple[ClassOverrideIn, ...], Field(max_length=500), AfterValidator(one_class_each)] = ()
+    authority: Annotated[tuple[AuthorityClassIn, ...], Field(max_length=500), AfterValidator(one_class_each)] = ()
     reason: Reason | None = None
 
     @model_validator(mode="after")

@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, field_validator
 
 from models.complaint import ComplaintState, HarmSeverity
 from models.schemas_common import Block, Code, In, Out, Reason
+from models.schemas_recall import EARLIEST_AWARENESS
 
 EvidenceIds = Annotated[list[UUID], Field(default_factory=list, max_length=50)]
 Ref = Annotated[int, Field(ge=1, le=2**53)]
@@ -27,6 +28,14 @@ class ComplaintIn(In):
     lot_id: Ref | None = None
     product_line: Code | None = None
     evidence_ids: EvidenceIds
+
+    @field_validator("awareness_at")
+    @classmethod
+    def _is_of_this_age(cls, awareness_at: datetime) -> datetime:
+        # The clocks of a report that nothing can compute would be tried for ever, and the recall's next steps with it.
+        if awareness_at < EARLIEST_AWARENESS:
+            raise ValueError("expected an instant since 1970")
+        return awareness_at
 
 
 class ComplaintCloseIn(In):

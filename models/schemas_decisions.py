@@ -1,10 +1,11 @@
 """HTTP contracts of the decisions people take on a recall; each becomes one update of its workflow."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from domain.hazard import HazardEvaluation
 from domain.levels import MarketAction, needs_justification
@@ -52,11 +53,24 @@ class ClassOverrideIn(In):
         return ClassOverride(**self.model_dump())
 
 
+def one_class_each(items: Sequence[Any]) -> Sequence[Any]:
+    """Each product line and jurisdiction once: of two classes nobody could say which one was signed.
+
+    Raises:
+        ValueError: one is named twice.
+    """
+    named = [(each.product_line, each.jurisdiction) for each in items]
+    for index, pair in enumerate(named):
+        if pair in named[:index]:
+            raise ValueError(f"{index}: {pair[0]} under {pair[1]} is named twice")
+    return items
+
+
 class OverrideIn(In):
     """Approve with other classes, and say why."""
 
     proposal_id: _Id
-    overrides: Annotated[list[ClassOverrideIn], Field(min_length=1, max_length=500)]
+    overrides: Annotated[list[ClassOverrideIn], Field(min_length=1, max_length=500), AfterValidator(one_class_each)]
     reason: Reason
 
 

@@ -12,7 +12,7 @@ from domain.scope import ScopeCriteria
 from models.schemas_common import Block, In, Line, Out, Units
 from models.schemas_history import AuthorityAnswerOut, CompletionSignatureOut, ScopeVersionOut
 
-_EARLIEST_AWARENESS = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST_AWARENESS = datetime(1970, 1, 1, tzinfo=UTC)
 Jurisdiction = Annotated[str, Field(pattern=r"^[a-z]{2}-[a-z0-9-]{2,16}$", examples=["us-fda"])]
 """Id of a policy under `policies/`."""
 RecallClassName = Literal["I", "II", "III"]
@@ -65,7 +65,7 @@ class RecallStartIn(In):
     @field_validator("awareness_at")
     @classmethod
     def _is_of_this_age(cls, awareness_at: datetime) -> datetime:
-        if awareness_at < _EARLIEST_AWARENESS:
+        if awareness_at < EARLIEST_AWARENESS:
             raise ValueError("expected an instant since 1970")
         return awareness_at
 

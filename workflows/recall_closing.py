@@ -131,7 +131,7 @@ class RecallClosing(RecallAmendments):
     async def extend_deadline(self, decision: ExtendDeadline) -> DecisionReceipt:
         """More time for a task, wherever its timers run."""
         async with self._lock:
-            rules.check_extension(self._state, workflow.now(), decision)
+            rules.check_extension(self._state, workflow.now(), self._start.pace, decision)
             found: TaskExtended = await self._record("extend_task", "extend_deadline", decision, TaskExtended)
             rules.check_extended(decision, found)
             if found.owner == workflow.info().workflow_id:
@@ -142,7 +142,7 @@ class RecallClosing(RecallAmendments):
 
     @extend_deadline.validator
     def _validate_extension(self, decision: ExtendDeadline) -> None:
-        rules.check_extension(self._state, workflow.now(), decision)
+        rules.check_extension(self._state, workflow.now(), self._start.pace, decision)
 
     # ------------------------------------------------------------------ phases
 

@@ -5,7 +5,7 @@ completion checklist of design §7 says is read by the handler, because a valida
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from domain.phases import Phase
@@ -27,6 +27,8 @@ _COMPLETE_AS: Final = {
     "quality": Permission.COMPLETE_QUALITY,
     "regulatory": Permission.COMPLETE_REGULATORY,
 }
+_LONGEST_EXTENSION: Final = timedelta(days=3660)
+"""Of policy time. A date beyond the calendar (year 9999) can never be recorded: the update would block the recall."""
 _AFTER: Final = (Phase.COMPLETED, Phase.AWAITING_AUTHORITY)
 _BEFORE_COMPLETION: Final = (
     Phase.INTAKE,
@@ -90,12 +92,15 @@ def check_cancellation(state: RecallState, started_by: str, decision: CancelReca
     other_person(decision.actor, started_by, "started this recall")
 
 
-def check_extension(state: RecallState, now: datetime, decision: ExtendDeadline) -> None:
+def check_extension(state: RecallState, now: datetime, pace: float, decision: ExtendDeadline) -> None:
     """More time for a person, with a reason; what it refers to is checked against the record by the activity."""
     permit(decision.actor, Permission.REASSIGN_TASKS)
     need_reason(decision.reason, "more time")
     if decision.due_at <= now:
         refuse("InvalidInput", f"the new due time {decision.due_at.isoformat()} has passed")
+    latest = now + _LONGEST_EXTENSION / pace
+    if decision.due_at > latest:
+        refuse("InvalidInput", f"the new due time lies after {latest.isoformat()}, ten years of policy time from now")
 
 
 def check_extended(decision: ExtendDeadline, found: TaskExtended) -> None:

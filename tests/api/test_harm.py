@@ -201,6 +201,7 @@ def report(**changes: Any) -> dict[str, Any]:
     ("changes", "pointer"),
     [
         ({"awareness_at": "2999-01-01T00:00:00+00:00"}, "#/awareness_at"),
+        ({"awareness_at": "0001-01-01T00:00:00+00:00"}, "#/awareness_at"),
         ({"consignee_id": 99999}, "#/consignee_id"),
         ({"lot_id": 99999}, "#/lot_id"),
         ({"product_line": "Toasters"}, "#/product_line"),

@@ -47,6 +47,8 @@ def test_a_plan_acts_against_the_cause_and_lies_ahead() -> None:
     today = date(2026, 11, 22)
     assert plan_faults([ActionKind.corrective], [today], today) == []
     assert plan_faults([ActionKind.correction, ActionKind.preventive], [today, today], today) == []
+    faults = plan_faults([ActionKind.corrective], [date(9999, 12, 31)], today)
+    assert faults == [(0, "expected a day within 3660 days, got 9999-12-31")]
     faults = plan_faults([ActionKind.correction], [today - timedelta(days=1)], today)
     assert [index for index, _ in faults] == [None, 0]
 

@@ -315,6 +315,8 @@ async def test_more_time_moves_a_task_and_tells_the_workflow_that_runs_its_timer
     assert await refused(run.decide("extend_deadline", later.model_copy(update={"reason": ""}))) == "ReasonRequired"
     past = later.model_copy(update={"due_at": datetime(2026, 1, 1, tzinfo=UTC)})
     assert await refused(run.decide("extend_deadline", past)) == "InvalidInput"
+    beyond = later.model_copy(update={"due_at": datetime(9999, 1, 1, tzinfo=UTC)})
+    assert await refused(run.decide("extend_deadline", beyond)) == "InvalidInput", "no calendar could record it"
     for outcome, kind in (("unknown", "UnknownTask"), ("legal", "LegalLimit"), ("not_later", "InvalidInput")):
         fakes.extended = TaskExtended.model_validate({"outcome": outcome})
         assert await refused(run.decide("extend_deadline", later)) == kind
