@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
 from db.repositories.chasing_sql import TOLD_VERSION
+from domain.phases import FINAL_PHASES
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +101,27 @@ async def every_lot_of(session: AsyncSession, consignees: Sequence[int]) -> dict
     for row in rows.mappings():
         found[row["consignee_id"]].append(ConsigneeLotRow(**row))
     return found
+
+
+_RETURNED: Final = """
+WITH counted AS (
+    UPDATE consignee_lot cl SET returned = cl.returned + CAST(:quantity AS numeric)
+    FROM consignee sender
+    JOIN consignee c ON c.partner_id = sender.partner_id JOIN recall ON recall.number = c.recall_number
+    WHERE sender.id = :consignee AND cl.consignee_id = c.id AND cl.lot_id = :lot_id
+      AND (c.id = sender.id OR recall.phase <> ALL(CAST(:ended AS text[])))
+    RETURNING cl.consignee_id, cl.returned > cl.shipped AS beyond
+)
+SELECT beyond FROM counted WHERE consignee_id = :consignee
+"""
+
+
+async def note_return(session: AsyncSession, consignee_id: int, lot_id: int, quantity: Decimal) -> bool:
+    """Units of a consignee came back to us, in units of use; returns whether more has come back than was shipped.
+
+    They are back whatever recall they came back under: every other running recall asks the same partner about them,
+    and checks what it states without them. Where nothing is on record as shipped, anything is more than that.
+    """
+    ended = [phase.value for phase in FINAL_PHASES]
+    binds = {"consignee": consignee_id, "lot_id": lot_id, "quantity": quantity, "ended": ended}
+    return (await run(session, _RETURNED, binds)).scalar_one_or_none() is not False

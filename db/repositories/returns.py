@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
 from db.repositories import audit, evidence, ledger, scope_lots
+from db.repositories.consignee_lots import note_return
 from db.repositories.disposal_refusals import invalid
 from db.repositories.disposition_who import Who
 from db.repositories.dispositions import locked_recall
@@ -32,12 +33,6 @@ CROSS JOIN LATERAL (
     WHERE c.id = w.consignee_id AND l.custody = 'customer'
     ORDER BY (SELECT count(*) FROM movement m WHERE m.to_location_id = l.id AND m.lot_id = w.lot_id) DESC, l.id LIMIT 1
 ) AS site
-"""
-
-_RETURNED = """
-UPDATE consignee_lot SET returned = returned + CAST(:quantity AS numeric)
-WHERE consignee_id = :consignee AND lot_id = :lot_id
-RETURNING returned > shipped AS beyond
 """
 
 
@@ -120,10 +115,7 @@ async def count_in(
         for each, reference in counts
     ]
     movements = await ledger.book_all(session, bookings)
-    beyond = []
-    for each, _ in counts:
-        binds = {"consignee": each.consignee_id, "lot_id": each.lot_id, "quantity": each.quantity}
-        beyond.append((await run(session, _RETURNED, binds)).scalar_one_or_none() is not False)
+    beyond = [await note_return(session, each.consignee_id, each.lot_id, each.quantity) for each, _ in counts]
     held_by = await _hold(session, number, [each for each, _ in counts], who)
     return [CountedIn(*each) for each in zip(movements, held_by, beyond, strict=True)]
 

@@ -8,7 +8,8 @@ from db.repositories import holds
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_parts import ResultLotFacts
 from domain.disposition import DispositionKind as K
-from tests.disposition.conftest import NOW, NUMBER, OTHER, D, Disposals, Yard
+from tests.disposition.conftest import NOW, NUMBER, OTHER, D, Disposals
+from tests.inventory.conftest import Yard
 
 pytestmark = pytest.mark.db
 

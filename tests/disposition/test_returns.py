@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from db.repositories import consignee_lots
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_positions import Which, positions
 from domain.disposition import DispositionKind as K
@@ -154,3 +155,18 @@ async def test_a_return_that_cannot_be_meant_is_refused_by_field(disposals: Disp
     with pytest.raises(DisposalRefused) as refused:
         await disposals.count_in(999, 5)
     assert refused.value.faults[0].field == "consignee_id"
+
+
+async def test_what_came_back_under_one_recall_cannot_be_stated_again_under_another(disposals: Disposals) -> None:
+    await disposals.held(OTHER)
+    clinic, same = disposals.consignee(), disposals.consignee(number=OTHER, stated=None)
+    await disposals.count_in(clinic, 12)
+    async with disposals.yard.sessions() as session:
+        (row,) = (await consignee_lots.lots_of(session, [same]))[same]
+    assert row.received == D(23)
+    disposals.yard.run("UPDATE recall SET phase = 'terminated' WHERE number = %s", OTHER)
+    await disposals.count_in(clinic, 3)
+    assert disposals.yard.rows("SELECT consignee_id, returned FROM consignee_lot ORDER BY 1") == [
+        (clinic, D(15)),
+        (same, D(12)),
+    ]
