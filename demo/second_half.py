@@ -47,6 +47,8 @@ class SecondHalf:
         office.phase("resolution")
         closing.refused_while_open(office)
         goods.release_shared_lot(office, other, shared, self.lot_of)
+        for step in self.story.arrivals:
+            self.load(step)
         goods.take_returns(office, self.lot_of)
         goods.destroy_everything_else(office, self.lot_of)
         goods.book_costs(office)

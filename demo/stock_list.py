@@ -48,8 +48,10 @@ def write_fresh(path: Path, products: Iterable[tuple[str, str]]) -> None:
     """One unaffected lot of each product, given with its unit of use, made on another line."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["product", "lot", "site", "location", "on_hand", "unit", "as_of", "expires"])
+        head = ["product", "lot", "site", "location", "location_name", "partner_kind", "country", "custody"]
+        writer.writerow([*head, "on_hand", "unit", "as_of", "expires"])
+        place = PLACES[0]
         counted = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
         for n, (product, unit) in enumerate(sorted(products), start=1):
-            row = [product, f"NEW-{n:03}", FRESH_SITE, PLACES[0].code, FRESH_UNITS, unit, counted, "2028-06-30"]
-            writer.writerow(row)
+            row = [product, f"NEW-{n:03}", FRESH_SITE, place.code, place.name, place.kind, place.country, place.custody]
+            writer.writerow([*row, FRESH_UNITS, unit, counted, "2028-06-30"])

@@ -57,6 +57,10 @@ class Story:
     """What the scope grows by while the recall runs."""
     fresh_stock: Sequence[ImportStep]
     """Unaffected lots, for sites left short."""
+    arrivals: Sequence[ImportStep] = ()
+    """What was under way arrives at last, before the goods are disposed of."""
+    end_compared: bool = True
+    """Whether the checker can count the end by itself: the chain's sites ship on among themselves, it cannot."""
     widened: bool = False
     """Whether the scope has grown by now: the sites' books then hold the further lots, too."""
 

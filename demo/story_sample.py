@@ -3,8 +3,11 @@
 `recall sample-chain` writes the files; the alarm is the raw lot that most product lots were made from.
 """
 
+import csv
 from collections import defaultdict
+from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 from demo.cast import cast_roles
 from demo.embedded import PROJECT, Embedded
@@ -16,6 +19,8 @@ from demo.waiting import DemoError
 _MAPPINGS = PROJECT / "imports" / "mappings"
 _KINDS = ("products", "partners", "genealogy", "movements", "stock")
 _SIZE, _LATE_LOTS = 60, 3
+_COLUMNS = ("Line", "Date", "Type", "Product", "Lot", "Site", "Supplier lot", "From", "To", "Quantity", "Unit",
+            "Proof of delivery", "Document")  # fmt: skip
 
 
 def sample_story(stack: Embedded, seed: int) -> Story:
@@ -55,8 +60,36 @@ def sample_story(stack: Embedded, seed: int) -> Story:
             wider,
             ["--start", *sister],
         ),
+        end_compared=False,
+        arrivals=_arrivals(chain, truth.lots | both.lots, stack.folder),
         fresh_stock=[fresh_stock_step(_distributed(chain, received, wider), stack.folder)],
     )
+
+
+def _arrivals(chain: Chain, lots: set[LotKey], folder: Path) -> list[ImportStep]:
+    """Receipts of what was shipped and not received when the alarm came."""
+    open_now: defaultdict[tuple[LotKey, str, str, str], Decimal] = defaultdict(Decimal)
+    senders: dict[tuple[LotKey, str, str], str] = {}
+    for row in chain.table("movements"):
+        lot = (row["Product"], row["Lot"], row["Site"])
+        document = (lot, row["To"], row["Document"])
+        if lot not in lots or not row["To"]:
+            continue
+        if row["Type"] == "shipment" and row["Proof of delivery"] != "yes":
+            senders[document] = row["From"]
+            open_now[lot, row["From"], row["To"], row["Document"]] += chain.quantity(row)
+        elif row["Type"] == "receipt" and document in senders:
+            open_now[lot, senders[document], row["To"], row["Document"]] -= chain.quantity(row)
+    path = folder / "arrivals.csv"
+    late = [(key, units) for key, units in sorted(open_now.items()) if units > 0]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(_COLUMNS)
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
+        for n, (((product, number, site), source, target, paper), units) in enumerate(late, start=1):
+            line = [f"A{n:07}", now, "receipt", product, number, site, "", source, target]
+            writer.writerow([*line, format(units.normalize(), "f"), chain.products[product]["Unit"], "no", paper])
+    return [ImportStep("movements", path, _MAPPINGS / "sample_movements.yaml")] if late else []
 
 
 def _sister(chain: Chain, taken: set[LotKey]) -> LotKey:
