@@ -12,6 +12,7 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from domain import workflow_ids
     from domain.phases import Phase
     from domain.roles import Role
     from models.messages import (
@@ -142,6 +143,9 @@ class RecallHolds(RecallCompanions):
         self._timers.send(figures.channels)
         if figures.taken_up or figures.open != state.complaints_open:
             self._timers.moved()
+        if figures.taken_up and "obligations" in state.children:
+            # A report on harm may be due within days: its task must not wait for the daily look.
+            await self._tell(workflow_ids.obligations_id(self._start.number), "nudge")
         state.complaints_open = figures.open
         for line in figures.lines:
             if line in state.lines() and line not in state.missing_lines():

@@ -184,9 +184,12 @@ async def test_harm_reopens_the_evaluation_and_the_approver_decides_again(
     again = RecordEvaluation(actor=MIRA, product_line="Uni-Gold", evaluation={}, market_actions={})
     assert await refused(run.decide("record_evaluation", again)) == "ReasonRequired"
     fakes.harmed = ("Uni-Gold",)
+    obligations = temporal.client.get_workflow_handle(f"{run.handle.id}:obligations")
+    nudges = (await obligations.query("told")).count("nudge")
     await run.handle.signal("record_moved", "complaint")
     while "evaluation:Uni-Gold:2" not in fakes.tasks:
         await run.handle.query("snapshot")
+    assert (await obligations.query("told")).count("nudge") == nudges + 1, "a report on harm is due within days"
     assert await refused(run.decide("reclassify", Reclassify(actor=ADA, proposal_id=1))) == "WrongPhase"
     await run.decide("record_evaluation", again)
     state = await run.until(lambda state: bool(state.approvals_open))
