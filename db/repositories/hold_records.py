@@ -39,11 +39,22 @@ async def lock_stock(session: AsyncSession, lot_ids: Sequence[int]) -> None:
     await (await session.connection()).execute(text(stock_sql.LOCK_LOTS), {"lot_ids": sorted(set(lot_ids))})
 
 
-async def forget_departed(session: AsyncSession, numbers: Sequence[str], claimants: str, binds: dict[str, Any]) -> None:
-    """Before stock is looked for: released units that have left their place hide no stock that came after them."""
+async def forget_departed(
+    session: AsyncSession, numbers: Sequence[str], claimants: str, binds: dict[str, Any], now: datetime
+) -> None:
+    """Before stock is looked for: released units that have left their place hide no stock that came after them.
+
+    Writes the audit event `holds.released_gone` of each recall whose releases it shortened.
+    """
     connection = await session.connection()
-    if (await connection.execute(text(holds_sql.SOMETHING_RELEASED), {"numbers": list(numbers)})).scalar_one():
-        await connection.execute(text(holds_sql.departed(claimants)), binds)
+    if not (await connection.execute(text(holds_sql.SOMETHING_RELEASED), {"numbers": list(numbers)})).scalar_one():
+        return
+    gone: dict[str, list[dict[str, Any]]] = {}
+    for row in await connection.execute(text(holds_sql.departed(claimants)), binds):
+        if row.units > 0:
+            gone.setdefault(row.recall_number, []).append({"hold": row.id, "units": row.units})
+    for number in sorted(gone):
+        await record(session, number, "holds.released_gone", now, {"holds": gone[number]})
 
 
 async def follow_movements(session: AsyncSession, lot_ids: Sequence[int]) -> None:

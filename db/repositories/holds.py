@@ -63,7 +63,7 @@ async def request_holds(session: AsyncSession, recall_number: str, scope_version
     lots = await _lots_of(session, recall_number, scope_version)
     await void_allocations(session, lots, now)
     await follow_movements(session, lots)
-    await forget_departed(session, [recall_number], holds_sql.CLAIMANT_OF_SCOPE, binds)
+    await forget_departed(session, [recall_number], holds_sql.CLAIMANT_OF_SCOPE, binds, now)
     broken = await connection.execute(text(again), binds)
     rows = await connection.execute(text(holds_sql.claim(holds_sql.CLAIMANT_OF_SCOPE)), binds | {"now": now})
     change = rows.one_or_none()

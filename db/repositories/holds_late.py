@@ -73,7 +73,7 @@ async def claim_late_stock(
     moved = await flag_moved_under_hold(session, batch_id=batch_id)
     binds = {"recall_numbers": numbers, "lot_ids": sorted({lot for row in scopes for lot in row.lot_ids})}
     claimants = holds_sql.CLAIMANTS_OF_LOTS
-    await forget_departed(session, numbers, claimants, binds)
+    await forget_departed(session, numbers, claimants, binds, now)
     await connection.execute(text(holds_sql.RESERVED_AGAIN.format(claimants=claimants)), binds)
     changes = (await connection.execute(text(holds_sql.claim(claimants)), binds | {"now": now})).all()
     if any(row.arrived for row in changes):

@@ -105,7 +105,10 @@ def claim(claimants: str) -> str:
 
 
 def departed(claimants: str) -> str:
-    """Statement: forget released units that are no longer there, so that they do not hide stock that comes later."""
+    """Statement: forget released units that are no longer there, so that they do not hide stock that comes later.
+
+    Returns `recall_number, id, units` for each hold it looked at.
+    """
     return f"""
 WITH {claimants},{trace_sql.positions(_SCOPE_OF_CLAIMANTS)},
 freed AS (
@@ -122,6 +125,7 @@ UPDATE hold h SET released = least(h.released, greatest(
     greatest(f.on_hand - f.held_here, 0) - (f.up_to - f.released), 0))
 FROM freed f
 WHERE h.id = f.id AND h.released > 0 AND f.released_here > greatest(f.on_hand - f.held_here, 0)
+RETURNING h.recall_number, h.id, f.released - h.released AS units
 """  # noqa: S608 - the caller's CTE is one of the constants above
 
 

@@ -1,5 +1,7 @@
 """The release gate: two persons, one recall's claim on exactly these units, nothing else."""
 
+from datetime import timedelta
+
 import pytest
 
 from db.repositories import disposition_decisions, holds, release
@@ -176,3 +178,18 @@ async def test_a_stopped_shipment_of_an_ended_recall_stays_held_where_it_arrives
         await holds.claim_late_stock(session, last)
     await disposals.carry_out(await disposals.approved(K.release, None, place=yard.carrier), 25)
     assert disposals.broken() == []
+
+
+async def test_released_units_that_a_count_does_not_find_are_forgotten_on_record(disposals: Disposals) -> None:
+    await disposals.carry_out(await disposals.approved(K.release, 40), 40)
+    disposals.yard.run(
+        "UPDATE stock SET on_hand = 90, booked = 0, as_of = %s WHERE location_id = %s",
+        NOW + timedelta(days=1),
+        disposals.place,
+    )
+    await disposals.yard.request()
+    await disposals.yard.request()
+    assert disposals.yard.rows("SELECT sum(released) FROM hold") == [(D(30),)]
+    assert disposals.yard.rows(
+        "SELECT data -> 'holds' -> 0 ->> 'units' FROM audit_event WHERE action = 'holds.released_gone'"
+    ) == [("10",)]
