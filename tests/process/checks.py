@@ -81,9 +81,14 @@ class Checks:
         self._nothing_stands_free()
 
     def _nothing_stands_free(self) -> None:
-        """Of a lot under a running recall everything at our places is claimed, but for what was signed free."""
+        """Of a lot under a running recall everything at our places is claimed, but for what was signed free.
+
+        Units that a recall released and another one then moved or reworked are held by the other where they are now;
+        the hold watch of the first claims them again.
+        """
         goods = self.work.world.goods
         covered: dict[tuple[str, int, int], Decimal] = {}
+        released = {row["recall_number"] for row in self.holds.values() if row["released"]}
         for row in self.holds.values():
             if row["position"] != "in_transit":
                 spot = (row["recall_number"], row["lot_id"], row["location_id"])
@@ -92,6 +97,8 @@ class Checks:
             for lot, place in list(goods.there):
                 if not case.ended and lot in case.scope and goods.is_ours(place):
                     there, under = goods.at(lot, place), covered.get((case.number, lot, place), ZERO)
+                    if case.number in released:
+                        under = max(under, *(covered.get((each.number, lot, place), ZERO) for each in self.work.cases))
                     assert under >= there, f"{case.number}: {there} of lot {lot} at {place}, only {under} claimed"
 
     # ------------------------------------------------------------------ the product's reading
