@@ -7,13 +7,13 @@ workflow; what ended by a decision is closed under the name of whoever decided.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import allocations, dispositions, recalls, release, tasks
+from db.repositories import allocations, audit, dispositions, recalls, release, tasks
 from db.repositories.disposition_positions import positions
 from domain.disposition import RULES, Capacity, DispositionKind
 from domain.phases import FINAL_PHASES, Phase
@@ -27,6 +27,7 @@ from models.task import OPEN_STATES, Task
 
 _PREFIXES: Final = ("disposition:", "disposition_approval:", "execution:", "allocation:", "replacement:")
 _MOST: Final = 100_000
+_SETTLED: Final = "settled by the record"
 _NAMES = """
 SELECT c.id, partner.name FROM consignee c JOIN partner ON partner.id = c.partner_id
 WHERE c.recall_number = :number AND c.id = ANY(CAST(:ids AS bigint[]))
@@ -55,8 +56,10 @@ async def sync(session: AsyncSession, number: str, now: datetime, *, by: str) ->
     changed: list[str] = []
     known = await _open_keys(session, number)
     for key in sorted(known - due.keys()):
-        if await tasks.close(session, number, key, outcome="settled by the record", done_by=by, now=now):
+        if await tasks.close(session, number, key, outcome=_SETTLED, done_by=by, now=now):
             changed.append(key)
+    if changed:
+        await _note(session, number, "task.closed", {"keys": list(changed), "outcome": _SETTLED}, now)
     for key, task in due.items():
         if key in known:
             continue
@@ -79,9 +82,13 @@ async def sync(session: AsyncSession, number: str, now: datetime, *, by: str) ->
 
 async def cancel(session: AsyncSession, number: str, now: datetime) -> None:
     """The recall has ended: what is left is decided on without tasks."""
-    await tasks.cancel_of_owner(
-        session, number, disposition_id(number), outcome="the recall has ended", done_by="system", now=now
-    )
+    outcome, owner = "the recall has ended", disposition_id(number)
+    if await tasks.cancel_of_owner(session, number, owner, outcome=outcome, done_by="system", now=now):
+        await _note(session, number, "task.cancelled", {"owner": owner, "outcome": outcome}, now)
+
+
+async def _note(session: AsyncSession, number: str, action: str, data: dict[str, Any], now: datetime) -> None:
+    await audit.append(session, number, actor="system", role="system", action=action, at=now, data=data)
 
 
 async def _due(session: AsyncSession, recall: Recall) -> dict[str, Due]:

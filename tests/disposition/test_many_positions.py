@@ -50,3 +50,22 @@ async def test_a_thousand_consignees_are_one_proposal_one_approval_and_one_task_
         ("execution:1", f"Carry out: return to us, {MANY} dispositions from number 1 on, with return note")
     ]
     assert taken < 30, f"{taken:.1f} s"
+
+
+async def test_tasks_that_the_record_settles_are_closed_on_record(disposals: Disposals) -> None:
+    policy = PolicyStore.load(POLICIES).in_force("us-fda", NOW.date())
+    assert policy is not None
+    found = await disposals.propose(K.destroy, 80)
+    async with disposals.yard.sessions.begin() as session:
+        await recalls.pin(session, NUMBER, [policy], NOW)
+        await disposition_tasks.sync(session, NUMBER, NOW, by="Wanda")
+    await disposals.approve(found)
+    async with disposals.yard.sessions.begin() as session:
+        await disposition_tasks.sync(session, NUMBER, NOW, by="Ada")
+    closed = "SELECT data -> 'keys' FROM audit_event WHERE action = 'task.closed'"
+    assert disposals.yard.rows(closed) == [(["disposition_approval:1"],)]
+    async with disposals.yard.sessions.begin() as session:
+        await disposition_tasks.sync(session, NUMBER, NOW, by="Ada")
+        await disposition_tasks.cancel(session, NUMBER, NOW)
+        await disposition_tasks.cancel(session, NUMBER, NOW)
+    assert (disposals.actions().count("task.closed"), disposals.actions()[-1]) == (1, "task.cancelled")
