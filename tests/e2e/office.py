@@ -33,6 +33,9 @@ _STRATEGY: Mapping[str, Any] = {"depth": "user_facility", "effectiveness_level":
 _POLL_S = 0.15
 GATE = "us-fda:fda_informed"
 
+_RECORDED = re.compile("your answer is recorded|您的回复已记录")
+"""What the page says in the recipient's language once the answer is stored."""
+
 
 class Office:
     """Everybody with a token, and one HTTP client."""
@@ -232,7 +235,7 @@ class Recipient:
             named = {f"to-0-{name}": value for name, value in receiver.items()}
             page = self._submit(page, named | {"to-0-quantity": str(passed_on)})
         page = self._submit(page, {"responder_name": "Robin Hayes", "responder_role": "stores"})
-        assert "your answer is recorded" in page.text, f"the answer was not taken: {page.text[:300]}"
+        assert _RECORDED.search(page.text), f"the answer was not taken: {page.text[:300]}"
         return page
 
     def state_used(self, quantity: int) -> Page:
@@ -242,7 +245,7 @@ class Recipient:
         asked = [name for name in page.form().fields if name.partition("-")[0] in told and "-" in name]
         page = self._submit(page, {name: str(told[name.partition("-")[0]]) for name in asked})
         page = self._submit(page, {"responder_name": "Robin Hayes", "responder_role": "stores"})
-        assert "your answer is recorded" in page.text, f"the answer was not taken: {page.text[:300]}"
+        assert _RECORDED.search(page.text), f"the answer was not taken: {page.text[:300]}"
         return page
 
     def _submit(self, page: Page, filled: dict[str, str], button: str | None = None) -> Page:
