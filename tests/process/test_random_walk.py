@@ -17,8 +17,8 @@ from tests.process.machine import ProcessMachine
 from tests.process.walk import walk
 
 pytestmark = pytest.mark.db
-SEEDS, STEPS = (18, 20, 23, 33, 40), 60
-"""Seeds whose walks between them come to carry out everything in `MUST_HAPPEN`."""
+FIRST_SEED, FEWEST, MOST, STEPS = 18, 5, 24, 60
+"""Seeds from the first on, until their walks between them have carried out everything in `MUST_HAPPEN`."""
 LONG_STEPS = 80
 LONG = int(os.environ.get("RECALL_LONG", "0"))
 MUST_HAPPEN = (
@@ -36,8 +36,10 @@ def _report(bench: Bench) -> str:
 
 
 def test_nothing_people_or_feeds_do_breaks_stock_claims_balance_audit_or_consignees(bench: Bench) -> None:
-    for seed in SEEDS:
-        walk(partial(ProcessMachine, bench), ProcessMachine, seed, STEPS)
+    for turn in range(MOST):
+        walk(partial(ProcessMachine, bench), ProcessMachine, FIRST_SEED + turn, STEPS)
+        if turn + 1 >= FEWEST and all(bench.done[name] for name in MUST_HAPPEN):
+            break
     assert [name for name in MUST_HAPPEN if not bench.done[name]] == [], _report(bench)
 
 
