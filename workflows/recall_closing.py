@@ -116,7 +116,7 @@ class RecallClosing(RecallAmendments):
             )
             state.told, state.ended_reason, state.notices = figures.told, decision.reason, []
             state.phase = Phase.CANCELLED
-            self._settled(*[clock.key for clock in self._timers.carried()])
+            self._settled(*[clock.key for clock in self._timers.carried()], *self._opening)
             await self._project()
             after = (
                 f"a retraction for {figures.told} consignees is drafted" if figures.told else "nobody was told of it"
@@ -204,10 +204,6 @@ class RecallClosing(RecallAmendments):
                 for capacity, role in unsigned
             )
         )
-        # A signature may come while its task is being written: then the task is done before it was there.
-        for capacity, _ in unsigned:
-            if capacity in state.completion_signers:
-                await self._close_task(self._closing_key(f"completion:{capacity}"), "signed", "The signature is there")
 
     # ------------------------------------------------------------------ the way back and the end
 

@@ -50,6 +50,10 @@ class RecallCore(OwnsTasks):
         # A continued run looks at everything once: what was being looked at when the old one ended is not known.
         self._moved: dict[str, bool] = {"continued": True} if start.carried else {}
         self._upserts = sa.Upserts(continued=start.carried is not None)
+        self._opening: set[str] = set()
+        """Tasks that are being written."""
+        self._settled_early: set[str] = set()
+        """Those of them that were decided meanwhile."""
         self._timers = TaskTimers(start.number, self._do, self._state.tasks, self._tasks_climbed)
         self._projecting = asyncio.Lock()
         self._projected: Projection | None = None
@@ -144,8 +148,16 @@ class RecallCore(OwnsTasks):
             owner=workflow.info().workflow_id,
             now=now,
         )
-        await self._do("open_task", task, None, f"Task: {what}")
+        self._opening.add(key)
+        try:
+            await self._do("open_task", task, None, f"Task: {what}")
+        finally:
+            self._opening.discard(key)
         self._timers.watch(key, what, times)
+        if key in self._settled_early:
+            # The decision came while its task was being written: it is done before it was there.
+            self._settled_early.discard(key)
+            await self._close_task(key, "settled", "Decided while the task was being written")
 
     async def _close_task(self, key: str, outcome: str, summary: str) -> None:
         close = CloseTask(number=self._start.number, key=key, outcome=outcome, done_by="system", now=workflow.now())
@@ -160,6 +172,7 @@ class RecallCore(OwnsTasks):
 
     def _settled(self, *keys: str) -> None:
         """Tasks that are done; their timers end."""
+        self._settled_early |= self._opening.intersection(keys)
         self._timers.drop(*keys)
         self._state.overdue = [key for key in self._state.overdue if key not in keys]
 

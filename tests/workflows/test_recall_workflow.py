@@ -207,6 +207,21 @@ async def test_only_the_bodies_behind_the_hash_are_approved(start: Start) -> Non
     await run.decide("approve_notice", good)
 
 
+async def test_a_release_that_comes_while_its_task_is_written_leaves_no_task_behind(
+    start: Start, fakes: FakeRecallActivities
+) -> None:
+    run, written = await start(), asyncio.Event()
+    fakes.slow_tasks["notice"] = written
+    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
+    await run.to_notice()
+    while not any(name == "open_task" and task.key == "notice" for name, task in fakes.calls):
+        await run.handle.query("snapshot")
+    await run.decide("approve_notice", ApproveNotice(actor=ADA, notice_id=7, sha256="a" * 64))
+    written.set()
+    await run.until(lambda _: "create_campaign" in fakes.names())
+    assert "notice" not in fakes.stages
+
+
 async def test_a_rejected_recall_ends_with_nonconformity_holds(start: Start, fakes: FakeRecallActivities) -> None:
     run = await start()
     await run.until(lambda state: state.phase == Phase.ASSESSMENT)
