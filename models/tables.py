@@ -15,6 +15,7 @@ from models import (
     master,
     notice,
     recall,
+    retention,
     staff,
     task,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "master",
     "notice",
     "recall",
+    "retention",
     "staff",
     "task",
 ]
