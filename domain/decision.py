@@ -2,7 +2,8 @@
 
 The first rule that applies decides; every further rule that applies is shown too, so a person sees
 what else speaks. One safety rule is code and no policy can drop it: an implantable or life-supporting
-device with harm possible in use is never class III. The result is a proposal, an approver decides.
+device, or one of the highest device class, with harm possible in use is never class III. The result is a
+proposal, an approver decides.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,18 +12,9 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, field_validator, model_validator
 
-from domain.hazard import (
-    Detectability,
-    DeviceFlags,
-    Facts,
-    HazardEvaluation,
-    Likelihood,
-    PopulationGroup,
-    Seriousness,
-    contradictions,
-    facts,
-    harm_possible,
-)
+from domain.hazard import DeviceFlags, Facts, HazardEvaluation
+from domain.hazard_rules import NOT_STATED, contradictions, facts, harm_possible
+from domain.hazard_scales import Answer, DefectEvidence, Detectability, Likelihood, PopulationGroup, Seriousness
 from domain.levels import RecallClass, strictness
 
 SCALES: Final[Mapping[str, type[StrEnum]]] = {
@@ -48,10 +40,17 @@ FLAG_FACTS: Final = frozenset(
         "harm_possible",
         "implantable",
         "life_supporting",
+        "critical_device",
         "sterile",
     }
 )
 """Facts that are true or false."""
+WORDS: Final[Mapping[str, frozenset[str]]] = {
+    "groups": frozenset(PopulationGroup),
+    "defect": frozenset({*DefectEvidence, NOT_STATED}),
+    "can_injure": frozenset({*Answer, NOT_STATED}),
+}
+"""Facts that are one of a closed list of words without an order."""
 
 _FORMS: Final = "expected true or false, a word, a list of words, or at_least / at_most"
 
@@ -164,18 +163,18 @@ def evaluate(
         raise ValueError("no rule of the decision table applies; its last rule must have no condition")
     deciding = applying[0]
     level, recall_class, floor = deciding.level, deciding.recall_class, None
-    if recall_class == RecallClass.III and harm_possible(evaluation) and _critical(flags):
+    if recall_class == RecallClass.III and harm_possible(evaluation) and flags.critical:
         recall_class = RecallClass.II
         if RecallClass.II not in levels[level]:
             level = strictest_level(levels, RecallClass.II)
-        floor = f"raised from III to II: the device is {_critical(flags)} and harm in use is possible"
+        floor = f"raised from III to II: the device is {' and '.join(flags.critical)} and harm in use is possible"
     questions = (deciding.review,) if deciding.review else ()
     return Proposal(
         level=level,
         recall_class=recall_class,
         fired=tuple(_fired(rule, decided=rule is deciding) for rule in applying),
         floor=floor,
-        review=(*questions, *contradictions(evaluation)),
+        review=(*questions, *contradictions(evaluation, flags)),
         facts=given,
     )
 
@@ -192,11 +191,6 @@ def strictest_level(levels: Mapping[str, Sequence[RecallClass]], recall_class: R
         code for code, classes in levels.items() if any(strictness(item) > strictness(recall_class) for item in classes)
     ]
     return stricter[-1] if stricter else next(iter(levels))
-
-
-def _critical(flags: DeviceFlags) -> str:
-    words = (("implantable", flags.implantable), ("life-supporting", flags.life_supporting))
-    return " and ".join(word for word, flag in words if flag)
 
 
 def _fired(rule: Rule, *, decided: bool) -> FiredRule:
@@ -233,14 +227,15 @@ def _check_condition(name: str, condition: Condition) -> None:
         if not isinstance(condition, bool):
             raise ValueError(f"{name} is true or false, got {condition!r}")
         return
+    words: frozenset[str] | None
     if name == "device_class":
-        words: type[StrEnum] | None = None
-    elif name == "groups":
-        words = PopulationGroup
+        words = None
+    elif name in WORDS:
+        words = WORDS[name]
     elif name in SCALES:
-        words = SCALES[name]
+        words = frozenset(SCALES[name])
     else:
-        known = sorted({*FLAG_FACTS, *SCALES, "groups", "device_class"})
+        known = sorted({*FLAG_FACTS, *SCALES, *WORDS, "device_class"})
         raise ValueError(f"unknown fact {name!r}; expected one of {', '.join(known)}")
     if isinstance(condition, bool):
         raise ValueError(f"{name} is a word, got {condition!r}")
@@ -252,5 +247,5 @@ def _check_condition(name: str, condition: Condition) -> None:
         given = [condition] if isinstance(condition, str) else list(condition)
         if not given:
             raise ValueError(f"{name}: an empty list can never hold")
-    if words is not None and (wrong := [word for word in given if word not in {w.value for w in words}]):
-        raise ValueError(f"{name}: {wrong[0]!r} is not one of {', '.join(w.value for w in words)}")
+    if words is not None and (wrong := [word for word in given if word not in words]):
+        raise ValueError(f"{name}: {wrong[0]!r} is not one of {', '.join(sorted(words))}")

@@ -8,17 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from domain.decision import Rule, strictest_level
-from domain.hazard import (
-    Detectability,
-    Likelihood,
-    PopulationGroup,
-    Seriousness,
-    contradictions,
-    facts,
-    harm_possible,
-    rank,
-    worst_seriousness,
-)
+from domain.hazard import Detectability, Likelihood, PopulationGroup, Seriousness
+from domain.hazard_rules import contradictions, facts, harm_possible, rank, worst_seriousness
 from domain.levels import RecallClass, strictness
 from domain.policy import Policy
 from tests.domain.factories import POLICY_IDS, evaluation, flags, load_policy
