@@ -103,7 +103,7 @@ def test_us_classes_follow_the_definitions_of_21_cfr_7_3(
     assert policies["us-fda"].propose(evaluation(**case), flags()).level == level
 
 
-def test_serious_harm_a_vulnerable_group_cannot_notice_is_class_one_and_raised_to_a_person(
+def test_serious_harm_that_one_safeguard_holds_off_is_raised_to_a_person(
     policies: dict[str, Policy],
 ) -> None:
     case = evaluation(
@@ -115,7 +115,7 @@ def test_serious_harm_a_vulnerable_group_cannot_notice_is_class_one_and_raised_t
         long_range="serious",
     )
     proposal = policies["us-fda"].propose(case, flags())
-    assert proposal.recall_class == RecallClass.I
+    assert proposal.recall_class == RecallClass.II
     assert len(proposal.review) == 1
     assert proposal.review[0].endswith("?")
 
