@@ -13,6 +13,7 @@ import typer
 from cli_audit import audit_app
 from cli_dossier import dossier
 from cli_policy import policy_app
+from cli_retention import retention_app
 from cli_staff import staff_app
 from cli_tasks import tasks_app
 from cli_token import token_app
@@ -37,6 +38,7 @@ app.add_typer(audit_app)
 app.add_typer(tasks_app)
 app.add_typer(staff_app)
 app.add_typer(policy_app)
+app.add_typer(retention_app)
 app.command("dossier")(dossier)
 app.command("sample-chain")(sample_chain)
 

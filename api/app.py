@@ -41,9 +41,11 @@ from api.routers import (
     recall_parts,
     recalls,
     recipient,
+    retention,
     returns,
     samples,
     shortages,
+    signing,
     staff,
     tasks,
     webhooks,
@@ -104,13 +106,13 @@ def _include(app: FastAPI, settings: Settings) -> None:
     app.include_router(health.router)
     app.include_router(webhooks.router)
     app.include_router(recipient.router)
-    for module in (recalls, decisions, holds, phone_replies, recall_parts, recall_file, tasks, staff, master):
+    for module in (recalls, decisions, holds, phone_replies, recall_parts, recall_file, tasks, staff, master, signing):
         app.include_router(module.router, prefix="/v1")
     for module in (cases, complaints, patients, effectiveness, closure):
         app.include_router(module.router, prefix="/v1")
     for module in (dispositions, disposition_execution, returns, costs, samples, shortages):
         app.include_router(module.router, prefix="/v1")
-    for module in (amendments, closing, capas, obligations):
+    for module in (amendments, closing, capas, obligations, retention):
         app.include_router(module.router, prefix="/v1")
     app.include_router(evidence.router, prefix="/v1", max_body_size=settings.evidence_max_bytes + _MULTIPART_OVERHEAD)
 

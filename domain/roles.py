@@ -86,6 +86,11 @@ class Permission(StrEnum):
     APPROVE_CAPA = "capa:approve"
     SIGN_UNACCOUNTED = "unaccounted:sign"
     EXPORT_DOSSIER = "dossier:export"
+    PLACE_LEGAL_HOLD = "retention:legal_hold"
+    REQUEST_DELETION = "retention:request_deletion"
+    APPROVE_DELETION = "retention:approve_deletion"
+    RECORD_TRAINING = "training:record"
+    UNLOCK_SIGNING = "signing:unlock"
 
 
 _P = Permission
@@ -111,6 +116,7 @@ _QA = _STAFF | {
     _P.COMPLETE_QUALITY,
     _P.READ_AUDIT,
     _P.EXPORT_DOSSIER,
+    _P.REQUEST_DELETION,
 }
 _APPROVER = _STAFF | {
     _P.DECIDE_ASSESSMENT,
@@ -139,10 +145,11 @@ _REGULATORY = _STAFF | {
     _P.COMPLETE_REGULATORY,
     _P.READ_AUDIT,
     _P.EXPORT_DOSSIER,
+    _P.PLACE_LEGAL_HOLD,
 }
 _WAREHOUSE = _STAFF | {_P.CONFIRM_HOLD, _P.PROPOSE_DISPOSITION, _P.EXECUTE_DISPOSITION, _P.BOOK_COST}
 _SUPPLIER_QUALITY = _STAFF | {_P.MANAGE_CAPA, _P.PROPOSE_DISPOSITION}
-_HEAD = frozenset({_P.REASSIGN_TASKS, _P.MANAGE_STAFF, _P.READ_AUDIT})
+_HEAD = frozenset({_P.REASSIGN_TASKS, _P.MANAGE_STAFF, _P.RECORD_TRAINING, _P.READ_AUDIT})
 
 PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
     {
@@ -157,10 +164,15 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
         # Runs the installation and decides nothing about a recall.
         Role.ADMIN: frozenset(
             {_P.READ, _P.READ_AUDIT, _P.MANAGE_TOKENS, _P.MANAGE_POLICIES, _P.MANAGE_STAFF, _P.IMPORT_DATA}
+            | {_P.RECORD_TRAINING, _P.UNLOCK_SIGNING}
         ),
         # A head may do what the functions below may; four eyes is about persons and holds for heads as well. Only the
         # hazard evaluation stays with a medical assessor (21 CFR 7.41): a head finds another one, by reassigning.
-        Role.HEAD_OF_QUALITY: _HEAD | _QA | _APPROVER | _SUPPLIER_QUALITY | {_P.SIGN_UNACCOUNTED},
+        Role.HEAD_OF_QUALITY: _HEAD
+        | _QA
+        | _APPROVER
+        | _SUPPLIER_QUALITY
+        | {_P.SIGN_UNACCOUNTED, _P.PLACE_LEGAL_HOLD, _P.APPROVE_DELETION},
         Role.HEAD_OF_REGULATORY: _HEAD | _REGULATORY,
         Role.HEAD_OF_SUPPLY: _HEAD | _WAREHOUSE | {_P.APPROVE_ALLOCATION},
     }

@@ -18,10 +18,9 @@ from temporalio.client import Client
 
 from adapters.evidence.base import EvidenceStore
 from db.engine import SessionFactory
-from db.repositories import audit, recalls
-from db.repositories.dossier import Snapshot, scope_dates, snapshot, uploads
-from domain.phases import FINAL_PHASES
-from domain.retention import RetentionFacts, kept_until
+from db.repositories import audit
+from db.repositories.dossier import Snapshot, snapshot, uploads
+from db.repositories.retention import keeping
 from dossier import verify
 from dossier.archive import ArchiveWriter
 from dossier.histories import Histories, TemporalUnavailable, expected_workflows
@@ -181,31 +180,8 @@ def _manifest(
 
 async def _retention(session: AsyncSession, recall: Recall, now: datetime) -> dict[str, Any]:
     """How long this file is kept under each pinned policy, and the latest of these days."""
-    dates = await scope_dates(session, recall.number)
-    closed = recall.phase_since if recall.phase in FINAL_PHASES else now
-    facts = RetentionFacts(
-        closed_on=closed.date(),
-        last_shipped_on=dates.last_shipped_on,
-        longest_life_years=dates.longest_life_years,
-        last_expiry_on=dates.last_expiry_on,
-        implantable=dates.implantable,
-    )
-    policies: list[dict[str, Any]] = []
-    for policy in await recalls.pinned(session, recall.number):
-        kept = kept_until(policy.retention, facts)
-        policies.append(
-            {
-                "policy": policy.id,
-                "version": policy.version,
-                "years": kept.years,
-                "after": policy.retention.after,
-                "source": policy.retention.source,
-                "counted_from": kept.counted_from.isoformat(),
-                "because": kept.because,
-                "until": kept.until.isoformat(),
-            }
-        )
-    return {"keep_until": max((each["until"] for each in policies), default=None), "policies": policies}
+    found = await keeping(session, recall, now)
+    return {"keep_until": found.until.isoformat() if found.until else None, "policies": found.as_json()}
 
 
 def _readme(order: Order) -> bytes:

@@ -1,6 +1,6 @@
 """The evidence boundary: one Protocol for content kept under its SHA-256, and what may be wrong with a store.
 
-Content is never changed and never deleted through this Protocol. Two uploads of the same content share one
+Content is never changed, and removed only with a file whose retention date has passed. Two uploads of the same content share one
 object; who uploaded what, when and under which name is in the `evidence` table.
 """
 
@@ -40,6 +40,13 @@ class EvidenceStore(Protocol):
 
         Raises:
             EvidenceUnavailable: the store cannot be used now.
+        """
+
+    async def remove(self, sha256: str) -> None:
+        """Remove what is kept under this hash; nothing there is no error. The caller knows that no record cites it.
+
+        Raises:
+            EvidenceUnavailable: the store cannot be used now, or does not let us (a bucket with object lock).
         """
 
     async def close(self) -> None:

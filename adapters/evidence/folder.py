@@ -64,6 +64,19 @@ class FolderEvidence:
         """Whether there is a file of this hash."""
         return await asyncio.to_thread(self.path_of(sha256).is_file)
 
+    async def remove(self, sha256: str) -> None:
+        """Remove the file of this hash."""
+        await asyncio.to_thread(self._remove, sha256)
+
+    def _remove(self, sha256: str) -> None:
+        target = self.path_of(sha256)
+        try:
+            target.unlink(missing_ok=True)
+            if target.parent.is_dir():
+                _sync_folder(target.parent)
+        except OSError as error:
+            raise EvidenceUnavailable(f"evidence {sha256} cannot be removed: {error.strerror}") from error
+
     async def close(self) -> None:
         """Nothing is held open."""
 

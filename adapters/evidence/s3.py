@@ -2,13 +2,15 @@
 
 The server checks the content against the SHA-256 we send with it; every read checks it again here. Credentials come
 from where every S3 tool finds them (`AWS_ACCESS_KEY_ID`, profile, instance role). The bucket needs GetObject and
-PutObject only; versioning and an object lock in compliance mode are the operator's, and advised.
+PutObject, and DeleteObject where files are deleted after their retention date; versioning and an object lock in
+compliance mode are the operator's, and advised.
 """
 
 import asyncio
 import base64
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -24,8 +26,8 @@ _FALLBACK_REGION: Final = "us-east-1"
 _MISSING: Final = frozenset({"NoSuchKey", "404", "NotFound"})
 _WHY: Final = {
     "NoSuchBucket": "there is no such bucket",
-    "AccessDenied": "these credentials may not use it (GetObject and PutObject are needed)",
-    "403": "these credentials may not use it (GetObject and PutObject are needed)",
+    "AccessDenied": "these credentials may not use it (GetObject, PutObject, for deletion DeleteObject are needed)",
+    "403": "these credentials may not use it (GetObject, PutObject, for deletion DeleteObject are needed)",
     "InvalidAccessKeyId": "the access key is not known there; see AWS_ACCESS_KEY_ID",
     "SignatureDoesNotMatch": "the secret key is wrong; see AWS_SECRET_ACCESS_KEY",
     "InvalidClientTokenId": "the access key is not known there; see AWS_ACCESS_KEY_ID",
@@ -144,6 +146,14 @@ class S3Evidence:
         except EvidenceDamaged:
             return False
         return True
+
+    async def remove(self, sha256: str) -> None:
+        """Remove the object of this hash; S3 does not say whether it was there."""
+        key = self.key_of(sha256)
+        with suppress(EvidenceDamaged):
+            await asyncio.to_thread(
+                self._ask, lambda: self._client.delete_object(Bucket=self._config.bucket, Key=key), key
+            )
 
     async def close(self) -> None:
         """Give back the connections."""

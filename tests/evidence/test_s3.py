@@ -87,7 +87,7 @@ async def test_credentials_without_the_right_are_refused_and_with_it_they_do(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
     s3.check_credentials()
-    with pytest.raises(EvidenceUnavailable, match=r"these credentials may not use it \(GetObject and PutObject"):
+    with pytest.raises(EvidenceUnavailable, match=r"these credentials may not use it \(GetObject, PutObject"):
         await store_at(s3).store(PDF)
     s3.check_credentials(after="inf")
     allowed = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": f"arn:aws:s3:::{BUCKET}/*"}

@@ -1,0 +1,177 @@
+"""the one way a recall's file can be deleted
+
+Revision: 0013, after: 0012
+
+A function with the owner's rights: it locks the recall, refuses while anything forbids the deletion, deletes row by
+row what hangs on the recall, and leaves the tombstone. The rules are stated in full in `domain.retention_rules`; what
+is repeated here is what no mistake above may get past. Its statements are those of
+`db.repositories.retention_sql.delete_block`; a test holds the two together.
+"""
+
+from alembic import op
+
+revision = "0013"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+DELETIONS = """
+    DELETE FROM stock_claim WHERE claimant = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('stock_claim', n);
+    DELETE FROM refused_access WHERE recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('refused_access', n);
+    DELETE FROM staff_message WHERE staff_message.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('staff_message', n);
+    DELETE FROM goods_return WHERE goods_return.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('goods_return', n);
+    DELETE FROM deadline WHERE deadline.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('deadline', n);
+    DELETE FROM reply_line WHERE reply_line.reply_id IN (SELECT reply.id FROM reply WHERE reply.recall_number = p_number);
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('reply_line', n);
+    DELETE FROM passed_on WHERE passed_on.consignee_id IN (SELECT consignee.id FROM consignee WHERE consignee.recall_number = p_number) OR passed_on.reply_id IN (SELECT reply.id FROM reply WHERE reply.recall_number = p_number);
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('passed_on', n);
+    DELETE FROM disposition_part WHERE disposition_part.disposition_id IN (SELECT disposition.id FROM disposition WHERE disposition.recall_number = p_number);
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('disposition_part', n);
+    DELETE FROM cost_entry WHERE cost_entry.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('cost_entry', n);
+    DELETE FROM consignee_documented WHERE consignee_documented.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('consignee_documented', n);
+    DELETE FROM complaint WHERE complaint.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('complaint', n);
+    DELETE FROM allocation WHERE allocation.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('allocation', n);
+    DELETE FROM scope_lot WHERE scope_lot.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('scope_lot', n);
+    DELETE FROM retained_sample WHERE retained_sample.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('retained_sample', n);
+    DELETE FROM reply WHERE reply.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('reply', n);
+    DELETE FROM hold WHERE hold.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('hold', n);
+    DELETE FROM disposition WHERE disposition.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('disposition', n);
+    DELETE FROM delivery_event WHERE delivery_event.delivery_id IN (SELECT delivery.id FROM delivery WHERE delivery.campaign_id IN (SELECT campaign.id FROM campaign WHERE campaign.recall_number = p_number) OR delivery.consignee_id IN (SELECT consignee.id FROM consignee WHERE consignee.recall_number = p_number));
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('delivery_event', n);
+    DELETE FROM contact_attempt WHERE contact_attempt.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('contact_attempt', n);
+    DELETE FROM consignee_lot WHERE consignee_lot.consignee_id IN (SELECT consignee.id FROM consignee WHERE consignee.recall_number = p_number);
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('consignee_lot', n);
+    DELETE FROM task WHERE task.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('task', n);
+    DELETE FROM shortage WHERE shortage.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('shortage', n);
+    DELETE FROM patient_follow_up WHERE patient_follow_up.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('patient_follow_up', n);
+    DELETE FROM effectiveness_check WHERE effectiveness_check.round_id IN (SELECT effectiveness_round.id FROM effectiveness_round WHERE effectiveness_round.recall_number = p_number) OR effectiveness_check.consignee_id IN (SELECT consignee.id FROM consignee WHERE consignee.recall_number = p_number);
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('effectiveness_check', n);
+    DELETE FROM delivery WHERE delivery.campaign_id IN (SELECT campaign.id FROM campaign WHERE campaign.recall_number = p_number) OR delivery.consignee_id IN (SELECT consignee.id FROM consignee WHERE consignee.recall_number = p_number);
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('delivery', n);
+    DELETE FROM consignee_case WHERE consignee_case.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('consignee_case', n);
+    DELETE FROM notice_body WHERE notice_body.notice_id IN (SELECT notice.id FROM notice WHERE notice.recall_number = p_number);
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('notice_body', n);
+    DELETE FROM evidence_link WHERE evidence_link.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('evidence_link', n);
+    DELETE FROM consignee WHERE consignee.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('consignee', n);
+    DELETE FROM capa_entry WHERE capa_entry.capa_id IN (SELECT capa.id FROM capa WHERE capa.recall_number = p_number);
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('capa_entry', n);
+    DELETE FROM capa_action WHERE capa_action.capa_id IN (SELECT capa.id FROM capa WHERE capa.recall_number = p_number);
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('capa_action', n);
+    DELETE FROM campaign WHERE campaign.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('campaign', n);
+    DELETE FROM sign_off WHERE sign_off.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('sign_off', n);
+    DELETE FROM scope_version WHERE scope_version.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('scope_version', n);
+    DELETE FROM scope_gap WHERE scope_gap.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('scope_gap', n);
+    DELETE FROM pinned_policy WHERE pinned_policy.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('pinned_policy', n);
+    DELETE FROM notice WHERE notice.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('notice', n);
+    DELETE FROM legal_hold WHERE legal_hold.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('legal_hold', n);
+    DELETE FROM hazard_evaluation WHERE hazard_evaluation.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('hazard_evaluation', n);
+    DELETE FROM evidence WHERE evidence.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('evidence', n);
+    DELETE FROM effectiveness_round WHERE effectiveness_round.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('effectiveness_round', n);
+    DELETE FROM deletion_request WHERE deletion_request.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('deletion_request', n);
+    DELETE FROM clock_start WHERE clock_start.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('clock_start', n);
+    DELETE FROM class_decision WHERE class_decision.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('class_decision', n);
+    DELETE FROM capa WHERE capa.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('capa', n);
+    DELETE FROM authority_answer WHERE authority_answer.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('authority_answer', n);
+    DELETE FROM recall WHERE recall.number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('recall', n);
+"""
+
+FUNCTION = (
+    """
+CREATE FUNCTION delete_recall_file(
+    p_number text, p_request bigint, p_approved_by text, p_keep_until date, p_policies jsonb, p_now timestamptz
+) RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    file recall%ROWTYPE;
+    asked deletion_request%ROWTYPE;
+    stored jsonb;
+    counts jsonb := '{}';
+    n bigint;
+BEGIN
+    SELECT * INTO file FROM recall WHERE number = p_number FOR UPDATE;
+    IF NOT FOUND THEN RAISE EXCEPTION 'there is no recall %', p_number USING ERRCODE = 'no_data_found'; END IF;
+    SELECT * INTO asked FROM deletion_request
+        WHERE id = p_request AND recall_number = p_number AND withdrawn_at IS NULL FOR UPDATE;
+    IF NOT FOUND THEN RAISE EXCEPTION 'nobody asked for it' USING ERRCODE = 'check_violation'; END IF;
+    IF lower(trim(asked.requested_by)) = lower(trim(p_approved_by)) THEN
+        RAISE EXCEPTION 'requested and approved by one person' USING ERRCODE = 'check_violation';
+    END IF;
+    IF file.phase NOT IN ('terminated', 'rejected', 'cancelled') THEN
+        RAISE EXCEPTION 'the recall has not ended' USING ERRCODE = 'check_violation';
+    END IF;
+    IF p_keep_until IS NULL OR greatest(p_keep_until, asked.keep_until) >= (clock_timestamp() AT TIME ZONE 'UTC')::date
+    THEN RAISE EXCEPTION 'the retention date has not passed' USING ERRCODE = 'check_violation'; END IF;
+    IF EXISTS (SELECT FROM legal_hold WHERE recall_number = p_number AND lifted_at IS NULL) THEN
+        RAISE EXCEPTION 'a legal hold is in force' USING ERRCODE = 'check_violation';
+    END IF;
+    IF EXISTS (SELECT FROM stock_claim WHERE claimant = p_number AND released_at IS NULL) THEN
+        RAISE EXCEPTION 'stock is still locked' USING ERRCODE = 'check_violation';
+    END IF;
+    SELECT coalesce(jsonb_agg(jsonb_build_object('sha256', sha256, 'size', size) ORDER BY sha256), '[]')
+        INTO stored FROM evidence WHERE recall_number = p_number;
+"""
+    + DELETIONS
+    + """
+    INSERT INTO tombstone (recall_number, title, keep_until, policies, reason, archive_sha256, requested_by,
+                           approved_by, deleted_at, tables, files)
+    VALUES (p_number, file.title, p_keep_until, p_policies, asked.reason, asked.archive_sha256, asked.requested_by,
+            p_approved_by, p_now, counts, stored);
+    RETURN counts;
+END $$
+"""
+)
+
+
+def upgrade() -> None:
+    op.execute(FUNCTION)
+    op.execute("REVOKE ALL ON FUNCTION delete_recall_file(text, bigint, text, date, jsonb, timestamptz) FROM PUBLIC")
+    op.execute(
+        """
+        DO $$ BEGIN
+            IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'recall_app') THEN
+                GRANT EXECUTE ON FUNCTION delete_recall_file(text, bigint, text, date, jsonb, timestamptz)
+                TO recall_app;
+            END IF;
+        END $$
+        """
+    )
+
+
+def downgrade() -> None:
+    op.execute("DROP FUNCTION delete_recall_file(text, bigint, text, date, jsonb, timestamptz)")

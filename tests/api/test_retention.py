@@ -1,0 +1,190 @@
+"""A file is kept until its date and as long as anything needs it; then two persons delete it, and a tombstone stays."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.types.json import Jsonb
+from temporalio.service import RPCError
+from temporalio.testing import WorkflowEnvironment
+
+from db.repositories.dossier_plan import hanging
+from db.repositories.retention_sql import delete_block
+from domain.policy import parse_policy, policy_hash
+from domain.roles import Role
+from tests.support.api import Callers, write_consignee
+from tests.support.recall_fakes import FakeRecallActivities
+from tests.support.servers import PostgresForTests
+
+POLICIES = Path(__file__).parents[2] / "policies"
+pytestmark = pytest.mark.workflow
+HOLD = {"reference": "Docket 3:26-cv-00123", "reason": "Product liability suit"}
+ASK = {"reason": "Retention is over", "archive_sha256": "a" * 64}
+HEAD = Role.HEAD_OF_QUALITY
+
+
+@pytest.fixture
+def owner(postgres: PostgresForTests) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(postgres.owner_url, autocommit=True) as connection:
+        yield connection
+
+
+def pin(owner: psycopg.Connection[Any], number: str) -> None:
+    """The recall runs under the FDA profile as shipped."""
+    policy = parse_policy((POLICIES / "us-fda.yaml").read_text(encoding="utf-8"))
+    owner.execute(
+        "INSERT INTO pinned_policy (recall_number, policy_id, version, sha256, body, pinned_at)"
+        " VALUES (%s, %s, %s, %s, %s, now())",
+        [number, policy.id, str(policy.version), policy_hash(policy), Jsonb(policy.pinned())],
+    )
+
+
+def age(owner: psycopg.Connection[Any], number: str, phase: str = "terminated") -> None:
+    """The recall ended, and what it was about was shipped, long ago."""
+    owner.execute("UPDATE recall SET phase = %s, phase_since = '2001-01-01' WHERE number = %s", [phase, number])
+    owner.execute("UPDATE movement SET occurred_at = '2000-06-01'")
+    owner.execute("UPDATE lot SET expires_on = '2002-01-01'")
+    owner.execute(
+        "INSERT INTO scope_lot (recall_number, scope_version, lot_id, root, depth) SELECT %s, 1, id, true, 0 FROM lot"
+        " ON CONFLICT DO NOTHING",
+        [number],
+    )
+
+
+@pytest.fixture
+def ended(
+    api: Callers,
+    recall: str,
+    owner: psycopg.Connection[Any],
+    postgres: PostgresForTests,
+    workers: FakeRecallActivities,
+) -> str:
+    """A recall that ended long ago, with a pinned policy, a consignee and a file."""
+    pin(owner, recall)
+    write_consignee(postgres.owner_url, recall)
+    age(owner, recall)
+    return recall
+
+
+async def test_the_file_of_a_running_recall_is_kept_and_its_date_is_shown(
+    api: Callers, recall: str, owner: psycopg.Connection[Any]
+) -> None:
+    pin(owner, recall)
+    found = (await api.get(f"/v1/recalls/{recall}/retention", Role.AUDITOR)).json()
+    assert found["keep_until"] == found["policies"][0]["until"]
+    assert found["policies"][0]["source"] == "21 CFR 806.20(c)"
+    assert any("has not ended" in why for why in found["must_stay_because"])
+    refused = await api.post(f"/v1/recalls/{recall}/deletion", ASK)
+    assert refused.status_code == 409
+    assert refused.json()["type"] == "urn:recall:problem:must-be-kept"
+    assert refused.json()["reasons"] == found["must_stay_because"]
+
+
+async def test_a_legal_hold_keeps_a_file_until_it_is_lifted(api: Callers, ended: str) -> None:
+    path = f"/v1/recalls/{ended}"
+    assert (await api.get(f"{path}/retention")).json()["must_stay_because"] == []
+    placed = await api.post(f"{path}/legal-holds", HOLD, Role.REGULATORY)
+    assert placed.status_code == 201, placed.text
+    assert placed.json()["must_stay_because"] == ["legal hold Docket 3:26-cv-00123"]
+    assert (await api.post(f"{path}/deletion", ASK)).json()["type"] == "urn:recall:problem:must-be-kept"
+    hold = placed.json()["legal_holds"][0]["id"]
+    lifted = await api.post(f"{path}/legal-holds/{hold}/lift", {"reason": "settled"}, Role.REGULATORY)
+    assert lifted.json()["legal_holds"][0]["lift_reason"] == "settled"
+    again = await api.post(f"{path}/legal-holds/{hold}/lift", {"reason": "twice"}, Role.REGULATORY)
+    assert again.json()["type"] == "urn:recall:problem:already-decided"
+    assert (await api.post(f"{path}/legal-holds/999/lift", {"reason": "x"}, Role.REGULATORY)).status_code == 404
+    assert (await api.post(f"{path}/legal-holds", HOLD, Role.QA)).status_code == 403
+
+
+async def test_a_legal_hold_placed_after_the_request_stops_the_deletion(api: Callers, ended: str) -> None:
+    path = f"/v1/recalls/{ended}"
+    assert (await api.post(f"{path}/deletion", ASK)).status_code == 201
+    assert (await api.post(f"{path}/deletion", ASK)).json()["type"] == "urn:recall:problem:already-decided"
+    await api.post(f"{path}/legal-holds", HOLD, Role.REGULATORY)
+    refused = await api.post(f"{path}/deletion/approve", {}, HEAD)
+    assert refused.json()["reasons"] == ["legal hold Docket 3:26-cv-00123"]
+    assert (await api.post(f"{path}/deletion/withdraw", {"reason": "not yet"})).json()["request"] is None
+    assert (await api.post(f"{path}/deletion/approve", {}, HEAD)).json()["type"] == "urn:recall:problem:conflict"
+
+
+async def test_nobody_deletes_alone(api: Callers, ended: str) -> None:
+    path = f"/v1/recalls/{ended}"
+    assert (await api.post(f"{path}/deletion", ASK, HEAD)).status_code == 201
+    refused = await api.post(f"{path}/deletion/approve", {}, HEAD)
+    assert (refused.status_code, refused.json()["type"]) == (403, "urn:recall:problem:four-eyes")
+    assert (await api.post(f"{path}/deletion/approve", {}, Role.QA)).status_code == 403
+
+
+async def test_a_deleted_file_leaves_a_tombstone_and_its_audit_trail_and_nothing_else(
+    api: Callers, ended: str, owner: psycopg.Connection[Any], temporal: WorkflowEnvironment, postgres: PostgresForTests
+) -> None:
+    path = f"/v1/recalls/{ended}"
+    upload = await api.client.post(
+        "/v1/evidence",
+        files={"file": ("note.txt", b"kept long enough\n", "text/plain")},
+        headers=api.headers(Role.QA, "file-1"),
+    )
+    owner.execute("UPDATE evidence SET recall_number = %s WHERE id = %s", [ended, upload.json()["id"]])
+    stock = owner.execute("SELECT lot_id, location_id, on_hand, held FROM stock ORDER BY 1, 2").fetchall()
+    await api.post(f"{path}/deletion", ASK)
+    gone = await api.post(f"{path}/deletion/approve", {}, HEAD, key="delete-1")
+    assert gone.status_code == 200, gone.text
+    stone = gone.json()
+    assert (stone["requested_by"], stone["approved_by"], stone["archive_sha256"]) == ("Quinn", "Hana", "a" * 64)
+    assert stone["tables"]["recall"] == stone["tables"]["consignee"] == stone["tables"]["evidence"] == 1
+    assert stone["finished_at"] is not None
+    for table in sorted(hanging() - {"recall"}):
+        count = owner.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
+        assert count == (0,), table
+    assert owner.execute("SELECT lot_id, location_id, on_hand, held FROM stock ORDER BY 1, 2").fetchall() == stock
+    assert (await api.get(path)).status_code == 410
+    assert (await api.get(path)).json()["type"] == "urn:recall:problem:recall-deleted"
+    assert (await api.get(upload.json()["url"])).status_code == 404
+    assert (await api.get("/v1/tombstones", Role.AUDITOR)).json()["items"] == [stone]
+    assert (await api.get(f"/v1/tombstones/{ended}")).json() == stone
+    actions = owner.execute("SELECT action FROM audit_event WHERE stream = %s ORDER BY seq", [ended]).fetchall()
+    assert [name for (name,) in actions][-3:] == ["deletion.requested", "file.deleted", "file.deletion_finished"]
+    with pytest.raises(RPCError, match="not found"):
+        await temporal.client.get_workflow_handle(f"recall:{ended}").describe()
+    assert (await api.post(f"{path}/deletion/approve", {}, HEAD, key="delete-2")).json() == stone
+
+
+def test_the_application_deletes_nothing_before_its_date_or_without_a_second_person(
+    api: Callers, ended: str, owner: psycopg.Connection[Any], postgres: PostgresForTests
+) -> None:
+    call = "SELECT delete_recall_file(%s, %s, %s, %s::date, '[]', now())"
+    with psycopg.connect(postgres.app_url, autocommit=True) as app:
+        with pytest.raises(psycopg.errors.CheckViolation, match="nobody asked"):
+            app.execute(call, [ended, 1, "Hana", "2004-01-01"])
+        asked = app.execute(
+            "INSERT INTO deletion_request (recall_number, reason, keep_until, requested_by, requested_at)"
+            " VALUES (%s, 'x', '2004-01-01', 'Quinn', now()) RETURNING id",
+            [ended],
+        ).fetchone()
+        assert asked is not None
+        for by, until, why in (
+            ("quinn ", "2004-01-01", "one person"),
+            ("Hana", "2999-01-01", "retention date"),
+            ("Hana", None, "retention date"),
+        ):
+            with pytest.raises(psycopg.errors.CheckViolation, match=why):
+                app.execute(call, [ended, asked[0], by, until])
+        owner.execute("UPDATE recall SET phase = 'resolution' WHERE number = %s", [ended])
+        with pytest.raises(psycopg.errors.CheckViolation, match="not ended"):
+            app.execute(call, [ended, asked[0], "Hana", "2004-01-01"])
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            app.execute("DELETE FROM recall WHERE number = %s", [ended])
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            app.execute("UPDATE tombstone SET reason = 'another'")
+
+
+def test_the_function_in_force_deletes_every_table_that_hangs_on_a_recall(postgres: PostgresForTests) -> None:
+    with psycopg.connect(postgres.owner_url) as connection:
+        found = connection.execute("SELECT prosrc FROM pg_proc WHERE proname = 'delete_recall_file'").fetchone()
+    assert found is not None
+    have = [line.strip() for line in found[0].splitlines()]
+    missing = [line.strip() for line in delete_block().splitlines() if line.strip() not in have]
+    assert missing == [], "a table is new: renew the function in a migration"
