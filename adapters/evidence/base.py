@@ -1,7 +1,7 @@
 """The evidence boundary: one Protocol for content kept under its SHA-256, and what may be wrong with a store.
 
-Content is never changed, and removed only with a file whose retention date has passed. Two uploads of the same content share one
-object; who uploaded what, when and under which name is in the `evidence` table.
+Content is never changed, and removed only with a file whose retention date has passed. Two uploads of the same content
+share one object; who uploaded what, when and under which name is in the `evidence` table.
 """
 
 from typing import Final, Protocol

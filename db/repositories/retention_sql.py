@@ -6,6 +6,7 @@ the function. The audit trail is not among them; it stays, with the tombstone as
 """
 
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import Final
 
 from sqlalchemy.dialects import postgresql
@@ -19,6 +20,7 @@ LOOSE: Final = (
 """Tables without a foreign key to the recall, with the rows that go with it."""
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 _PARAMETER: Final = "p_number"
+_WIDTH: Final = 110
 
 
 def deletions() -> Iterator[tuple[str, str]]:
@@ -32,10 +34,11 @@ def deletions() -> Iterator[tuple[str, str]]:
 
 
 def delete_block() -> str:
-    """The PL/pgSQL statements that delete and count, one line per table."""
+    """The PL/pgSQL statements that delete and count, table by table."""
     lines = []
     for table, condition in deletions():
-        lines.append(f"    DELETE FROM {table} WHERE {condition};")  # noqa: S608 - names of our own tables
+        statement = f"DELETE FROM {table} WHERE {condition};"  # noqa: S608 - names of our own tables
+        lines += wrap(statement, _WIDTH, initial_indent="    ", subsequent_indent="        ")
         lines.append(f"    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('{table}', n);")
     return "\n".join(lines)
 

@@ -20,17 +20,26 @@ DELETIONS = """
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('stock_claim', n);
     DELETE FROM refused_access WHERE recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('refused_access', n);
+    DELETE FROM submission_event WHERE submission_event.submission_id IN (SELECT submission.id FROM submission
+        WHERE submission.recall_number = p_number);
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('submission_event', n);
+    DELETE FROM submission WHERE submission.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('submission', n);
     DELETE FROM staff_message WHERE staff_message.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('staff_message', n);
     DELETE FROM goods_return WHERE goods_return.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('goods_return', n);
     DELETE FROM deadline WHERE deadline.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('deadline', n);
-    DELETE FROM reply_line WHERE reply_line.reply_id IN (SELECT reply.id FROM reply WHERE reply.recall_number = p_number);
+    DELETE FROM reply_line WHERE reply_line.reply_id IN (SELECT reply.id FROM reply WHERE reply.recall_number
+        = p_number);
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('reply_line', n);
-    DELETE FROM passed_on WHERE passed_on.consignee_id IN (SELECT consignee.id FROM consignee WHERE consignee.recall_number = p_number) OR passed_on.reply_id IN (SELECT reply.id FROM reply WHERE reply.recall_number = p_number);
+    DELETE FROM passed_on WHERE passed_on.consignee_id IN (SELECT consignee.id FROM consignee WHERE
+        consignee.recall_number = p_number) OR passed_on.reply_id IN (SELECT reply.id FROM reply WHERE
+        reply.recall_number = p_number);
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('passed_on', n);
-    DELETE FROM disposition_part WHERE disposition_part.disposition_id IN (SELECT disposition.id FROM disposition WHERE disposition.recall_number = p_number);
+    DELETE FROM disposition_part WHERE disposition_part.disposition_id IN (SELECT disposition.id FROM
+        disposition WHERE disposition.recall_number = p_number);
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('disposition_part', n);
     DELETE FROM cost_entry WHERE cost_entry.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('cost_entry', n);
@@ -50,11 +59,15 @@ DELETIONS = """
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('hold', n);
     DELETE FROM disposition WHERE disposition.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('disposition', n);
-    DELETE FROM delivery_event WHERE delivery_event.delivery_id IN (SELECT delivery.id FROM delivery WHERE delivery.campaign_id IN (SELECT campaign.id FROM campaign WHERE campaign.recall_number = p_number) OR delivery.consignee_id IN (SELECT consignee.id FROM consignee WHERE consignee.recall_number = p_number));
+    DELETE FROM delivery_event WHERE delivery_event.delivery_id IN (SELECT delivery.id FROM delivery WHERE
+        delivery.campaign_id IN (SELECT campaign.id FROM campaign WHERE campaign.recall_number = p_number) OR
+        delivery.consignee_id IN (SELECT consignee.id FROM consignee WHERE consignee.recall_number =
+        p_number));
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('delivery_event', n);
     DELETE FROM contact_attempt WHERE contact_attempt.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('contact_attempt', n);
-    DELETE FROM consignee_lot WHERE consignee_lot.consignee_id IN (SELECT consignee.id FROM consignee WHERE consignee.recall_number = p_number);
+    DELETE FROM consignee_lot WHERE consignee_lot.consignee_id IN (SELECT consignee.id FROM consignee WHERE
+        consignee.recall_number = p_number);
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('consignee_lot', n);
     DELETE FROM task WHERE task.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('task', n);
@@ -62,24 +75,35 @@ DELETIONS = """
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('shortage', n);
     DELETE FROM patient_follow_up WHERE patient_follow_up.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('patient_follow_up', n);
-    DELETE FROM effectiveness_check WHERE effectiveness_check.round_id IN (SELECT effectiveness_round.id FROM effectiveness_round WHERE effectiveness_round.recall_number = p_number) OR effectiveness_check.consignee_id IN (SELECT consignee.id FROM consignee WHERE consignee.recall_number = p_number);
+    DELETE FROM effectiveness_check WHERE effectiveness_check.consignee_id IN (SELECT consignee.id FROM
+        consignee WHERE consignee.recall_number = p_number) OR effectiveness_check.round_id IN (SELECT
+        effectiveness_round.id FROM effectiveness_round WHERE effectiveness_round.recall_number = p_number);
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('effectiveness_check', n);
-    DELETE FROM delivery WHERE delivery.campaign_id IN (SELECT campaign.id FROM campaign WHERE campaign.recall_number = p_number) OR delivery.consignee_id IN (SELECT consignee.id FROM consignee WHERE consignee.recall_number = p_number);
+    DELETE FROM delivery WHERE delivery.campaign_id IN (SELECT campaign.id FROM campaign WHERE
+        campaign.recall_number = p_number) OR delivery.consignee_id IN (SELECT consignee.id FROM consignee
+        WHERE consignee.recall_number = p_number);
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('delivery', n);
     DELETE FROM consignee_case WHERE consignee_case.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('consignee_case', n);
-    DELETE FROM notice_body WHERE notice_body.notice_id IN (SELECT notice.id FROM notice WHERE notice.recall_number = p_number);
+    DELETE FROM notice_body WHERE notice_body.notice_id IN (SELECT notice.id FROM notice WHERE
+        notice.recall_number = p_number);
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('notice_body', n);
+    DELETE FROM market_action_review WHERE market_action_review.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('market_action_review', n);
     DELETE FROM evidence_link WHERE evidence_link.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('evidence_link', n);
     DELETE FROM consignee WHERE consignee.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('consignee', n);
-    DELETE FROM capa_entry WHERE capa_entry.capa_id IN (SELECT capa.id FROM capa WHERE capa.recall_number = p_number);
+    DELETE FROM capa_entry WHERE capa_entry.capa_id IN (SELECT capa.id FROM capa WHERE capa.recall_number =
+        p_number);
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('capa_entry', n);
-    DELETE FROM capa_action WHERE capa_action.capa_id IN (SELECT capa.id FROM capa WHERE capa.recall_number = p_number);
+    DELETE FROM capa_action WHERE capa_action.capa_id IN (SELECT capa.id FROM capa WHERE capa.recall_number =
+        p_number);
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('capa_action', n);
     DELETE FROM campaign WHERE campaign.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('campaign', n);
+    DELETE FROM signature WHERE signature.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('signature', n);
     DELETE FROM sign_off WHERE sign_off.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('sign_off', n);
     DELETE FROM scope_version WHERE scope_version.recall_number = p_number;
@@ -90,14 +114,20 @@ DELETIONS = """
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('pinned_policy', n);
     DELETE FROM notice WHERE notice.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('notice', n);
+    DELETE FROM market_action WHERE market_action.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('market_action', n);
     DELETE FROM legal_hold WHERE legal_hold.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('legal_hold', n);
     DELETE FROM hazard_evaluation WHERE hazard_evaluation.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('hazard_evaluation', n);
+    DELETE FROM expert_review WHERE expert_review.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('expert_review', n);
     DELETE FROM evidence WHERE evidence.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('evidence', n);
     DELETE FROM effectiveness_round WHERE effectiveness_round.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('effectiveness_round', n);
+    DELETE FROM document_fields WHERE document_fields.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('document_fields', n);
     DELETE FROM deletion_request WHERE deletion_request.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('deletion_request', n);
     DELETE FROM clock_start WHERE clock_start.recall_number = p_number;
@@ -112,7 +142,7 @@ DELETIONS = """
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('recall', n);
 """
 
-FUNCTION = (
+FUNCTION = (  # names of our own tables, nothing from outside
     """
 CREATE FUNCTION delete_recall_file(
     p_number text, p_request bigint, p_approved_by text, p_keep_until date, p_policies jsonb, p_now timestamptz
@@ -135,8 +165,8 @@ BEGIN
     IF file.phase NOT IN ('terminated', 'rejected', 'cancelled') THEN
         RAISE EXCEPTION 'the recall has not ended' USING ERRCODE = 'check_violation';
     END IF;
-    IF p_keep_until IS NULL OR greatest(p_keep_until, asked.keep_until) >= (clock_timestamp() AT TIME ZONE 'UTC')::date
-    THEN RAISE EXCEPTION 'the retention date has not passed' USING ERRCODE = 'check_violation'; END IF;
+    IF p_keep_until IS NULL OR greatest(p_keep_until, asked.keep_until) >= (clock_timestamp() AT TIME ZONE 'UTC')::date THEN
+        RAISE EXCEPTION 'the retention date has not passed' USING ERRCODE = 'check_violation'; END IF;
     IF EXISTS (SELECT FROM legal_hold WHERE recall_number = p_number AND lifted_at IS NULL) THEN
         RAISE EXCEPTION 'a legal hold is in force' USING ERRCODE = 'check_violation';
     END IF;
@@ -145,7 +175,7 @@ BEGIN
     END IF;
     SELECT coalesce(jsonb_agg(jsonb_build_object('sha256', sha256, 'size', size) ORDER BY sha256), '[]')
         INTO stored FROM evidence WHERE recall_number = p_number;
-"""
+"""  # noqa: S608
     + DELETIONS
     + """
     INSERT INTO tombstone (recall_number, title, keep_until, policies, reason, archive_sha256, requested_by,
