@@ -41,6 +41,9 @@ class MessageKind(StrEnum):
     sent_back = "sent_back"
     assigned = "assigned"
     page = "page"
+    expert_request = "expert_request"
+    """To an expert outside the firm: the signed link to what is to be reviewed."""
+    expert_reminder = "expert_reminder"
 
 
 class StaffMessageState(StrEnum):
@@ -74,6 +77,8 @@ class StaffMessage(SQLModel, table=True):
     """Natural key: kind, task or complaint, occasion, principal, channel; writing it twice changes nothing."""
     task_id: int | None = ref("task.id", nullable=True)
     complaint_id: int | None = ref("complaint.id", nullable=True)
+    expert_review_id: int | None = ref("expert_review.id", nullable=True)
+    """Set where the reader is an expert outside the firm and no member of staff."""
     state: str = text(10)
     provider_id: str | None = text(200, nullable=True)
     error: str | None = text(300, nullable=True)

@@ -2,6 +2,7 @@
 
 from models import (
     access,
+    assessment,
     audit,
     capa,
     case,
@@ -14,14 +15,18 @@ from models import (
     hold,
     master,
     notice,
+    policy_version,
     recall,
     retention,
+    signing,
     staff,
+    submission,
     task,
 )
 
 __all__ = [
     "access",
+    "assessment",
     "audit",
     "capa",
     "case",
@@ -34,8 +39,11 @@ __all__ = [
     "hold",
     "master",
     "notice",
+    "policy_version",
     "recall",
     "retention",
+    "signing",
     "staff",
+    "submission",
     "task",
 ]
