@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+import cli_staff_signing
 from cli_token import AsJson, DatabaseUrl, refuse, with_database
 from db.engine import SessionFactory
 from db.repositories import staff
@@ -22,6 +23,7 @@ from domain.roles import Role
 from models.schemas_tasks import StaffIn
 
 staff_app = typer.Typer(name="staff", help="Our own people, their absence and stand-ins.", no_args_is_help=True)
+cli_staff_signing.add_to(staff_app)
 _out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
 _PAGE = 500

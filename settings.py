@@ -56,6 +56,14 @@ class Settings(BaseSettings):
     """ISO 3166-1 code of the recalling firm; a recall beyond it is global."""
     company_phone: str = "+1 202 555 0100"
     company_email: str = "recall@recall.invalid"
+    signing_idle_minutes: int = Field(default=15, ge=1, le=60)
+    """Minutes without a signature after which the password is asked for again (21 CFR 11.200(a)(1))."""
+    signing_hours: int = Field(default=8, ge=1, le=24)
+    """Longest time for which a password given once is good for further signatures, however busy."""
+    password_min_length: int = Field(default=12, ge=8, le=64)
+    """Fewest characters of a signing password."""
+    password_max_days: int = Field(default=365, ge=1, le=3660)
+    """Days after which a signing password must be changed (21 CFR 11.300(b))."""
     allow_pace: bool = False
     """Whether a recall may be started with a pace other than 1 (drills and the demo)."""
     evidence_max_bytes: int = Field(default=25 * 1024 * 1024, ge=1)

@@ -42,6 +42,7 @@ class CapaDesk:
     def __init__(self, desk: DeskDep, sequence: CapaNumber) -> None:
         self.desk = desk
         self.sequence = sequence
+        desk.about = {"capa": sequence}
 
     async def state_of(self) -> tuple[Recall, Capa, CapaFigures]:
         """The recall, the CAPA and its figures.

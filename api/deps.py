@@ -15,7 +15,7 @@ from domain.roles import Permission, roles_with
 StateDep = Annotated[ApiState, Depends(get_state)]
 PrincipalDep = Annotated[Principal, Depends(authenticate)]
 
-_NUMBER = re.compile(r"R[CD]-[0-9]{4}-[0-9]{6}")
+NUMBER = re.compile(r"R[CD]-[0-9]{4}-[0-9]{6}")
 _KEY = re.compile(r"[\x21-\x7e]{1,120}")
 
 
@@ -39,7 +39,7 @@ async def refuse(state: ApiState, principal: Principal, permission: Permission, 
     async with state.sessions.begin() as session:
         await refusals.record_refused_decision(
             session,
-            number if number and _NUMBER.fullmatch(number) else None,
+            number if number and NUMBER.fullmatch(number) else None,
             principal=principal.name,
             role=principal.shown_role,
             refusal="NotPermitted",
@@ -57,7 +57,7 @@ ReaderDep = Annotated[Principal, Depends(require(Permission.READ))]
 async def _recall_number(
     number: Annotated[str, Path(description="Recall number.", examples=["RC-2026-000123"], max_length=40)],
 ) -> str:
-    if _NUMBER.fullmatch(number) is None:
+    if NUMBER.fullmatch(number) is None:
         raise Problem("recall_unknown", "A recall number reads RC-YYYY-NNNNNN.")
     return number
 
@@ -99,4 +99,4 @@ async def _if_match(
 
 IfMatchDep = Annotated[str | None, Depends(_if_match)]
 
-__all__ = ["IfMatchDep", "KeyDep", "NumberDep", "PrincipalDep", "ReaderDep", "StateDep", "refuse", "require"]
+__all__ = ["NUMBER", "IfMatchDep", "KeyDep", "NumberDep", "PrincipalDep", "ReaderDep", "StateDep", "refuse", "require"]

@@ -1,7 +1,7 @@
 """Where decisions are handed in: one request, sent to its workflow once per Idempotency-Key, refusals audited."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
@@ -13,6 +13,7 @@ from api.idempotency import Answer, once
 from api.problems import Problem
 from api.records import load
 from api.security.bearer import Principal
+from api.signing import sign
 from api.state import ApiState
 from api.views import etag, recall_url
 from db.repositories import refusals
@@ -32,6 +33,8 @@ class Desk:
         self.key = key
         self.if_match = if_match
         self.state = state
+        self.about: dict[str, Any] = {}
+        """What the decision is about besides the recall, as its signature names it."""
 
     async def decide(
         self,
@@ -75,7 +78,7 @@ class Desk:
         the_id = update_id(principal.name, operation, self.key)
 
         async def carry_out(_: IdempotencyKey) -> Answer:
-            decision = await prepare(the_id)
+            decision = await self._signed(principal, operation, await prepare(the_id))
             try:
                 return answer(await send_decision(self.state, target, operation, decision, update_id=the_id))
             except Refused as refused:
@@ -83,6 +86,12 @@ class Desk:
                 raise refused.problem() from refused
 
         return await once(self.state, self.request, principal, self.key, asked=body, operation=carry_out)
+
+    async def _signed(self, principal: Principal, operation: str, decision: Decision) -> Decision:
+        """The decision with its signature, where the route signs."""
+        stated = decision.model_dump(mode="json", exclude={"actor"}) | self.about
+        signed = await sign(self.state, principal, self.number, operation, stated)
+        return decision.model_copy(update={"actor": signed.actor()})
 
     def check_version(self, recall: Recall) -> None:
         """Refuse a decision on a recall that changed since the caller read it (`If-Match`).

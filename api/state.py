@@ -34,6 +34,8 @@ class ApiState:
     jurisdictions: Jurisdictions
     page_limiter: RateLimiter
     webhook_limiter: RateLimiter
+    password_limiter: RateLimiter
+    """Checks of a password per person: each costs memory and time on purpose."""
 
     def now(self) -> datetime:
         """The API's clock, in UTC."""
@@ -73,6 +75,7 @@ async def open_state(settings: Settings, temporal_client: Client | None = None) 
             jurisdictions=Jurisdictions.load(),
             page_limiter=RateLimiter(capacity=60, per_second=1),
             webhook_limiter=RateLimiter(capacity=2000, per_second=500),
+            password_limiter=RateLimiter(capacity=20, per_second=0.5),
         )
     finally:
         await engine.dispose()

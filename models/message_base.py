@@ -14,3 +14,5 @@ class Actor(Message):
 
     principal: str = Field(min_length=1, max_length=120)
     roles: tuple[str, ...]
+    signature: str | None = None
+    """Id of the electronic signature under the decision, where it is one that is signed."""

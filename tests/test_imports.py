@@ -32,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli_policy": EVERYTHING,
     "cli_dossier": EVERYTHING,
     "cli_staff": EVERYTHING,
+    "cli_staff_signing": EVERYTHING,
     "cli_tasks": EVERYTHING,
     "cli_token": EVERYTHING,
     "cli_trace": EVERYTHING,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -16,12 +17,27 @@ _scheme = HTTPBearer(auto_error=False, description="A token made by `recall toke
 _Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_scheme)]
 
 
+@dataclass(slots=True)
+class Signing:
+    """That a request may sign: with which meaning, in which capacity and period; then which signature it made."""
+
+    permission: Permission
+    meaning: str
+    role: str
+    printed_name: str
+    session_id: UUID
+    made: UUID | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """An authenticated person and what the token lets them do."""
 
     name: str
     roles: tuple[Role, ...]
+    token_id: int = 0
+    signing: Signing | None = None
+    """There when the route signs (`api.signing.signs`) and nothing stands against it."""
 
     def may(self, permission: Permission) -> bool:
         """Whether one of the roles holds `permission`."""
@@ -37,8 +53,9 @@ class Principal:
         return next((role.value for role in self.roles if may([role], permission)), self.shown_role)
 
     def actor(self) -> Actor:
-        """The same person as Temporal messages carry it."""
-        return Actor(principal=self.name, roles=tuple(role.value for role in self.roles))
+        """The same person as Temporal messages carry it, with the signature once there is one."""
+        made = str(self.signing.made) if self.signing and self.signing.made else None
+        return Actor(principal=self.name, roles=tuple(role.value for role in self.roles), signature=made)
 
 
 def get_state(request: Request) -> ApiState:
@@ -63,11 +80,11 @@ async def authenticate(
         raise _unauthenticated("The token is unknown, expired or revoked.")
     request.state.token_id = token.id
     known = {role.value for role in Role}
-    return Principal(token.principal, tuple(Role(role) for role in token.roles if role in known))
+    return Principal(token.principal, tuple(Role(role) for role in token.roles if role in known), token.id or 0)
 
 
 def _unauthenticated(detail: str) -> Problem:
     return Problem("unauthenticated", detail, headers={"WWW-Authenticate": 'Bearer realm="recall"'})
 
 
-__all__ = ["Principal", "authenticate", "get_state"]
+__all__ = ["Principal", "Signing", "authenticate", "get_state"]

@@ -40,6 +40,8 @@ def test_operation_ids_are_unique_and_every_operation_has_a_known_tag(document: 
 
 def test_every_post_of_staff_needs_an_idempotency_key(document: dict[str, Any]) -> None:
     for path, method, operation in operations(document):
+        if path == "/v1/me/signing-session":
+            continue  # a kept fingerprint of a body with a password would be something to guess at
         if method == "post" and path.startswith("/v1/") and "/webhooks/" not in path:
             keys = [p for p in operation.get("parameters", []) if p["name"] == "Idempotency-Key"]
             assert [key["required"] for key in keys] == [True], path

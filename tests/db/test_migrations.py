@@ -44,6 +44,8 @@ EVIDENCE = (
     "scope_version",
     "sign_off",
     "signature",
+    "training_record",
+    "signature",
     "submission",
     "submission_event",
     "training_record",

@@ -1,0 +1,150 @@
+"""Signing by the API: who may sign what, and the signature itself (21 CFR 11.50, 11.70, 11.200).
+
+A route that signs asks for `Annotated[Principal, Depends(signs(Permission.X, "meaning"))]`: the caller holds the
+permission, gave the password within an open signing period, and is trained on the recall's policies. What is handed in
+is then signed by `sign` (the desks do it), before the act is asked for; the signature's id travels with the act.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final, NoReturn
+
+from fastapi import Request
+
+from api.deps import NUMBER, PrincipalDep, StateDep, refuse
+from api.problems import Problem
+from api.security.bearer import Principal, Signing
+from api.state import ApiState
+from db.repositories import recalls, refusals, signatures, signing_periods, staff, training
+from db.repositories.signed_content import refers_to
+from domain.roles import Permission
+
+HOW_TO_SIGN: Final = (
+    'Give your password at POST /v1/me/signing-session {"password": "..."}; for some time your token alone signs then.'
+)
+
+
+def signs(permission: Permission, meaning: str) -> Callable[..., Awaitable[Principal]]:
+    """A dependency: the caller, who may sign with this meaning now.
+
+    Args:
+        permission: what the caller must hold.
+        meaning: what the signature says, in the first person; printed with it (21 CFR 11.50(a)(3)).
+    """
+
+    async def checked(request: Request, principal: PrincipalDep, state: StateDep) -> Principal:
+        return await may_sign(state, principal, permission, meaning, request.path_params.get("number"))
+
+    return checked
+
+
+async def may_sign(
+    state: ApiState, principal: Principal, permission: Permission, meaning: str, number: str | None
+) -> Principal:
+    """The caller as somebody who may sign now; for routes whose permission or meaning depends on the body.
+
+    Args:
+        number: the recall it is about as the path has it, or None for an act on none.
+
+    Raises:
+        Problem: 403 `not_permitted` or `not_trained`, 401 `signature_required`; each is audited.
+    """
+    if not principal.may(permission):
+        await refuse(state, principal, permission, number)
+    async with state.sessions.begin() as session:
+        period = await signing_periods.use(session, principal.token_id, state.now(), idle_time(state))
+        person = await staff.find(session, principal.name)
+    if period is None:
+        await refuse_signing(state, principal, number, permission.value, "SignatureRequired")
+        headers = {"WWW-Authenticate": 'Bearer realm="recall", error="signature_required"'}
+        raise Problem("signature_required", HOW_TO_SIGN, headers=headers)
+    await _trained(state, principal, permission, number)
+    signing = Signing(
+        permission, meaning, principal.role_for(permission), person.name if person else principal.name, period.id
+    )
+    return replace(principal, signing=signing)
+
+
+async def _trained(state: ApiState, principal: Principal, permission: Permission, number: str | None) -> None:
+    async with state.sessions() as session:
+        missing = await training.missing(session, principal.name, await _needed(session, state, number))
+    if missing:
+        await refuse_signing(state, principal, number, permission.value, "NotTrained")
+        _not_trained(missing)
+
+
+async def _needed(session: Any, state: ApiState, number: str | None) -> dict[str, int]:
+    """Policy -> version the signer must know: as the recall pins it, or in force for an act on no recall."""
+    if number is None:
+        return {}
+    return {policy.id: policy.version for policy in await recalls.pinned(session, number)}
+
+
+def _not_trained(missing: list[tuple[str, int]]) -> NoReturn:
+    named = ", ".join(f"{policy} version {version}" for policy, version in missing)
+    raise Problem(
+        "not_trained",
+        f"No training is on record for {named}. The head of your function or an admin records it.",
+        missing=[{"policy": policy, "version": version} for policy, version in missing],
+    )
+
+
+async def refuse_signing(state: ApiState, principal: Principal, number: str | None, operation: str, why: str) -> None:
+    """Audit that a signature was not possible: no password given, not trained."""
+    async with state.sessions.begin() as session:
+        await refusals.record_refused_decision(
+            session,
+            number if number and NUMBER.fullmatch(number) else None,
+            principal=principal.name,
+            role=principal.shown_role,
+            refusal=why,
+            operation=operation,
+            now=state.now(),
+        )
+
+
+def idle_time(state: ApiState) -> timedelta:
+    """How long a signing period may rest."""
+    return timedelta(minutes=state.settings.signing_idle_minutes)
+
+
+async def sign(
+    state: ApiState, principal: Principal, number: str | None, operation: str, stated: Mapping[str, Any]
+) -> Principal:
+    """Write the signature of a caller who came through `signs`; the caller whose `actor()` carries it.
+
+    One who did not comes back unchanged: the route does not sign.
+
+    Args:
+        operation: what is done, as the audit names it.
+        stated: what the caller says, as it will be recorded; secrets never.
+    """
+    signing = principal.signing
+    if signing is None:
+        return principal
+    signer = signatures.Signer(
+        principal=principal.name,
+        printed_name=signing.printed_name,
+        role=signing.role,
+        permission=signing.permission.value,
+        meaning=signing.meaning,
+        token_id=principal.token_id,
+        session_id=signing.session_id,
+    )
+    now = state.now()
+    async with state.sessions.begin() as session:
+        row = await signatures.make(
+            session,
+            signer,
+            number=number,
+            operation=operation,
+            stated=stated,
+            refers_to=await refers_to(session, number, operation, stated, now),
+            at=now,
+        )
+    signing.made = row.id
+    return principal
+
+
+__all__ = ["HOW_TO_SIGN", "idle_time", "may_sign", "refuse_signing", "sign", "signs"]

@@ -1,0 +1,211 @@
+"""What a signature refers to beyond the signer's own words: the state and hashes of the records at that moment.
+
+Read in the transaction that writes the signature, so the document proves what lay before the signer (21 CFR 11.70).
+Every signature on a recall names its phase, scope version, policies and cited files; a table adds what the operation
+is about.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlmodel import SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.repositories import assessment, capa, checklist, mass_balance, notices, recalls
+from db.repositories.release import body_of
+from db.repositories.signatures import sha256_of
+from models.disposition import Allocation, Disposition, Shortage
+from models.evidence import Evidence
+from models.hold import Hold
+from models.notice import Notice
+from models.recall import ClassDecision, Deadline, HazardEvaluationRecord, Recall
+
+Stated = Mapping[str, Any]
+Facts = dict[str, Any]
+Reader = Callable[[AsyncSession, str, Stated, datetime], Awaitable[Facts]]
+
+
+async def refers_to(session: AsyncSession, number: str | None, operation: str, stated: Stated, at: datetime) -> Facts:
+    """States and hashes of what is signed; for an act on no recall only what the caller states."""
+    recall = await session.get(Recall, number) if number is not None else None
+    if recall is None:
+        return {}
+    found: Facts = {
+        "phase": recall.phase,
+        "scope_version": recall.scope_version,
+        "policies": [
+            {"id": pin.policy_id, "version": pin.version, "sha256": pin.sha256}
+            for pin in await recalls.pins(session, recall.number)
+        ],
+    }
+    if files := await _files(session, stated.get("evidence_ids") or ()):
+        found["evidence"] = files
+    reader = READERS.get(operation)
+    return found | (await reader(session, recall.number, stated, at) if reader else {})
+
+
+async def _files(session: AsyncSession, ids: Sequence[str | UUID]) -> dict[str, str]:
+    if not ids:
+        return {}
+    query = select(Evidence.id, Evidence.sha256).where(col(Evidence.id).in_([UUID(str(each)) for each in ids]))
+    return {str(file_id): sha256 for file_id, sha256 in (await session.exec(query)).all()}
+
+
+async def _proposal(session: AsyncSession, number: str, stated: Stated, __: datetime) -> Facts:
+    """The proposed classes and the evaluations they rest on."""
+    evaluations = await assessment.latest_evaluations(session, number)
+    proposal = stated.get("proposal_id") or max((row.id or 0 for row in evaluations), default=0)
+    rows = await assessment.class_decisions(session, number, int(proposal), ("proposed",))
+    return {
+        "proposal": proposal,
+        "classes": [_class(row) for row in rows],
+        "evaluations": [
+            {"id": row.id, "product_line": row.product_line, "assessor": row.assessor, "sha256": sha256_of(row.body)}
+            for row in evaluations
+        ],
+    }
+
+
+def _class(row: ClassDecision) -> Facts:
+    return {
+        "product_line": row.product_line,
+        "jurisdiction": row.jurisdiction,
+        "class": row.recall_class,
+        "level": row.level,
+        "market_action": row.market_action,
+        "reasons_sha256": sha256_of(row.reasons),
+    }
+
+
+async def _classes(session: AsyncSession, number: str, _: Stated, __: datetime) -> Facts:
+    """The classes in force."""
+    return {"classes": [_class(row) for row in await assessment.classes_in_force(session, number)]}
+
+
+async def _earlier_evaluation(session: AsyncSession, number: str, stated: Stated, __: datetime) -> Facts:
+    """The evaluation of the same line that the new one supersedes, where there is one."""
+    rows = await assessment.latest_evaluations(session, number)
+    same = [row for row in rows if row.product_line == stated.get("product_line")]
+    return {"supersedes": [_evaluation(row) for row in same]}
+
+
+def _evaluation(row: HazardEvaluationRecord) -> Facts:
+    return {"id": row.id, "sha256": sha256_of(row.body)}
+
+
+async def _notice(session: AsyncSession, number: str, stated: Stated, __: datetime) -> Facts:
+    """The notice and the hash of each body."""
+    notice = await session.get(Notice, int(stated["notice_id"]))
+    if notice is None or notice.recall_number != number:
+        return {"notice": None}
+    bodies = [
+        {"kind": each.kind, "channel": each.channel, "language": each.language, "sha256": each.sha256}
+        for each in await notices.bodies(session, notice.id or 0)
+    ]
+    return {"notice": {"version": notice.version, "kind": notice.kind, "sha256": notice.sha256, "bodies": bodies}}
+
+
+async def _checklist(session: AsyncSession, number: str, _: Stated, at: datetime) -> Facts:
+    """The completion checklist as it stood."""
+    items = [item.model_dump(mode="json") for item in await checklist.checklist(session, number, at)]
+    return {"checklist": items, "checklist_sha256": sha256_of(items)}
+
+
+async def _capa(session: AsyncSession, number: str, stated: Stated, __: datetime) -> Facts:
+    """The CAPA's state and the hash of every statement that counts."""
+    row = await capa.find(session, number, int(stated["capa"]))
+    if row is None:
+        return {"capa": None}
+    entries = [
+        {"id": each.id, "kind": each.kind, "author": each.author, "sha256": sha256_of(each.body)}
+        for each in await capa.entries(session, row)
+        if each.applied_at is not None
+    ]
+    return {"capa": {"state": row.state, "plan_version": row.plan_version, "plan_by": row.plan_by, "entries": entries}}
+
+
+async def _dispositions(session: AsyncSession, number: str, stated: Stated, __: datetime) -> Facts:
+    """The proposals as proposed: kind, lot, place, quantity, by whom."""
+    query = select(Disposition).where(
+        col(Disposition.recall_number) == number, col(Disposition.sequence).in_(stated["sequences"])
+    )
+    rows = (await session.exec(query.order_by(col(Disposition.sequence)))).all()
+    return {
+        "dispositions": [
+            {"sequence": row.sequence, "state": row.state, "proposed_by": row.proposed_by, "reason": row.reason}
+            | body_of(row)
+            for row in rows
+        ]
+    }
+
+
+async def _obligation(session: AsyncSession, number: str, stated: Stated, __: datetime) -> Facts:
+    """The report owed, with its rule and limit."""
+    row = await session.get(Deadline, int(stated["obligation"]))
+    if row is None or row.recall_number != number:
+        return {"obligation": None}
+    fields = ("name", "jurisdiction", "title", "clock", "limit_text", "basis", "source", "due_at", "complaint_id")
+    return {"obligation": {name: getattr(row, name) for name in fields}}
+
+
+async def _unaccounted(session: AsyncSession, number: str, _: Stated, __: datetime) -> Facts:
+    """What the mass balance lacks beyond the policy's share, lot by lot."""
+    return {
+        "lots": [
+            {"lot": lot.lot_id, "unaccounted": lot.terms.unaccounted, "residual": lot.terms.residual}
+            for lot in (await mass_balance.balance(session, number)).unsigned
+        ]
+    }
+
+
+async def _holds(session: AsyncSession, number: str, stated: Stated, __: datetime) -> Facts:
+    """The holds that are to go on."""
+    return {"holds": await _rows(session, Hold, number, stated["hold_ids"], ("id", "lot_id", "quantity", "state"))}
+
+
+async def _allocation(session: AsyncSession, number: str, stated: Stated, __: datetime) -> Facts:
+    """Which units for whom."""
+    fields = ("id", "shortage_id", "lot_id", "location_id", "quantity", "state")
+    return {"allocation": await _rows(session, Allocation, number, [stated["allocation"]], fields)}
+
+
+async def _shortage(session: AsyncSession, number: str, stated: Stated, __: datetime) -> Facts:
+    """Who lacks what."""
+    fields = ("id", "consignee_id", "product_id", "removed", "used", "quantity")
+    return {"shortage": await _rows(session, Shortage, number, [stated["shortage"]], fields)}
+
+
+async def _rows(
+    session: AsyncSession, table: Any, number: str, ids: Sequence[int], fields: Sequence[str]
+) -> list[Facts]:
+    query = select(table).where(col(table.recall_number) == number, col(table.id).in_(ids)).order_by(col(table.id))
+    found: Sequence[SQLModel] = (await session.exec(query)).all()
+    return [{name: getattr(row, name) for name in fields} for row in found]
+
+
+READERS: Final[Mapping[str, Reader]] = {
+    "record_evaluation": _earlier_evaluation,
+    "approve_assessment": _proposal,
+    "override_class": _proposal,
+    "reject": _proposal,
+    "reclassify": _proposal,
+    "approve_strategy": _classes,
+    "approve_notice": _notice,
+    "complete": _checklist,
+    "approve_plan": _capa,
+    "sign_off": _capa,
+    "approve_disposition": _dispositions,
+    "reject_disposition": _dispositions,
+    "submit_obligation": _obligation,
+    "stop_obligation": _obligation,
+    "sign_unaccounted": _unaccounted,
+    "carry_over_holds": _holds,
+    "approve_allocation": _allocation,
+    "reject_allocation": _allocation,
+    "settle_shortage": _shortage,
+}
+"""Operation -> what is read for its signature besides what every signature names."""
+
+__all__ = ["READERS", "refers_to"]

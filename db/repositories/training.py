@@ -1,0 +1,89 @@
+"""Training records: who was trained on which version of which policy, recorded by somebody else, with its evidence.
+
+A later version covers an earlier one: whoever was trained on version 3 may sign on a recall that is pinned to 2.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlmodel import col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.repositories import audit
+from db.rows import insert_new
+from domain.roles import violates_four_eyes
+from models.signing import TrainingRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One training as it is recorded."""
+
+    principal: str
+    policy_id: str
+    version: int
+    trained_on: date
+    evidence: str
+
+
+class OwnTraining(ValueError):  # noqa: N818 - a term of the API
+    """Somebody would record a training of their own."""
+
+
+async def record(session: AsyncSession, training: Training, *, by: str, role: str, at: datetime) -> bool:
+    """Record that somebody was trained; False when this very training is on record.
+
+    Raises:
+        OwnTraining: it is the recorder's own.
+    """
+    if violates_four_eyes(training.principal, by):
+        raise OwnTraining("another person than the one who was trained records a training")
+    row = {
+        "principal": training.principal,
+        "policy_id": training.policy_id,
+        "version": training.version,
+        "trained_on": training.trained_on,
+        "evidence": training.evidence,
+        "recorded_by": by,
+        "recorded_at": at,
+    }
+    if not await insert_new(session, TrainingRecord, row):
+        return False
+    data = {name: row[name] for name in ("principal", "policy_id", "version", "trained_on", "evidence")}
+    await audit.append(session, audit.SYSTEM, actor=by, role=role, action="training.recorded", at=at, data=data)
+    return True
+
+
+async def trained(session: AsyncSession, principals: Iterable[str] | None = None) -> dict[str, dict[str, int]]:
+    """Principal -> policy -> the highest version trained on; of everybody when no one is named."""
+    query = select(
+        col(TrainingRecord.principal), col(TrainingRecord.policy_id), func.max(col(TrainingRecord.version))
+    ).group_by(col(TrainingRecord.principal), col(TrainingRecord.policy_id))
+    if principals is not None:
+        query = query.where(col(TrainingRecord.principal).in_(list(principals)))
+    found: dict[str, dict[str, int]] = {}
+    for principal, policy_id, version in (await session.exec(query)).all():
+        found.setdefault(principal, {})[policy_id] = version
+    return found
+
+
+async def missing(session: AsyncSession, principal: str, needed: Mapping[str, int]) -> list[tuple[str, int]]:
+    """What of `needed` (policy -> version) the person is not trained on, in order."""
+    if not needed:
+        return []
+    has = (await trained(session, [principal])).get(principal, {})
+    return sorted((policy, version) for policy, version in needed.items() if has.get(policy, 0) < version)
+
+
+async def listed(
+    session: AsyncSession, *, principal: str | None = None, after: int = 0, limit: int = 100
+) -> Sequence[TrainingRecord]:
+    """Training records by id, of everybody or of one person."""
+    query = select(TrainingRecord).where(col(TrainingRecord.id) > after)
+    if principal is not None:
+        query = query.where(col(TrainingRecord.principal) == principal)
+    return (await session.exec(query.order_by(col(TrainingRecord.id)).limit(limit))).all()
+
+
+__all__ = ["OwnTraining", "Training", "listed", "missing", "record", "trained"]
