@@ -12,6 +12,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from psycopg.errors import DeadlockDetected, SerializationFailure
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -88,6 +89,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "internal": Kind(500, "The server failed"),
     "temporal_unavailable": Kind(503, "The workflow service is not available"),
     "database_unavailable": Kind(503, "The database is not available"),
+    "database_busy": Kind(503, "Two requests met over the same records"),
     "evidence_unavailable": Kind(503, "The evidence store is not available"),
     "not_ready": Kind(503, "A part of the service is not available"),
 }
@@ -209,6 +211,10 @@ def _plain(kind: str, detail: str, request: Request) -> str:
 
 
 async def _on_database(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(getattr(error, "orig", None), DeadlockDetected | SerializationFailure):
+        _log.warning("two requests met in the database: %s", type(getattr(error, "orig", None)).__name__)
+        again = "Another change of the same records came in between; nothing was changed. Repeat the request."
+        return problem_response(Problem("database_busy", again, headers={"Retry-After": "1"}), request)
     _log.warning("database not usable: %s", type(error).__name__)
     detail = "The database cannot be reached now. Repeat the request; with the same Idempotency-Key where it has one."
     return problem_response(Problem("database_unavailable", detail, headers={"Retry-After": "5"}), request)
