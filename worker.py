@@ -12,10 +12,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
@@ -233,6 +234,14 @@ def capa_and_obligations(sessions: SessionFactory, policies: PolicyStore) -> lis
     ]
 
 
+async def enter_shipped_policies(sessions: SessionFactory) -> None:
+    """Enter the shipped profiles into the database; where it is away now, the next recall's intake does it."""
+    try:
+        await PolicyStore.load(HERE / "policies").seed(sessions, datetime.now(UTC))
+    except SQLAlchemyError as error:
+        log.warning("shipped regulation profiles were not entered into the database: %s", _short(error))
+
+
 async def run(settings: Settings, queues: Sequence[str]) -> int:
     """Run until SIGTERM or SIGINT; 2 when the configuration cannot work at all."""
     if settings.database_url is None:
@@ -247,7 +256,10 @@ async def run(settings: Settings, queues: Sequence[str]) -> int:
         client = await connect(stop)
         if client is None:
             return 0
-        workers = build_workers(client, make_session_factory(engine), settings, queues)
+        sessions = make_session_factory(engine)
+        if RECALL_QUEUE in queues:
+            await enter_shipped_policies(sessions)
+        workers = build_workers(client, sessions, settings, queues)
         log.info("polling %s", ", ".join(queues))
         async with contextlib.AsyncExitStack() as stack:
             for worker in workers:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -57,7 +58,7 @@ class IntakeActivities:
             already = await recalls.pinned(session, begin.number)
             if already:
                 return policy_figures(already)
-            policies = [self._in_force(each, begin) for each in sorted(set(recall.jurisdictions))]
+            policies = [await self._in_force(session, each, begin) for each in sorted(set(recall.jurisdictions))]
             await recalls.pin(session, begin.number, policies, begin.now)
             await recalls.start_clock(
                 session,
@@ -80,8 +81,8 @@ class IntakeActivities:
             )
             return figures
 
-    def _in_force(self, policy_id: str, begin: BeginIntake) -> Policy:
-        policy = self._policies.in_force(policy_id, begin.now.date())
+    async def _in_force(self, session: AsyncSession, policy_id: str, begin: BeginIntake) -> Policy:
+        policy = await self._policies.in_force(session, policy_id, begin.now)
         if policy is None:
             raise ApplicationError(f"no policy {policy_id} is in force on {begin.now.date()}", type="PolicyFault")
         return policy

@@ -1,9 +1,15 @@
-"""The jurisdictions a recall can be started under: the ids of the regulation profiles on disk."""
+"""The jurisdictions a recall can be started under: the regulation profiles in force.
+
+A shipped profile that no worker has entered into the database yet counts, too: the recall's intake enters it.
+"""
 
 from datetime import date
 from pathlib import Path
 from typing import Final
 
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.repositories import policy_versions
 from domain.policy import Policy, parse_policy
 
 FOLDER: Final = Path(__file__).parent.parent / "policies"
@@ -12,21 +18,23 @@ FOLDER: Final = Path(__file__).parent.parent / "policies"
 class Jurisdictions:
     """Which profile is in force when; the workers pin the content, this only answers "is there one"."""
 
-    def __init__(self, policies: list[Policy]) -> None:
-        self._policies = policies
+    def __init__(self, shipped: list[Policy]) -> None:
+        self._shipped = shipped
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> "Jurisdictions":
-        """Read every profile.
+        """Read every shipped profile.
 
         Raises:
             domain.policy.PolicyError: a file is not a valid profile.
         """
         return cls([parse_policy(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.yaml"))])
 
-    def in_force(self, day: date) -> list[str]:
+    async def in_force(self, session: AsyncSession, day: date) -> list[str]:
         """Ids of the profiles in force on `day`."""
-        return sorted({policy.id for policy in self._policies if policy.in_force(day)})
+        found, known = await policy_versions.ids_in_force(session, day)
+        shipped = {policy.id for policy in self._shipped if policy.in_force(day)}
+        return sorted(found | (shipped - known))
 
 
 __all__ = ["Jurisdictions"]

@@ -66,7 +66,7 @@ class Recall(SQLModel, table=True):
 
 
 class PinnedPolicy(SQLModel, table=True):
-    """The policy text a recall runs under, frozen at its start (design promise 4)."""
+    """The policy text a recall runs under, frozen at its start (design promise 4); moving the recall adds a pin."""
 
     __tablename__ = "pinned_policy"
 
@@ -76,6 +76,10 @@ class PinnedPolicy(SQLModel, table=True):
     sha256: str = text(64)
     body: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     pinned_at: datetime = instant()
+    move: int = Field(default=0, sa_column=Column(Integer, primary_key=True, autoincrement=False, server_default="0"))
+    """0: as the recall started; each signed move to another version counts on. The highest is in force."""
+    pinned_by: str | None = text(120, nullable=True)
+    """Who moved the recall; nobody at its start."""
 
 
 class ScopeLot(SQLModel, table=True):

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.citing import citing
 from api.deps import KeyDep, NumberDep, ReaderDep, StateDep, require
@@ -97,7 +98,7 @@ async def _recorded(state: ApiState, row: IdempotencyKey) -> Recall | None:
 async def _record(state: ApiState, body: RecallStartIn, principal: Principal, key: str) -> Recall:
     now = state.now()
     async with state.sessions.begin() as session:
-        faults = _intake_faults(state, body, now)
+        faults = await _intake_faults(session, state, body, now)
         unusable = await evidence.unusable(session, body.evidence_ids, None)
         for index, evidence_id in enumerate(body.evidence_ids):
             if evidence_id in unusable:
@@ -123,11 +124,13 @@ async def _record(state: ApiState, body: RecallStartIn, principal: Principal, ke
             )
 
 
-def _intake_faults(state: ApiState, body: RecallStartIn, now: datetime) -> list[FieldProblem]:
+async def _intake_faults(
+    session: AsyncSession, state: ApiState, body: RecallStartIn, now: datetime
+) -> list[FieldProblem]:
     faults = []
     if body.awareness_at > now + _CLOCK_SLACK:
         faults.append(FieldProblem(pointer="#/awareness_at", detail="lies in the future"))
-    known = state.jurisdictions.in_force(now.date())
+    known = await state.jurisdictions.in_force(session, now.date())
     for index, jurisdiction in enumerate(body.jurisdictions):
         if jurisdiction not in known:
             detail = f"no policy {jurisdiction} is in force; known: {', '.join(known)}"

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import case, func, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -66,8 +66,18 @@ async def pin(session: AsyncSession, number: str, policies: Sequence[Policy], no
 
 async def pinned(session: AsyncSession, number: str) -> list[Policy]:
     """The policies as pinned, in order of their ids."""
-    query = select(PinnedPolicy).where(col(PinnedPolicy.recall_number) == number).order_by(col(PinnedPolicy.policy_id))
-    return [Policy.from_pinned(row.body) for row in (await session.exec(query)).all()]
+    return [Policy.from_pinned(row.body) for row in await pins(session, number)]
+
+
+async def pins(session: AsyncSession, number: str) -> Sequence[PinnedPolicy]:
+    """The pin in force of each policy, in order of their ids; a signed move adds one, earlier ones stay on record."""
+    newest = (
+        select(PinnedPolicy)
+        .where(col(PinnedPolicy.recall_number) == number)
+        .ext(distinct_on(col(PinnedPolicy.policy_id)))
+        .order_by(col(PinnedPolicy.policy_id), col(PinnedPolicy.move).desc())
+    )
+    return (await session.exec(newest)).all()
 
 
 async def start_clock(

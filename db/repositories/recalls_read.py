@@ -10,6 +10,7 @@ from sqlalchemy import exists, func, or_, tuple_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.repositories.recalls import pins
 from domain.phases import FINAL_PHASES
 from models.chain import Lot
 from models.hold import Hold
@@ -20,7 +21,6 @@ from models.recall import (
     ClockStart,
     Consignee,
     Deadline,
-    PinnedPolicy,
     Recall,
     ScopeGap,
     ScopeLot,
@@ -128,8 +128,7 @@ async def deadlines(session: AsyncSession, number: str) -> Sequence[Deadline]:
 
 async def policies(session: AsyncSession, number: str) -> list[str]:
     """`id@version` of each pinned policy."""
-    query = select(PinnedPolicy).where(col(PinnedPolicy.recall_number) == number).order_by(col(PinnedPolicy.policy_id))
-    return [f"{row.policy_id}@{row.version}" for row in (await session.exec(query)).all()]
+    return [f"{row.policy_id}@{row.version}" for row in await pins(session, number)]
 
 
 async def open_tasks(session: AsyncSession, number: str) -> Sequence[Task]:

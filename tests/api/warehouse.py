@@ -77,7 +77,7 @@ async def warehouse(api: Callers, db: SessionFactory, postgres: PostgresForTests
     write_recall(postgres.owner_url, NUMBER, "resolution")
     found.run("UPDATE recall SET scope_version = 1")
     found.run("INSERT INTO scope_lot VALUES (%s, 1, %s, true, 0)", NUMBER, found.lot)
-    policy = PolicyStore.load(POLICIES).in_force("us-fda", day(100).date())
+    policy = PolicyStore.load(POLICIES).shipped("us-fda", day(100).date())
     assert policy is not None
     async with db.begin() as session:
         await recalls.pin(session, NUMBER, [policy], day(1))

@@ -76,7 +76,7 @@ async def write_recall(sessions: SessionFactory, number: str, **changes: Any) ->
     async with sessions.begin() as session:
         session.add(row)
         await session.flush()
-        policies = [store.in_force(each, now.date()) for each in row.jurisdictions]
+        policies = [store.shipped(each, now.date()) for each in row.jurisdictions]
         await recalls.pin(session, number, [policy for policy in policies if policy is not None], now)
     return row
 

@@ -109,7 +109,7 @@ async def run(temporal: WorkflowEnvironment, disposals: Disposals) -> AsyncItera
     number = f"RC-2026-{next(_numbers):06d}"
     disposals.yard.run("UPDATE recall SET phase = 'cancelled'")
     await disposals.held(number)
-    policy = PolicyStore.load(POLICIES).in_force("us-fda", NOW.date())
+    policy = PolicyStore.load(POLICIES).shipped("us-fda", NOW.date())
     assert policy is not None
     async with disposals.yard.sessions.begin() as session:
         await recalls.pin(session, number, [policy], NOW)

@@ -31,7 +31,7 @@ async def test_a_thousand_consignees_are_one_proposal_one_approval_and_one_task_
         INSERT INTO reply_line (reply_id, lot_id, on_hand, used, held, passed_on) SELECT id, {lot}, 4, 5, 4, 0 FROM r
         """  # noqa: S608 - constants of this test
     )
-    policy = PolicyStore.load(POLICIES).in_force("us-fda", NOW.date())
+    policy = PolicyStore.load(POLICIES).shipped("us-fda", NOW.date())
     assert policy is not None
     began = perf_counter()
     async with disposals.yard.sessions.begin() as session:
@@ -53,7 +53,7 @@ async def test_a_thousand_consignees_are_one_proposal_one_approval_and_one_task_
 
 
 async def test_tasks_that_the_record_settles_are_closed_on_record(disposals: Disposals) -> None:
-    policy = PolicyStore.load(POLICIES).in_force("us-fda", NOW.date())
+    policy = PolicyStore.load(POLICIES).shipped("us-fda", NOW.date())
     assert policy is not None
     found = await disposals.propose(K.destroy, 80)
     async with disposals.yard.sessions.begin() as session:
