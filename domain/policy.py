@@ -9,31 +9,37 @@ from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from domain.audit_chain import canonical_json
 from domain.decision import Proposal, Rule, evaluate, strictest_level
 from domain.hazard import DeviceFlags, HazardEvaluation
 from domain.ladder import Ladder, strictest_ladder
 from domain.levels import MarketAction, RecallClass, strictness
+from domain.policy_approvals import ApprovalRule, ApprovalStep, required_signers
+from domain.policy_branches import Branch
+from domain.policy_checks import PolicyFaultsError, faults_of
+from domain.policy_facts import PolicyFacts
+from domain.policy_figures import Name, Part, Text, valid_figures
 from domain.policy_parts import (
+    Channels,
+    Closing,
     Gate,
     HoldWatch,
-    HumanStep,
     LevelRules,
     MassBalanceRule,
-    Name,
     Obligation,
-    Part,
     Retention,
-    TaskRule,
-    Text,
 )
+from domain.policy_tasks import ExtraTask, HumanStep, TaskRule
 from domain.policy_text import PolicyError, check_zone, fault_line, load_mapping
+from domain.roles import Role
 
-__all__ = ["Policy", "PolicyError", "WorkingCalendar", "common_ladder", "parse_policy", "policy_hash"]
+__all__ = ["Policy", "PolicyError", "WorkingCalendar", "common_ladder", "parse_policy", "policy_hash", "signers"]
+
+LevelCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,15}$")]
 
 
 class WorkingCalendar(StrEnum):
@@ -84,15 +90,27 @@ class Policy(Part):
     retention: Retention
     actions: tuple[MarketAction, ...] = Field(min_length=1)
     """Market actions this law knows."""
-    levels: dict[str, LevelRules] = Field(min_length=1)
+    channels: Channels
+    closing: Closing
+    levels: dict[LevelCode, LevelRules] = Field(min_length=1)
     """The jurisdiction's own levels, strictest first."""
     decision_table: tuple[Rule, ...] = Field(min_length=1)
     gates: tuple[Gate, ...]
     obligations: tuple[Obligation, ...] = ()
     """Obligations at every level, beside those of the level."""
     tasks: dict[HumanStep, TaskRule]
+    extra_tasks: tuple[ExtraTask, ...] = ()
+    """Tasks of every recall beside the fixed steps."""
+    approvals: tuple[ApprovalRule, ...] = ()
     hold: HoldWatch
     mass_balance: MassBalanceRule
+    branches: tuple[Branch, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gives_every_figure_its_days(cls, data: Any) -> Any:
+        days = data.get("valid_from") if isinstance(data, dict) else None
+        return data if days is None else _with_days(data, days)
 
     @field_validator("tasks")
     @classmethod
@@ -113,40 +131,10 @@ class Policy(Part):
         return levels
 
     @model_validator(mode="after")
-    def _is_consistent(self) -> "Policy":
-        faults = [*self._table_faults(), *self._gate_faults(), *self._id_faults()]
-        if self.valid_to and self.valid_to < self.valid_from:
-            faults.append("valid_to lies before valid_from")
-        if faults:
-            raise ValueError("; ".join(faults))
+    def _fits_together(self) -> "Policy":
+        if faults := list(faults_of(self)):
+            raise PolicyFaultsError(faults)
         return self
-
-    def _table_faults(self) -> Iterable[str]:
-        for rule in self.decision_table:
-            level = self.levels.get(rule.level)
-            if level is None:
-                yield f"decision_table {rule.id}: level {rule.level!r} is none of {', '.join(self.levels)}"
-            elif rule.recall_class not in level.classes:
-                yield f"decision_table {rule.id}: level {rule.level} does not cover class {rule.recall_class}"
-        if self.decision_table[-1].when:
-            yield "decision_table: the last rule must have no condition, so that every case has a result"
-
-    def _gate_faults(self) -> Iterable[str]:
-        owed = {item.id for rules in self.levels.values() for item in (*self.obligations, *rules.obligations)}
-        for gate in self.gates:
-            for unknown in sorted(set(gate.settles) - owed):
-                yield f"gates {gate.id}: settles {unknown}, which is no obligation of this policy"
-
-    def _id_faults(self) -> Iterable[str]:
-        lists: dict[str, list[str]] = {
-            "decision_table": [rule.id for rule in self.decision_table],
-            "gates": [gate.id for gate in self.gates],
-        }
-        for code, rules in self.levels.items():
-            lists[f"obligations of level {code}"] = [item.id for item in (*self.obligations, *rules.obligations)]
-        for where, ids in lists.items():
-            for twice in sorted({item for item in ids if ids.count(item) > 1}):
-                yield f"{where}: id {twice} is used twice"
 
     def propose(self, evaluation: HazardEvaluation, flags: DeviceFlags) -> Proposal:
         """The decision table's proposal for one product line, with every rule that fired."""
@@ -169,13 +157,18 @@ class Policy(Part):
             return self.levels[self.level_for(RecallClass(level_or_class))]
         raise KeyError(f"{self.id}: no level {level_or_class!r}; expected one of {', '.join(self.levels)}")
 
-    def obligations_for(self, level_or_class: str) -> tuple[Obligation, ...]:
-        """What is owed at a level: the common obligations and the level's own."""
-        return (*self.obligations, *self.level(level_or_class).obligations)
+    def obligations_for(self, level_or_class: str, day: date | None = None) -> tuple[Obligation, ...]:
+        """What is owed at a level: the common obligations and the level's own.
 
-    def gates_for(self, action: MarketAction) -> tuple[Gate, ...]:
-        """The gates that a market action has to pass before its notice."""
-        return tuple(gate for gate in self.gates if action in gate.actions)
+        Args:
+            level_or_class: own level or our class.
+            day: local day of the clock start, whose figures count; None gives those of all days.
+        """
+        return valid_figures((*self.obligations, *self.level(level_or_class).obligations), day)
+
+    def gates_for(self, action: MarketAction, day: date | None = None) -> tuple[Gate, ...]:
+        """The gates that a market action has to pass before its notice; `day` as for `obligations_for`."""
+        return valid_figures((gate for gate in self.gates if action in gate.actions), day)
 
     def in_force(self, day: date) -> bool:
         """Whether the profile applies on `day`."""
@@ -201,7 +194,7 @@ def parse_policy(text: str) -> Policy:
     try:
         policy = Policy.model_validate(load_mapping(text))
     except ValidationError as error:
-        raise PolicyError([fault_line(item) for item in error.errors(include_url=False)]) from error
+        raise PolicyError([line for item in error.errors(include_url=False) for line in _lines(item)]) from error
     check_zone(policy.zone.zone)
     return policy
 
@@ -214,3 +207,28 @@ def policy_hash(policy: Policy) -> str:
 def common_ladder(policies: Iterable[tuple[Policy, str]]) -> Ladder:
     """One ladder for several jurisdictions, each given with its level or class: strictest step wins."""
     return strictest_ladder([policy.level(level).ladder.build() for policy, level in policies])
+
+
+def signers(policies: Policy | Iterable[Policy], step: ApprovalStep | str, facts: PolicyFacts) -> tuple[Role, ...]:
+    """The roles that must sign `step`, in order, each a different person, under one policy or under several together.
+
+    Raises:
+        ValueError: when `step` is no step that is signed.
+    """
+    given = [policies] if isinstance(policies, Policy) else list(policies)
+    return required_signers((rule for policy in given for rule in policy.approvals), ApprovalStep(step), facts)
+
+
+def _with_days(value: Any, days: Any) -> Any:
+    """The document with `valid_from` written into every figure (whatever names a basis) that has none."""
+    if isinstance(value, dict):
+        copy = {key: _with_days(item, days) for key, item in value.items()}
+        return copy if "basis" not in copy or copy.get("valid_from") is not None else copy | {"valid_from": days}
+    return [_with_days(item, days) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _lines(item: Any) -> list[str]:
+    error = item.get("ctx", {}).get("error")
+    if isinstance(error, PolicyFaultsError):
+        return [f"{path}: {message}" for path, message in error.faults]
+    return [fault_line(item)]

@@ -1,87 +1,49 @@
-"""The building blocks of a regulation profile: figures with their basis and source, gates, ladders.
+"""Parts of a regulation profile: ladder, effectiveness, obligations, gates, channels, closing, retention.
 
-Every figure says whether it is law, guidance or a house rule and, unless it is a house rule, where
-it is written. `unverified` marks what was taken from general knowledge and must be confirmed by
-regulatory staff before the profile is used in earnest.
+Each is a figure, or is made of figures, with basis, source and validity (`domain.policy_figures`).
 """
 
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
+from domain.channels import Channel
 from domain.ladder import ContactRule, Ladder, LadderStep, StepKind
 from domain.levels import MarketAction, RecallClass
 from domain.limits import Clock, ElapsedText, LimitText, Unit
+from domain.policy_figures import Basis, DueFigure, Name, Part, Roll, Sourced, Text
+from domain.policy_tasks import HumanStep, TaskRule
 from domain.roles import Role
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-
-
-class Basis(StrEnum):
-    """Where a figure comes from."""
-
-    LAW = "law"
-    GUIDANCE = "guidance"
-    HOUSE = "house"
-
-
-class Part(BaseModel):
-    """Base of every part: frozen, and an unknown key is a fault."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class Sourced(Part):
-    """A figure with its basis; law and guidance must name their source."""
-
-    basis: Basis
-    source: Text | None = None
-    law_text: Text | None = None
-    """What the law says where the figure is only our reading ("promptly", "without delay")."""
-    note: Text | None = None
-    unverified: bool = False
-    valid_from: date | None = None
-    valid_to: date | None = None
-
-    @model_validator(mode="after")
-    def _names_its_source(self) -> "Sourced":
-        if self.basis != Basis.HOUSE and self.source is None:
-            raise ValueError(f"basis {self.basis} needs a source")
-        if self.valid_from and self.valid_to and self.valid_to < self.valid_from:
-            raise ValueError("valid_to lies before valid_from")
-        return self
-
-
-class Roll(StrEnum):
-    """What happens when the last day is no working day."""
-
-    NONE = "none"
-    NEXT_WORKING_DAY = "next_working_day"
-
-
-class DueFigure(Sourced):
-    """A time limit with the clock it runs from."""
-
-    due: LimitText
-    clock: Clock | None = None
-    roll: Roll = Roll.NONE
-
-    @model_validator(mode="after")
-    def _names_its_clock(self) -> "DueFigure":
-        if self.due.after and self.clock and self.due.after != self.clock:
-            raise ValueError(f"due says after {self.due.after}, clock says {self.clock}")
-        if self.due.unit not in (Unit.NONE, Unit.BEFORE_START) and self.runs_from is None:
-            raise ValueError(f"due {str(self.due)!r} needs a clock")
-        return self
-
-    @property
-    def runs_from(self) -> Clock | None:
-        """The clock, whether named in the limit's text or beside it."""
-        return self.due.after or self.clock
+__all__ = [
+    "Basis",
+    "Channels",
+    "Closing",
+    "ClosingItem",
+    "DueFigure",
+    "Effectiveness",
+    "EffectivenessLevel",
+    "Gate",
+    "HoldWatch",
+    "HumanStep",
+    "LadderRules",
+    "LevelRules",
+    "MassBalanceRule",
+    "Name",
+    "Obligation",
+    "Part",
+    "Retention",
+    "Roll",
+    "Sourced",
+    "Step",
+    "TaskRule",
+    "Text",
+    "Trigger",
+    "check_share",
+]
 
 
 class Step(Sourced):
@@ -132,6 +94,19 @@ class EffectivenessLevel(StrEnum):
     E = "E"
 
 
+def check_share(level: EffectivenessLevel, percent: int) -> None:
+    """Refuse a share that is not the level's (21 CFR 7.42(b)(3)).
+
+    Raises:
+        ValueError: naming the share the level has.
+    """
+    fixed = {"A": 100, "C": 10, "D": 2, "E": 0}.get(level)
+    if fixed is None and not 10 < percent < 100:
+        raise ValueError(f"level B is more than 10 and less than 100 percent, got {percent}")
+    if fixed is not None and percent != fixed:
+        raise ValueError(f"level {level} is {fixed} percent, got {percent}")
+
+
 class Effectiveness(Sourced):
     """Effectiveness checks: the level and its share in percent."""
 
@@ -140,11 +115,7 @@ class Effectiveness(Sourced):
 
     @model_validator(mode="after")
     def _matches_the_level(self) -> "Effectiveness":
-        fixed = {"A": 100, "C": 10, "D": 2, "E": 0}.get(self.level)
-        if fixed is None and not 10 < self.percent < 100:
-            raise ValueError(f"level B is more than 10 and less than 100 percent, got {self.percent}")
-        if fixed is not None and self.percent != fixed:
-            raise ValueError(f"level {self.level} is {fixed} percent, got {self.percent}")
+        check_share(self.level, self.percent)
         return self
 
 
@@ -212,59 +183,6 @@ class Gate(Sourced):
         return self
 
 
-class HumanStep(StrEnum):
-    """Steps of a recall that wait for a person; every policy gives each a task rule."""
-
-    EVALUATION = "evaluation"
-    ASSESSMENT = "assessment"
-    APPROVAL = "approval"
-    STRATEGY = "strategy"
-    GATE = "gate"
-    NOTICE_APPROVAL = "notice_approval"
-    HOLD_CONFIRMATION = "hold_confirmation"
-    PHONE_CALL = "phone_call"
-    QUERY = "query"
-    VISIT = "visit"
-    SETTLE_QUERY = "settle_query"
-    EFFECTIVENESS_CHECK = "effectiveness_check"
-    INVESTIGATION = "investigation"
-    CAUSE = "cause"
-    CAPA_PLAN = "capa_plan"
-    PLAN_APPROVAL = "plan_approval"
-    ACTION = "action"
-    VERIFICATION = "verification"
-    CAPA_SIGN_OFF = "capa_sign_off"
-    DISPOSITION = "disposition"
-    DISPOSITION_APPROVAL = "disposition_approval"
-    EXECUTION = "execution"
-    ALLOCATION = "allocation"
-    REPLACEMENT = "replacement"
-    PATIENTS = "patients"
-    COMPLAINT = "complaint"
-    COMPLETION = "completion"
-    OBLIGATION = "obligation"
-    AUTHORITY_ANSWER = "authority_answer"
-    UNACCOUNTED = "unaccounted"
-
-
-class TaskRule(Sourced):
-    """How long a person has for a step, counted from the moment it is offered."""
-
-    due: ElapsedText
-    remind: ElapsedText
-    """When the assignee is reminded, counted from the offer; before `due`."""
-    role: Role
-    stand_in: Role
-    """Who gets the task when it is overdue. A task of this step that is offered to another function than `role` goes to
-    that function's head, and so does one whose stand-in is the head."""
-
-    @model_validator(mode="after")
-    def _reminds_first(self) -> "TaskRule":
-        if not timedelta(0) < self.remind.as_timedelta() < self.due.as_timedelta():
-            raise ValueError(f"remind {self.remind} must lie before due {self.due}")
-        return self
-
-
 class HoldWatch(Sourced):
     """How often open hold requests are asked again, and when a person is told."""
 
@@ -287,6 +205,56 @@ class MassBalanceRule(Sourced):
 
     unaccounted_share: Decimal = Field(ge=0, le=100, max_digits=7, decimal_places=4)
     """Percent, per lot; what lies above it needs the signature."""
+
+
+class Channels(Sourced):
+    """By which channels notices go out, first choice first; a silent consignee is tried by the next one."""
+
+    order: tuple[Channel, ...] = Field(min_length=1)
+    by_class: dict[RecallClass, tuple[Channel, ...]] = Field(default_factory=dict)
+    """The order for a class, where it differs."""
+
+    @model_validator(mode="after")
+    def _names_each_once(self) -> "Channels":
+        for name, order in (
+            ("order", self.order),
+            *((f"by_class {item}", each) for item, each in self.by_class.items()),
+        ):
+            if not order or len(set(order)) != len(order):
+                raise ValueError(f"{name}: expected each channel once, at least one of {', '.join(Channel)}")
+        return self
+
+    def order_for(self, recall_class: RecallClass) -> tuple[Channel, ...]:
+        """The channels for a recall of `recall_class`, first choice first."""
+        return self.by_class.get(recall_class, self.order)
+
+
+class ClosingItem(Sourced):
+    """A condition of completion that this authority or house adds; met when a person of `role` confirms it."""
+
+    id: Name
+    title: Text
+    title_zh: Text
+    role: Role
+    evidence_required: bool = False
+
+
+class Closing(Sourced):
+    """When a silent consignee counts as documented (design §7), and what else must be true before a recall closes."""
+
+    attempts: int = Field(ge=1, le=20)
+    """Attempts to reach a consignee that never answered; a bounce is none."""
+    channels: int = Field(ge=1, le=4)
+    """How many different channels they must use (e-mail, SMS, telephone, visit)."""
+    live: int = Field(ge=0, le=20)
+    """How many of them must be by a human being, with person, number, time and outcome."""
+    items: tuple[ClosingItem, ...] = ()
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> "Closing":
+        if self.channels > self.attempts or self.live > self.attempts:
+            raise ValueError(f"channels and live must not exceed attempts {self.attempts}")
+        return self
 
 
 class Retention(Sourced):

@@ -4,6 +4,7 @@ The text comes from outside: aliases, repeated keys, huge or deeply nested files
 every fault is one line `path: what was expected`, never a traceback.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -91,9 +92,15 @@ def check_zone(zone: str) -> None:
 
 def fault_line(item: Any) -> str:
     """One fault of Pydantic as `path: what was expected`."""
-    path = ".".join(str(part) for part in item["loc"] if str(part) != "[key]") or "policy"
+    path = path_of(item["loc"])
     message = str(item["msg"]).removeprefix("Value error, ")
     given = item.get("input")
     if isinstance(given, str | int | float) and repr(given) not in message:
         message += f", got {repr(given)[:60]}"
     return f"{path}: {message}"
+
+
+def path_of(loc: Iterable[str | int]) -> str:
+    """Where in the document: `levels.I.obligations[2].due`."""
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc if part != "[key]"]
+    return "".join(parts).removeprefix(".") or "policy"

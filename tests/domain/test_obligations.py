@@ -15,7 +15,8 @@ NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
 def obligation(due: str = "5 cd", clock: str = "decision", **changes: object) -> Obligation:
     """A house obligation."""
-    facts = {"id": "report", "title": "Report", "title_zh": "报告", "basis": Basis.HOUSE, "due": due, "clock": clock}
+    facts = {"id": "report", "title": "Report", "title_zh": "报告", "due": due, "clock": clock}
+    facts |= {"basis": Basis.HOUSE, "source": "house rule", "valid_from": "2020-01-01"}
     return Obligation.model_validate(facts | changes)
 
 

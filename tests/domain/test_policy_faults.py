@@ -28,26 +28,26 @@ def broken(change: Callable[[dict[str, Any]], None]) -> tuple[str, ...]:
         (lambda d: d["levels"]["I"]["notify"].update(due="soon"), "levels.I.notify.due: 'soon' is not a limit"),
         (lambda d: d["levels"]["I"]["notify"].pop("clock"), "levels.I.notify: due '24 h' needs a clock"),
         (lambda d: d["levels"]["I"].update(colour="red"), "levels.I.colour: Extra inputs are not permitted"),
-        (lambda d: d["gates"][0].pop("source"), "gates.0: basis guidance needs a source"),
-        (lambda d: d["gates"][0].pop("waiver_text"), "gates.0: a waivable gate needs waiver_text"),
+        (lambda d: d["gates"][0].pop("source"), "gates[0].source: Field required"),
+        (lambda d: d["gates"][0].pop("waiver_text"), "gates[0]: a waivable gate needs waiver_text"),
         (lambda d: d["tasks"].pop("phone_call"), "tasks: no task rule for phone_call"),
         (lambda d: d["tasks"]["gate"].update(remind="13 h"), "tasks.gate: remind 13 h must lie before due 12 h"),
-        (lambda d: d["decision_table"].pop(), "policy: decision_table: the last rule must have no condition"),
+        (lambda d: d["decision_table"].pop(), "decision_table: the last rule must have no condition"),
         (
             lambda d: d["decision_table"][0].update(level="IV"),
-            "policy: decision_table us-death-occurred: level 'IV' is none of I, II, III",
+            "decision_table[0].level: us-death-occurred: level 'IV' is none of I, II, III",
         ),
         (
             lambda d: d["decision_table"][0].update(when={"deaths": True}),
-            "decision_table.0.when: unknown fact 'deaths'; expected one of",
+            "decision_table[0].when: unknown fact 'deaths'; expected one of",
         ),
         (
             lambda d: d["decision_table"][2].update(when={"likelihood": {"at_least": "often"}}),
-            "decision_table.2.when: likelihood: 'often' is not one of remote, unlikely",
+            "decision_table[2].when: likelihood: 'often' is not one of",
         ),
         (
             lambda d: d["decision_table"][2].update(when={"likelihood": 3}),
-            "decision_table.2.when: likelihood: expected true or false, a word, a list of words",
+            "decision_table[2].when: likelihood: expected true or false, a word, a list of words",
         ),
         (lambda d: d["levels"]["I"]["effectiveness"].update(percent=90), "levels.I.effectiveness: level A is 100"),
         (
@@ -59,13 +59,16 @@ def broken(change: Callable[[dict[str, Any]], None]) -> tuple[str, ...]:
         (lambda d: d["zone"].update(zone="../etc"), "zone.zone: '../etc' is no time zone"),
         (lambda d: d.update(schema="recall-policy/9"), "schema: Input should be 'recall-policy/1'"),
         (lambda d: d["levels"].pop("II"), "levels: no level covers class II"),
-        (lambda d: d["obligations"].append(dict(d["obligations"][0])), "policy: obligations of level I: id"),
+        (
+            lambda d: d["obligations"].append(dict(d["obligations"][0])),
+            "levels.I.obligations: id scope_extension_report is used twice for the same days",
+        ),
         (lambda d: d["calendar"].update(state="DE"), "calendar: state is needed for eu-member-state"),
         (
             lambda d: d["levels"]["III"]["obligations"][1].pop("record_instead"),
-            "levels.III.obligations.1: due none needs record_instead",
+            "levels.III.obligations[1]: due none needs record_instead",
         ),
-        (lambda d: d.update(valid_to="2020-01-01"), "policy: valid_to lies before valid_from"),
+        (lambda d: d.update(valid_to="2020-01-01"), "valid_to: lies before valid_from"),
         (lambda d: d.update(version=0), "version: Input should be greater than or equal to 1, got 0"),
     ],
 )

@@ -9,7 +9,14 @@ from domain.policy_parts import Retention
 from domain.retention import RetentionFacts, kept_until, years_later
 
 pytestmark = pytest.mark.unit
-RULE = Retention(years=10, implantable_years=15, after="last device placed on the market", basis="law", source="MDR")
+RULE = Retention(
+    years=10,
+    implantable_years=15,
+    after="last device placed on the market",
+    basis="law",
+    source="MDR",
+    valid_from=date(2021, 5, 26),
+)
 FACTS = RetentionFacts(
     closed_on=date(2026, 11, 22),
     last_shipped_on=date(2026, 3, 1),
