@@ -50,6 +50,9 @@ class Product(SQLModel, table=True):
         CheckConstraint(
             "device_class IS NULL OR device_class IN ('I','IIa','IIb','II','III')", name="device_class_known"
         ),
+        CheckConstraint("(unit_value IS NULL) = (unit_currency IS NULL)", name="value_has_currency"),
+        CheckConstraint("unit_value >= 0", name="value_not_negative"),
+        CheckConstraint("unit_currency ~ '^[A-Z]{3}$'", name="currency_iso_4217"),
         Index("ix_product_family", "family"),
     )
 
@@ -67,6 +70,10 @@ class Product(SQLModel, table=True):
     life_supporting: bool = Field(default=False, nullable=False)
     sterile: bool = Field(default=False, nullable=False)
     expected_life_years: int | None = None
+    unit_value: Decimal | None = quantity(nullable=True)
+    """What one unit of use is worth, in `unit_currency`; approvals by value are decided by it."""
+    unit_currency: str | None = text(3, nullable=True)
+    """ISO 4217."""
     batch_id: int | None = ref("import_batch.id", nullable=True, index=True)
 
 

@@ -63,6 +63,8 @@ class Recall(SQLModel, table=True):
     ended_reason: str | None = text(2000, nullable=True)
     version: int = Field(default=0, nullable=False)
     """Rises with every projected change; the API's ETag."""
+    facts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default="{}"))
+    """What branches of the policies look at, and which of them hold (`domain.branch_state.BranchState`)."""
 
 
 class PinnedPolicy(SQLModel, table=True):
