@@ -1,7 +1,8 @@
 """Tokens of the embedded stack: one named person per role, kept in a file only its owner can read.
 
-Only `recall up` calls this, for its own embedded database; a server install creates tokens by
-`recall token create`. Running it again keeps every token that still works.
+Each can sign: there is a signing password beside the token, and training on every profile that came with the software.
+Only `recall up` calls this, for its own embedded database; a server install uses `recall token create`, `recall staff
+password` and `recall staff train`. Running it again keeps every token and password that still works.
 """
 
 import asyncio
@@ -13,10 +14,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+import yaml
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.engine import make_engine, make_session_factory
-from db.repositories import tokens
+from db.password_hash import matches, random_password
+from db.repositories import signing_accounts, tokens, training
+from db.repositories.signing_accounts import By
+from db.repositories.training import Training
 from domain.roles import Role
 
 DEVELOPMENT_PEOPLE: Final[Mapping[Role, str]] = MappingProxyType(
@@ -35,14 +40,16 @@ DEVELOPMENT_PEOPLE: Final[Mapping[Role, str]] = MappingProxyType(
     }
 )
 """Invented people; the roles are the real ones."""
+POLICIES: Final = Path(__file__).parent.parent / "policies"
+_ACTOR: Final = "recall up"
 
 
 def ensure_development_tokens(database_url: str, secrets_path: Path) -> None:
-    """Make sure that `secrets_path` holds one working token per role; for callers without an event loop.
+    """Make sure that `secrets_path` holds a working token and password per role; for callers without an event loop.
 
     Args:
         database_url: `postgresql://` URL of a role that may write `api_token`.
-        secrets_path: JSON file `{role: {"principal": ..., "token": ...}}`, mode 0600.
+        secrets_path: JSON file `{role: {"principal": ..., "token": ..., "password": ...}}`, mode 0600.
 
     Raises:
         OSError: the file or its folder cannot be written.
@@ -68,14 +75,43 @@ async def ensure_tokens(database_url: str, secrets_path: Path) -> dict[str, dict
 
 async def _ensure(session: AsyncSession, role: Role, principal: str, entry: dict[str, str] | None) -> dict[str, str]:
     now = datetime.now(UTC)
-    if entry is not None:
-        token = await tokens.find_valid(session, entry.get("token", ""), now)
-        if token is not None and token.roles == [role.value]:
-            return entry
-    _, secret = await tokens.create(
-        session, principal=principal, name="development", roles=[role], actor="recall up", now=now
-    )
-    return {"principal": principal, "token": secret}
+    known = entry or {}
+    secret = known.get("token", "")
+    token = await tokens.find_valid(session, secret, now)
+    if token is None or token.roles != [role.value]:
+        _, secret = await tokens.create(
+            session, principal=principal, name="development", roles=[role], actor=_ACTOR, now=now
+        )
+    password = await _password(session, principal, known.get("password", ""), By(_ACTOR, "system", now))
+    await _train(session, principal, now)
+    return {"principal": principal, "token": secret, "password": password}
+
+
+async def _password(session: AsyncSession, principal: str, kept: str, by: By) -> str:
+    """The kept password if it still opens the account, else a new one."""
+    account = await signing_accounts.find(session, principal)
+    if kept and account is not None and account.locked_at is None and await matches(account.password_hash, kept):
+        return kept
+    password, stored = random_password()
+    # Chosen for an invented person who is nobody else's: there is no one to choose another.
+    await signing_accounts.unlock(session, principal, by, "development account")
+    await signing_accounts.set_password(session, principal, password, by, initial=False, password_hash=stored)
+    return password
+
+
+async def _train(session: AsyncSession, principal: str, now: datetime) -> None:
+    """Training on the profiles that came with the software, as `recall up` enters them."""
+    for policy_id, version in _shipped():
+        given = Training(principal, policy_id, version, now.date(), "development account")
+        has = (await training.trained(session, [principal])).get(principal, {})
+        if has.get(policy_id, 0) < version:
+            await training.record(session, given, by=_ACTOR, role="system", at=now)
+
+
+def _shipped() -> list[tuple[str, int]]:
+    """(id, version) of each profile; whether it is a valid one is the worker's to say."""
+    read = [yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader) for file in sorted(POLICIES.glob("*.yaml"))]
+    return [(str(each["id"]), int(each["version"])) for each in read]
 
 
 def _read(path: Path) -> dict[str, dict[str, str]]:

@@ -16,11 +16,19 @@ from domain.passwords import normalised
 
 _HASHER: Final = PasswordHasher()
 """argon2-cffi's defaults: RFC 9106's low-memory profile (3 passes, 64 MiB, 4 lanes)."""
+_FOR_RANDOM: Final = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1)
+"""For passwords a machine made of 128 random bits: there is nothing to guess, so nothing to slow down."""
 
 
 def hash_password(password: str) -> str:
     """The hash to store, with its salt and parameters; blocks for about 0.1 s."""
     return _HASHER.hash(normalised(password))
+
+
+def random_password() -> tuple[str, str]:
+    """A password of 128 random bits, and its hash."""
+    password = secrets.token_urlsafe(16)
+    return password, _FOR_RANDOM.hash(password)
 
 
 @lru_cache(maxsize=1)
@@ -46,4 +54,4 @@ async def matches(stored: str | None, password: str) -> bool:
     return await asyncio.to_thread(_matches, stored, password)
 
 
-__all__ = ["hash_password", "hashed", "matches"]
+__all__ = ["hash_password", "hashed", "matches", "random_password"]

@@ -33,8 +33,8 @@ class Answer:
 class Person:
     """One person with a token; only what this token permits can be done."""
 
-    def __init__(self, api: str, role: str, principal: str, token: str, deadline: Deadline) -> None:
-        self.role, self.principal = role, principal
+    def __init__(self, api: str, role: str, principal: str, token: str, password: str, deadline: Deadline) -> None:
+        self.role, self.principal, self._password = role, principal, password
         self._deadline = deadline
         self._http = httpx.Client(
             base_url=api, headers={"Authorization": f"Bearer {token}"}, timeout=_REQUEST_S, trust_env=False
@@ -65,8 +65,18 @@ class Person:
                 return
 
     def try_post(self, path: str, body: Mapping[str, Any]) -> Answer:
-        """POST and return whatever is answered, refusals included."""
-        return self._until_answered("POST", path, json=body, headers=_key())
+        """POST and return whatever is answered, refusals included; asked for a signature, give the password."""
+        key = _key()
+        answer = self._until_answered("POST", path, json=body, headers=key)
+        if answer.status == 401 and "signature-required" in str(answer.body):
+            self._sign_in()
+            answer = self._until_answered("POST", path, json=body, headers=key)
+        return answer
+
+    def _sign_in(self) -> None:
+        answer = self._until_answered("POST", "/v1/me/signing-session", json={"password": self._password})
+        if answer.status != 201:
+            raise DemoError(f"{self.principal} ({self.role}) cannot sign: {answer}")
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """POST that must succeed; a decision is waited for until it is done.
@@ -144,7 +154,10 @@ def _body(response: httpx.Response) -> Any:
 
 def people(api: str, tokens: Mapping[str, Mapping[str, str]], deadline: Deadline) -> dict[str, Person]:
     """One person per role, from the development tokens."""
-    return {role: Person(api, role, entry["principal"], entry["token"], deadline) for role, entry in tokens.items()}
+    return {
+        role: Person(api, role, entry["principal"], entry["token"], entry["password"], deadline)
+        for role, entry in tokens.items()
+    }
 
 
 def evidence_file(folder: Path) -> tuple[str, bytes, str]:

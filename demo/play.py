@@ -99,7 +99,9 @@ class Play:
     def _second_token(self, principal: str) -> Person:
         """An approver's token for the person who started the recall: only four eyes can stop it."""
         secret = self.stack.run("token", "create", principal, "--role", "approver", "--name", "four eyes test").strip()
-        return Person(self.stack.addresses["api"], "approver", principal, secret, self.deadline)
+        tokens = json.loads(Path(self.stack.addresses["tokens_file"]).read_text())
+        password = next(entry["password"] for entry in tokens.values() if entry["principal"] == principal)
+        return Person(self.stack.addresses["api"], "approver", principal, secret, password, self.deadline)
 
     def _notify(self, staff: Staff) -> Recipients:
         """Recipients read and answer until they have all said their part and the product sees nobody outstanding."""

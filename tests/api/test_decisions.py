@@ -19,6 +19,7 @@ from models.audit import AuditEvent
 from tests.support.api import Callers, intake
 from tests.support.recall_fakes import FakeRecallActivities
 from tests.support.servers import PostgresForTests
+from tests.support.signing import can_sign
 from workflows.recall import RecallWorkflow
 
 pytestmark = pytest.mark.workflow
@@ -77,7 +78,7 @@ async def test_a_recall_is_decided_step_by_step_over_http(
     approved = await api.post(f"{base}/notices/7/approve", {"sha256": "a" * 64}, Role.APPROVER)
     assert approved.status_code == 200
     record = dict(workers.calls)["record_gate"].decision
-    assert record["actor"] == {"principal": "Rafael", "roles": ["regulatory"]}
+    assert (record["actor"]["principal"], record["actor"]["roles"]) == ("Rafael", ["regulatory"])
 
 
 async def test_a_repeat_with_the_same_key_is_one_decision(
@@ -133,6 +134,7 @@ async def make_person_with_two_roles(db: SessionFactory) -> str:
             actor="tests",
             now=datetime.now(UTC),
         )
+        await can_sign(session, secret)
     return secret
 
 

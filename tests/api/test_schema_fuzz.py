@@ -31,6 +31,7 @@ from domain.roles import Role
 from tests.support.api import LINK_SECRET, Callers, settings_for, write_consignee
 from tests.support.recall_fakes import FakeRecallActivities
 from tests.support.servers import PostgresForTests, free_port
+from tests.support.signing import can_sign
 
 pytestmark = [pytest.mark.workflow, pytest.mark.timeout(240)]
 EXAMPLES = 6
@@ -67,6 +68,12 @@ async def test_no_input_makes_the_server_fail(
         _, token = await tokens.create(
             session, principal="Everyone", name="fuzz", roles=list(Role), actor="tests", now=now
         )
+        await can_sign(session, token)
+        # Guessing at passwords locks somebody else out, or nothing would be signed after the first guesses.
+        _, guesser = await tokens.create(
+            session, principal="Guesser", name="fuzz", roles=list(Role), actor="tests", now=now
+        )
+        await can_sign(session, guesser)
     link = make_link_token(
         LINK_SECRET,
         recall_no=recall,
@@ -74,13 +81,12 @@ async def test_no_input_makes_the_server_fail(
         delivery_id=None,
         expires_at=now + timedelta(hours=1),
     )
-    problems = await asyncio.to_thread(fuzz, served, token, {"number": recall, "token": link})
+    problems = await asyncio.to_thread(fuzz, served, token, guesser, {"number": recall, "token": link})
     assert problems == []
 
 
-def fuzz(served: str, token: str, existing_things: dict[str, str]) -> list[str]:
+def fuzz(served: str, token: str, guesser: str, existing_things: dict[str, str]) -> list[str]:
     """Send every operation valid and invalid cases; returns what answered 5xx or not as documented."""
-    callers = st.sampled_from([{"Authorization": f"Bearer {token}"}] * 5 + [{}])
     schema = schemathesis.openapi.from_url(f"{served}/v1/openapi.json")
     found: list[str] = []
     for result in schema.get_all_operations():
@@ -88,6 +94,8 @@ def fuzz(served: str, token: str, existing_things: dict[str, str]) -> list[str]:
         operation = result.ok()
         if operation.path == "/readyz":
             continue  # 503 is its job; test_health covers it
+        caller = guesser if operation.path.startswith("/v1/me/") else token
+        callers = st.sampled_from([{"Authorization": f"Bearer {caller}"}] * 5 + [{}])
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
 
             @settings(

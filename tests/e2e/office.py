@@ -63,6 +63,9 @@ class Office:
         def ask() -> httpx.Response | None:
             try:
                 response = self.request(role, method, path, **options)
+                if response.status_code == 401 and "signature-required" in response.text:
+                    self._give_password(role)
+                    return None
             except httpx.TransportError:
                 return None
             busy = response.status_code == 409 and "request-in-progress" in response.text
@@ -70,6 +73,11 @@ class Office:
 
         answer: httpx.Response = wait_for(f"an answer to {method} {path}", ask, 60, _POLL_S)
         return answer
+
+    def _give_password(self, role: str) -> None:
+        body = {"password": self._tokens[role]["password"]}
+        answer = self.request(role, "POST", "/v1/me/signing-session", json=body)
+        assert answer.status_code == 201 or answer.status_code in _AGAIN, answer.text
 
     def get(self, path: str, role: str = "qa", **query: Any) -> Any:
         """JSON of a resource."""

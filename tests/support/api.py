@@ -19,6 +19,7 @@ from db.repositories import tokens
 from domain.roles import Role
 from settings import Settings
 from tests.support.chain import Chain
+from tests.support.signing import can_sign
 
 LINK_SECRET = "link-secret-of-the-tests"
 TWILIO_TOKEN = "twilio-token-of-the-tests"
@@ -100,13 +101,14 @@ class Callers:
 
 
 async def make_tokens(db: SessionFactory) -> dict[Role, str]:
-    """One token per role, each of another person."""
+    """One token per role, each of another person who can sign and has given the password."""
     made = {}
     async with db.begin() as session:
         for role, person in PEOPLE.items():
             _, made[role] = await tokens.create(
                 session, principal=person, name="test", roles=[role], actor="tests", now=datetime.now(UTC)
             )
+            await can_sign(session, made[role])
     return made
 
 
