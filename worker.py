@@ -33,6 +33,7 @@ from activities.compose import NoticeLinks
 from activities.disposition import DispositionActivities
 from activities.effectiveness import EffectivenessActivities
 from activities.intake import IntakeActivities
+from activities.market_actions import MarketActionActivities
 from activities.notice import NoticeActivities
 from activities.notice_rendering import NoticeRenderer
 from activities.notify import NotifyActivities
@@ -145,6 +146,7 @@ def deciding(sessions: SessionFactory, policies: PolicyStore, settings: Settings
     """Activities of the way from the alarm to the notice, and of the tasks on it."""
     intake = IntakeActivities(sessions, policies)
     assessment = AssessmentActivities(sessions, policies, settings.home_country)
+    actions = MarketActionActivities(sessions)
     steps, tasks = StepActivities(sessions, policies), TaskActivities(sessions)
     return [
         intake.begin_intake,
@@ -153,6 +155,8 @@ def deciding(sessions: SessionFactory, policies: PolicyStore, settings: Settings
         assessment.propose_classes,
         assessment.record_class_decision,
         assessment.record_rejection,
+        actions.record_market_actions,
+        actions.record_market_action_review,
         steps.record_strategy,
         steps.record_gate,
         steps.meet_notice_limit,

@@ -9,7 +9,7 @@ from temporalio import activity
 from activities.class_rows import DECIDED, decided_row, figures_in_force, flags_of, proposed_row, short_row
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
-from db.repositories import assessment, audit, holds, recalls, tasks
+from db.repositories import assessment, audit, holds, market_actions, recalls, tasks
 from domain.geographic_scope import geographic_scope
 from domain.hazard import HazardEvaluation
 from domain.levels import MarketAction, RecallClass, strictest
@@ -58,6 +58,7 @@ class AssessmentActivities:
         async with self._sessions.begin() as session:
             if not await assessment.add_evaluation(session, row):
                 return
+            await self._actions_signed_with(session, decision, record)
             key = record.task_key or f"evaluation:{decision.product_line}"
             actor = decision.actor.principal
             await tasks.close(session, record.number, key, outcome="evaluated", done_by=actor, now=record.now)
@@ -72,6 +73,25 @@ class AssessmentActivities:
                 data={"product_line": decision.product_line} | row.body,
             )
 
+    async def _actions_signed_with(
+        self, session: AsyncSession, decision: RecordEvaluation, record: RecordDecision
+    ) -> None:
+        """Market actions the assessor signed with the form, where none was decided before."""
+        line, actor = decision.product_line, decision.actor
+        known = {
+            row.jurisdiction for row in await market_actions.latest(session, record.number) if row.product_line == line
+        }
+        rows = [
+            market_actions.record(
+                record.number, line, jurisdiction, action, by=actor.principal, role=Role.MEDICAL, at=record.now
+            )
+            for jurisdiction, action in decision.market_actions.items()
+            if jurisdiction not in known
+        ]
+        for row in rows:
+            row.signature_id = actor.signature
+        await market_actions.add(session, rows)
+
     @activity.defn
     async def propose_classes(self, ref: RecallRef) -> Proposal:
         """Run each pinned policy's decision table over each product line's latest evaluation."""
@@ -83,10 +103,18 @@ class AssessmentActivities:
             evaluations = [row for row in evaluations if row.product_line in lines] or evaluations
             proposal_id = max(row.id or 0 for row in evaluations)
             policies = await recalls.pinned(session, ref.number)
+            actions = {
+                (row.product_line, row.jurisdiction): row.action
+                for row in await market_actions.latest(session, ref.number)
+            }
             rows: list[ClassDecision] = []
             for row in evaluations:
-                flags = flags_of(await recalls.products_of_line(session, ref.number, row.product_line))
-                rows += [proposed_row(policy, row, flags, proposal_id, ref) for policy in policies]
+                line = row.product_line
+                flags = flags_of(await recalls.products_of_line(session, ref.number, line))
+                left = await market_actions.left_control(session, ref.number, line)
+                for policy in policies:
+                    action = actions.get((line, policy.id), policy.actions[0].value)
+                    rows.append(proposed_row(policy, row, flags, proposal_id, ref, action=action, left=left))
             new = await assessment.add_class_decisions(session, rows)
             places = await assessment.consignee_places(session, ref.number)
             scope = geographic_scope(places, self._home_country)

@@ -1,6 +1,6 @@
 """Class decisions as rows: what the decision table proposes, what people decide, and what follows from all in force."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,7 +9,8 @@ from temporalio.exceptions import ApplicationError
 
 from activities.limits import NOTIFY, DeadlineWriter
 from activities.policies import PolicyStore
-from db.repositories import assessment, recalls
+from db.repositories import assessment, market_actions, recalls
+from db.repositories.market_actions import LeftControl
 from domain.hazard import DeviceFlags, HazardEvaluation
 from domain.levels import MarketAction, RecallClass, strictest
 from domain.policy import Policy, common_ladder
@@ -25,11 +26,12 @@ _SYSTEM: Final = "system"
 def flags_of(products: Sequence[Product]) -> DeviceFlags:
     """Device flags of a product line: what holds for one of its products holds for the line."""
     classes = sorted({product.device_class for product in products if product.device_class})
+    highest = [each for each in classes if DeviceFlags(device_class=each).highest_class]
     return DeviceFlags(
         implantable=any(product.implantable for product in products),
         life_supporting=any(product.life_supporting for product in products),
         sterile=any(product.sterile for product in products),
-        device_class=classes[-1] if classes else "",
+        device_class=next(iter(highest or reversed(classes)), ""),
     )
 
 
@@ -53,18 +55,30 @@ async def figures_in_force(session: AsyncSession, store: PolicyStore, recall: Re
         gates=_gates(policies, rows),
         notify_due_at=notify_due,
         decided_at=(await recalls.clocks(session, recall.number))["decision"],
+        records_owed=records_owed(policies, rows, await market_actions.justified(session, recall.number)),
     )
 
 
 def proposed_row(
-    policy: Policy, evaluation: HazardEvaluationRecord, flags: DeviceFlags, proposal_id: int, ref: RecallRef
+    policy: Policy,
+    evaluation: HazardEvaluationRecord,
+    flags: DeviceFlags,
+    proposal_id: int,
+    ref: RecallRef,
+    *,
+    action: str,
+    left: LeftControl,
 ) -> ClassDecision:
-    """What the policy's decision table proposes for one product line, with every rule that fired."""
+    """What the policy's decision table proposes for one product line, with every rule that fired.
+
+    A market action the trace contradicts is a question to the approver like any other.
+    """
     found = policy.propose(HazardEvaluation.model_validate(evaluation.body["evaluation"]), flags)
     reasons: list[dict[str, Any]] = [rule.model_dump(mode="json") for rule in found.fired]
     if found.floor:
         reasons.append({"id": "floor", "reason": found.floor, "decided": True})
-    reasons += [{"id": "review", "reason": question, "decided": False} for question in found.review]
+    questions = (*found.review, *action_contradictions(MarketAction(action), left))
+    reasons += [{"id": "review", "reason": question, "decided": False} for question in questions]
     return ClassDecision(
         recall_number=ref.number,
         product_line=evaluation.product_line,
@@ -74,10 +88,33 @@ def proposed_row(
         recall_class=found.recall_class.value,
         level=found.level,
         local_term=policy.level(found.level).term,
-        market_action=evaluation.body["market_actions"].get(policy.id, policy.actions[0].value),
+        market_action=action,
         reasons=reasons,
         decided_by=_SYSTEM,
         decided_at=ref.now,
+    )
+
+
+def action_contradictions(action: MarketAction, left: LeftControl) -> tuple[str, ...]:
+    """What the trace says against a market action.
+
+    A stock recovery is of product that has not left the firm's control (21 CFR 7.3(k), 806.2(m)).
+    """
+    if action is MarketAction.STOCK_RECOVERY and left:
+        found = f"{left.quantity.normalize():f} units at {left.consignees} consignees outside the firm's control"
+        return (f"a stock recovery is stated, but the trace shows {found}",)
+    return ()
+
+
+def records_owed(
+    policies: Mapping[str, Policy], rows: Sequence[ClassDecision], justified: Collection[tuple[str, str]]
+) -> tuple[tuple[str, str], ...]:
+    """(product line, jurisdiction) whose level is recorded instead of reported and has no accepted justification."""
+    return tuple(
+        (row.product_line, row.jurisdiction)
+        for row in rows
+        if (row.product_line, row.jurisdiction) not in justified
+        and any(owed.record_instead for owed in policies[row.jurisdiction].obligations_for(row.level))
     )
 
 
@@ -108,7 +145,7 @@ def decided_row(
 def _gates(policies: dict[str, Policy], rows: Sequence[ClassDecision]) -> tuple[Gate, ...]:
     found: dict[str, Gate] = {}
     for row in rows:
-        for gate in policies[row.jurisdiction].gates_for(MarketAction(row.market_action)):
+        for gate in policies[row.jurisdiction].gates_for(MarketAction(row.market_action), row.level):
             key = f"{row.jurisdiction}:{gate.id}"
             found[key] = Gate(key=key, title=gate.title, waivable=gate.waivable, source=gate.source or gate.basis.value)
     return tuple(found[key] for key in sorted(found))
@@ -126,4 +163,13 @@ def short_row(row: ClassDecision) -> dict[str, str]:
     }
 
 
-__all__ = ["DECIDED", "decided_row", "figures_in_force", "flags_of", "proposed_row", "short_row"]
+__all__ = [
+    "DECIDED",
+    "action_contradictions",
+    "decided_row",
+    "figures_in_force",
+    "flags_of",
+    "proposed_row",
+    "records_owed",
+    "short_row",
+]

@@ -55,6 +55,10 @@ class Permission(StrEnum):
     IMPORT_DATA = "import:run"
     RECORD_EVALUATION = "evaluation:record"
     DECIDE_ASSESSMENT = "assessment:decide"
+    DECIDE_MARKET_ACTION = "market_action:decide"
+    REVIEW_NOT_REPORTED = "market_action:review"
+    """Designated person of 21 CFR 806.20(b)(4)."""
+    ASK_EXPERT = "expert:ask"
     EDIT_STRATEGY = "strategy:edit"
     SIGN_STRATEGY_QUALITY = "strategy:sign_quality"
     SIGN_STRATEGY_REGULATORY = "strategy:sign_regulatory"
@@ -75,6 +79,10 @@ class Permission(StrEnum):
     READ_AUDIT = "audit:read"
     MANAGE_TOKENS = "token:manage"
     MANAGE_POLICIES = "policy:manage"
+    AUTHOR_POLICY = "policy:author"
+    REVIEW_POLICY = "policy:review"
+    APPROVE_POLICY = "policy:approve"
+    MOVE_POLICIES = "recall:move_policies"
     MANAGE_STAFF = "staff:manage"
     CONTACT_CONSIGNEE = "consignee:contact"
     CHECK_EFFECTIVENESS = "effectiveness:check"
@@ -100,9 +108,12 @@ _QA = _STAFF | {
     _P.START_RECALL,
     _P.EDIT_INTAKE,
     _P.CHANGE_SCOPE,
+    _P.ASK_EXPERT,
     _P.IMPORT_DATA,
     _P.EDIT_STRATEGY,
     _P.SIGN_STRATEGY_QUALITY,
+    _P.AUTHOR_POLICY,
+    _P.REVIEW_POLICY,
     _P.DRAFT_NOTICE,
     _P.CONFIRM_HOLD,
     _P.REPLY_ON_BEHALF,
@@ -120,6 +131,9 @@ _QA = _STAFF | {
 }
 _APPROVER = _STAFF | {
     _P.DECIDE_ASSESSMENT,
+    _P.REVIEW_NOT_REPORTED,
+    _P.ASK_EXPERT,
+    _P.MOVE_POLICIES,
     _P.CANCEL_RECALL,
     _P.WAIVE_GATE,
     _P.APPROVE_NOTICE,
@@ -132,8 +146,12 @@ _APPROVER = _STAFF | {
     _P.READ_AUDIT,
 }
 _REGULATORY = _STAFF | {
+    _P.DECIDE_MARKET_ACTION,
+    _P.ASK_EXPERT,
     _P.EDIT_STRATEGY,
     _P.SIGN_STRATEGY_REGULATORY,
+    _P.AUTHOR_POLICY,
+    _P.REVIEW_POLICY,
     _P.PASS_GATE,
     _P.WAIVE_GATE,
     _P.DRAFT_NOTICE,
@@ -150,12 +168,13 @@ _REGULATORY = _STAFF | {
 _WAREHOUSE = _STAFF | {_P.CONFIRM_HOLD, _P.PROPOSE_DISPOSITION, _P.EXECUTE_DISPOSITION, _P.BOOK_COST}
 _SUPPLIER_QUALITY = _STAFF | {_P.MANAGE_CAPA, _P.PROPOSE_DISPOSITION}
 _HEAD = frozenset({_P.REASSIGN_TASKS, _P.MANAGE_STAFF, _P.RECORD_TRAINING, _P.READ_AUDIT})
+_POLICY_HEAD = frozenset({_P.APPROVE_POLICY, _P.MANAGE_POLICIES})
 
 PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
     {
         Role.QA: _QA,
         Role.APPROVER: _APPROVER,
-        Role.MEDICAL: _STAFF | {_P.RECORD_EVALUATION},
+        Role.MEDICAL: _STAFF | {_P.RECORD_EVALUATION, _P.ASK_EXPERT},
         Role.REGULATORY: _REGULATORY,
         Role.WAREHOUSE: _WAREHOUSE,
         Role.SUPPLIER_QUALITY: _SUPPLIER_QUALITY,
@@ -169,11 +188,12 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
         # A head may do what the functions below may; four eyes is about persons and holds for heads as well. Only the
         # hazard evaluation stays with a medical assessor (21 CFR 7.41): a head finds another one, by reassigning.
         Role.HEAD_OF_QUALITY: _HEAD
+        | _POLICY_HEAD
         | _QA
         | _APPROVER
         | _SUPPLIER_QUALITY
         | {_P.SIGN_UNACCOUNTED, _P.PLACE_LEGAL_HOLD, _P.APPROVE_DELETION},
-        Role.HEAD_OF_REGULATORY: _HEAD | _REGULATORY,
+        Role.HEAD_OF_REGULATORY: _HEAD | _POLICY_HEAD | _REGULATORY | {_P.REVIEW_NOT_REPORTED},
         Role.HEAD_OF_SUPPLY: _HEAD | _WAREHOUSE | {_P.APPROVE_ALLOCATION},
     }
 )

@@ -17,6 +17,7 @@ from models.messages_amendments import (
     ScopeChange,
     ScopeFigures,
 )
+from models.messages_assessment import MarketActionFor, RecordMarketActions, ReviewMarketAction, market_key
 from models.messages_campaign import (
     AdvanceCampaign,
     BatchResult,
@@ -158,6 +159,7 @@ __all__ = [
     "ExtendDeadline",
     "Gate",
     "HoldFigures",
+    "MarketActionFor",
     "Message",
     "NoticeAs",
     "NoticeDraft",
@@ -181,9 +183,11 @@ __all__ = [
     "RecordAuthorityAnswer",
     "RecordDecision",
     "RecordEvaluation",
+    "RecordMarketActions",
     "ReduceScope",
     "RejectRecall",
     "Reopen",
+    "ReviewMarketAction",
     "ScopeChange",
     "ScopeFigures",
     "SendBatch",
@@ -199,4 +203,5 @@ __all__ = [
     "TasksTurned",
     "TurnTasks",
     "WaiveGate",
+    "market_key",
 ]

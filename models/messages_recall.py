@@ -103,6 +103,8 @@ class DecisionFigures(Message):
     notify_due_at: AwareDatetime
     """Real instant by which the first notices must be out (earliest over jurisdictions)."""
     decided_at: AwareDatetime
+    records_owed: tuple[tuple[str, str], ...] = ()
+    """(product line, jurisdiction) recorded instead of reported, still without its justification (21 CFR 806.20)."""
 
 
 class Projection(Message):

@@ -137,6 +137,7 @@ class RecallAmendments(RecallDecisions):
             state.decided_proposal = proposal_id
             state.classified = list(state.lines())
             self._settled(f"reclassify:{proposal_id}")
+        await self._ask_for_records(figures)
         if state.phase in (Phase.GATES, Phase.NOTIFICATION, Phase.RESOLUTION):
             await self._open_gate_tasks()
         rises = strictness(RecallClass(figures.recall_class)) > strictness(RecallClass(before))

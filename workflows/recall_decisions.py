@@ -19,15 +19,16 @@ with workflow.unsafe.imports_passed_through():
         RecordEvaluation,
         RejectRecall,
         WaiveGate,
+        market_key,
     )
     from workflows import recall_rules as rules
-    from workflows.recall_campaigns import RecallCampaigns
+    from workflows.recall_market import RecallMarket
 
 SIGNATURES = 2
 """Quality and regulatory affairs."""
 
 
-class RecallDecisions(RecallCampaigns):
+class RecallDecisions(RecallMarket):
     """Update handlers; each checks again under the lock, records through an activity, then moves the state."""
 
     @workflow.update
@@ -35,10 +36,12 @@ class RecallDecisions(RecallCampaigns):
         """A signed hazard evaluation; when every product line has one, the class is proposed."""
         async with self._lock:
             state, line = self._state, decision.product_line
-            rules.check_evaluation(state, decision)
+            rules.check_evaluation(state, self._start.jurisdictions, decision)
             key = self._evaluation_key(line)
             await self._record("record_evaluation", "record_evaluation", decision, None, task_key=key)
             self._settled(key)
+            for jurisdiction, action in decision.market_actions.items():
+                state.market_actions[market_key(line, jurisdiction)] = action
             state.assessors[line] = decision.actor.principal
             state.reopened = [each for each in state.reopened if each != line]
             if state.missing_lines():
@@ -51,7 +54,7 @@ class RecallDecisions(RecallCampaigns):
 
     @record_evaluation.validator
     def _validate_evaluation(self, decision: RecordEvaluation) -> None:
-        rules.check_evaluation(self._state, decision)
+        rules.check_evaluation(self._state, self._start.jurisdictions, decision)
 
     @workflow.update
     async def approve_assessment(self, decision: ApproveAssessment) -> DecisionReceipt:
@@ -160,6 +163,7 @@ class RecallDecisions(RecallCampaigns):
         state.decided_proposal = decision.proposal_id
         state.classified = list(state.lines())
         self._settled("assessment")
+        await self._ask_for_records(state.decided)
         await self._left(Phase.ASSESSMENT)
 
     async def _propose(self) -> Proposal:

@@ -4,6 +4,8 @@ Every rule raises an `ApplicationError` with a type the API maps to a problem. T
 where a refusal writes nothing to the history, and again in the handler once it holds the lock.
 """
 
+from collections.abc import Sequence
+
 from domain.phases import Phase
 from domain.roles import Permission
 from models.messages import (
@@ -18,6 +20,7 @@ from models.messages import (
     RejectRecall,
     WaiveGate,
 )
+from workflows.recall_rules_market import check_actions_known, check_justified
 from workflows.recall_state import RecallState
 from workflows.rules import need_reason, other_person, permit, refuse
 
@@ -41,7 +44,7 @@ def in_phase(state: RecallState, *phases: Phase) -> None:
         refuse("WrongPhase", f"the recall is in phase {state.phase}, this decision belongs to {wanted}")
 
 
-def check_evaluation(state: RecallState, decision: RecordEvaluation) -> None:
+def check_evaluation(state: RecallState, jurisdictions: Sequence[str], decision: RecordEvaluation) -> None:
     """A medical assessor evaluates a product line of the scope; once a class is decided, on new facts only.
 
     New facts are harm that reopened the evaluation, or a line that came into scope since. Other facts need a reason.
@@ -51,6 +54,7 @@ def check_evaluation(state: RecallState, decision: RecordEvaluation) -> None:
     lines = list(state.lines())
     if decision.product_line not in lines:
         refuse("UnknownProductLine", f"product line {decision.product_line!r} is not in scope; it has {lines}")
+    check_actions_known(state, jurisdictions, decision)
     if state.decided and decision.product_line not in state.missing_lines():
         need_reason(decision.reason, "an evaluation after the class was decided")
 
@@ -66,6 +70,7 @@ def _check_class_decision(state: RecallState, started_by: str, actor: Actor, pro
         refuse("WrongPhase", f"there is no complete proposal; a hazard evaluation is missing for: {missing}")
     if state.proposal.proposal_id != proposal_id:
         refuse("StaleProposal", f"proposal {proposal_id} was replaced by {state.proposal.proposal_id}")
+    check_justified(state)
     other_person(actor, started_by, "started this recall")
     for assessor in state.assessors.values():
         other_person(actor, assessor, "signed the hazard evaluation")

@@ -11,6 +11,7 @@ from domain.phases import Phase
 from domain.roles import Permission
 from models.messages import ExpandScope, Reclassify, ReduceScope
 from workflows.recall_rules import in_phase
+from workflows.recall_rules_market import check_justified
 from workflows.recall_state import RecallState
 from workflows.rules import need_reason, other_person, permit, refuse
 
@@ -73,6 +74,7 @@ def _check_proposal(state: RecallState, decision: Reclassify) -> None:
         refuse("AlreadyDecided", "no proposal waits for a decision; a new evaluation makes one")
     if state.proposal.proposal_id != decision.proposal_id:
         refuse("StaleProposal", f"proposal {decision.proposal_id} was replaced by {state.proposal.proposal_id}")
+    check_justified(state)
     for assessor in state.assessors.values():
         other_person(decision.actor, assessor, "signed the hazard evaluation")
     proposed = {(each.product_line, each.jurisdiction) for each in state.proposal.classes}

@@ -55,6 +55,13 @@ class RecallState(BaseModel):
     """Product line -> who signed its latest hazard evaluation."""
     reopened: list[str] = Field(default_factory=list)
     """Product lines whose hazard must be evaluated again, because harm was reported."""
+    market_actions: dict[str, str] = Field(default_factory=dict)
+    """Jurisdiction and product line -> action in force on that market."""
+    justified: dict[str, str] = Field(default_factory=dict)
+    """The same key -> how the justification for not reporting stands: unreviewed, accepted, sent_back."""
+    justified_by: dict[str, str] = Field(default_factory=dict)
+    justifications: dict[str, int] = Field(default_factory=dict)
+    """The same key -> justifications written so far; numbers the tasks about them."""
     complaints_open: int = 0
     evaluations: dict[str, int] = Field(default_factory=dict)
     """Product line -> evaluations asked for so far; numbers the task of the next one."""

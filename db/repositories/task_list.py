@@ -125,6 +125,9 @@ DECIDED = (
     "completion:",
     "obligation:",
     "reclassify:",
+    "justify:",
+    "review:",
+    "expert:",
     "capa:",
 )
 """Keys of tasks that end with the decision, answer or confirmation they ask for, never by a tick."""

@@ -140,6 +140,15 @@ class FakeRecallActivities(FakeClosingActivities):
         self.evaluated += 1
 
     @activity.defn
+    async def record_market_actions(self, record: RecordDecision) -> None:
+        self._note("record_market_actions", record)
+
+    @activity.defn
+    async def record_market_action_review(self, record: RecordDecision) -> None:
+        self._note("record_market_action_review", record)
+        self.stages.pop(record.task_key or "", None)
+
+    @activity.defn
     async def propose_classes(self, ref: RecallRef) -> Proposal:
         self._note("propose_classes", ref)
         return Proposal(
@@ -271,6 +280,7 @@ class FakeRecallActivities(FakeClosingActivities):
             self.begin_intake, self.resolve_scope, self.request_holds, self.execute_holds, self.record_evaluation,
             self.propose_classes, self.record_class_decision, self.record_rejection, self.record_strategy,
             self.record_gate, self.draft_notice, self.record_notice_approval, self.create_campaign,
+            self.record_market_actions, self.record_market_action_review,
             self.meet_notice_limit, self.open_task, self.close_task, self.task_clock,
             self.turn_tasks, self.send_staff_messages, self.project, *self.closing(),
         ]  # fmt: skip

@@ -187,7 +187,7 @@ class RecallRun:
         return receipt
 
     async def evaluate(self, line: str = "Uni-Gold", who: Actor = MIRA) -> DecisionReceipt:
-        decision = RecordEvaluation(actor=who, product_line=line, evaluation={}, market_actions={})
+        decision = RecordEvaluation(actor=who, product_line=line, evaluation={}, market_actions={"us-fda": "removal"})
         return await self.decide("record_evaluation", decision)
 
     async def approve(self, who: Actor = ADA, proposal: int = 1, **options: Any) -> DecisionReceipt:

@@ -181,7 +181,7 @@ async def test_harm_reopens_the_evaluation_and_the_approver_decides_again(
 ) -> None:
     run = await start()
     await to_resolution(run, temporal)
-    again = RecordEvaluation(actor=MIRA, product_line="Uni-Gold", evaluation={}, market_actions={})
+    again = RecordEvaluation(actor=MIRA, product_line="Uni-Gold", evaluation={}, market_actions={"us-fda": "removal"})
     assert await refused(run.decide("record_evaluation", again)) == "ReasonRequired"
     fakes.harmed = ("Uni-Gold",)
     obligations = temporal.client.get_workflow_handle(f"{run.handle.id}:obligations")
