@@ -7,7 +7,7 @@ its interval, counted from the clock so that a late report moves none of the fol
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from domain.limits import Limit, Unit
 from domain.policy import Policy
@@ -21,16 +21,27 @@ _PER_FACT = (Trigger.ON_HARM, Trigger.ON_EXTENSION, Trigger.ON_AUTHORITY_ORDER)
 
 @dataclass(frozen=True, slots=True)
 class RunningClock:
-    """A clock start on record. A clock that can start several times has a number after its name (`completion:2`)."""
+    """A clock start on record, named `base[@jurisdiction][:number]`.
+
+    A clock that can start several times has a number after its name (`completion:2`); one that is a single
+    authority's names the jurisdiction (`authority_order@us-fda`) and starts nothing under another law.
+    """
 
     name: str
     scope_version: int
     at: datetime
+    superseded_at: datetime | None = None
+    """When a signed correction put another instant in its place; what was computed before it stays."""
 
     @property
     def base(self) -> str:
         """The clock as a policy names it."""
-        return self.name.partition(":")[0]
+        return self.name.partition(":")[0].partition("@")[0]
+
+    @property
+    def jurisdiction(self) -> str | None:
+        """The jurisdiction whose authority started it, where the name says so."""
+        return self.name.partition(":")[0].partition("@")[2] or None
 
     @property
     def number(self) -> int | None:
@@ -102,11 +113,11 @@ def nth_limit(due: Limit, every: Limit, number: int) -> Limit | None:
     return Limit(due.unit, due.amount + every.amount * (number - 1), due.after)
 
 
-def recurring(policy: Policy, levels: Sequence[str]) -> dict[str, Obligation]:
-    """Recurring reports of a policy by id; of several levels in force the one with the shortest interval."""
+def recurring(policy: Policy, levels: Sequence[str], day: date | None = None) -> dict[str, Obligation]:
+    """Recurring reports of a policy by id, valid on `day`; of several levels the one with the shortest interval."""
     found: dict[str, Obligation] = {}
     for level in levels:
-        for item in policy.obligations_for(level):
+        for item in policy.obligations_for(level, day):
             if item.every is None or item.trigger == Trigger.IF_ASKED:
                 continue
             known = found.get(item.id)
