@@ -7,7 +7,8 @@ from domain.dry_run_case import CaseError, DryRunCase, LevelDecision
 from domain.levels import MarketAction
 from domain.obligations import RunningClock
 from domain.policy import Policy
-from domain.policy_text import PolicyError, check_zone
+from domain.policy_places import at_place
+from domain.policy_text import PolicyError
 from domain.timeline_facts import Facts, GateOutcome, Standing
 
 
@@ -34,23 +35,6 @@ def placed(case: DryRunCase, policies: Mapping[str, Policy]) -> dict[str, Policy
 def _place(case: DryRunCase, name: str) -> tuple[str | None, str | None]:
     place = case.places.get(name)
     return (place.state, place.zone) if place else (None, None)
-
-
-def at_place(policy: Policy, state: str | None, zone: str | None) -> Policy:
-    """A policy as it counts for one recall: another member state's holidays, another zone's days.
-
-    Raises:
-        PolicyError: the zone does not exist, or the policy's calendar belongs to no member state.
-    """
-    changes: dict[str, object] = {}
-    if state is not None:
-        if policy.calendar.state is None:
-            raise PolicyError([f"state: {policy.id} does not count by the holidays of a member state"])
-        changes["calendar"] = policy.calendar.model_copy(update={"state": state})
-    if zone is not None:
-        check_zone(zone)
-        changes["zone"] = policy.zone.model_copy(update={"zone": zone})
-    return policy.model_copy(update=changes) if changes else policy
 
 
 def facts_of(case: DryRunCase, policies: Mapping[str, Policy]) -> Facts:
@@ -169,4 +153,4 @@ def is_raised(policy: Policy, before: str, after: str) -> bool:
     return order.index(after) < order.index(before)
 
 
-__all__ = ["at_place", "facts_of", "is_raised", "placed"]
+__all__ = ["facts_of", "is_raised", "placed"]

@@ -64,7 +64,7 @@ def next_of_series(item: Obligation, first: Duty, number: int, before: datetime,
     """The `number`-th report of a series, one interval after the due time of the one before it (`before`)."""
     assert item.every is not None  # noqa: S101 - only recurring reports come here
     name, standing = series_name(first.name, number), Standing(first.policy, first.level, first.line)
-    link = replace(first.clock, at=before)
+    link = replace(first.clock, name="previous_due", at=before)
     chained = compute(first.policy, name, item, link, calendars, standing=standing, limit=item.every)
     limit = nth_limit(item.due, item.every, number)
     if limit is None:

@@ -40,6 +40,8 @@ class Recall(SQLModel, table=True):
     trigger_reference: str | None = text(200, nullable=True)
     awareness_at: datetime = instant()
     jurisdictions: list[str] = Field(sa_column=Column(ARRAY(String(20)), nullable=False))
+    places: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default="{}"))
+    """Jurisdiction -> {state, zone} where this recall's authority or firm is elsewhere than the profile says."""
     suspect: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     """The scope criteria as given at intake (`models.messages.ScopeCriteria`)."""
     drill: bool = Field(default=False, nullable=False)
@@ -272,6 +274,7 @@ class Deadline(SQLModel, table=True):
     stopped_at: datetime | None = instant(nullable=True)
     stopped_reason: str | None = text(500, nullable=True)
     """Why it is not owed any more, without having been met."""
+    stopped_by: str | None = text(120, nullable=True)
 
 
 __all__ = [

@@ -124,6 +124,7 @@ DECIDED = (
     "complaint:",
     "completion:",
     "obligation:",
+    "deadline:",
     "reclassify:",
     "justify:",
     "review:",

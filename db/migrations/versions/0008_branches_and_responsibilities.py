@@ -1,4 +1,4 @@
-"""facts that branches of a policy look at, values of products, responsible people
+"""facts that branches of a policy look at, values of products, responsible people, places of clocks
 
 Revision: 0008, after: 0007
 
@@ -30,6 +30,10 @@ def upgrade() -> None:
     op.add_column(
         "recall", sa.Column("facts", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False)
     )
+    op.add_column(
+        "recall", sa.Column("places", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False)
+    )
+    op.add_column("deadline", sa.Column("stopped_by", sa.String(120), nullable=True))
     op.add_column("product", sa.Column("unit_value", sa.Numeric(20, 6), nullable=True))
     op.add_column("product", sa.Column("unit_currency", sa.String(3), nullable=True))
     op.create_check_constraint(
@@ -69,4 +73,6 @@ def downgrade() -> None:
         op.drop_constraint(op.f(f"ck_product_{name}"), "product", type_="check")
     op.drop_column("product", "unit_currency")
     op.drop_column("product", "unit_value")
+    op.drop_column("deadline", "stopped_by")
+    op.drop_column("recall", "places")
     op.drop_column("recall", "facts")

@@ -1,0 +1,36 @@
+"""A policy as it counts for one recall: whose holidays and whose days (regulations.md §9).
+
+EU reports count by the holidays of the member state whose authority receives them, US limits by the zone of the
+recalling firm. A profile names the usual place; a recall may name another when it starts.
+"""
+
+from domain.calendars import EEA_STATES
+from domain.policy import Policy
+from domain.policy_text import PolicyError, check_zone
+
+
+def at_place(policy: Policy, state: str | None, zone: str | None) -> Policy:
+    """A policy as it counts for one recall: another member state's holidays, another zone's days.
+
+    Raises:
+        PolicyError: the zone does not exist, or the policy's calendar belongs to no member state.
+    """
+    changes: dict[str, object] = {}
+    if state is not None:
+        if policy.calendar.state is None:
+            raise PolicyError([f"state: {policy.id} does not count by the holidays of a member state"])
+        if state not in EEA_STATES:
+            raise PolicyError(
+                [f"state: {state!r} does not apply the MDR; expected one of {', '.join(sorted(EEA_STATES))}"]
+            )
+        changes["calendar"] = policy.calendar.model_copy(update={"state": state})
+    if zone is not None:
+        try:
+            check_zone(zone)
+        except PolicyError as error:
+            raise PolicyError([f"zone: {zone!r} is no time zone; expected a name like Europe/Berlin"]) from error
+        changes["zone"] = policy.zone.model_copy(update={"zone": zone})
+    return policy.model_copy(update=changes) if changes else policy
+
+
+__all__ = ["at_place"]
