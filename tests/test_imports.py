@@ -54,8 +54,8 @@ ALLOWED: dict[str, set[str]] = {
 """Room -> rooms (or single modules) of ours that it may import; its own modules are always allowed.
 
 `settings` is a frozen value without behaviour, so whoever is configured by it may name its type. The API stores and
-gives out evidence files itself (they must not travel through Temporal), so it may use that one adapter. Of the room that
-trains the model of suggestions the product uses the reader of the finished file, and nothing that needs scikit-learn.
+gives out evidence files itself (they must not travel through Temporal), so it may use that one adapter. Of the room
+that trains the model of suggestions it uses the reader of the finished file, and nothing that needs scikit-learn.
 """
 
 NOBODY_IMPORTS = {"api": {"cli", "bench", "tests"}, "worker": {"tests"}}
