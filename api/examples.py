@@ -49,10 +49,44 @@ EVALUATION: Any = Body(
                     "likelihood": {"rationale": "Two of 40,000 sets.", "degree": "possible"},
                     "consequences": {"rationale": "Hypotension.", "immediate": "serious", "long_range": "none"},
                     "detectability": {"rationale": "Drops are visible.", "degree": "with_check"},
+                    "present_setting": {
+                        "rationale": "Cracks seen in two returned sets; leak test reproduces them.",
+                        "can_injure": "yes",
+                        "defect": "shown",
+                        "basis": ["test", "complaint_analysis"],
+                    },
                 },
                 "market_actions": {"us-fda": "removal"},
             },
         }
+    }
+)
+
+MARKET_ACTIONS: Any = Body(
+    openapi_examples={
+        "removal": {
+            "summary": "A removal",
+            "value": {
+                "actions": [{"product_line": "Infusion sets", "jurisdiction": "us-fda", "action": "removal"}],
+            },
+        },
+        "not_reported": {
+            "summary": "Nothing is reported, with the record of 21 CFR 806.20",
+            "value": {
+                "actions": [
+                    {
+                        "product_line": "Infusion sets",
+                        "jurisdiction": "us-fda",
+                        "action": "market_withdrawal",
+                        "not_reported": {
+                            "justification": "A colour of the outer carton changed; the sets are unchanged.",
+                            "conclusions": "No violation and no risk to health; 806.10 does not apply.",
+                            "follow_up": "Colour standard added to the incoming inspection.",
+                        },
+                    }
+                ],
+            },
+        },
     }
 )
 
@@ -68,4 +102,4 @@ STRATEGY: Any = Body(
     }
 )
 
-__all__ = ["EVALUATION", "RECALL_START", "STRATEGY"]
+__all__ = ["EVALUATION", "MARKET_ACTIONS", "RECALL_START", "STRATEGY"]

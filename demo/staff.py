@@ -27,6 +27,18 @@ EVALUATION: Mapping[str, Any] = {
     "likelihood": {"rationale": "4 of 60 weakly reactive samples.", "degree": "possible"},
     "consequences": {"rationale": "Treatment is delayed.", "immediate": "none", "long_range": "serious"},
     "detectability": {"rationale": "A negative line looks like any other.", "degree": "not_detectable"},
+    "present_setting": {
+        "rationale": "Two readers, retained samples of the same lot.",
+        "can_injure": "yes",
+        "defect": "shown",
+        "basis": ["test"],
+    },
+    "area": {"rationale": "Every country that received the lot.", "regions": ["all countries of the trace"]},
+    "conformity": {
+        "rationale": "Sensitivity on weak samples is below the limit of the technical requirements.",
+        "meets_standards": "unknown",
+        "meets_registered_requirements": "no",
+    },
 }
 STRATEGY: Mapping[str, Any] = {
     "depth": "user_facility",
@@ -99,11 +111,15 @@ class Staff:
         tasks = self._people["medical"].pages(f"{self._base}/tasks")
         lines = [task["key"].partition(":")[2] for task in tasks if task["key"].startswith("evaluation:")]
         medical, approver, qa = (self._people[role] for role in ("medical", "approver", "qa"))
+        regulatory = self._people["regulatory"]
         for line in lines:
-            answer = medical.post(
-                f"{self._base}/evaluations",
-                {"product_line": line, "evaluation": EVALUATION, "market_actions": dict(alarm.jurisdictions)},
-            )
+            actions = [
+                {"product_line": line, "jurisdiction": law, "action": action}
+                for law, action in alarm.jurisdictions.items()
+            ]
+            answer = regulatory.post(f"{self._base}/market-actions", {"actions": actions})
+            self._say(f"{regulatory.principal} (regulatory) decides the {answer['detail']}")
+            answer = medical.post(f"{self._base}/evaluations", {"product_line": line, "evaluation": EVALUATION})
             self._say(f"{medical.principal} (medical) signs the health-hazard evaluation of {line}: {answer['detail']}")
         proposal = self._live()["proposal"]["proposal_id"]
         refused = qa.try_post(f"{self._base}/assessment/approve", {"proposal_id": proposal})

@@ -18,19 +18,23 @@ _Id = Annotated[int, Field(ge=0, le=2**53)]
 
 
 class EvaluationIn(In):
-    """A medical assessor's health-hazard evaluation of one product line (21 CFR 7.41), with the market action."""
+    """A medical assessor's health-hazard evaluation of one product line (21 CFR 7.41, Order 29 Art. 12)."""
 
     product_line: Code
     evaluation: HazardEvaluation
-    market_actions: Annotated[dict[Jurisdiction, MarketAction], Field(min_length=1, max_length=20)]
-    """What is done on the market of each jurisdiction; an action that is no recall in law needs a reason."""
+    market_actions: Annotated[dict[Jurisdiction, MarketAction], Field(max_length=20)] = Field(default_factory=dict)
+    """Actions of markets for which none is decided yet, signed with the form: removal, correction or fsca. Anything
+    that is not reported is decided at `/market-actions` first, with its justification."""
     reason: Reason | None = None
 
     @model_validator(mode="after")
-    def _justifies_inaction(self) -> "EvaluationIn":
-        weak = [action for action in self.market_actions.values() if needs_justification(action)]
-        if weak and self.reason is None:
-            raise ValueError(f"the market action {weak[0]} needs a reason (21 CFR 806.20)")
+    def _names_recalls_only(self) -> "EvaluationIn":
+        for law, action in self.market_actions.items():
+            if needs_justification(action):
+                raise ValueError(
+                    f"market_actions/{law}: {action} is not reported; decide it at /market-actions with its "
+                    "justification first (21 CFR 806.20)"
+                )
         return self
 
 
