@@ -1,16 +1,18 @@
-"""Builds the calendars of working days: US federal, EU member states, and China from its yearly table.
+"""Builds the calendars of working days: from the library `holidays`, and for China from its yearly table.
 
-The library `holidays` is right for US federal holidays as observed (days closed only by executive
-order stay working days) and for nationwide holidays in Europe. For a Chinese year whose notice it
-does not know it would estimate without make-up weekends; so China comes from the State Council's
-table, kept as data in `policies/calendars/` and read by the caller.
+The library is right for US federal holidays as observed (days closed only by executive order stay working
+days), for nationwide holidays in Europe, for the days off of Canada's federal public service, for the public
+holidays of the Australian Capital Territory (seat of the TGA) and for the bank holidays of England and Wales
+(seat of the MHRA). For a Chinese year whose notice it does not know it would estimate without make-up weekends;
+so China comes from the State Council's table, kept as data in `policies/calendars/` and read by the caller.
 
 Used from activities and the API, not from workflow code.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
 
 import holidays
@@ -25,13 +27,28 @@ EEA_STATES: Final = frozenset(_STATES.split())
 """States that apply the MDR: the 27 members of the EU and IS, LI, NO."""
 
 
+_SEATS: Final[Mapping[WorkingCalendar, tuple[str, str | None, tuple[str, ...]]]] = MappingProxyType(
+    {
+        WorkingCalendar.US_FEDERAL: ("US", None, ("public",)),
+        # The statutory holidays of Canada in general leave out days on which Health Canada is closed.
+        WorkingCalendar.CA_FEDERAL: ("CA", None, ("public", "government")),
+        WorkingCalendar.AU_ACT: ("AU", "ACT", ("public",)),
+        WorkingCalendar.GB_ENGLAND: ("GB", "ENG", ("public",)),
+    }
+)
+"""Calendars without a choice of state: country, its part where the authority sits, kinds of days off."""
+
+
 @lru_cache(maxsize=64)
-def _from_library(name: str, country: str, wanted: frozenset[int]) -> WorkingDays:
+def _from_library(
+    name: str, country: str, wanted: frozenset[int], part: str | None = None, kinds: tuple[str, ...] = ("public",)
+) -> WorkingDays:
     # A holiday of 1 January can be observed on 31 December before, so one more year is asked for.
-    table = holidays.country_holidays(country, years=[*wanted, max(wanted) + 1])
+    table = holidays.country_holidays(country, subdiv=part, categories=kinds, years=[*wanted, max(wanted) + 1])
+    where = f"{country}-{part}" if part else country
     return WorkingDays(
         name=name,
-        source=f"Python library holidays, public holidays of {country}",
+        source=f"Python library holidays, {' and '.join(kinds)} holidays of {where}",
         years=wanted,
         days_off=frozenset(day for day in table if day.year in wanted),
     )
@@ -39,7 +56,19 @@ def _from_library(name: str, country: str, wanted: frozenset[int]) -> WorkingDay
 
 def us_federal(years: Iterable[int]) -> WorkingDays:
     """US federal holidays as observed, for `years`."""
-    return _from_library(WorkingCalendar.US_FEDERAL, "US", frozenset(years))
+    return at_seat(WorkingCalendar.US_FEDERAL, years)
+
+
+def at_seat(calendar: WorkingCalendar, years: Iterable[int]) -> WorkingDays:
+    """The working days where the authority sits, for `years`; a holiday's substitute day counts as observed.
+
+    Raises:
+        CalendarError: for a calendar that needs a state or a table.
+    """
+    if calendar not in _SEATS:
+        raise CalendarError(f"calendar {calendar} has no seat; expected one of {', '.join(_SEATS)}")
+    country, part, kinds = _SEATS[calendar]
+    return _from_library(calendar, country, frozenset(years), part, kinds)
 
 
 def member_state(state: str, years: Iterable[int]) -> WorkingDays:
@@ -115,11 +144,11 @@ def calendar_for(rule: CalendarRule, years: Iterable[int], table_text: str | Non
         PolicyError: when the table has faults.
     """
     match rule.working_days:
-        case WorkingCalendar.US_FEDERAL:
-            return us_federal(years)
         case WorkingCalendar.EU_MEMBER_STATE:
             return member_state(str(rule.state), years)
         case WorkingCalendar.CN_STATE_COUNCIL:
             if table_text is None:
                 raise CalendarError("calendar cn-state-council needs the table of the State Council's notices")
             return parse_calendar_table(table_text)
+        case _:
+            return at_seat(rule.working_days, years)

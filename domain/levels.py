@@ -23,6 +23,9 @@ class Jurisdiction(StrEnum):
     US_FDA = "us-fda"
     EU_MDR = "eu-mdr"
     CN_NMPA = "cn-nmpa"
+    CA_HC = "ca-hc"
+    AU_TGA = "au-tga"
+    GB_MHRA = "gb-mhra"
 
 
 class MarketAction(StrEnum):

@@ -48,6 +48,9 @@ class WorkingCalendar(StrEnum):
     US_FEDERAL = "us-federal"
     CN_STATE_COUNCIL = "cn-state-council"
     EU_MEMBER_STATE = "eu-member-state"
+    CA_FEDERAL = "ca-federal"
+    AU_ACT = "au-act"
+    GB_ENGLAND = "gb-england"
 
 
 class CalendarRule(Part):
@@ -166,9 +169,16 @@ class Policy(Part):
         """
         return valid_figures((*self.obligations, *self.level(level_or_class).obligations), day)
 
-    def gates_for(self, action: MarketAction, day: date | None = None) -> tuple[Gate, ...]:
-        """The gates that a market action has to pass before its notice; `day` as for `obligations_for`."""
-        return valid_figures((gate for gate in self.gates if action in gate.actions), day)
+    def gates_for(self, action: MarketAction, level: str | None = None, day: date | None = None) -> tuple[Gate, ...]:
+        """The gates that a market action has to pass before its notice.
+
+        Args:
+            action: the market action.
+            level: own level, whose gates count; None gives those of all levels.
+            day: as for `obligations_for`.
+        """
+        gates = (gate for gate in self.gates if action in gate.actions)
+        return valid_figures((gate for gate in gates if level is None or not gate.levels or level in gate.levels), day)
 
     def in_force(self, day: date) -> bool:
         """Whether the profile applies on `day`."""

@@ -61,6 +61,9 @@ def _gates(policy: "Policy") -> Iterator[PathFault]:
         for index, gate in enumerate(gates):
             for unknown in sorted(set(gate.settles) - known):
                 yield f"{where}[{index}].settles", f"{unknown!r} is no obligation of this policy"
+            for code in gate.levels:
+                if code not in policy.levels:
+                    yield f"{where}[{index}].levels", f"level {code!r} is none of {', '.join(policy.levels)}"
             for action in gate.actions:
                 if action not in policy.actions:
                     expected = f"expected one of the policy's actions {', '.join(policy.actions)}"

@@ -170,6 +170,8 @@ class Gate(Sourced):
     clock: Clock
     actions: tuple[MarketAction, ...] = Field(min_length=1)
     """Market actions the gate applies to."""
+    levels: tuple[str, ...] = ()
+    """Own levels the gate applies to; none named = every level."""
     settles: tuple[Name, ...] = ()
     """Obligations that are met by passing the gate: telling the authority is one act, owed under two headings."""
     comment_window: ElapsedText | None = None

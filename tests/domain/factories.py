@@ -7,7 +7,7 @@ from domain.hazard import DeviceFlags, HazardEvaluation
 from domain.policy import Policy, parse_policy
 
 ROOT = Path(__file__).resolve().parents[2]
-POLICY_IDS = ("us-fda", "eu-mdr", "cn-nmpa")
+POLICY_IDS = ("us-fda", "eu-mdr", "cn-nmpa", "ca-hc", "au-tga", "gb-mhra")
 
 
 def policy_text(policy_id: str) -> str:

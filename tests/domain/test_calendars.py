@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import holidays
 import pytest
 
-from domain.calendars import EEA_STATES, calendar_for, member_state, parse_calendar_table, us_federal
+from domain.calendars import EEA_STATES, at_seat, calendar_for, member_state, parse_calendar_table, us_federal
 from domain.policy import CalendarRule, WorkingCalendar
 from domain.policy_text import PolicyError
 from domain.working_days import CalendarError, CalendarYearMissingError, WorkingDays
@@ -113,3 +113,31 @@ def test_a_table_with_a_fault_is_refused_with_its_path(text: str, line: str) -> 
     with pytest.raises(PolicyError) as caught:
         parse_calendar_table(text)
     assert any(fault.startswith(line) for fault in caught.value.faults), caught.value.faults
+
+
+def test_canada_counts_the_days_off_of_its_federal_public_service() -> None:
+    # Treasury Board, 2026: Remembrance Day and the Day for Truth and Reconciliation are off; Family Day is Ontario's.
+    canada = at_seat(WorkingCalendar.CA_FEDERAL, [2026])
+    assert not any(map(canada.is_working_day, (date(2026, 9, 30), date(2026, 10, 12), date(2026, 11, 11))))
+    assert not canada.is_working_day(date(2026, 12, 28))
+    assert canada.is_working_day(date(2026, 2, 16))
+
+
+def test_australia_counts_the_public_holidays_at_the_seat_of_the_tga() -> None:
+    # ACT Government, 2026: Canberra Day, Reconciliation Day; ANZAC Day falls on a Saturday and has a substitute.
+    canberra = at_seat(WorkingCalendar.AU_ACT, [2026])
+    assert not any(map(canberra.is_working_day, (date(2026, 3, 9), date(2026, 6, 1), date(2026, 4, 27))))
+    assert canberra.is_working_day(date(2026, 11, 3))  # Melbourne Cup Day is Victoria's
+
+
+def test_great_britain_counts_the_bank_holidays_of_england_and_wales() -> None:
+    # gov.uk/bank-holidays, 2026: Easter Monday, 31 August, and 28 December for Boxing Day on a Saturday.
+    london = at_seat(WorkingCalendar.GB_ENGLAND, [2026])
+    assert not any(map(london.is_working_day, (date(2026, 4, 6), date(2026, 8, 31), date(2026, 12, 28))))
+    assert london.is_working_day(date(2026, 1, 2))  # a bank holiday in Scotland only
+    assert london.is_working_day(date(2026, 8, 3))
+
+
+def test_a_calendar_that_needs_a_state_has_no_seat() -> None:
+    with pytest.raises(CalendarError, match="has no seat; expected one of us-federal, ca-federal"):
+        at_seat(WorkingCalendar.EU_MEMBER_STATE, [2026])
