@@ -37,6 +37,8 @@ from api.routers import (
     obligations,
     patients,
     phone_replies,
+    policies,
+    policy_changes,
     recall_file,
     recall_parts,
     recalls,
@@ -113,6 +115,8 @@ def _include(app: FastAPI, settings: Settings) -> None:
     for module in (dispositions, disposition_execution, returns, costs, samples, shortages):
         app.include_router(module.router, prefix="/v1")
     for module in (amendments, closing, capas, obligations, retention):
+        app.include_router(module.router, prefix="/v1")
+    for module in (policies, policy_changes):
         app.include_router(module.router, prefix="/v1")
     app.include_router(evidence.router, prefix="/v1", max_body_size=settings.evidence_max_bytes + _MULTIPART_OVERHEAD)
 

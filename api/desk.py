@@ -111,7 +111,9 @@ class Desk:
 DeskDep = Annotated[Desk, Depends(Desk)]
 
 
-async def audit_refusal(state: ApiState, number: str, principal: Principal, operation: str, refusal: str) -> None:
+async def audit_refusal(
+    state: ApiState, number: str | None, principal: Principal, operation: str, refusal: str
+) -> None:
     """Record that four eyes or the workflow's own permission check stopped somebody."""
     async with state.sessions.begin() as session:
         await refusals.record_refused_decision(

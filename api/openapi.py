@@ -24,6 +24,7 @@ TAGS: Final = [
     {"name": "tasks", "description": "What people have to do."},
     {"name": "staff", "description": "Our own people: addresses, functions, absence and who stands in."},
     {"name": "signatures", "description": "Electronic signatures: password, signing period, training, what was signed."},
+    {"name": "policies", "description": "Regulation profiles: versions under change control, differences, dry runs."},
     {"name": "evidence", "description": "Files that prove what happened."},
     {"name": "retention", "description": "How long files are kept, legal holds, deletion and tombstones."},
     {"name": "master data", "description": "Products, and who is calling."},

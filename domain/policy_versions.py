@@ -14,8 +14,8 @@ from typing import Final, Protocol
 from domain.policy import Policy, PolicyError, parse_policy
 from domain.roles import violates_four_eyes
 
-MAX_ID: Final = 20
-"""Characters of a profile's id: a recall keeps its jurisdictions in columns of this width."""
+_NAMABLE: Final = re.compile(r"[a-z]{2}-[a-z0-9-]{2,16}")
+"""Ids a recall can name as its jurisdictions: country or region, then the law or business line."""
 SHIPPED: Final = "shipped"
 """Author of the versions that come with the software."""
 _VERSION_LINE: Final = re.compile(r"^version:[ \t]*[0-9]+[ \t]*(#.*)?$", re.MULTILINE)
@@ -81,8 +81,9 @@ def renumbered(text: str, version: int) -> str:
 def submission_faults(policy: Policy, newest: int | None) -> list[str]:
     """What forbids a profile to be the next version, each as `path: what was expected`."""
     faults = []
-    if len(policy.id) > MAX_ID:
-        faults.append(f"id: expected at most {MAX_ID} characters, got {len(policy.id)}")
+    if _NAMABLE.fullmatch(policy.id) is None:
+        expected_id = "two letters, a hyphen, 2 to 16 lower-case letters, digits or hyphens"
+        faults.append(f"id: expected a name like us-fda ({expected_id}), got {policy.id!r}")
     expected = (newest or 0) + 1
     if policy.version != expected:
         what = "the next one" if newest else "the first one"
@@ -91,7 +92,6 @@ def submission_faults(policy: Policy, newest: int | None) -> list[str]:
 
 
 __all__ = [
-    "MAX_ID",
     "SHIPPED",
     "Dated",
     "VersionState",

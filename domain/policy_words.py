@@ -169,7 +169,7 @@ def basis_words(path: Sequence[str], tree: Any) -> Words:
     """The basis of the figure a value belongs to; empty where it belongs to none."""
     for end in range(len(path), 0, -1):
         part = _at(tree, path[:end])
-        if isinstance(part, Mapping) and part.get("basis") in _BASIS:
+        if isinstance(part, Mapping) and str(part.get("basis")) in _BASIS:
             en, zh = _BASIS[part["basis"]]
             source = part.get("source")
             if part["basis"] == Basis.HOUSE.value or not source:

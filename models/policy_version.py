@@ -60,10 +60,14 @@ class PolicyVersion(SQLModel, table=True):
     authored_at: datetime = instant()
     reviewed_by: str | None = short_text(120, nullable=True)
     reviewed_at: datetime | None = instant(nullable=True)
+    review_signature: str | None = short_text(36, nullable=True)
+    """Id of the electronic signature; likewise below."""
     approved_by: str | None = short_text(120, nullable=True)
     approved_at: datetime | None = instant(nullable=True)
+    approval_signature: str | None = short_text(36, nullable=True)
     activated_by: str | None = short_text(120, nullable=True)
     activated_at: datetime | None = instant(nullable=True)
+    activation_signature: str | None = short_text(36, nullable=True)
     in_force_from: date | None = Field(default=None)
     """First day on which a recall that starts is held to it."""
     superseded_from: date | None = Field(default=None)

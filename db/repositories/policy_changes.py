@@ -38,6 +38,8 @@ class By:
     person: str
     role: str
     at: datetime
+    signature: str | None = None
+    """Id of the electronic signature this step rests on."""
 
 
 async def submit(session: AsyncSession, policy: Policy, text: str, note: str, by: By) -> PolicyVersion:
@@ -108,6 +110,7 @@ async def review(session: AsyncSession, policy_id: str, version: int, sha256: st
     if same_person(by.person, [row.authored_by]):
         raise ChangeRefused("four_eyes", "Somebody other than the author must review this version.")
     row.state, row.reviewed_by, row.reviewed_at = _S.REVIEWED.value, by.person, by.at
+    row.review_signature = by.signature
     await _keep(session, row, "policy.reviewed", by)
     return row
 
@@ -119,7 +122,7 @@ async def send_back(session: AsyncSession, policy_id: str, version: int, reason:
     if same_person(by.person, [row.authored_by]):
         raise ChangeRefused("four_eyes", "Somebody other than the author must send this version back.")
     reviewed_by = row.reviewed_by
-    row.state, row.reviewed_by, row.reviewed_at = _S.DRAFT.value, None, None
+    row.state, row.reviewed_by, row.reviewed_at, row.review_signature = _S.DRAFT.value, None, None, None
     await _keep(session, row, "policy.sent_back", by, reason=reason, reviewed_by=reviewed_by)
     return row
 
@@ -132,6 +135,7 @@ async def approve(session: AsyncSession, policy_id: str, version: int, sha256: s
     if same_person(by.person, [row.authored_by, row.reviewed_by]):
         raise ChangeRefused("four_eyes", "Somebody other than author and reviewer must approve this version.")
     row.state, row.approved_by, row.approved_at = _S.APPROVED.value, by.person, by.at
+    row.approval_signature = by.signature
     await _keep(session, row, "policy.approved", by, reviewed_by=row.reviewed_by)
     return row
 
@@ -150,7 +154,9 @@ async def withdraw(
     return row
 
 
-async def activate(session: AsyncSession, policy_id: str, version: int, day: date, by: By) -> PolicyVersion:
+async def activate(
+    session: AsyncSession, policy_id: str, version: int, sha256: str, day: date, by: By
+) -> PolicyVersion:
     """Put an approved version in force from `day`; the one before is superseded on that day.
 
     Recalls that run keep what they are pinned to. The day is one of UTC, today or later.
@@ -161,6 +167,7 @@ async def activate(session: AsyncSession, policy_id: str, version: int, day: dat
     await versions.lock(session)
     row = await _locked(session, policy_id, version)
     _need(row, "put in force", _S.APPROVED)
+    _need_hash(row, sha256)
     _need_day(Policy.from_pinned(row.body), day, by.at.date())
     query = select(PolicyVersion).where(
         col(PolicyVersion.policy_id) == policy_id, col(PolicyVersion.state) == _S.IN_FORCE.value
@@ -173,7 +180,7 @@ async def activate(session: AsyncSession, policy_id: str, version: int, day: dat
         each.state, each.superseded_from, each.superseded_by = _S.SUPERSEDED.value, day, version
         await _keep(session, each, "policy.superseded", by, superseded_from=day, superseded_by=version)
     row.state, row.in_force_from = _S.IN_FORCE.value, day
-    row.activated_by, row.activated_at = by.person, by.at
+    row.activated_by, row.activated_at, row.activation_signature = by.person, by.at, by.signature
     await _keep(session, row, "policy.in_force", by, in_force_from=day, approved_by=row.approved_by)
     return row
 
@@ -233,7 +240,9 @@ async def _keep(
 ) -> None:
     session.add(row)
     await session.flush()
-    await versions.note(session, row, action, actor=by.person, role=by.role, at=by.at, reason=reason, **data)
+    signed = {"signature": by.signature} if by.signature else {}
+    more = {**signed, **data}
+    await versions.note(session, row, action, actor=by.person, role=by.role, at=by.at, reason=reason, **more)
 
 
 __all__ = [

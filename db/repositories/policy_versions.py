@@ -167,6 +167,19 @@ async def listed(
     return (await session.exec(query)).all()
 
 
+async def of_profiles(session: AsyncSession, *, after: str | None, limit: int) -> Sequence[PolicyVersion]:
+    """All versions of the next `limit` profiles, by profile and version."""
+    ids = select(PolicyVersion.policy_id).distinct().order_by(col(PolicyVersion.policy_id)).limit(limit)
+    if after is not None:
+        ids = ids.where(col(PolicyVersion.policy_id) > after)
+    query = (
+        select(PolicyVersion)
+        .where(col(PolicyVersion.policy_id).in_(ids))
+        .order_by(col(PolicyVersion.policy_id), col(PolicyVersion.version))
+    )
+    return (await session.exec(query)).all()
+
+
 async def note(
     session: AsyncSession,
     row: PolicyVersion,
@@ -201,5 +214,6 @@ __all__ = [
     "lock",
     "newest",
     "note",
+    "of_profiles",
     "seed",
 ]
