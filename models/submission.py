@@ -73,6 +73,8 @@ class Submission(SQLModel, table=True):
     """Kind of the draft (`us_806_report`), or `own`: a document made elsewhere, frozen as uploaded."""
     model_version: str | None = text(20, nullable=True)
     """Version of the kind's typed model."""
+    report_number: str | None = text(60, nullable=True)
+    """The document's own number (21 CFR 806.10(c)(1)), which amendments cite."""
     fields_version: int = Field(default=0, nullable=False)
     """The `document_fields` it was made with; 0 without any."""
     files: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))

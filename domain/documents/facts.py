@@ -177,7 +177,8 @@ def summary_of_balance(view: RecordView) -> str | None:
     back = sums.returned + sums.returned_to_maker
     gone = sums.destroyed_in_place + sums.corrected + sums.released + sums.replaced
     return (
-        f"Distributed {plain(sums.distributed)}; returned {plain(back)}; destroyed or corrected in place {plain(gone)}; "
+        f"Distributed {plain(sums.distributed)}; returned {plain(back)}; "
+        f"destroyed or corrected in place {plain(gone)}; "
         f"used {plain(sums.used + sums.implanted)}; held pending {plain(sums.held_pending)}; "
         f"unaccounted {plain(sums.unaccounted)} ({plain(sums.unaccounted_share)} %)."
     )

@@ -62,6 +62,7 @@ def upgrade() -> None:
         sa.Column("corrects_id", sa.BigInteger(), nullable=True),
         sa.Column("kind", sa.String(40), nullable=False),
         sa.Column("model_version", sa.String(20), nullable=True),
+        sa.Column("report_number", sa.String(60), nullable=True),
         sa.Column("fields_version", sa.Integer(), nullable=False),
         sa.Column("files", json, nullable=False),
         sa.Column("sha256", sa.String(64), nullable=False),

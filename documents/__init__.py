@@ -1,0 +1,1 @@
+"""Documents for authorities in the forms people and systems read: JSON, HTML and PDF of one layout."""
