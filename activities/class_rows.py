@@ -11,6 +11,7 @@ from activities.limits import NOTIFY, DeadlineWriter
 from activities.policies import PolicyStore
 from db.repositories import assessment, market_actions, recalls
 from db.repositories.market_actions import LeftControl
+from db.rows import uuid_of
 from domain.hazard import DeviceFlags, HazardEvaluation
 from domain.levels import MarketAction, RecallClass, strictest
 from domain.policy import Policy, common_ladder
@@ -44,7 +45,7 @@ async def figures_in_force(session: AsyncSession, store: PolicyStore, recall: Re
     policies = {policy.id: policy for policy in await recalls.pinned(session, recall.number)}
     rows = await assessment.classes_in_force(session, recall.number)
     levels = [(policies[row.jurisdiction], row.level) for row in rows]
-    await DeadlineWriter(session, store, recall, now).put(levels)
+    await DeadlineWriter(session, store, recall, now).put()
     notify_due = await recalls.earliest_deadline(session, recall.number, NOTIFY)
     worst = strictest(RecallClass(row.recall_class) for row in rows)
     if worst is None or notify_due is None:
@@ -139,6 +140,7 @@ def decided_row(
         reasons=reason if changed else proposed.reasons,
         decided_by=record.decision["actor"]["principal"],
         decided_at=record.now,
+        signature_id=uuid_of(record.decision["actor"].get("signature")),
     )
 
 

@@ -6,7 +6,7 @@ from temporalio import activity
 from activities.limits import DeadlineWriter
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
-from db.repositories import assessment, complaint_followup, recalls, staff_messages
+from db.repositories import complaint_followup, recalls, staff_messages
 from models.messages import ComplaintFigures, RecallRef
 
 
@@ -30,10 +30,7 @@ class ComplaintActivities:
             taken = await complaint_followup.taken_up_at(session, ref.number, ref.now)
             lines = {line for each in taken for line in await complaint_followup.lines_of(session, recall, each)}
             if taken:
-                policies = {policy.id: policy for policy in await recalls.pinned(session, ref.number)}
-                decided = await assessment.decided_levels(session, ref.number)
-                levels = [(policies[jurisdiction], level) for jurisdiction, level in decided]
-                await DeadlineWriter(session, self._policies, recall, ref.now).put(levels)
+                await DeadlineWriter(session, self._policies, recall, ref.now).put()
             await complaint_followup.mark_evaluated(session, recall)
             return ComplaintFigures(
                 lines=tuple(sorted(lines)),

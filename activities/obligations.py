@@ -6,7 +6,7 @@ from temporalio import activity
 from activities.limits import DeadlineWriter
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
-from db.repositories import assessment, audit, obligations, recalls, tasks
+from db.repositories import audit, obligations, recalls, tasks
 from domain.obligations import base_name
 from domain.policy_parts import HumanStep
 from domain.roles import Role
@@ -50,11 +50,8 @@ class ObligationActivities:
     async def _write(self, session: AsyncSession, ref: RecallRef) -> tuple[Recall, bool]:
         """The recall, and whether a limit became a task to be worked out by hand."""
         recall = await recalls.get(session, ref.number, lock=True)
-        policies = {policy.id: policy for policy in await recalls.pinned(session, ref.number)}
-        decided = await assessment.decided_levels(session, ref.number)
-        levels = [(policies[jurisdiction], level) for jurisdiction, level in decided]
         writer = DeadlineWriter(session, self._policies, recall, ref.now)
-        await writer.put(levels)
+        await writer.put()
         return recall, bool(writer.by_hand)
 
     async def _sync_tasks(self, session: AsyncSession, recall: Recall, turn: ObligationsTurn) -> bool:
