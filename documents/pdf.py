@@ -137,7 +137,10 @@ def _paragraph(pdf: _Page, text: str, *, colour: tuple[int, int, int] = _BLACK) 
     height = pdf.font_size_pt / _POINTS * _LINE
     pdf.set_text_color(*colour)
     for line in wrapped(pdf, drawable(text), pdf.epw):
-        pdf.cell(text=line, h=height, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        if line:
+            pdf.cell(text=line, h=height, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        else:
+            pdf.ln(height)
     pdf.set_text_color(*_BLACK)
 
 
