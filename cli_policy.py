@@ -11,10 +11,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cli_policy_check import check
 from domain.policy import Policy, PolicyError, parse_policy
 from domain.policy_parts import Gate, LadderRules, Obligation, Sourced, Trigger
 
 policy_app = typer.Typer(name="policy", help="Regulation profiles.", no_args_is_help=True)
+policy_app.command()(check)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 _PROFILES = Path(__file__).parent / "policies"
 _WHEN = {

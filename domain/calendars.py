@@ -18,14 +18,9 @@ from typing import Any, Final
 import holidays
 from pydantic import ValidationError
 
-from domain.policy import CalendarRule, WorkingCalendar
+from domain.policy import EEA_STATES, CalendarRule, WorkingCalendar
 from domain.policy_text import PolicyError, load_mapping
 from domain.working_days import CalendarError, WorkingDays
-
-_STATES: Final = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK"
-EEA_STATES: Final = frozenset(_STATES.split())
-"""States that apply the MDR: the 27 members of the EU and IS, LI, NO."""
-
 
 _SEATS: Final[Mapping[WorkingCalendar, tuple[str, str | None, tuple[str, ...]]]] = MappingProxyType(
     {

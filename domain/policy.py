@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
@@ -53,6 +53,11 @@ class WorkingCalendar(StrEnum):
     GB_ENGLAND = "gb-england"
 
 
+_STATES: Final = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK"
+EEA_STATES: Final = frozenset(_STATES.split())
+"""States that apply the MDR: the 27 members of the EU and IS, LI, NO."""
+
+
 class CalendarRule(Part):
     """The calendar that counts working days, and the state for an EU calendar."""
 
@@ -64,6 +69,8 @@ class CalendarRule(Part):
     def _names_its_state(self) -> "CalendarRule":
         if (self.working_days == WorkingCalendar.EU_MEMBER_STATE) != (self.state is not None):
             raise ValueError("state is needed for eu-member-state and only there")
+        if self.state is not None and self.state not in EEA_STATES:
+            raise ValueError(f"{self.state} does not apply the MDR; expected one of {', '.join(sorted(EEA_STATES))}")
         return self
 
 

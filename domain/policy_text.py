@@ -18,8 +18,8 @@ class PolicyError(ValueError):
     """A text that is no usable policy; `faults` holds one line per fault."""
 
     def __init__(self, faults: list[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(faults))
+        self.faults = tuple(one_line(fault) for fault in faults)
+        super().__init__("\n".join(self.faults))
 
 
 class _Loader(yaml.SafeLoader):
@@ -102,5 +102,10 @@ def fault_line(item: Any) -> str:
 
 def path_of(loc: Iterable[str | int]) -> str:
     """Where in the document: `levels.I.obligations[2].due`."""
-    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc if part != "[key]"]
-    return "".join(parts).removeprefix(".") or "policy"
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part[:60]}" for part in loc if part != "[key]"]
+    return one_line("".join(parts).removeprefix(".")) or "policy"
+
+
+def one_line(text: str) -> str:
+    """`text` as one printable line: line breaks, control signs and stray halves of signs are written as escapes."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

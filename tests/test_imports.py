@@ -43,6 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli": EVERYTHING,
     "cli_audit": EVERYTHING,
     "cli_policy": EVERYTHING,
+    "cli_policy_check": EVERYTHING,
     "cli_dossier": EVERYTHING,
     "cli_staff": EVERYTHING,
     "cli_staff_signing": EVERYTHING,
