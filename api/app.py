@@ -20,6 +20,7 @@ from api.problems import install_handlers
 from api.recall_start import sweep_forgotten
 from api.routers import (
     amendments,
+    assessment,
     capas,
     cases,
     closing,
@@ -31,6 +32,8 @@ from api.routers import (
     dispositions,
     effectiveness,
     evidence,
+    expert_page,
+    expert_reviews,
     health,
     holds,
     master,
@@ -49,6 +52,7 @@ from api.routers import (
     shortages,
     signing,
     staff,
+    suggestions,
     tasks,
     webhooks,
 )
@@ -108,13 +112,14 @@ def _include(app: FastAPI, settings: Settings) -> None:
     app.include_router(health.router)
     app.include_router(webhooks.router)
     app.include_router(recipient.router)
+    app.include_router(expert_page.router)
     for module in (recalls, decisions, holds, phone_replies, recall_parts, recall_file, tasks, staff, master, signing):
         app.include_router(module.router, prefix="/v1")
     for module in (cases, complaints, patients, effectiveness, closure):
         app.include_router(module.router, prefix="/v1")
     for module in (dispositions, disposition_execution, returns, costs, samples, shortages):
         app.include_router(module.router, prefix="/v1")
-    for module in (amendments, closing, capas, obligations, retention):
+    for module in (assessment, suggestions, amendments, closing, capas, obligations, retention):
         app.include_router(module.router, prefix="/v1")
     for module in (policies, policy_changes):
         app.include_router(module.router, prefix="/v1")

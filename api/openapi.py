@@ -9,6 +9,8 @@ from models.schemas_common import ProblemDocument
 TAGS: Final = [
     {"name": "recalls", "description": "Start, list and read recalls."},
     {"name": "decisions", "description": "What people decide; each is sent once per Idempotency-Key."},
+    {"name": "assessment", "description": "Market actions, and our class, the approver's and the authority's."},
+    {"name": "suggestions", "description": "Classes suggested from text: advice beside the decision table."},
     {"name": "recall records", "description": "Trace, holds, consignees, deliveries, replies, audit of one recall."},
     {"name": "capa", "description": "Corrective and preventive action: cause, plan, verified effect."},
     {"name": "obligations", "description": "Reports owed to authorities and the public."},
@@ -23,12 +25,13 @@ TAGS: Final = [
     {"name": "complaints", "description": "Harm reported under a recall."},
     {"name": "tasks", "description": "What people have to do."},
     {"name": "staff", "description": "Our own people: addresses, functions, absence and who stands in."},
-    {"name": "signatures", "description": "Electronic signatures: password, signing period, training, what was signed."},
+    {"name": "signatures", "description": "Electronic signatures: password, period, training, what was signed."},
     {"name": "policies", "description": "Regulation profiles: versions under change control, differences, dry runs."},
     {"name": "evidence", "description": "Files that prove what happened."},
     {"name": "retention", "description": "How long files are kept, legal holds, deletion and tombstones."},
     {"name": "master data", "description": "Products, and who is calling."},
     {"name": "recipient", "description": "The page behind a signed link, for recipients without an account."},
+    {"name": "expert", "description": "The page behind an outside expert's signed link."},
     {"name": "webhooks", "description": "Called by Twilio, verified by signature."},
     {"name": "health", "description": "For supervisors and load balancers."},
 ]

@@ -16,7 +16,9 @@ from api.policies import Jurisdictions
 from api.security.rate_limit import RateLimiter
 from api.temporal_gateway import TemporalGateway
 from db.engine import SessionFactory, make_engine, make_session_factory
+from domain.class_suggestion import Model
 from settings import Settings
+from suggestion.model_file import shipped_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class ApiState:
     evidence: EvidenceStore
     cursors: Cursors
     jurisdictions: Jurisdictions
+    advice: Model
+    """The model that suggests classes from text."""
     page_limiter: RateLimiter
     webhook_limiter: RateLimiter
     password_limiter: RateLimiter
@@ -73,6 +77,7 @@ async def open_state(settings: Settings, temporal_client: Client | None = None) 
             evidence=evidence,
             cursors=Cursors(_cursor_secret(settings)),
             jurisdictions=Jurisdictions.load(),
+            advice=shipped_model(),
             page_limiter=RateLimiter(capacity=60, per_second=1),
             webhook_limiter=RateLimiter(capacity=2000, per_second=500),
             password_limiter=RateLimiter(capacity=20, per_second=0.5),

@@ -17,6 +17,7 @@ from domain.suggestion_text import BLOCKS, features
 CLASSES: Final = tuple(RecallClass)
 WORDS_SHOWN: Final = 8
 """Words for, and words against, that a suggestion names at most."""
+NOT_ENGLISH: Final = "no suggestion: text is not English"
 Vector = tuple[float, float, float]
 """One figure per class, in the order I, II, III."""
 
@@ -93,12 +94,12 @@ def suggest(model: Model, reason: str, product: str = "") -> Suggestion:
         product: what the product is, in English; may be empty.
     """
     if not reason.strip():
-        return _none(model, "no suggestion: no reason is given")
+        return not_suggested(model, "no suggestion: no reason is given")
     if not_english(reason):
-        return _none(model, "no suggestion: text is not English")
+        return not_suggested(model, NOT_ENGLISH)
     parts = _values(model, features(reason, product))
     if not parts["reason"]:
-        return _none(model, "no suggestion: the model knows no word of the reason")
+        return not_suggested(model, "no suggestion: the model knows no word of the reason")
     chances = probabilities(model, _scores(model, parts))
     suggested = decide(model.thresholds, chances)
     known = _known_share(model, reason)
@@ -132,7 +133,8 @@ def scores_of(model: Model, reason: str, product: str) -> Vector:
     return _scores(model, _values(model, features(reason, product)))
 
 
-def _none(model: Model, why: str) -> Suggestion:
+def not_suggested(model: Model, why: str) -> Suggestion:
+    """No class, and why; a person has to judge without advice."""
     return Suggestion(None, {}, (), (), model.version, needs_review=True, notes=(why,), no_suggestion=why)
 
 
@@ -198,12 +200,14 @@ def _notes(
 
 __all__ = [
     "CLASSES",
+    "NOT_ENGLISH",
     "Feature",
     "Model",
     "Suggestion",
     "Thresholds",
     "Word",
     "decide",
+    "not_suggested",
     "probabilities",
     "scores_of",
     "suggest",

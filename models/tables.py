@@ -22,6 +22,7 @@ from models import (
     signing,
     staff,
     submission,
+    suggestion,
     task,
 )
 
@@ -47,5 +48,6 @@ __all__ = [
     "signing",
     "staff",
     "submission",
+    "suggestion",
     "task",
 ]

@@ -22,6 +22,7 @@ EVIDENCE = (
     "audit_event",
     "authority_answer",
     "class_decision",
+    "class_suggestion",
     "clock_start",
     "consignee_documented",
     "contact_attempt",
