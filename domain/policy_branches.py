@@ -16,7 +16,7 @@ from domain.limits import ElapsedText, Limit, LimitText, Unit
 from domain.policy_approvals import ApprovalRule
 from domain.policy_facts import PolicyFacts
 from domain.policy_figures import Name, Part, Sourced, Text
-from domain.policy_parts import EffectivenessLevel, Gate, LadderRules, LevelRules, Obligation, check_share
+from domain.policy_parts import EffectivenessLevel, Gate, LadderRules, LevelRules, Obligation, Trigger, check_share
 from domain.policy_tasks import BranchTask, ExtraTask, HumanStep, TaskRule
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def longer_than(new: Obligation, old: Obligation) -> tuple[str, ...]:
     faults = []
     if new.runs_from != old.runs_from:
         faults.append(f"clock: expected {old.runs_from}, the clock of the report it replaces")
-    if new.trigger != old.trigger:
+    if new.trigger != old.trigger and (new.trigger, old.trigger) != (Trigger.ALWAYS, Trigger.IF_ASKED):
         faults.append(f"trigger: expected {old.trigger}, that of the report it replaces")
     if not no_longer(new.due, old.due):
         faults.append(f"due: expected no more than {old.due}, in the same unit; a branch only makes limits shorter")
