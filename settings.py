@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     """Printed in notices as the recalling firm."""
     home_country: str = Field(default="US", pattern="^[A-Z]{2}$")
     """ISO 3166-1 code of the recalling firm; a recall beyond it is global."""
+    reporting_currency: str = Field(default="USD", pattern="^[A-Z]{3}$")
+    """ISO 4217 code in which stock is valued where approvals depend on value."""
     company_phone: str = "+1 202 555 0100"
     company_email: str = "recall@recall.invalid"
     signing_idle_minutes: int = Field(default=15, ge=1, le=60)

@@ -23,6 +23,7 @@ from temporalio.worker import Worker
 
 from activities.amendments import AmendmentActivities
 from activities.assessment import AssessmentActivities
+from activities.branches import BranchActivities, teller
 from activities.campaign import CampaignActivities
 from activities.capa import CapaActivities
 from activities.cases import CaseActivities
@@ -49,6 +50,8 @@ from adapters.inventory.ledger import LedgerInventory
 from adapters.messaging.factory import build_adapters, build_blocked_adapters
 from db.engine import SessionFactory, make_engine, make_session_factory
 from db.repositories.stock import StockLedger
+from domain.firm import Firm
+from domain.regions import parse_regions
 from models.messages import EMAIL_QUEUE, INVENTORY_QUEUE, RECALL_QUEUE, SMS_QUEUE
 from plugin import recall_plugin, workflow_runner
 from settings import Settings, get_settings
@@ -142,10 +145,21 @@ def recording(client: Client, sessions: SessionFactory, settings: Settings) -> l
     ]
 
 
+def the_firm(settings: Settings) -> Firm:
+    """The recalling firm's place and money, with the region table of `policies/regions/`.
+
+    Raises:
+        domain.policy_text.PolicyError: the table is not what it should be; each fault names its path.
+    """
+    table = (HERE / "policies" / "regions" / "regions.yaml").read_text(encoding="utf-8")
+    return Firm(settings.home_country, settings.reporting_currency, parse_regions(table))
+
+
 def deciding(sessions: SessionFactory, policies: PolicyStore, settings: Settings) -> list[Callable[..., Any]]:
     """Activities of the way from the alarm to the notice, and of the tasks on it."""
-    intake = IntakeActivities(sessions, policies)
-    assessment = AssessmentActivities(sessions, policies, settings.home_country)
+    firm = the_firm(settings)
+    intake = IntakeActivities(sessions, policies, firm)
+    assessment = AssessmentActivities(sessions, policies, firm)
     actions = MarketActionActivities(sessions)
     steps, tasks = StepActivities(sessions, policies), TaskActivities(sessions)
     return [
@@ -185,6 +199,7 @@ def asking(
         cases.look_at_case,
         cases.stop_cases,
         ComplaintActivities(sessions, policies).take_up_complaints,
+        BranchActivities(sessions, policies, the_firm(settings), teller(client)).turn_branches,
     ]
 
 
@@ -197,9 +212,10 @@ def holding(sessions: SessionFactory) -> list[Callable[..., Any]]:
 def notifying(sessions: SessionFactory, settings: Settings) -> list[Callable[..., Any]]:
     """Activities of both notify queues: they send messages."""
     adapters = build_adapters(settings)
-    notify = NotifyActivities(sessions, adapters, build_blocked_adapters(), notice_links(settings))
+    links = notice_links(settings)
+    notify = NotifyActivities(sessions, adapters, build_blocked_adapters(), links)
     renderer = StaffRenderer(HERE / "templates" / "staff")
-    staff = StaffMessageActivities(sessions, adapters, renderer, settings.mail_from)
+    staff = StaffMessageActivities(sessions, adapters, renderer, settings.mail_from, links)
     return [notify.send_batch, staff.send_staff_messages]
 
 

@@ -9,8 +9,10 @@ from temporalio import activity
 from activities.class_rows import DECIDED, decided_row, figures_in_force, flags_of, proposed_row, short_row
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
-from db.repositories import assessment, audit, holds, market_actions, recalls, tasks
-from domain.geographic_scope import geographic_scope
+from db.repositories import assessment, audit, holds, market_actions, recalls, suggestions, tasks
+from db.rows import uuid_of
+from domain.class_suggestion import Model
+from domain.firm import Firm
 from domain.hazard import HazardEvaluation
 from domain.levels import MarketAction, RecallClass, strictest
 from domain.policy import Policy
@@ -35,10 +37,14 @@ SYSTEM = "system"
 class AssessmentActivities:
     """Records of the assessment; each may run again after a crash and then changes nothing."""
 
-    def __init__(self, sessions: SessionFactory, policies: PolicyStore, home_country: str) -> None:
+    def __init__(
+        self, sessions: SessionFactory, policies: PolicyStore, firm: Firm, advice: Model | None = None
+    ) -> None:
         self._sessions = sessions
         self._policies = policies
-        self._home_country = home_country
+        self._firm = firm
+        self._advice = advice
+        """Suggests classes from text, for the record only; None: nothing is suggested."""
 
     @activity.defn
     async def record_evaluation(self, record: RecordDecision) -> None:
@@ -53,6 +59,7 @@ class AssessmentActivities:
                 "market_actions": {key: MarketAction(value).value for key, value in decision.market_actions.items()},
             },
             assessor=decision.actor.principal,
+            signature_id=uuid_of(decision.actor.signature),
             recorded_at=record.now,
         )
         async with self._sessions.begin() as session:
@@ -71,6 +78,7 @@ class AssessmentActivities:
                 at=record.now,
                 reason=decision.reason,
                 data={"product_line": decision.product_line} | row.body,
+                signature=decision.actor.signature,
             )
 
     async def _actions_signed_with(
@@ -117,7 +125,7 @@ class AssessmentActivities:
                     rows.append(proposed_row(policy, row, flags, proposal_id, ref, action=action, left=left))
             new = await assessment.add_class_decisions(session, rows)
             places = await assessment.consignee_places(session, ref.number)
-            scope = geographic_scope(places, self._home_country)
+            scope = self._firm.scope_of(places)
             recall = await recalls.get(session, ref.number, lock=True)
             recall.geographic_scope = scope.scope.value
             recall.version += 1
@@ -136,6 +144,8 @@ class AssessmentActivities:
                         "geographic_scope": scope.model_dump(mode="json"),
                     },
                 )
+            if self._advice is not None:
+                await suggestions.advise(session, ref.number, self._advice, ref.now)
             classes = tuple(ProposedClass.model_validate(row, from_attributes=True) for row in rows)
             return Proposal(proposal_id=proposal_id, classes=classes, geographic_scope=scope.scope.value)
 
@@ -181,6 +191,7 @@ class AssessmentActivities:
     ) -> None:
         number, now, actor = record.number, record.now, decision.actor.principal
         signed: dict[str, Any] = {"actor": actor, "role": Role.APPROVER, "at": now, "reason": decision.reason}
+        signed["signature"] = decision.actor.signature
         classes = [short_row(row) for row in rows]
         sign_off = assessment.sign_off(
             number, "assessment", outcome, meaning="approval of class and scope", body={"classes": classes}, **signed
@@ -205,6 +216,7 @@ class AssessmentActivities:
                 meaning="rejection: no recall",
                 at=end.now,
                 reason=end.reason,
+                signature=end.actor.signature,
             )
             if await assessment.sign(session, sign_off):
                 await holds.to_nonconformity(session, end.number, end.now)
@@ -218,5 +230,6 @@ class AssessmentActivities:
                     at=end.now,
                     reason=end.reason,
                     data={"holds": "nonconformity"},
+                    signature=end.actor.signature,
                 )
             return HoldFigures()

@@ -18,6 +18,7 @@ from models.messages_amendments import (
     ScopeFigures,
 )
 from models.messages_assessment import MarketActionFor, RecordMarketActions, ReviewMarketAction, market_key
+from models.messages_branches import ExtraTaskFigures, FiredFigures
 from models.messages_campaign import (
     AdvanceCampaign,
     BatchResult,
@@ -74,6 +75,7 @@ from models.messages_decisions import (
 from models.messages_disposition import DispositionLook, DispositionTurn
 from models.messages_recall import (
     BeginIntake,
+    BranchFigures,
     DecisionFigures,
     EndRecall,
     Gate,
@@ -120,6 +122,7 @@ __all__ = [
     "AuthorityClass",
     "BatchResult",
     "BeginIntake",
+    "BranchFigures",
     "CampaignCarried",
     "CampaignInput",
     "CampaignProgress",
@@ -157,6 +160,8 @@ __all__ = [
     "EndRecall",
     "ExpandScope",
     "ExtendDeadline",
+    "ExtraTaskFigures",
+    "FiredFigures",
     "Gate",
     "HoldFigures",
     "MarketActionFor",

@@ -12,6 +12,7 @@ from domain.ladder import Ladder
 from domain.phases import Phase
 from models.message_base import Actor, Message
 from models.messages_amendments import NoticeDraft, ScopeFigures
+from models.messages_branches import ExtraTaskFigures, FiredFigures
 from models.messages_campaign import CampaignReport
 from models.messages_closing import EffectivenessFigures
 from models.messages_tasks import StepLimit
@@ -37,6 +38,12 @@ class PolicyFigures(Message):
     """How often stock is looked for again while the recall is open."""
     hold_retry: timedelta
     """How soon an unconfirmed hold is asked for again."""
+    extra_tasks: tuple[ExtraTaskFigures, ...] = ()
+    """Tasks beside the fixed steps that the policies and their branches ask for now."""
+    fired: tuple[FiredFigures, ...] = ()
+    """Branches that hold now."""
+    signers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Step that is signed -> functions that must sign it, in order, as the facts are now."""
 
 
 class HoldFigures(Message):
@@ -105,6 +112,16 @@ class DecisionFigures(Message):
     decided_at: AwareDatetime
     records_owed: tuple[tuple[str, str], ...] = ()
     """(product line, jurisdiction) recorded instead of reported, still without its justification (21 CFR 806.20)."""
+
+
+class BranchFigures(Message):
+    """What a look at the facts found: the policies' figures as they count now, and what follows from the class."""
+
+    figures: PolicyFigures
+    decided: DecisionFigures | None = None
+    """None before a class is decided, and where nothing changed."""
+    moved: bool = False
+    """A branch began or ended with this look: tasks and deadlines on record may have moved."""
 
 
 class Projection(Message):

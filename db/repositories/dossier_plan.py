@@ -31,6 +31,7 @@ TIES: Final[Mapping[str, str]] = {
         " FROM delivery JOIN campaign ON campaign.id = campaign_id WHERE recall_number = :number)"
     ),
     "staff": "principal IN (SELECT actor FROM audit_event WHERE stream = :number)",
+    "responsibility": "principal IN (SELECT assignee FROM task WHERE recall_number = :number)",
 }
 """Table -> the rows that belong to a recall although no foreign key says so."""
 

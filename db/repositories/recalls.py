@@ -10,6 +10,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.rows import insert_new
+from domain.branch_state import BranchState, effective
 from domain.policy import Policy, policy_hash
 from models.chain import ImportBatch, Lot
 from models.master import Product
@@ -65,7 +66,15 @@ async def pin(session: AsyncSession, number: str, policies: Sequence[Policy], no
 
 
 async def pinned(session: AsyncSession, number: str) -> list[Policy]:
-    """The policies as pinned, in order of their ids."""
+    """The policies that count now, in order of their ids: as pinned, with the branches that hold applied."""
+    written = await pinned_as_written(session, number)
+    facts = (await session.exec(select(Recall.facts).where(col(Recall.number) == number))).one_or_none()
+    state = BranchState.model_validate(facts) if facts else BranchState()
+    return [effective(policy, state) for policy in written]
+
+
+async def pinned_as_written(session: AsyncSession, number: str) -> list[Policy]:
+    """The policies as pinned, branches and all; only what decides or shows branches reads them."""
     return [Policy.from_pinned(row.body) for row in await pins(session, number)]
 
 

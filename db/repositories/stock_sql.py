@@ -2,15 +2,10 @@
 
 from db.repositories import trace_sql
 
-LOCATED = """
-located AS MATERIALIZED (
-    -- One row per lot and place, and one per document under way.
-    SELECT p.lot_id, p.location_id, l.custody, 'stock' AS part, p.on_hand AS quantity,
-           least(coalesce(p.reserved, 0), p.on_hand) AS reserved, NULL::text AS document_no
-    FROM position p JOIN location l ON l.id = p.location_id
-    WHERE l.custody <> 'customer' AND p.on_hand > 0
-    UNION ALL
-    SELECT a.lot_id, a.target_id, t.custody, 'in_transit', a.in_transit, 0, a.document_no
+UNDER_WAY = """
+under_way AS (
+    SELECT a.lot_id, a.target_id AS location_id, t.custody, 'in_transit' AS part, a.in_transit AS quantity,
+           0::numeric AS reserved, a.document_no::text AS document_no
     FROM arrival a JOIN location t ON t.id = a.target_id LEFT JOIN location s ON s.id = a.sent_from
     -- On its way from us or to us: still in the hands of our carrier.
     WHERE a.in_transit > 0 AND (t.custody <> 'customer' OR s.custody <> 'customer')
@@ -22,7 +17,20 @@ located AS MATERIALIZED (
     GROUP BY m.lot_id, m.source_id, s.custody, m.document_no
 )
 """
-"""CTE `located` over `trace_sql.positions`; goods in transit stand at their destination."""
+"""CTE `under_way` over `trace_sql.positions`; goods in transit stand at their destination."""
+
+LOCATED = f"""{UNDER_WAY},
+located AS MATERIALIZED (
+    -- One row per lot and place, and one per document under way.
+    SELECT p.lot_id, p.location_id, l.custody, 'stock' AS part, p.on_hand AS quantity,
+           least(coalesce(p.reserved, 0), p.on_hand) AS reserved, NULL::text AS document_no
+    FROM position p JOIN location l ON l.id = p.location_id
+    WHERE l.custody <> 'customer' AND p.on_hand > 0
+    UNION ALL
+    SELECT * FROM under_way
+)
+"""  # noqa: S608 - constants
+"""CTE `located` over `trace_sql.positions`: what a recall can lock."""
 
 POSITIONS = """
 SELECT lot_id, location_id, custody, 'on_hand' AS state, quantity - reserved AS quantity, document_no

@@ -18,6 +18,7 @@ from activities.policies import PolicyStore
 from activities.steps import StepActivities
 from activities.tasks import TaskActivities
 from db.engine import SessionFactory
+from domain.firm import Firm
 from models.messages import Actor, BeginIntake, RecallRef, RecallScopeRef, RecordDecision
 from models.recall import Recall
 from settings import Settings
@@ -141,8 +142,8 @@ async def make_case(sessions: SessionFactory, chain: dict[str, int], **changes: 
     settings = Settings(state_dir=Path("unused"))
     return Case(
         sessions=sessions,
-        intake=IntakeActivities(sessions, policies),
-        assessment=AssessmentActivities(sessions, policies, "US"),
+        intake=IntakeActivities(sessions, policies, Firm()),
+        assessment=AssessmentActivities(sessions, policies, Firm()),
         steps=StepActivities(sessions, policies),
         obligations=ObligationActivities(sessions, policies),
         tasks=TaskActivities(sessions),

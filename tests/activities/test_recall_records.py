@@ -55,7 +55,7 @@ async def test_intake_pins_the_policies_and_starts_the_awareness_clock_once(case
     assert [policy.policy_id for policy in await rows(case, PinnedPolicy)] == ["cn-nmpa", "eu-mdr", "us-fda"]
     [clock] = await rows(case, ClockStart)
     assert (clock.name, clock.at) == ("awareness", NOW - timedelta(hours=3))
-    assert await actions(case) == ["intake.policies_pinned"]
+    assert await actions(case) == ["intake.policies_pinned", "facts.changed"]
 
 
 async def test_a_jurisdiction_without_a_policy_in_force_is_a_clear_fault(
@@ -89,7 +89,7 @@ async def test_a_delivery_recorded_later_adds_its_consignee_and_nothing_else(
         Chain.write_moves(db, [move])
     again = await case.traced()
     assert (again.consignees, again.quantity) == (3, "107")
-    assert await actions(case) == ["intake.policies_pinned", "scope.traced", "scope.consignees_added"]
+    assert await actions(case) == ["intake.policies_pinned", "facts.changed", "scope.traced", "scope.consignees_added"]
     await case.traced()
     assert (await actions(case)).count("scope.consignees_added") == 1
     with psycopg.connect(postgres.admin_url) as db:

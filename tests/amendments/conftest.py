@@ -12,6 +12,7 @@ from activities.notice import NoticeActivities
 from activities.notice_rendering import NoticeRenderer
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
+from domain.firm import Firm
 from domain.policy import parse_policy
 from settings import Settings
 from tests.amendments.story import NOW, NUMBER, OTHER_RECALL, Story, build_chain
@@ -50,7 +51,7 @@ def story(db: SessionFactory, clean_db: PostgresForTests) -> Story:
     return Story(
         url=url,
         sessions=db,
-        intake=IntakeActivities(db, policies),
+        intake=IntakeActivities(db, policies, Firm()),
         notice=NoticeActivities(db, NoticeRenderer(), settings),
         amendments=AmendmentActivities(db),
         lots=lots,

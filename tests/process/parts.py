@@ -18,6 +18,7 @@ from adapters.inventory.base import InventoryError
 from adapters.inventory.ledger import LedgerInventory
 from db.repositories.stock import StockLedger
 from domain.channels import Channel
+from domain.firm import Firm
 from domain.inventory import HoldReceipt, Position
 from domain.ladder import Ladder, LadderStep, StepKind
 from domain.scope import LotRef, ScopeCriteria
@@ -74,7 +75,7 @@ class Parts:
 
     @cached_property
     def intake(self) -> IntakeActivities:
-        return IntakeActivities(self.desk.bench.sessions, POLICIES)
+        return IntakeActivities(self.desk.bench.sessions, POLICIES, Firm())
 
     @cached_property
     def notice(self) -> NoticeActivities:

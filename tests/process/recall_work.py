@@ -17,6 +17,7 @@ from adapters.messaging.factory import build_blocked_adapters
 from db.repositories import cases, evidence
 from db.repositories.cases import By
 from domain.channels import Channel
+from domain.firm import Firm
 from models.evidence import Evidence
 from models.messages import (
     AdvanceCampaign,
@@ -187,7 +188,7 @@ class RecallWork(Parts):
     def end(self, case: Case, how: str) -> Any:
         """Reject before the notice, cancel after it."""
         activities: dict[str, Callable[[EndRecall], Awaitable[Any]]] = {
-            "rejected": AssessmentActivities(self.desk.bench.sessions, POLICIES, "US").record_rejection,
+            "rejected": AssessmentActivities(self.desk.bench.sessions, POLICIES, Firm()).record_rejection,
             "cancelled": self.closing.record_cancellation,
         }
         end = self.activity(how, case, activities[how], lambda: EndRecall(
