@@ -51,11 +51,14 @@ class StaffRenderer:
             for language in LANGUAGES
         }
 
-    def render(self, kind: MessageKind, channel: Channel, pending: Pending) -> StaffText:
-        """The text of one message in its reader's language, English where there is no other."""
+    def render(self, kind: MessageKind, channel: Channel, pending: Pending, link: str | None = None) -> StaffText:
+        """The text of one message in its reader's language, English where there is no other.
+
+        `link`: the signed address an expert outside the firm answers at.
+        """
         language = _language(pending.person.language)
         template = self._environment.get_template(f"{kind.value}/{channel.value}.{language}.txt.j2")
-        text = template.render(self._facts(pending, language))
+        text = template.render(self._facts(pending, language) | ({"link": link} if link else {}))
         if channel is Channel.SMS:
             return StaffText("", " ".join(text.split()), language)
         subject, _, body = text.partition("\n")
@@ -78,6 +81,8 @@ class StaffRenderer:
                 "due": _time(task.due_at),
                 "reason": task.sent_back_reason or "",
             }
+        if pending.expert is not None:
+            facts |= {"question": pending.expert.question, "due": _time(pending.expert.due_at)}
         if complaint is not None:
             facts |= {
                 "complaint": complaint.sequence,

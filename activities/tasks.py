@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.compose import NoticeLinks
 from activities.staff_rendering import StaffRenderer
 from adapters.messaging.base import ErrorKind, MessagingAdapter, OutgoingMessage, SendError
 from adapters.messaging.message_ids import message_id_for
@@ -19,6 +20,7 @@ from db.engine import SessionFactory
 from db.repositories import audit, recalls, staff_messages, task_turns, tasks
 from db.repositories.staff_messages import Pending
 from domain.channels import Channel
+from domain.expert_links import expert_url, make_expert_token
 from models.messages import (
     CloseTask,
     OpenTask,
@@ -91,11 +93,14 @@ class StaffMessageActivities:
         adapters: Mapping[Channel, MessagingAdapter],
         renderer: StaffRenderer,
         mail_from: str,
+        links: NoticeLinks | None = None,
     ) -> None:
+        """`links`: what the signed links of outside experts are made of; without them no expert is written to."""
         self._sessions = sessions
         self._adapters = adapters
         self._renderer = renderer
         self._mail_from = mail_from
+        self._links = links
 
     @activity.defn
     async def send_staff_messages(self, request: SendStaffMessages) -> StaffSent:
@@ -130,7 +135,7 @@ class StaffMessageActivities:
             return StaffMessageState.blocked
         address = pending.person.email if channel is Channel.EMAIL else pending.person.phone
         adapter = self._adapters.get(channel)
-        if address is None or adapter is None:
+        if address is None or adapter is None or (pending.expert and self._links is None):
             why = "no address" if address is None else "the channel is not configured"
             return await self._failed(session, pending, request, f"{channel.value}:{why}")
         try:
@@ -154,7 +159,7 @@ class StaffMessageActivities:
         return (await adapter.send(outgoing)).provider_id[:200]
 
     def _compose(self, pending: Pending, address: str, channel: Channel) -> OutgoingMessage:
-        text = self._renderer.render(MessageKind(pending.message.kind), channel, pending)
+        text = self._renderer.render(MessageKind(pending.message.kind), channel, pending, self._link(pending))
         identity: UUID = uuid5(NAMESPACE_URL, f"staff-message:{pending.message.dedupe}:{pending.recall.number}")
         mail = channel is Channel.EMAIL
         return OutgoingMessage(
@@ -167,6 +172,14 @@ class StaffMessageActivities:
             language=text.language,
             priority=1,
         )
+
+    def _link(self, pending: Pending) -> str | None:
+        """The expert's signed link: it lives as long as the answer is awaited, and is the same on every attempt."""
+        review = pending.expert
+        if review is None or self._links is None or review.id is None:
+            return None
+        token = make_expert_token(self._links.secret, review_id=review.id, expires_at=review.due_at)
+        return expert_url(self._links.public_url, token)
 
     async def _failed(
         self, session: AsyncSession, pending: Pending, request: SendStaffMessages, code: str

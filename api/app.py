@@ -119,7 +119,7 @@ def _include(app: FastAPI, settings: Settings) -> None:
         app.include_router(module.router, prefix="/v1")
     for module in (dispositions, disposition_execution, returns, costs, samples, shortages):
         app.include_router(module.router, prefix="/v1")
-    for module in (assessment, suggestions, amendments, closing, capas, obligations, retention):
+    for module in (assessment, expert_reviews, suggestions, amendments, closing, capas, obligations, retention):
         app.include_router(module.router, prefix="/v1")
     for module in (policies, policy_changes):
         app.include_router(module.router, prefix="/v1")

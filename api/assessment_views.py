@@ -1,12 +1,14 @@
 """The level assessment as it is shown: market action, questions, and our class, the approver's, the authority's."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Literal
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import assessment, market_actions, recalls, recalls_read
-from models.assessment import MarketActionRecord, MarketActionReview
+from api.views import both_times
+from db.repositories import assessment, expert_reviews, market_actions, recalls, recalls_read
+from models.assessment import ExpertReview, ExpertState, MarketActionRecord, MarketActionReview
 from models.recall import ClassDecision, HazardEvaluationRecord, Recall
 from models.schemas_assessment import (
     AssessmentOut,
@@ -15,6 +17,7 @@ from models.schemas_assessment import (
     LineAssessmentOut,
     MarketActionOut,
 )
+from models.schemas_experts import ExpertReviewOut
 
 _DECIDED = ("approved", "overridden")
 
@@ -29,7 +32,7 @@ async def market_action_history(session: AsyncSession, number: str) -> list[Mark
     ]
 
 
-async def assessment_of(session: AsyncSession, recall: Recall) -> AssessmentOut:
+async def assessment_of(session: AsyncSession, recall: Recall, now: datetime) -> AssessmentOut:
     """Everything of the assessment, per product line and jurisdiction, in a stable order."""
     number = recall.number
     rows = await recalls_read.class_decisions(session, number)
@@ -38,6 +41,7 @@ async def assessment_of(session: AsyncSession, recall: Recall) -> AssessmentOut:
     reviewed = await market_actions.reviews(session, number)
     lines = {line.key for line in await recalls.product_lines(session, number, recall.scope_version)}
     pairs = {(line, law) for line in lines for law in recall.jurisdictions}
+    experts = [expert_review_out(row, recall, now) for row in await expert_reviews.list_of(session, number)]
     pairs |= {(row.product_line, row.jurisdiction) for row in rows} | set(actions)
     return AssessmentOut(
         number=number,
@@ -49,10 +53,19 @@ async def assessment_of(session: AsyncSession, recall: Recall) -> AssessmentOut:
                 evaluations.get(pair[0]),
                 _shown(actions.get(pair), reviewed),
                 [row for row in rows if (row.product_line, row.jurisdiction) == pair],
+                [each for each in experts if each.product_line == pair[0]],
             )
             for pair in sorted(pairs)
         ],
     )
+
+
+def expert_review_out(row: ExpertReview, recall: Recall, now: datetime) -> ExpertReviewOut:
+    """A request as staff see it; the address stays in the record."""
+    shown = set(ExpertReviewOut.model_fields) - {"due", "overdue"}
+    late = row.state == ExpertState.asked.value and row.due_at < now
+    facts = row.model_dump(include=shown) | {"due": both_times(recall, row.due_at), "overdue": late}
+    return ExpertReviewOut.model_validate(facts)
 
 
 def _line(
@@ -60,6 +73,7 @@ def _line(
     evaluation: HazardEvaluationRecord | None,
     action: MarketActionOut | None,
     rows: Sequence[ClassDecision],
+    experts: list[ExpertReviewOut],
 ) -> LineAssessmentOut:
     proposed, decided = _last(rows, ("proposed",)), _last(rows, _DECIDED)
     authority = _last(rows, ("authority",))
@@ -74,6 +88,7 @@ def _line(
         authority=_fact(authority),
         in_force=_in_force(decided, authority),
         questions=[str(each["reason"]) for each in (proposed.reasons if proposed else ()) if each["id"] == "review"],
+        experts=experts,
     )
 
 
@@ -104,4 +119,4 @@ def _action(row: MarketActionRecord, review: MarketActionReview | None, *, in_fo
     return MarketActionOut.model_validate(facts | {"in_force": in_force, "review": shown})
 
 
-__all__ = ["assessment_of", "market_action_history"]
+__all__ = ["assessment_of", "expert_review_out", "market_action_history"]

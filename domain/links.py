@@ -96,7 +96,7 @@ def make_link_token(
     payload += _varint(number.year) + _varint(number.sequence) + _varint(consignee_id)
     payload += int(expires_at.timestamp()).to_bytes(_EXPIRY_BYTES, "big")
     payload += delivery_id.bytes if delivery_id else b""
-    return _base64(payload + _mac(secret, b"recipient link", payload))
+    return encode_token(payload + token_mac(secret, b"recipient link", payload))
 
 
 def read_link_token(secret: str, token: str, now: datetime) -> LinkClaims:
@@ -107,11 +107,11 @@ def read_link_token(secret: str, token: str, now: datetime) -> LinkClaims:
         LinkBadSignature: altered, or signed with another secret.
         LinkExpired: `now` is at or after its expiry.
     """
-    raw = _unbase64(token)
+    raw = decode_token(token)
     payload, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
     if len(raw) <= _MAC_BYTES or payload[0] != _VERSION:
         raise LinkMalformed("not a recipient link")
-    if not hmac.compare_digest(mac, _mac(secret, b"recipient link", payload)):
+    if not hmac.compare_digest(mac, token_mac(secret, b"recipient link", payload)):
         raise LinkBadSignature("the link is not signed by this installation")
     claims = _parse(payload)
     if now >= claims.expires_at:
@@ -126,7 +126,7 @@ def recipient_url(public_url: str, token: str) -> str:
 
 def status_callback_url(secret: str, public_url: str, delivery_id: UUID) -> str:
     """Address a provider reports a delivery to; the first report heals a send whose answer was lost."""
-    signature = _base64(_mac(secret, b"status callback", delivery_id.bytes))
+    signature = encode_token(token_mac(secret, b"status callback", delivery_id.bytes))
     return f"{public_url.rstrip('/')}{TWILIO_STATUS_PATH}?n={delivery_id.hex}&s={signature}"
 
 
@@ -140,7 +140,7 @@ def read_status_callback(secret: str, n: str, s: str) -> UUID:
         delivery_id = UUID(hex=n)
     except ValueError:
         raise CallbackRefused("n: expected a delivery id") from None
-    expected = _base64(_mac(secret, b"status callback", delivery_id.bytes))
+    expected = encode_token(token_mac(secret, b"status callback", delivery_id.bytes))
     if n != delivery_id.hex or not hmac.compare_digest(s.encode(), expected.encode()):
         raise CallbackRefused("the callback address is not signed by this installation")
     return delivery_id
@@ -163,7 +163,12 @@ def _parse(payload: bytes) -> LinkClaims:
     return LinkClaims(number, consignee, delivery, expires_at)
 
 
-def _mac(secret: str, purpose: bytes, payload: bytes) -> bytes:
+def token_mac(secret: str, purpose: bytes, payload: bytes) -> bytes:
+    """First 128 bits of the HMAC of `payload` under the key of one `purpose`.
+
+    Raises:
+        ValueError: the secret is shorter than 16 characters.
+    """
     if len(secret) < _MIN_SECRET:
         raise ValueError(f"RECALL_LINK_SECRET: expected at least {_MIN_SECRET} characters")
     key = hmac.digest(secret.encode(), purpose, hashlib.sha256)
@@ -189,11 +194,12 @@ def _read_varint(data: bytes) -> tuple[int, bytes]:
     raise ValueError("number without end")
 
 
-def _base64(raw: bytes) -> str:
+def encode_token(raw: bytes) -> str:
+    """base64url without padding."""
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
 
 
-def _unbase64(text: str) -> bytes:
+def decode_token(text: str) -> bytes:
     """Strict: one spelling per token, so that a token can be recognised wherever it is recorded."""
     if not text or len(text) > _LONGEST or not text.isascii():
         raise LinkMalformed("not a recipient link")
@@ -201,6 +207,6 @@ def _unbase64(text: str) -> bytes:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         raise LinkMalformed("not a recipient link") from None
-    if _base64(raw) != text:
+    if encode_token(raw) != text:
         raise LinkMalformed("not a recipient link")
     return raw

@@ -13,6 +13,7 @@ from domain.levels import MarketAction, needs_justification
 from models.messages import MarketActionFor
 from models.schemas_common import Block, Code, In, Out, Reason
 from models.schemas_decisions import one_class_each
+from models.schemas_experts import ExpertReviewOut
 from models.schemas_recall import Jurisdiction, RecallClassName
 
 
@@ -136,6 +137,8 @@ class LineAssessmentOut(Out):
     """Which of the two limits and notices follow."""
     questions: list[str]
     """What a person must look at before deciding; empty when nothing stands out."""
+    experts: list[ExpertReviewOut]
+    """Experts outside the firm asked about the line, with their answers."""
 
 
 class AssessmentOut(Out):

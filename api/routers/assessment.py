@@ -36,7 +36,7 @@ async def read_assessment(number: NumberDep, _: ReaderDep, state: StateDep) -> A
     """Per product line and jurisdiction: market action, questions, and the three classes side by side."""
     recall = await load(state, number)
     async with state.sessions() as session:
-        return await assessment_of(session, recall)
+        return await assessment_of(session, recall, state.now())
 
 
 @router.get("/market-actions", operation_id="listMarketActions", responses=READING)

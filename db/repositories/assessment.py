@@ -1,16 +1,24 @@
 """Hazard evaluations, class decisions and sign-offs: facts that are added and never changed."""
 
+import hashlib
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.repositories import audit
 from db.rows import insert_new
+from domain.audit_chain import canonical_json
 from models.master import Partner
 from models.recall import ClassDecision, Consignee, HazardEvaluationRecord, SignOff
+
+SIGNED: Final = "sign_off.recorded"
+"""The audit event that binds a sign-off to its signature."""
 
 
 async def add_evaluation(session: AsyncSession, evaluation: HazardEvaluationRecord) -> bool:
@@ -28,6 +36,23 @@ async def latest_evaluations(session: AsyncSession, number: str) -> list[HazardE
         .order_by(col(HazardEvaluationRecord.product_line), col(HazardEvaluationRecord.id).desc())
     )
     return list((await session.exec(query)).all())
+
+
+async def evaluation_of_proposal(
+    session: AsyncSession, number: str, line: str, proposal_id: int
+) -> HazardEvaluationRecord | None:
+    """The evaluation of a product line that a proposal rests on: the newest that was there when it was made."""
+    query = (
+        select(HazardEvaluationRecord)
+        .where(
+            col(HazardEvaluationRecord.recall_number) == number,
+            col(HazardEvaluationRecord.product_line) == line,
+            col(HazardEvaluationRecord.id) <= proposal_id,
+        )
+        .order_by(col(HazardEvaluationRecord.id).desc())
+        .limit(1)
+    )
+    return (await session.exec(query)).one_or_none()
 
 
 async def add_class_decisions(session: AsyncSession, rows: list[ClassDecision]) -> int:
@@ -52,10 +77,39 @@ async def class_decisions(
     return list((await session.exec(query)).all())
 
 
+async def latest_proposal(session: AsyncSession, number: str) -> int:
+    """Id of the newest proposal; 0 when nothing was proposed."""
+    query = select(func.max(col(ClassDecision.proposal_id))).where(
+        col(ClassDecision.recall_number) == number, col(ClassDecision.kind) == "proposed"
+    )
+    return (await session.exec(query)).one() or 0
+
+
 async def sign(session: AsyncSession, sign_off: SignOff) -> bool:
-    """Record a sign-off; False when a retried activity brings the same one again."""
+    """Record a sign-off; False when a retried activity brings the same one again.
+
+    An audit event binds the row, as it is, to the signature under it: a byte that changes in either is found.
+    """
     row = sign_off.model_dump(exclude={"id"})
-    return await insert_new(session, SignOff, row) == 1
+    if await insert_new(session, SignOff, row) != 1:
+        return False
+    await audit.append(
+        session,
+        sign_off.recall_number,
+        actor=sign_off.actor,
+        role=sign_off.role,
+        action=SIGNED,
+        at=sign_off.signed_at,
+        data={"step": sign_off.step, "outcome": sign_off.outcome, "sha256": row_sha256(row)},
+        signature=sign_off.signature_id,
+    )
+    return True
+
+
+def row_sha256(row: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) over the canonical JSON of a sign-off without its id, the same before and after it is stored."""
+    plain = {name: value for name, value in row.items() if name != "id"}
+    return hashlib.sha256(canonical_json(plain).encode()).hexdigest()
 
 
 async def consignee_places(session: AsyncSession, number: str) -> list[tuple[str | None, str | None]]:
@@ -85,6 +139,7 @@ def sign_off(
         reason=rest.get("reason"),
         reference=rest.get("reference"),
         body=rest.get("body", {}),
+        signature_id=UUID(rest["signature"]) if rest.get("signature") else None,
     )
 
 

@@ -15,6 +15,7 @@ from db.repositories import staff
 from db.rows import insert_new
 from domain.channels import Channel
 from domain.roles import HEADS, Role
+from models.assessment import ExpertReview
 from models.complaint import Complaint
 from models.recall import Recall
 from models.staff import MessageKind, Staff, StaffMessage, StaffMessageState
@@ -33,6 +34,8 @@ class Pending:
     recall: Recall
     task: Task | None
     complaint: Complaint | None
+    expert: ExpertReview | None = None
+    """Set where the reader is an expert outside the firm; `person` then holds the address and language alone."""
 
 
 async def tell(
@@ -56,6 +59,24 @@ async def page(session: AsyncSession, recall: Recall, complaint: Complaint, now:
     key = f"complaint:{complaint.id}"
     await _write(session, recall, MessageKind.page, people, now, key=key, complaint_id=complaint.id)
     return [person.principal for person in people]
+
+
+async def tell_expert(
+    session: AsyncSession, recall: Recall, review: ExpertReview, kind: MessageKind, now: datetime
+) -> None:
+    """Write to an expert outside the firm, by e-mail, with the link to the request; once per kind."""
+    state = StaffMessageState.blocked if recall.drill else StaffMessageState.pending
+    row = {
+        "recall_number": recall.number,
+        "principal": f"expert:{review.id}",
+        "kind": kind.value,
+        "channel": Channel.EMAIL.value,
+        "dedupe": f"{kind.value}:expert:{review.id}",
+        "expert_review_id": review.id,
+        "state": state.value,
+        "created_at": now,
+    }
+    await insert_new(session, StaffMessage, row)
 
 
 async def _concerned(session: AsyncSession, task: Task, kind: MessageKind, now: datetime) -> list[Staff]:
@@ -139,12 +160,18 @@ async def claim_next(session: AsyncSession, number: str, channel: Channel, after
     message = (await session.exec(query)).one_or_none()
     if message is None:
         return None
-    person = await staff.find(session, message.principal)
+    expert = await session.get(ExpertReview, message.expert_review_id) if message.expert_review_id else None
+    person = _outside(message.principal, expert) if expert else await staff.find(session, message.principal)
     recall = await session.get(Recall, number)
     assert person is not None and recall is not None  # noqa: S101, PT018 - rows are never deleted
     task = await session.get(Task, message.task_id) if message.task_id else None
     complaint = await session.get(Complaint, message.complaint_id) if message.complaint_id else None
-    return Pending(message, person, recall, task, complaint)
+    return Pending(message, person, recall, task, complaint, expert)
+
+
+def _outside(principal: str, expert: ExpertReview) -> Staff:
+    """An expert as somebody to write to; never stored."""
+    return Staff(principal=principal, name=expert.name, roles=[], email=expert.email, language=expert.language)
 
 
 async def list_of(session: AsyncSession, number: str) -> list[StaffMessage]:
@@ -153,4 +180,4 @@ async def list_of(session: AsyncSession, number: str) -> list[StaffMessage]:
     return list((await session.exec(query)).all())
 
 
-__all__ = ["Pending", "claim_next", "list_of", "page", "tell", "waiting_channels"]
+__all__ = ["Pending", "claim_next", "list_of", "page", "tell", "tell_expert", "waiting_channels"]

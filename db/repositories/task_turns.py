@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.repositories import audit, staff_messages
 from domain.roles import HEADS, Role
 from domain.task_times import Stage, TaskTimes, due_stage, next_instant
+from models.assessment import ExpertReview, ExpertState
 from models.messages import TaskClock, TaskClocks, TasksTurned, TaskTurn
 from models.recall import Recall
 from models.staff import MessageKind
@@ -18,6 +19,8 @@ from models.task import OPEN_STATES, Task, TaskState
 
 _MOST = 500
 """Tasks a workflow is told of at once; the others follow when these have been turned."""
+EXPERT = "expert:"
+"""Start of the key of a task that waits for an outside expert; the number of the request follows."""
 _ACTIONS = {
     Stage.REMINDED: ("task.reminded", MessageKind.reminder),
     Stage.HANDED_OVER: ("task.handed_over", MessageKind.hand_over),
@@ -88,10 +91,19 @@ async def _climb(session: AsyncSession, recall: Recall, task: Task, now: datetim
     session.add(task)
     action, kind = _ACTIONS[stage]
     told = await staff_messages.tell(session, recall, task, kind, now)
+    if stage == Stage.REMINDED and task.key.startswith(EXPERT):
+        await _remind_expert(session, recall, task, now)
     facts: dict[str, Any] = {"key": task.key, "role": task.role, "told": told, "due_at": task.due_at}
     if stage > Stage.REMINDED:
         facts["from"] = before
     await audit.append(session, recall.number, actor="system", role="system", action=action, at=now, data=facts)
+
+
+async def _remind_expert(session: AsyncSession, recall: Recall, task: Task, now: datetime) -> None:
+    """Whoever has the task waits for somebody outside: that person is reminded too."""
+    review = await session.get(ExpertReview, int(task.key.removeprefix(EXPERT)))
+    if review is not None and review.state == ExpertState.asked.value:
+        await staff_messages.tell_expert(session, recall, review, MessageKind.expert_reminder, now)
 
 
 def _move(task: Task, stage: Stage, now: datetime) -> None:

@@ -241,7 +241,7 @@ async def test_a_reminder_is_sent_once_in_the_reader_s_language(case: Case) -> N
 
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
-@pytest.mark.parametrize("kind", list(MessageKind))
+@pytest.mark.parametrize("kind", [kind for kind in MessageKind if not kind.value.startswith("expert_")])
 @pytest.mark.parametrize("channel", list(Channel))
 async def test_every_message_has_a_text_in_both_languages_that_names_recall_and_task(
     kind: MessageKind, channel: Channel, language: str
