@@ -97,7 +97,7 @@ class CapaActivities:
         async def step(session: AsyncSession, recall: Recall, capa: Capa) -> dict[str, Any] | None:
             if capa.plan_approved_at is not None or capa.plan_version != decision.plan_version:
                 return None
-            await capa_steps.approve_plan(session, recall, capa, decision.actor.principal, record.now)
+            await capa_steps.approve_plan(session, recall, capa, decision.actor, record.now)
             return {"plan_version": capa.plan_version}
 
         return await self._decide(record, decision, "plan_approved", step)
@@ -138,7 +138,7 @@ class CapaActivities:
         async def step(session: AsyncSession, _: Recall, capa: Capa) -> dict[str, Any] | None:
             if capa.state != CapaState.effective:
                 return None
-            capa_steps.sign_off(session, capa, decision.actor.principal, record.now)
+            capa_steps.sign_off(session, capa, decision.actor, record.now)
             return {"meaning": "the effect is verified, the CAPA is closed"}
 
         return await self._decide(record, decision, "closed", step)
@@ -213,6 +213,7 @@ class CapaActivities:
                         at=record.now,
                         reason=decision.reason,
                         data={"capa": record.sequence} | data,
+                        signature=decision.actor.signature,
                     )
                 return await self._figures(session, recall, record, action.replace("_", " "), who)
         except (evidence.EvidenceUnusable, LookupError, ValueError) as error:

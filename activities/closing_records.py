@@ -65,6 +65,7 @@ class ClosingActivities:
                 at=record.now,
                 reason=decision.reason,
                 body={"round": record.round, "checklist": [item.key for item in items]},
+                signature=actor.signature,
             )
             await _sign(session, sign_off, "completion.signed")
             key = record.task_key or step
@@ -96,6 +97,7 @@ class ClosingActivities:
             reason=decision.reason,
             reference=decision.reference,
             body={"round": record.round, "evidence_ids": list(decision.evidence_ids)},
+            signature=actor.signature,
         )
         async with self._sessions.begin() as session:
             if await closing.is_signed(session, record.number, sign_off.step, sign_off.actor, record.now):
@@ -109,6 +111,7 @@ class ClosingActivities:
                     reason=decision.reason,
                     recorded_by=actor.principal,
                     recorded_at=record.now,
+                    signature_id=sign_off.signature_id,
                 )
             )
             await _sign(session, sign_off, "authority.answered")
@@ -157,6 +160,7 @@ class ClosingActivities:
             at=record.now,
             reason=decision.reason,
             body={"round": record.round, "by": record.operation},
+            signature=decision.actor.signature,
         )
         async with self._sessions.begin() as session:
             if await closing.is_signed(session, record.number, sign_off.step, sign_off.actor, record.now):
@@ -182,6 +186,7 @@ class ClosingActivities:
             meaning="cancellation of the recall",
             at=end.now,
             reason=end.reason,
+            signature=end.actor.signature,
         )
         async with self._sessions.begin() as session:
             if not await closing.is_signed(session, end.number, sign_off.step, actor, end.now):
@@ -235,6 +240,7 @@ async def _sign(session: AsyncSession, sign_off: SignOff, action: str, data: dic
         | ({"reference": sign_off.reference} if sign_off.reference else {})
         | {"body": sign_off.body}
         | (data or {}),
+        signature=sign_off.signature_id,
     )
 
 

@@ -107,7 +107,7 @@ class NoticeActivities:
             stored = await notices.bodies(session, decision.notice_id)
             if combined_sha256([ApprovedBody.from_json(row.body) for row in stored]) != decision.sha256:
                 raise ApplicationError("a stored body was changed after drafting", type="InvalidInput")
-            if not await notices.approve(session, decision.notice_id, actor, record.now):
+            if not await notices.approve(session, decision.notice_id, decision.actor, record.now):
                 return
             sign_off = assessment.sign_off(
                 record.number,
@@ -119,6 +119,7 @@ class NoticeActivities:
                 at=record.now,
                 reason=decision.reason,
                 body={"notice": decision.notice_id, "sha256": decision.sha256},
+                signature=decision.actor.signature,
             )
             await assessment.sign(session, sign_off)
             version = (await notices.get(session, decision.notice_id)).version
@@ -133,6 +134,7 @@ class NoticeActivities:
                 at=record.now,
                 reason=decision.reason,
                 data=sign_off.body,
+                signature=decision.actor.signature,
             )
 
     @activity.defn

@@ -13,6 +13,7 @@ from activities.class_rows import decided_row, figures_in_force, short_row
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
 from db.repositories import assessment, audit, closing, recalls, tasks
+from db.rows import uuid_of
 from domain.levels import RecallClass, strictest
 from domain.policy import Policy
 from domain.roles import Permission, acting_role
@@ -92,6 +93,7 @@ def _authority_row(
         reasons=[{"id": "authority", "reason": given.reference, "decided": True}],
         decided_by=record.decision["actor"]["principal"],
         decided_at=record.now,
+        signature_id=uuid_of(record.decision["actor"].get("signature")),
     )
 
 
@@ -112,6 +114,7 @@ async def _sign(
         reason=decision.reason,
         reference="; ".join(references)[:200] or None,
         body={"classes": [short_row(row) for row in rows]},
+        signature=actor.signature,
     )
     await assessment.sign(session, sign_off)
     if record.task_key is not None:
@@ -132,6 +135,7 @@ async def _sign(
         at=record.now,
         reason=decision.reason,
         data={"proposal": decision.proposal_id, "reference": sign_off.reference, **sign_off.body},
+        signature=actor.signature,
     )
 
 

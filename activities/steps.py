@@ -68,9 +68,19 @@ class StepActivities:
         self, record: RecordDecision, step: str, outcome: str, *, role: Role, meaning: str, **rest: Any
     ) -> None:
         actor, reason = str(record.decision["actor"]["principal"]), record.decision.get("reason")
+        signature = record.decision["actor"].get("signature")
         body = rest.get("body", {})
         sign_off = assessment.sign_off(
-            record.number, step, outcome, actor=actor, role=role, meaning=meaning, at=record.now, reason=reason, **rest
+            record.number,
+            step,
+            outcome,
+            actor=actor,
+            role=role,
+            meaning=meaning,
+            at=record.now,
+            reason=reason,
+            signature=signature,
+            **rest,
         )
         async with self._sessions.begin() as session:
             if not await assessment.sign(session, sign_off):
@@ -88,6 +98,7 @@ class StepActivities:
                 at=record.now,
                 reason=reason,
                 data={"step": step, "meaning": meaning, "reference": rest.get("reference"), "body": body, **refused},
+                signature=signature,
             )
 
     async def _settle(self, session: AsyncSession, number: str, gate_key: str, at: datetime) -> None:

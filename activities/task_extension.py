@@ -42,6 +42,7 @@ class TaskExtensionActivities:
                 at=record.now,
                 reason=decision.reason,
                 data={"key": decision.key, "from": before, "to": decision.due_at},
+                signature=actor.signature,
             )
             return TaskExtended(outcome="moved", owner=task.owner, due_at=task.due_at)
 

@@ -16,6 +16,7 @@ from api.nudge import nudge_campaign, nudge_case, nudge_recall
 from api.problems import Problem
 from api.records import load
 from api.security.bearer import Principal
+from api.signing import sign, signs
 from api.state import ApiState
 from db.repositories.cases import By, UnknownConsignee
 from db.repositories.reply_effects import open_campaign
@@ -46,18 +47,31 @@ class Desk:
 
     def by(self) -> By:
         """Who enters it, in which function, now."""
-        return By(self.principal.name, self.principal.role_for(self.permission), self.state.now())
+        role = self.principal.role_for(self.permission)
+        return By(self.principal.name, role, self.state.now(), self.principal.signature)
 
     async def carry_out(
-        self, body: BaseModel, act: Act, *, consignee_id: int | None, status: int = 200, moved: str = "checklist"
+        self,
+        body: BaseModel,
+        act: Act,
+        *,
+        consignee_id: int | None,
+        status: int = 200,
+        moved: str = "checklist",
+        signed_as: str | None = None,
     ) -> JSONResponse:
         """Do it in one transaction, once; then tell the campaign, the consignee's case and the recall.
+
+        `signed_as`: the operation as its signature names it, at the desk of a route that signs.
 
         Raises:
             Problem: 404, 409 the recall has ended, 422, and whatever `act` raises.
         """
 
         async def operation(_: IdempotencyKey) -> Answer:
+            if signed_as is not None:
+                stated = {"consignee": consignee_id} | body.model_dump(mode="json")
+                await sign(self.state, self.principal, self.number, signed_as, stated)
             try:
                 async with self.state.sessions.begin() as session:
                     answer = await act(session, self.by())
@@ -93,6 +107,21 @@ def desk(
     return Desk(state, request, principal, number, key)
 
 
+def signing_desk(meaning: str) -> Callable[..., Desk]:
+    """The desk of whoever signs an account of a consignee, with this meaning."""
+
+    def made(
+        request: Request,
+        number: NumberDep,
+        key: KeyDep,
+        principal: Annotated[Principal, Depends(signs(Permission.CONTACT_CONSIGNEE, meaning))],
+        state: StateDep,
+    ) -> Desk:
+        return Desk(state, request, principal, number, key)
+
+    return made
+
+
 def quality_desk(
     request: Request,
     number: NumberDep,
@@ -104,4 +133,4 @@ def quality_desk(
     return Desk(state, request, principal, number, key, Permission.COMPLETE_QUALITY, after_the_end=True)
 
 
-__all__ = ["Desk", "desk", "quality_desk"]
+__all__ = ["Desk", "desk", "quality_desk", "signing_desk"]

@@ -3,7 +3,7 @@
 Unlike other records these take entries after the recall has ended, too: its nonconformity holds are released then.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -20,6 +20,7 @@ from api.nudge import nudge_recall, nudge_workflow
 from api.problems import Problem
 from api.records import load
 from api.security.bearer import Principal
+from api.signing import may_sign, sign
 from api.state import ApiState
 from db.repositories import disposition_tasks
 from db.repositories.disposal_refusals import DisposalRefused
@@ -48,6 +49,16 @@ PROBLEMS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class Signs:
+    """How a decision about units is signed."""
+
+    meaning: str
+    operation: str
+    stated: Mapping[str, Any]
+    """What the signer says; which records it is about decides what else the signature covers."""
+
+
+@dataclass(frozen=True, slots=True)
 class DisposalDesk:
     """One entry by one member of staff about one recall's units."""
 
@@ -66,23 +77,28 @@ class DisposalDesk:
         *,
         status: int = 200,
         evidence_ids: Sequence[UUID] = (),
+        signs: Signs | None = None,
     ) -> JSONResponse:
         """Do it once in one transaction, with the tasks that follow from it; then tell disposition and recall.
+
+        `signs`: it is a decision, and signed with this meaning.
 
         Raises:
             Problem: 403, 404, 409, 422, and whatever `act` refuses.
         """
-        if not self.principal.may(permission):
-            await refuse(self.state, self.principal, permission, self.number)
+        principal = await self._permitted(permission, signs)
         await load(self.state, self.number)
-        who = Who(
-            self.principal.name,
-            self.principal.role_for(permission),
-            self.state.now(),
-            update_id(self.principal.name, operation, f"{self.number} {self.key}"),
-        )
 
         async def run(_: IdempotencyKey) -> Answer:
+            if signs is not None:
+                await sign(self.state, principal, self.number, signs.operation, signs.stated)
+            who = Who(
+                principal.name,
+                principal.role_for(permission),
+                self.state.now(),
+                update_id(principal.name, operation, f"{self.number} {self.key}"),
+                principal.signature,
+            )
             try:
                 with citing(evidence_ids):
                     async with self.state.sessions.begin() as session:
@@ -97,7 +113,14 @@ class DisposalDesk:
 
         plain = body.model_dump(mode="json") if isinstance(body, BaseModel) else body
         asked = {"operation": operation, "body": plain}
-        return await once(self.state, self.request, self.principal, self.key, asked=asked, operation=run)
+        return await once(self.state, self.request, principal, self.key, asked=asked, operation=run)
+
+    async def _permitted(self, permission: Permission, signs: Signs | None) -> Principal:
+        if signs is not None:
+            return await may_sign(self.state, self.principal, permission, signs.meaning, self.number)
+        if not self.principal.may(permission):
+            await refuse(self.state, self.principal, permission, self.number)
+        return self.principal
 
 
 def disposal_desk(
@@ -107,4 +130,4 @@ def disposal_desk(
     return DisposalDesk(state, request, principal, number, key)
 
 
-__all__ = ["PROBLEMS", "DisposalDesk", "disposal_desk"]
+__all__ = ["PROBLEMS", "DisposalDesk", "Signs", "disposal_desk"]

@@ -6,11 +6,17 @@ RETURNING instead.
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import literal_column
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
+
+
+def uuid_of(text: str | None) -> UUID | None:
+    """The UUID of its text, where there is one."""
+    return UUID(text) if text else None
 
 
 async def insert_new(

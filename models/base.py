@@ -14,6 +14,7 @@ from sqlalchemy import (
     Identity,
     Numeric,
     String,
+    Uuid,
     func,
 )
 from sqlmodel import Field, SQLModel
@@ -62,6 +63,11 @@ def ref(target: str, *, nullable: bool = False, primary_key: bool = False, index
     return Field(default=None, sa_column=column) if nullable else Field(sa_column=column)
 
 
+def signature_ref() -> Any:
+    """The electronic signature under what the row says; empty where nothing of it is signed (yet)."""
+    return Field(default=None, sa_column=Column(Uuid, ForeignKey("signature.id"), nullable=True))
+
+
 def text(length: int = 200, *, nullable: bool = False, unique: bool = False, index: bool = False) -> Any:
     """Text with a length limit the database enforces."""
     kwargs: dict[str, Any] = {"default": None} if nullable else {}
@@ -86,5 +92,6 @@ __all__ = [
     "one_of",
     "quantity",
     "ref",
+    "signature_ref",
     "text",
 ]

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Column, Field, SQLModel
 
 from domain.capa import ActionKind, CapaState, CauseCategory, Comparison
-from models.base import identity, instant, one_of, quantity, ref, text
+from models.base import identity, instant, one_of, quantity, ref, signature_ref, text
 
 
 class EntryKind(StrEnum):
@@ -62,6 +62,7 @@ class Capa(SQLModel, table=True):
     """Counts every plan ever written for this CAPA; an approver approves the version read."""
     plan_by: str | None = text(120, nullable=True)
     plan_approved_by: str | None = text(120, nullable=True)
+    plan_signature_id: UUID | None = signature_ref()
     plan_approved_at: datetime | None = instant(nullable=True)
     criterion: str | None = text(1000, nullable=True)
     """What is measured to verify the effect."""
@@ -78,6 +79,7 @@ class Capa(SQLModel, table=True):
     verified_at: datetime | None = instant(nullable=True)
     effective: bool | None = None
     closed_by: str | None = text(120, nullable=True)
+    closing_signature_id: UUID | None = signature_ref()
     closed_at: datetime | None = instant(nullable=True)
     reopened: int = Field(default=0, nullable=False)
     """How often it went back to investigation: by a failed verification or by a signed decision."""

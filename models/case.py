@@ -3,13 +3,14 @@
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Column, Field, SQLModel
 
-from models.base import identity, instant, one_of, ref, text
+from models.base import identity, instant, one_of, ref, signature_ref, text
 
 
 class CaseReason(StrEnum):
@@ -139,6 +140,7 @@ class ConsigneeDocumented(SQLModel, table=True):
     authority_informed: str | None = text(200, nullable=True)
     """Reference of the report to the authority, where one was made."""
     signed_by: str = text(120)
+    signature_id: UUID | None = signature_ref()
     signed_at: datetime = instant()
     form_id: str | None = text(64, nullable=True)
 

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import CheckConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Column, Field, SQLModel
 
-from models.base import identity, instant, text
+from models.base import identity, instant, signature_ref, text
 
 
 class ScopeVersion(SQLModel, table=True):
@@ -25,6 +26,7 @@ class ScopeVersion(SQLModel, table=True):
     """Lots taken out by a reduction, by id, with everything that only descends from them."""
     reason: str | None = text(2000, nullable=True)
     decided_by: str = text(120)
+    signature_id: UUID | None = signature_ref()
     decided_at: datetime = instant()
 
 
@@ -41,6 +43,7 @@ class AuthorityAnswer(SQLModel, table=True):
     reference: str | None = text(200, nullable=True)
     reason: str | None = text(2000, nullable=True)
     recorded_by: str = text(120)
+    signature_id: UUID | None = signature_ref()
     recorded_at: datetime = instant()
 
 

@@ -3,12 +3,13 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, Numeric, String, UniqueConstraint
 from sqlmodel import Column, Field, SQLModel
 
 from domain.disposition import DispositionKind
-from models.base import identity, instant, one_of, ref, text
+from models.base import identity, instant, one_of, ref, signature_ref, text
 from models.base import quantity as units
 
 
@@ -53,6 +54,7 @@ class Disposition(SQLModel, table=True):
     proposed_by: str = text(120)
     proposed_at: datetime = instant()
     decided_by: str | None = text(120, nullable=True)
+    signature_id: UUID | None = signature_ref()
     decided_at: datetime | None = instant(nullable=True)
     decision_reason: str | None = text(2000, nullable=True)
     """Both approvals of a release are `sign_off` rows of step `disposition:{id}`; this is the last decision."""
@@ -175,6 +177,7 @@ class Shortage(SQLModel, table=True):
     """Units to replace, shipped ones included."""
     computed_at: datetime = instant()
     settled_by: str | None = text(120, nullable=True)
+    signature_id: UUID | None = signature_ref()
     settled_at: datetime | None = instant(nullable=True)
     settled_reason: str | None = text(500, nullable=True)
     """Why nothing more is supplied; a look that finds a larger shortage takes the decision back."""
@@ -210,6 +213,7 @@ class Allocation(SQLModel, table=True):
     state: str = text(10)
     proposed_at: datetime = instant()
     decided_by: str | None = text(120, nullable=True)
+    signature_id: UUID | None = signature_ref()
     decided_at: datetime | None = instant(nullable=True)
     reason: str | None = text(500, nullable=True)
     """Why it was rejected (which decides that these units are not supplied) or became void."""

@@ -11,7 +11,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Column, Field, SQLModel
 
-from models.base import identity, instant, one_of, quantity, ref, text
+from models.base import identity, instant, one_of, quantity, ref, signature_ref, text
 
 
 class DeliveryState(StrEnum):
@@ -54,6 +54,7 @@ class Notice(SQLModel, table=True):
     drafted_by: str = text(120)
     drafted_at: datetime = instant()
     approved_by: str | None = text(120, nullable=True)
+    signature_id: UUID | None = signature_ref()
     approved_at: datetime | None = instant(nullable=True)
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, Integer, UniqueConstraint
 from sqlalchemy import text as sql
@@ -10,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import String
 from sqlmodel import Column, Field, SQLModel
 
-from models.base import identity, instant, quantity, ref, text
+from models.base import identity, instant, quantity, ref, signature_ref, text
 
 
 class Recall(SQLModel, table=True):
@@ -181,6 +182,7 @@ class HazardEvaluationRecord(SQLModel, table=True):
     product_line: str = text(120)
     body: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     assessor: str = text(120)
+    signature_id: UUID | None = signature_ref()
     recorded_at: datetime = instant()
 
 
@@ -207,11 +209,12 @@ class ClassDecision(SQLModel, table=True):
     market_action: str = text(24)
     reasons: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
     decided_by: str = text(120)
+    signature_id: UUID | None = signature_ref()
     decided_at: datetime = instant()
 
 
 class SignOff(SQLModel, table=True):
-    """A plain approval of a step: assessment, strategy (quality, regulatory), gate, notice. Signatures come later."""
+    """A decision on a step (assessment, strategy, gate, notice, completion ...) with the signature under it."""
 
     __tablename__ = "sign_off"
     __table_args__ = (UniqueConstraint("recall_number", "step", "actor", "signed_at"),)
@@ -228,6 +231,7 @@ class SignOff(SQLModel, table=True):
     reference: str | None = text(200, nullable=True)
     body: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     signed_at: datetime = instant()
+    signature_id: UUID | None = signature_ref()
 
 
 class ClockStart(SQLModel, table=True):
@@ -269,6 +273,8 @@ class Deadline(SQLModel, table=True):
     complaint_id: int | None = ref("complaint.id", nullable=True)
     met_at: datetime | None = instant(nullable=True)
     met_by: str | None = text(120, nullable=True)
+    signature_id: UUID | None = signature_ref()
+    """Of whoever met or stopped it."""
     reference: str | None = text(200, nullable=True)
     """What proves it was met: the authority's receipt, our letter."""
     stopped_at: datetime | None = instant(nullable=True)

@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
-from api.deps import require
 from api.desk import DeskDep
 from api.problems import Problem
 from api.routers.decisions import RESPONSES
 from api.security.bearer import Principal
+from api.signing import signs
 from db.repositories.trace_roots import resolve_roots
 from domain.roles import Permission
 from domain.scope import ScopeCriteria, UnknownScope
@@ -20,8 +20,13 @@ from models.schemas_common import FieldProblem
 from models.schemas_decisions import DecisionOut
 
 router = APIRouter(prefix="/recalls/{number}", tags=["decisions"], responses=RESPONSES)
-Changer = Annotated[Principal, Depends(require(Permission.CHANGE_SCOPE))]
-Approver = Annotated[Principal, Depends(require(Permission.DECIDE_ASSESSMENT))]
+Changer = Annotated[Principal, Depends(signs(Permission.CHANGE_SCOPE, "I add these products and lots to the recall"))]
+Reducer = Annotated[
+    Principal, Depends(signs(Permission.DECIDE_ASSESSMENT, "I approve taking these lots out of the recall"))
+]
+Approver = Annotated[
+    Principal, Depends(signs(Permission.DECIDE_ASSESSMENT, "I have reviewed and decide on the class of the recall"))
+]
 
 
 def _not_on_record(error: UnknownScope, where: str) -> Problem:
@@ -52,7 +57,7 @@ async def expand_scope(desk: DeskDep, principal: Changer, body: ExpansionIn) -> 
 
 
 @router.post("/scope/reduce", operation_id="reduceScope", summary="Reduce the scope", response_model=DecisionOut)
-async def reduce_scope(desk: DeskDep, principal: Approver, body: ReductionIn) -> JSONResponse:
+async def reduce_scope(desk: DeskDep, principal: Reducer, body: ReductionIn) -> JSONResponse:
     """Take lots out: an approver who did not start the recall decides. Nothing is released by it.
 
     Their stock stays locked as nonconforming; consignees left without a lot get a retraction.

@@ -8,10 +8,11 @@ from fastapi.responses import JSONResponse
 from api.capa_desk import CapaDesk, CapaDeskDep, CapaNumber, capa_answer
 from api.capa_views import capa_item, capa_out
 from api.decisions import Refused, find_decision
-from api.deps import NumberDep, ReaderDep, StateDep, refuse, require
+from api.deps import NumberDep, ReaderDep, StateDep, require
 from api.problems import Problem, problems
 from api.records import load
 from api.security.bearer import Principal
+from api.signing import may_sign, signs
 from api.state import ApiState
 from db.repositories import capa as capas
 from db.repositories import capa_read, staff
@@ -60,7 +61,10 @@ _DECIDING: dict[int | str, dict[str, Any]] = problems(
 ) | {202: {"model": CapaDecisionOut, "description": "Accepted and still being carried out; poll `status_url`"}}
 router = APIRouter(prefix="/recalls/{number}/capas", tags=["capa"], responses=_READING)
 Manager = Annotated[Principal, Depends(require(Permission.MANAGE_CAPA))]
-Approver = Annotated[Principal, Depends(require(Permission.APPROVE_CAPA))]
+Approver = Annotated[Principal, Depends(signs(Permission.APPROVE_CAPA, "I have reviewed and approve this plan"))]
+Closer = Annotated[
+    Principal, Depends(signs(Permission.APPROVE_CAPA, "I have reviewed the verified effect and close this CAPA"))
+]
 Worker = Annotated[Principal, Depends(require(Permission.WORK_TASKS))]
 
 
@@ -150,7 +154,7 @@ async def record_verification(capa: CapaDeskDep, principal: Manager, body: Verif
 
 
 @router.post("/{sequence}/sign-off", operation_id="signOffCapa", response_model=CapaDecisionOut, responses=_DECIDING)
-async def sign_off(capa: CapaDeskDep, principal: Approver, body: CapaSignOffIn) -> JSONResponse:
+async def sign_off(capa: CapaDeskDep, principal: Closer, body: CapaSignOffIn) -> JSONResponse:
     """Close a CAPA whose effect is verified; neither its verifier nor the plan's author."""
     decision = SignOffCapa(actor=principal.actor(), reason=body.reason)
     return await capa.decide(principal, "sign_off", body, decision)
@@ -159,8 +163,9 @@ async def sign_off(capa: CapaDeskDep, principal: Approver, body: CapaSignOffIn) 
 @router.post("/{sequence}/reopen", operation_id="reopenCapa", response_model=CapaDecisionOut, responses=_DECIDING)
 async def reopen(capa: CapaDeskDep, principal: Worker, body: CapaReopeningIn) -> JSONResponse:
     """Back to investigation, from closed as well: whoever manages or approves CAPAs, with the reason."""
-    if not (principal.may(Permission.MANAGE_CAPA) or principal.may(Permission.APPROVE_CAPA)):
-        await refuse(capa.desk.state, principal, Permission.MANAGE_CAPA, capa.desk.number)
+    held = (each for each in (Permission.APPROVE_CAPA, Permission.MANAGE_CAPA) if principal.may(each))
+    permission = next(held, Permission.MANAGE_CAPA)
+    principal = await may_sign(capa.desk.state, principal, permission, "I reopen this CAPA", capa.desk.number)
     decision = ReopenCapa(actor=principal.actor(), reason=body.reason)
     return await capa.decide(principal, "reopen", body, decision)
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import JSONResponse
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api.case_work import Desk, desk
+from api.case_work import Desk, desk, signing_desk
 from api.citing import citing
 from api.deps import NumberDep, ReaderDep, StateDep
 from api.pagination import Cursor, Limit, listing_name, page_of
@@ -22,6 +22,8 @@ from models.schemas_common import FieldProblem, Page
 router = APIRouter(prefix="/recalls/{number}", tags=["cases"])
 ConsigneeId = Annotated[int, Path(ge=1, le=2**53)]
 DeskDep = Annotated[Desk, Depends(desk)]
+DocumentingDesk = Annotated[Desk, Depends(signing_desk("I confirm why this consignee counts as done"))]
+SettlingDesk = Annotated[Desk, Depends(signing_desk("I accept this statement as it stands"))]
 _WRITING = (
     "idempotency_key_missing",
     "unauthenticated",
@@ -127,7 +129,7 @@ async def record_attempt(consignee_id: ConsigneeId, body: AttemptIn, at_desk: De
     response_model=DocumentedOut,
     responses=problems(*_WRITING, "not_documentable"),
 )
-async def document_consignee(consignee_id: ConsigneeId, body: DocumentIn, at_desk: DeskDep) -> JSONResponse:
+async def document_consignee(consignee_id: ConsigneeId, body: DocumentIn, at_desk: DocumentingDesk) -> JSONResponse:
     """Sign why it counts as done: three attempts on two channels with one live, a refusal, or proof that it is gone.
 
     The problem `not_documentable` lists in `open` what has to be done first.
@@ -150,7 +152,7 @@ async def document_consignee(consignee_id: ConsigneeId, body: DocumentIn, at_des
             detail = f"{str(error)[:1].upper()}{str(error)[1:]}."
             raise Problem("not_documentable", detail, open=list(error.missing)) from error
 
-    return await at_desk.carry_out(body, act, consignee_id=consignee_id, status=201)
+    return await at_desk.carry_out(body, act, consignee_id=consignee_id, status=201, signed_as="document_consignee")
 
 
 @router.post(
@@ -162,7 +164,7 @@ async def document_consignee(consignee_id: ConsigneeId, body: DocumentIn, at_des
     responses=problems(*_WRITING, "query_not_open", "four_eyes"),
 )
 async def settle_query(
-    consignee_id: ConsigneeId, reply_id: Annotated[int, Path(ge=1, le=2**53)], body: SettleIn, at_desk: DeskDep
+    consignee_id: ConsigneeId, reply_id: Annotated[int, Path(ge=1, le=2**53)], body: SettleIn, at_desk: SettlingDesk
 ) -> JSONResponse:
     """Accept a statement as it stands, with a signed reason; never by the person who typed it in."""
 
@@ -183,7 +185,7 @@ async def settle_query(
         except documented.OwnEntry as error:
             raise Problem("four_eyes", f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
 
-    return await at_desk.carry_out(body, act, consignee_id=consignee_id, status=201)
+    return await at_desk.carry_out(body, act, consignee_id=consignee_id, status=201, signed_as="settle_query")
 
 
 def _case_out(row: cases_read.CaseRow) -> CaseOut:

@@ -5,18 +5,30 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
-from api.deps import PrincipalDep, refuse, require
+from api.deps import PrincipalDep
 from api.desk import DeskDep
 from api.problems import problems
 from api.routers.decisions import RESPONSES, evidence_fits
 from api.security.bearer import Principal
+from api.signing import may_sign, signs
 from domain.roles import Permission
 from models.messages import CancelRecall, Complete, ExtendDeadline, RecordAuthorityAnswer, Reopen
 from models.schemas_changes import AuthorityAnswerIn, CompletionIn, ExtensionIn
 from models.schemas_decisions import DecisionOut, ReasonIn
 
 router = APIRouter(prefix="/recalls/{number}", tags=["decisions"], responses=RESPONSES)
-_SIGN = {"quality": Permission.COMPLETE_QUALITY, "regulatory": Permission.COMPLETE_REGULATORY}
+_SIGN = {
+    "quality": (Permission.COMPLETE_QUALITY, "I confirm for quality that the recall is complete"),
+    "regulatory": (Permission.COMPLETE_REGULATORY, "I confirm for regulatory affairs that the recall is complete"),
+}
+Answerer = Annotated[
+    Principal, Depends(signs(Permission.RECORD_AUTHORITY_ANSWER, "I confirm that this is the authority's answer"))
+]
+Reopener = Annotated[
+    Principal, Depends(signs(Permission.COMPLETE_QUALITY, "I reopen the recall: a closed question is open again"))
+]
+Canceller = Annotated[Principal, Depends(signs(Permission.CANCEL_RECALL, "I cancel the recall"))]
+Extender = Annotated[Principal, Depends(signs(Permission.REASSIGN_TASKS, "I give this task more time"))]
 
 
 @router.post(
@@ -31,9 +43,7 @@ async def complete(desk: DeskDep, principal: PrincipalDep, body: CompletionIn) -
 
     409 `not_complete` carries `open`: each item of the completion checklist that is not met, with what is open in it.
     """
-    permission = _SIGN[body.capacity]
-    if not principal.may(permission):
-        await refuse(desk.state, principal, permission, desk.number)
+    principal = await may_sign(desk.state, principal, *_SIGN[body.capacity], desk.number)
     decision = Complete(actor=principal.actor(), reason=body.reason, capacity=body.capacity)
     return await desk.decide(principal, "complete", body, decision)
 
@@ -46,7 +56,7 @@ async def complete(desk: DeskDep, principal: PrincipalDep, body: CompletionIn) -
 )
 async def record_authority_answer(
     desk: DeskDep,
-    principal: Annotated[Principal, Depends(require(Permission.RECORD_AUTHORITY_ANSWER))],
+    principal: Answerer,
     body: AuthorityAnswerIn,
 ) -> JSONResponse:
     """Terminated, no authority to ask (signed, with the reason), or more ordered, which reopens the recall."""
@@ -64,18 +74,14 @@ async def record_authority_answer(
 
 
 @router.post("/reopen", operation_id="reopenRecall", summary="Reopen a completed recall", response_model=DecisionOut)
-async def reopen(
-    desk: DeskDep, principal: Annotated[Principal, Depends(require(Permission.COMPLETE_QUALITY))], body: ReasonIn
-) -> JSONResponse:
+async def reopen(desk: DeskDep, principal: Reopener, body: ReasonIn) -> JSONResponse:
     """A closed question is open again: back to resolution; signatures and answers so far are void."""
     decision = Reopen(actor=principal.actor(), reason=body.reason)
     return await desk.decide(principal, "reopen", body, decision)
 
 
 @router.post("/cancel", operation_id="cancelRecall", summary="Cancel the recall", response_model=DecisionOut)
-async def cancel(
-    desk: DeskDep, principal: Annotated[Principal, Depends(require(Permission.CANCEL_RECALL))], body: ReasonIn
-) -> JSONResponse:
+async def cancel(desk: DeskDep, principal: Canceller, body: ReasonIn) -> JSONResponse:
     """The recall was wrong. Holds stay as nonconformity holds; whoever was told gets a released retraction."""
     decision = CancelRecall(actor=principal.actor(), reason=body.reason)
     return await desk.decide(principal, "cancel", body, decision)
@@ -88,9 +94,7 @@ async def cancel(
     response_model=DecisionOut,
     responses=problems("unknown_task", "recall_unknown", "legal_limit", "recall_closed"),
 )
-async def extend(
-    desk: DeskDep, principal: Annotated[Principal, Depends(require(Permission.REASSIGN_TASKS))], body: ExtensionIn
-) -> JSONResponse:
+async def extend(desk: DeskDep, principal: Extender, body: ExtensionIn) -> JSONResponse:
     """Move the due time of a task to a later instant, with the reason. A limit of law cannot be moved."""
     decision = ExtendDeadline(actor=principal.actor(), reason=body.reason, key=body.key, due_at=body.due_at)
     return await desk.decide(principal, "extend_deadline", body, decision)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 
 from api.citing import citing
-from api.deps import KeyDep, NumberDep, ReaderDep, StateDep, require
+from api.deps import KeyDep, NumberDep, ReaderDep, StateDep
 from api.idempotency import Answer, once
 from api.nudge import nudge_recall, nudge_workflow
 from api.pagination import Cursor, Limit, listing_name, page_of
@@ -15,6 +15,7 @@ from api.problems import Problem, problems
 from api.records import load
 from api.routers.effectiveness import OPEN_PHASES
 from api.security.bearer import Principal
+from api.signing import sign, signs
 from db.repositories import carry_over, checklist, mass_balance, recalls, unaccounted
 from domain.checklist import still_open
 from domain.mass_balance import LotBalance, SignedShare, Terms, total
@@ -42,8 +43,12 @@ router = APIRouter(
     tags=["closure"],
     responses=problems("unauthenticated", "not_permitted", "recall_unknown", "invalid"),
 )
-Decider = Annotated[Principal, Depends(require(Permission.DECIDE_DISPOSITION))]
-Signer = Annotated[Principal, Depends(require(Permission.SIGN_UNACCOUNTED))]
+Decider = Annotated[
+    Principal, Depends(signs(Permission.DECIDE_DISPOSITION, "I decide that these units stay locked as nonconforming"))
+]
+Signer = Annotated[
+    Principal, Depends(signs(Permission.SIGN_UNACCOUNTED, "A documented search has not found these units"))
+]
 LotId = Annotated[int | None, Query(ge=1, le=2**53, description="Only this lot of the recall's scope.")]
 
 
@@ -138,8 +143,10 @@ async def sign_unaccounted(
     async def carry_out(_: IdempotencyKey) -> Answer:
         if recall.phase not in OPEN_PHASES:
             raise Problem("wrong_phase", f"The recall is in the phase {recall.phase}; its balance is not signed then.")
+        stated = {"account": body.account, "evidence_ids": body.evidence_ids}
+        signer = await sign(state, principal, number, "sign_unaccounted", stated)
         with citing(body.evidence_ids):
-            signed = await _sign(state, number, body, principal, the_request)
+            signed = await _sign(state, number, body, signer, the_request)
         await nudge_recall(state, number, "checklist")
         return Answer(201, UnaccountedSigned(signed_by=principal.name, lots=signed))
 
@@ -165,6 +172,7 @@ async def _sign(
                 evidence_ids=[str(each) for each in body.evidence_ids],
                 request=request,
                 now=state.now(),
+                signature=principal.signature,
             )
     return [_signed_out(lot, share) for lot, share in sorted(signed.items())]
 
@@ -192,6 +200,8 @@ async def carry_over_holds(
     async def carry_out(_: IdempotencyKey) -> Answer:
         if recall.phase not in OPEN_PHASES:
             raise Problem("wrong_phase", f"The recall is in the phase {recall.phase}; its holds are settled.")
+        stated = {"hold_ids": list(body.hold_ids), "reason": body.reason}
+        signer = await sign(state, principal, number, "carry_over_holds", stated)
         try:
             async with state.sessions.begin() as session:
                 holds = await carry_over.carry_over(
@@ -202,6 +212,7 @@ async def carry_over_holds(
                     role=principal.role_for(Permission.DECIDE_DISPOSITION),
                     reason=body.reason,
                     now=state.now(),
+                    signature=signer.signature,
                 )
                 carried = [CarriedHold.model_validate(hold, from_attributes=True) for hold in holds]
         except carry_over.HoldsNotCarried as error:

@@ -7,13 +7,15 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path
 from fastapi.responses import JSONResponse
 
+from api.assessment_checks import form_fits
 from api.decisions import Refused, find_decision, recall_target
-from api.deps import NumberDep, PrincipalDep, ReaderDep, StateDep, refuse, require
+from api.deps import NumberDep, PrincipalDep, ReaderDep, StateDep
 from api.desk import Desk, DeskDep, decision_answer
 from api.examples import EVALUATION, STRATEGY
 from api.problems import Problem, problems
 from api.records import load
 from api.security.bearer import Principal
+from api.signing import may_sign, signs
 from db.repositories import evidence
 from domain.roles import Permission
 from models.messages import (
@@ -48,6 +50,9 @@ RESPONSES = problems(
     "recall_unknown",
     "wrong_phase",
     "stale_proposal",
+    "market_action_missing",
+    "review_missing",
+    "justification_missing",
     "already_decided",
     "hash_mismatch",
     "recall_closed",
@@ -62,8 +67,24 @@ GateKey = Annotated[
     str, Path(max_length=60, pattern=r"^[a-z0-9:_-]+$", description="Gate key.", examples=["us-fda:fda_informed"])
 ]
 NoticeId = Annotated[int, Path(ge=1, le=2**53, description="Notice id.")]
-Medical = Annotated[Principal, Depends(require(Permission.RECORD_EVALUATION))]
-Assessor = Annotated[Principal, Depends(require(Permission.DECIDE_ASSESSMENT))]
+Medical = Annotated[
+    Principal, Depends(signs(Permission.RECORD_EVALUATION, "I am the author of this health-hazard evaluation"))
+]
+Assessor = Annotated[
+    Principal, Depends(signs(Permission.DECIDE_ASSESSMENT, "I have reviewed and approve class and scope"))
+]
+Rejecter = Annotated[
+    Principal, Depends(signs(Permission.DECIDE_ASSESSMENT, "I have reviewed and reject: this is no recall"))
+]
+Passer = Annotated[Principal, Depends(signs(Permission.PASS_GATE, "I confirm that this authority step was done"))]
+Waiver = Annotated[Principal, Depends(signs(Permission.WAIVE_GATE, "I waive this authority step for urgency"))]
+Releaser = Annotated[
+    Principal, Depends(signs(Permission.APPROVE_NOTICE, "I have reviewed and release this notice for sending"))
+]
+_STRATEGY = {
+    "quality": (Permission.SIGN_STRATEGY_QUALITY, "I approve the recall strategy for quality"),
+    "regulatory": (Permission.SIGN_STRATEGY_REGULATORY, "I approve the recall strategy for regulatory affairs"),
+}
 
 
 @router.post("/evaluations", operation_id="recordEvaluation", response_model=DecisionOut)
@@ -78,7 +99,9 @@ async def record_evaluation(
         evaluation=body.evaluation.model_dump(mode="json"),
         market_actions={name: action.value for name, action in body.market_actions.items()},
     )
-    return await desk.decide(principal, "record_evaluation", body, decision)
+    named = [(f"#/market_actions/{law}", law, action) for law, action in body.market_actions.items()]
+    fits = form_fits(desk, body.evaluation, named)
+    return await desk.decide(principal, "record_evaluation", body, decision, before=fits)
 
 
 @router.post("/assessment/approve", operation_id="approveAssessment", response_model=DecisionOut)
@@ -101,7 +124,7 @@ async def override_class(desk: DeskDep, principal: Assessor, body: OverrideIn) -
 
 
 @router.post("/assessment/reject", operation_id="rejectRecall", response_model=DecisionOut)
-async def reject(desk: DeskDep, principal: Assessor, body: ReasonIn) -> JSONResponse:
+async def reject(desk: DeskDep, principal: Rejecter, body: ReasonIn) -> JSONResponse:
     """No recall: every hold becomes a nonconformity hold; nothing is released by this."""
     decision = RejectRecall(actor=principal.actor(), reason=body.reason)
     return await desk.decide(principal, "reject", body, decision)
@@ -112,12 +135,7 @@ async def approve_strategy(
     desk: DeskDep, principal: PrincipalDep, body: Annotated[StrategyIn, STRATEGY]
 ) -> JSONResponse:
     """Sign the strategy as quality or as regulatory affairs; both must sign the same one."""
-    permission = {
-        "quality": Permission.SIGN_STRATEGY_QUALITY,
-        "regulatory": Permission.SIGN_STRATEGY_REGULATORY,
-    }[body.capacity]
-    if not principal.may(permission):
-        await refuse(desk.state, principal, permission, desk.number)
+    principal = await may_sign(desk.state, principal, *_STRATEGY[body.capacity], desk.number)
     decision = ApproveStrategy.model_validate(
         {"actor": principal.actor(), "reason": body.reason, "capacity": body.capacity, "strategy": body.strategy}
     )
@@ -153,7 +171,7 @@ def evidence_fits(desk: Desk, evidence_ids: Sequence[UUID]) -> Callable[[Recall]
 )
 async def pass_gate(
     desk: DeskDep,
-    principal: Annotated[Principal, Depends(require(Permission.PASS_GATE))],
+    principal: Passer,
     gate: GateKey,
     body: GatePassIn,
 ) -> JSONResponse:
@@ -177,7 +195,7 @@ async def pass_gate(
 )
 async def waive_gate(
     desk: DeskDep,
-    principal: Annotated[Principal, Depends(require(Permission.WAIVE_GATE))],
+    principal: Waiver,
     gate: GateKey,
     body: ReasonIn,
 ) -> JSONResponse:
@@ -189,7 +207,7 @@ async def waive_gate(
 @router.post("/notices/{notice_id}/approve", operation_id="approveNotice", response_model=DecisionOut)
 async def approve_notice(
     desk: DeskDep,
-    principal: Annotated[Principal, Depends(require(Permission.APPROVE_NOTICE))],
+    principal: Releaser,
     notice_id: NoticeId,
     body: NoticeApprovalIn,
 ) -> JSONResponse:

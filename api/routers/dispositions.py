@@ -1,5 +1,6 @@
 """What becomes of held and returned units: open positions, proposals, decisions, and the file of each."""
 
+from collections.abc import Sequence as Many
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -8,7 +9,7 @@ from pydantic import BaseModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.deps import NumberDep, ReaderDep, StateDep
-from api.disposal_work import PROBLEMS, DisposalDesk, disposal_desk
+from api.disposal_work import PROBLEMS, DisposalDesk, Signs, disposal_desk
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import Problem, problems
 from api.records import load
@@ -162,7 +163,9 @@ async def approve_disposition(
         return disposition_out(await _approve(session, desk, number, sequence, who, body.reason))
 
     operation = f"approve_disposition_{sequence}"
-    return await desk.carry_out(Permission.DECIDE_DISPOSITION, operation, body, act)
+    return await desk.carry_out(
+        Permission.DECIDE_DISPOSITION, operation, body, act, signs=_approval([sequence], body.reason)
+    )
 
 
 @router.post(
@@ -182,7 +185,13 @@ async def approve_dispositions(number: NumberDep, body: DispositionsDecisionIn, 
         ]
         return DispositionsOut(items=[disposition_out(row) for row in rows])
 
-    return await desk.carry_out(Permission.DECIDE_DISPOSITION, "approve_dispositions", body, act)
+    signs = _approval(sorted(set(body.sequences)), body.reason)
+    return await desk.carry_out(Permission.DECIDE_DISPOSITION, "approve_dispositions", body, act, signs=signs)
+
+
+def _approval(sequences: Many[int], reason: str | None) -> Signs:
+    stated = {"sequences": list(sequences), "reason": reason}
+    return Signs("I have reviewed and approve what becomes of these units", "approve_disposition", stated)
 
 
 async def _approve(
@@ -205,7 +214,10 @@ async def reject_disposition(number: NumberDep, sequence: Sequence, body: Refusa
     async def act(session: AsyncSession, who: Who) -> BaseModel:
         return disposition_out(await disposition_decisions.reject(session, number, sequence, who, body.reason))
 
-    return await desk.carry_out(Permission.DECIDE_DISPOSITION, f"reject_disposition_{sequence}", body, act)
+    stated = {"sequences": [sequence], "reason": body.reason}
+    signs = Signs("I do not accept this disposition", "reject_disposition", stated)
+    operation = f"reject_disposition_{sequence}"
+    return await desk.carry_out(Permission.DECIDE_DISPOSITION, operation, body, act, signs=signs)
 
 
 @router.post(

@@ -7,12 +7,13 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import JSONResponse
 
 from api.citing import citing
-from api.deps import KeyDep, NumberDep, ReaderDep, StateDep, require
+from api.deps import KeyDep, NumberDep, ReaderDep, StateDep
 from api.idempotency import Answer, once
 from api.nudge import nudge_recall, nudge_workflow
 from api.problems import Problem, problems
 from api.records import load
 from api.security.bearer import Principal
+from api.signing import sign, signs
 from api.state import ApiState
 from db.repositories import obligations, obligations_read
 from db.repositories.obligations_read import Listed
@@ -30,7 +31,10 @@ router = APIRouter(
     tags=["obligations"],
     responses=problems("unauthenticated", "not_permitted", "recall_unknown", "invalid"),
 )
-Submitter = Annotated[Principal, Depends(require(Permission.SUBMIT_OBLIGATION))]
+Submitter = Annotated[
+    Principal, Depends(signs(Permission.SUBMIT_OBLIGATION, "I confirm that this report was submitted"))
+]
+Stopper = Annotated[Principal, Depends(signs(Permission.SUBMIT_OBLIGATION, "I confirm that this report is not owed"))]
 DeadlineId = Annotated[int, Path(ge=1, le=2**53, description="The deadline's id.")]
 _CHANGING = problems(
     "bad_request",
@@ -68,6 +72,8 @@ async def submit(
     await load(state, number)
 
     async def carry_out(_: IdempotencyKey) -> Answer:
+        stated = {"obligation": deadline_id} | body.model_dump(mode="json")
+        signer = await sign(state, principal, number, "submit_obligation", stated)
         async with state.sessions.begin() as session:
             with citing(body.evidence_ids):
                 try:
@@ -80,6 +86,7 @@ async def submit(
                         by=principal.name,
                         role=principal.shown_role,
                         now=state.now(),
+                        signature=signer.signature,
                     )
                 except (LookupError, obligations.ObligationNotOpen) as error:
                     raise _problem(number, deadline_id, error) from error
@@ -95,13 +102,15 @@ async def stop(
     deadline_id: DeadlineId,
     body: ObligationStopIn,
     key: KeyDep,
-    principal: Submitter,
+    principal: Stopper,
     state: StateDep,
 ) -> JSONResponse:
     """Sign that a report is not owed any more. It stays on the list with the reason."""
     await load(state, number)
 
     async def carry_out(_: IdempotencyKey) -> Answer:
+        stated = {"obligation": deadline_id} | body.model_dump(mode="json")
+        signer = await sign(state, principal, number, "stop_obligation", stated)
         async with state.sessions.begin() as session:
             try:
                 await obligations.stop(
@@ -112,6 +121,7 @@ async def stop(
                     by=principal.name,
                     role=_signs_as(principal),
                     now=state.now(),
+                    signature=signer.signature,
                 )
             except (LookupError, obligations.ObligationNotOpen) as error:
                 raise _problem(number, deadline_id, error) from error

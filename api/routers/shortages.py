@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.deps import NumberDep, ReaderDep, StateDep
-from api.disposal_work import PROBLEMS, DisposalDesk, disposal_desk
+from api.disposal_work import PROBLEMS, DisposalDesk, Signs, disposal_desk
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import problems
 from api.records import load
@@ -68,7 +68,9 @@ async def settle_shortage(number: NumberDep, shortage_id: Id, body: ReasonIn, de
     async def act(session: AsyncSession, who: Who) -> BaseModel:
         return _shortage_out(await shortages.settle(session, number, shortage_id, who, body.reason))
 
-    return await desk.carry_out(Permission.APPROVE_ALLOCATION, f"settle_shortage_{shortage_id}", body, act)
+    stated = {"shortage": shortage_id, "reason": body.reason}
+    signs = Signs("I decide that nothing more is supplied", "settle_shortage", stated)
+    return await desk.carry_out(Permission.APPROVE_ALLOCATION, f"settle_shortage_{shortage_id}", body, act, signs=signs)
 
 
 @router.get("/allocations", operation_id="listAllocations", summary="Allocations", responses=problems(*_READING))
@@ -109,7 +111,8 @@ async def approve_allocation(number: NumberDep, allocation_id: Id, desk: DeskDep
         return _allocation_out(await allocations.approve(session, number, allocation_id, who))
 
     operation = f"approve_allocation_{allocation_id}"
-    return await desk.carry_out(Permission.APPROVE_ALLOCATION, operation, {}, act)
+    signs = Signs("I approve this allocation", "approve_allocation", {"allocation": allocation_id})
+    return await desk.carry_out(Permission.APPROVE_ALLOCATION, operation, {}, act, signs=signs)
 
 
 @router.post(
@@ -126,7 +129,9 @@ async def reject_allocation(number: NumberDep, allocation_id: Id, body: ReasonIn
         return _allocation_out(await allocations.reject(session, number, allocation_id, who, body.reason))
 
     operation = f"reject_allocation_{allocation_id}"
-    return await desk.carry_out(Permission.APPROVE_ALLOCATION, operation, body, act)
+    stated = {"allocation": allocation_id, "reason": body.reason}
+    signs = Signs("I decide that these units are not supplied", "reject_allocation", stated)
+    return await desk.carry_out(Permission.APPROVE_ALLOCATION, operation, body, act, signs=signs)
 
 
 @router.post(

@@ -52,10 +52,15 @@ class Principal:
         """The first role that grants `permission`: in which capacity the person acts."""
         return next((role.value for role in self.roles if may([role], permission)), self.shown_role)
 
+    @property
+    def signature(self) -> str | None:
+        """Id of the signature this request made, once it has."""
+        return str(self.signing.made) if self.signing and self.signing.made else None
+
     def actor(self) -> Actor:
         """The same person as Temporal messages carry it, with the signature once there is one."""
-        made = str(self.signing.made) if self.signing and self.signing.made else None
-        return Actor(principal=self.name, roles=tuple(role.value for role in self.roles), signature=made)
+        roles = tuple(role.value for role in self.roles)
+        return Actor(principal=self.name, roles=roles, signature=self.signature)
 
 
 def get_state(request: Request) -> ApiState:

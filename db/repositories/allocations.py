@@ -20,6 +20,7 @@ from db.repositories.disposition_who import Who
 from db.repositories.hold_records import lock_recalls
 from db.repositories.returns import sites_of
 from db.repositories.scope_lots import suspect_among
+from db.rows import uuid_of
 from domain.shortage import FreeLot, Need, allocate
 from models.chain import MovementKind
 from models.disposition import Allocation, AllocationState, Shortage
@@ -88,6 +89,7 @@ async def approve(session: AsyncSession, number: str, allocation_id: int, who: W
     _is(found, AllocationState.proposed)
     await _still_clear(session, found)
     found.state, found.decided_by, found.decided_at = AllocationState.approved.value, who.principal, who.at
+    found.signature_id = uuid_of(who.signature)
     session.add(found)
     await _note(session, number, "allocation.approved", who, [found])
     return found
@@ -104,6 +106,7 @@ async def reject(session: AsyncSession, number: str, allocation_id: int, who: Wh
         return found
     _is(found, AllocationState.proposed)
     found.state, found.decided_by, found.decided_at = AllocationState.rejected.value, who.principal, who.at
+    found.signature_id = uuid_of(who.signature)
     found.reason = reason[:500]
     session.add(found)
     await _note(session, number, "allocation.rejected", who, [found], reason)
@@ -204,6 +207,7 @@ async def _note(
         at=who.at,
         reason=reason,
         data={"allocations": facts},
+        signature=who.signature,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
@@ -44,15 +45,18 @@ async def append(
     at: datetime,
     reason: str | None = None,
     data: Mapping[str, Any] | None = None,
+    signature: str | UUID | None = None,
 ) -> int:
     """Add one event and return its sequence number (1, 2, ...) in the stream.
 
-    `at` is the instant the sender's clock gave (`workflow.now()` in workflows), never the database's.
+    `at` is the instant the sender's clock gave (`workflow.now()` in workflows), never the database's; `signature` the
+    electronic signature under the act, where it is a signed one.
 
     Raises:
         domain.audit_chain.AuditValueError: `data` holds a value without a canonical form.
     """
-    return await append_all(session, stream, [Entry(actor, role, action, at, reason, data or {})])
+    bound = {"signature": signature} if signature is not None else {}
+    return await append_all(session, stream, [Entry(actor, role, action, at, reason, {**(data or {}), **bound})])
 
 
 async def append_all(session: AsyncSession, stream: str, entries: Sequence[Entry]) -> int:

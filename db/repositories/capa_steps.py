@@ -11,8 +11,10 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import capa as capas
+from db.rows import uuid_of
 from domain.capa import ActionKind, CapaState, Comparison, Criterion, action_due, verification_due
 from models.capa import Capa, CapaAction, CapaEntry
+from models.message_base import Actor
 from models.recall import Recall
 
 
@@ -75,9 +77,10 @@ def _action(recall: Recall, capa: Capa, sequence: int, given: dict[str, Any]) ->
     )
 
 
-async def approve_plan(session: AsyncSession, recall: Recall, capa: Capa, by: str, now: datetime) -> None:
+async def approve_plan(session: AsyncSession, recall: Recall, capa: Capa, by: Actor, now: datetime) -> None:
     """The plan is in force; where all its actions are done already (a plan of corrections made) the period begins."""
-    capa.plan_approved_by, capa.plan_approved_at = by, now
+    capa.plan_approved_by, capa.plan_approved_at = by.principal, now
+    capa.plan_signature_id = uuid_of(by.signature)
     capa.state = CapaState.implementation.value
     session.add(capa)
     await _end_implementation(session, recall, capa)
@@ -132,10 +135,11 @@ async def verify(session: AsyncSession, capa: Capa, entry: CapaEntry, now: datet
     return met
 
 
-def sign_off(session: AsyncSession, capa: Capa, by: str, now: datetime) -> None:
+def sign_off(session: AsyncSession, capa: Capa, by: Actor, now: datetime) -> None:
     """Closed."""
     capa.state = CapaState.closed.value
-    capa.closed_by, capa.closed_at = by, now
+    capa.closed_by, capa.closed_at = by.principal, now
+    capa.closing_signature_id = uuid_of(by.signature)
     session.add(capa)
 
 
@@ -163,6 +167,7 @@ _OF_A_PASS = (
     "plan_by",
     "plan_approved_by",
     "plan_approved_at",
+    "plan_signature_id",
     "criterion",
     "criterion_comparison",
     "criterion_target",
@@ -176,6 +181,7 @@ _OF_A_PASS = (
     "effective",
     "closed_by",
     "closed_at",
+    "closing_signature_id",
 )
 
 __all__ = [

@@ -23,7 +23,15 @@ class HoldsNotCarried(ValueError):  # noqa: N818 - what is wrong, hold by hold
 
 
 async def carry_over(
-    session: AsyncSession, number: str, hold_ids: Sequence[int], *, actor: str, role: str, reason: str, now: datetime
+    session: AsyncSession,
+    number: str,
+    hold_ids: Sequence[int],
+    *,
+    actor: str,
+    role: str,
+    reason: str,
+    now: datetime,
+    signature: str | None = None,
 ) -> list[Hold]:
     """Turn confirmed holds into nonconformity holds; those that are one already stay so. The caller commits.
 
@@ -55,6 +63,7 @@ async def carry_over(
             at=now,
             reason=reason,
             data={"holds": holds},
+            signature=signature,
         )
     return [found[each] for each in hold_ids]
 

@@ -34,6 +34,8 @@ class By:
     actor: str
     role: str
     at: datetime
+    signature: str | None = None
+    """Id of the electronic signature, where the change is a signed one."""
 
 
 @dataclass(frozen=True, slots=True)

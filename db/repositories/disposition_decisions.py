@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import release
+from db.repositories import assessment, release
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
 from db.repositories.dispositions import facts_of, locked, note
+from db.rows import uuid_of
 from domain.disposition import DispositionKind
 from domain.roles import violates_four_eyes
 from models.disposition import Disposition, DispositionState
-from models.recall import SignOff
 
 
 async def approve(
@@ -94,25 +94,25 @@ def _four_eyes(found: Disposition, who: Who) -> None:
 
 def _decide(found: Disposition, state: DispositionState, who: Who, reason: str | None) -> None:
     found.state, found.decided_by, found.decided_at, found.decision_reason = state.value, who.principal, who.at, reason
+    found.signature_id = uuid_of(who.signature)
 
 
 async def _sign(
     session: AsyncSession, found: Disposition, who: Who, outcome: str, meaning: str, reason: str | None
 ) -> None:
-    session.add(
-        SignOff(
-            recall_number=found.recall_number,
-            step=release.step_of(found),
-            outcome=outcome,
-            actor=who.principal,
-            role=who.role,
-            meaning=meaning,
-            reason=reason,
-            body=release.body_of(found) | {"request": who.request},
-            signed_at=who.at,
-        )
+    sign_off = assessment.sign_off(
+        found.recall_number,
+        release.step_of(found),
+        outcome,
+        actor=who.principal,
+        role=who.role,
+        meaning=meaning,
+        at=who.at,
+        reason=reason,
+        body=release.body_of(found) | {"request": who.request},
+        signature=who.signature,
     )
-    await session.flush()
+    await assessment.sign(session, sign_off)
 
 
 __all__ = ["approve", "reject", "withdraw"]

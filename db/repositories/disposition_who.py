@@ -13,6 +13,8 @@ class Who:
     at: datetime
     request: str = ""
     """Id over principal, operation and Idempotency-Key; what it wrote once it never writes again."""
+    signature: str | None = None
+    """Id of the electronic signature, where the act is a signed decision."""
 
 
 __all__ = ["Who"]

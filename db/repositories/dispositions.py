@@ -256,6 +256,7 @@ async def note(
         at=who.at,
         reason=reason,
         data={"dispositions": dispositions},
+        signature=who.signature,
     )
 
 

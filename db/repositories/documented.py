@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.plain_sql import run
 from db.repositories import attempts, audit, cases, evidence
 from db.repositories.cases import By
+from db.rows import uuid_of
 from domain.attempts import DocumentedKind, Effort, missing
 from domain.roles import violates_four_eyes
 from models.case import CaseReason, ConsigneeDocumented
@@ -86,6 +87,7 @@ async def document(session: AsyncSession, account: Account, by: By) -> Consignee
         authority_informed=account.authority_informed,
         signed_by=by.actor,
         signed_at=by.at,
+        signature_id=uuid_of(by.signature),
         form_id=account.form_id,
     )
     session.add(row)
@@ -139,6 +141,7 @@ async def _documented(
             "attempts": asdict(tried) | {"channels": list(tried.channels)},
             "authority_informed": account.authority_informed,
         },
+        signature=by.signature,
     )
     await cases.end_contact(session, account.number, account.consignee_id, by, outcome=outcome)
     await cases.close_cases(session, account.number, account.consignee_id, [CaseReason.help], by, outcome=outcome)
@@ -175,6 +178,7 @@ async def settle(session: AsyncSession, settlement: Settlement, by: By) -> Consi
         attempts={},
         signed_by=by.actor,
         signed_at=by.at,
+        signature_id=uuid_of(by.signature),
         form_id=settlement.form_id,
     )
     session.add(row)
@@ -187,7 +191,16 @@ async def settle(session: AsyncSession, settlement: Settlement, by: By) -> Consi
         {"consignee": consignee, "at": by.at},
     )
     data = {"consignee": consignee, "reply": settlement.reply_id, "documented": row.id}
-    await audit.append(session, number, actor=by.actor, role=by.role, action="query.settled", at=by.at, data=data)
+    await audit.append(
+        session,
+        number,
+        actor=by.actor,
+        role=by.role,
+        action="query.settled",
+        at=by.at,
+        data=data,
+        signature=by.signature,
+    )
     await cases.close_cases(session, number, consignee, [CaseReason.statement], by, outcome=outcome)
     return row
 

@@ -10,10 +10,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.rows import insert_new
+from db.rows import insert_new, uuid_of
 from models.chain import Lot, Movement
 from models.master import Location, Partner, Product
-from models.messages import Strategy
+from models.messages import Actor, Strategy
 from models.notice import Campaign, Notice, NoticeBody
 from models.recall import ClassDecision, Consignee, ConsigneeLot, SignOff
 
@@ -179,12 +179,12 @@ async def add(session: AsyncSession, notice: Notice, rows: list[dict[str, Any]])
     return notice_id
 
 
-async def approve(session: AsyncSession, notice_id: int, actor: str, now: datetime) -> bool:
+async def approve(session: AsyncSession, notice_id: int, actor: Actor, now: datetime) -> bool:
     """Mark a notice approved; False when it already was."""
     statement = (
         update(Notice)
         .where(col(Notice.id) == notice_id, col(Notice.approved_at).is_(None))
-        .values(approved_by=actor, approved_at=now)
+        .values(approved_by=actor.principal, approved_at=now, signature_id=uuid_of(actor.signature))
     )
     return (await session.exec(statement)).rowcount == 1
 

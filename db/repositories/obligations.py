@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, or_
@@ -11,6 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import assessment, audit, evidence, hold_records, recalls, tasks
+from db.rows import uuid_of
 from domain.levels import MarketAction
 from domain.obligations import RunningClock, base_name, series_of
 from domain.policy import Policy
@@ -19,6 +20,9 @@ from domain.workflow_ids import obligations_id
 from models.complaint import Complaint
 from models.recall import ClassDecision, ClockStart, Deadline, SignOff
 from models.task import OPEN_STATES, Task
+
+CORRECTS: Final = "~"
+"""Separates a clock's name from the number of its correction: `awareness`, `awareness~1`."""
 
 
 class ObligationNotOpen(Exception):  # noqa: N818 - a term of the API
@@ -46,10 +50,14 @@ def subject(deadline_id: int) -> str:
 
 
 async def running_clocks(session: AsyncSession, number: str) -> list[RunningClock]:
-    """Every clock start on record, in order of time."""
-    query = select(ClockStart).where(col(ClockStart.recall_number) == number)
-    rows = (await session.exec(query.order_by(col(ClockStart.at), col(ClockStart.id)))).all()
-    return [RunningClock(row.name, row.scope_version, row.at) for row in rows]
+    """Every clock start on record, in order of time; of a corrected one the last correction counts."""
+    query = select(ClockStart).where(col(ClockStart.recall_number) == number).order_by(col(ClockStart.id))
+    starts: dict[tuple[str, int], ClockStart] = {}
+    # In the order they were recorded: a correction (`awareness~1`) comes after what it corrects.
+    for row in (await session.exec(query)).all():
+        starts[row.name.partition(CORRECTS)[0], row.scope_version] = row
+    found = [RunningClock(name, version, row.at) for (name, version), row in starts.items()]
+    return sorted(found, key=lambda clock: clock.at)
 
 
 async def complaints(session: AsyncSession, number: str) -> dict[int, Complaint]:
@@ -152,6 +160,7 @@ async def submit(
     by: str,
     role: str,
     now: datetime,
+    signature: str | None = None,
 ) -> Deadline:
     """Record that an obligation was met, with the reference and the files that prove it; late stays late.
 
@@ -162,16 +171,24 @@ async def submit(
     """
     row = await _open(session, number, deadline_id)
     await evidence.link(session, number, evidence_ids, subject(deadline_id), by=by, at=now, role=role)
-    row.met_at, row.met_by, row.reference = now, by, reference
+    row.met_at, row.met_by, row.reference, row.signature_id = now, by, reference, uuid_of(signature)
     session.add(row)
     outcome = f"submitted{' late' if now > row.due_at else ''}: {reference}"[:300]
     await tasks.close(session, number, task_key(row), outcome=outcome, done_by=by, now=now)
-    await _audit(session, row, "obligation.submitted", by, role, now, None, {"reference": reference})
+    await _audit(session, row, "obligation.submitted", by, role, now, None, {"reference": reference}, signature)
     return row
 
 
 async def stop(
-    session: AsyncSession, number: str, deadline_id: int, *, reason: str, by: str, role: Role, now: datetime
+    session: AsyncSession,
+    number: str,
+    deadline_id: int,
+    *,
+    reason: str,
+    by: str,
+    role: Role,
+    now: datetime,
+    signature: str | None = None,
 ) -> Deadline:
     """Record, signed, that an obligation is not owed any more; of a recurring report the series ends with it.
 
@@ -189,10 +206,12 @@ async def stop(
         meaning="the report is not owed",
         at=now,
         reason=reason,
+        signature=signature,
     )
     await assessment.sign(session, sign_off)
+    row.signature_id = sign_off.signature_id
     await _stop(session, row, reason, now)
-    await _audit(session, row, "obligation.stopped", by, role.value, now, reason, {})
+    await _audit(session, row, "obligation.stopped", by, role.value, now, reason, {}, signature)
     return row
 
 
@@ -249,9 +268,18 @@ async def _audit(
     now: datetime,
     reason: str | None,
     data: dict[str, Any],
+    signature: str | None = None,
 ) -> None:
     facts = {"deadline": row.id, "name": row.name, "jurisdiction": row.jurisdiction, "due_at": row.due_at}
     late = {"late": now > row.due_at} if action == "obligation.submitted" else {}
     await audit.append(
-        session, row.recall_number, actor=by, role=role, action=action, at=now, reason=reason, data=facts | late | data
+        session,
+        row.recall_number,
+        actor=by,
+        role=role,
+        action=action,
+        at=now,
+        reason=reason,
+        data=facts | late | data,
+        signature=signature,
     )

@@ -12,7 +12,7 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import ledger
+from db.repositories import assessment, ledger
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
 from domain.disposition import MEANINGS, RULES, Capacity, DispositionKind, capacity_of
@@ -82,20 +82,19 @@ async def sign(
     if capacity is None:
         missing = ", ".join(each.value for each in Capacity if each not in signed)
         raise DisposalRefused("not_permitted", f"The signature still missing is: {missing}.")
-    session.add(
-        SignOff(
-            recall_number=disposition.recall_number,
-            step=step_of(disposition),
-            outcome="approved",
-            actor=who.principal,
-            role=who.role,
-            meaning=MEANINGS[capacity],
-            reason=reason,
-            body=body_of(disposition) | {"capacity": capacity.value, "request": who.request},
-            signed_at=who.at,
-        )
+    sign_off = assessment.sign_off(
+        disposition.recall_number,
+        step_of(disposition),
+        "approved",
+        actor=who.principal,
+        role=who.role,
+        meaning=MEANINGS[capacity],
+        at=who.at,
+        reason=reason,
+        body=body_of(disposition) | {"capacity": capacity.value, "request": who.request},
+        signature=who.signature,
     )
-    await session.flush()
+    await assessment.sign(session, sign_off)
     return len(signed) + 1 >= RULES[DispositionKind.release].approvals
 
 

@@ -150,6 +150,7 @@ async def _make(
         by=request.actor.principal,
         reason=request.reason,
         at=request.now,
+        signature=request.actor.signature,
     )
     binds = {"number": recall.number, "before": before.version, "removed": list(removed)}
     await run(session, _CARRY_OVER, binds)

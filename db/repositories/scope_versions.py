@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import recalls, trace_scope
-from db.rows import insert_new
+from db.rows import insert_new, uuid_of
 from domain.scope import ScopeCriteria, ScopeSummary
 from models.closing import ScopeVersion
 from models.messages import ScopeFigures
@@ -67,6 +67,7 @@ async def decide(
     by: str,
     reason: str | None,
     at: datetime,
+    signature: str | None = None,
 ) -> bool:
     """Write down a version; False when it is there already (it is never changed)."""
     row = {
@@ -78,6 +79,7 @@ async def decide(
         "reason": reason,
         "decided_by": by,
         "decided_at": at,
+        "signature_id": uuid_of(signature),
     }
     return await insert_new(session, ScopeVersion, row) == 1
 

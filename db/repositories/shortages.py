@@ -18,6 +18,7 @@ from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
 from db.repositories.hold_records import lock_recalls
 from db.repositories.mass_balance_sql import SCOPE, STATED
+from db.rows import uuid_of
 from domain.shortage import shortage
 from models.disposition import Shortage
 
@@ -121,6 +122,7 @@ async def settle(session: AsyncSession, number: str, shortage_id: int, who: Who,
     if row.settled_at is not None:
         return row
     row.settled_by, row.settled_at, row.settled_reason = who.principal, who.at, reason[:500]
+    row.signature_id = uuid_of(who.signature)
     session.add(row)
     data: dict[str, Any] = {"shortage": row.id, "consignee": row.consignee_id, "quantity": row.quantity}
     await audit.append(
@@ -132,6 +134,7 @@ async def settle(session: AsyncSession, number: str, shortage_id: int, who: Who,
         at=who.at,
         reason=reason,
         data=data,
+        signature=who.signature,
     )
     return row
 

@@ -114,7 +114,9 @@ async def _checklist(session: AsyncSession, number: str, _: Stated, at: datetime
 
 
 async def _capa(session: AsyncSession, number: str, stated: Stated, __: datetime) -> Facts:
-    """The CAPA's state and the hash of every statement that counts."""
+    """The CAPA's state and the hash of every statement that counts; nothing where a whole recall is reopened."""
+    if "capa" not in stated:
+        return {}
     row = await capa.find(session, number, int(stated["capa"]))
     if row is None:
         return {"capa": None}
@@ -196,6 +198,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "complete": _checklist,
     "approve_plan": _capa,
     "sign_off": _capa,
+    "reopen": _capa,
     "approve_disposition": _dispositions,
     "reject_disposition": _dispositions,
     "submit_obligation": _obligation,

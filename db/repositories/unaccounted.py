@@ -50,6 +50,7 @@ async def sign(
     evidence_ids: Sequence[str],
     request: str,
     now: datetime,
+    signature: str | None = None,
 ) -> dict[int, SignedShare]:
     """Record the signature for these lots; the caller holds the recall's row lock and commits.
 
@@ -66,7 +67,7 @@ async def sign(
         "evidence_ids": list(evidence_ids),
         "request": request,
     }
-    signature = assessment.sign_off(
+    signed = assessment.sign_off(
         number,
         STEP,
         "signed",
@@ -76,8 +77,9 @@ async def sign(
         at=now,
         reason=account,
         body=body,
+        signature=signature,
     )
-    await assessment.sign(session, signature)
+    await assessment.sign(session, signed)
     await evidence.link(session, number, evidence_ids, STEP, by=actor, at=now, role=Role.HEAD_OF_QUALITY)
     for key in await _open_tasks(session, number):
         await tasks.close(session, number, key, outcome="signed", done_by=actor, now=now)
@@ -90,8 +92,9 @@ async def sign(
         at=now,
         reason=account,
         data=body,
+        signature=signature,
     )
-    return _shares(signature)
+    return _shares(signed)
 
 
 async def follow(session: AsyncSession, recall: Recall, lots: Sequence[LotBalance], now: datetime) -> None:

@@ -17,6 +17,22 @@ depends_on = None
 
 APPEND_ONLY = ("signature", "training_record")
 KEPT = ("signing_account", "signing_session")
+SIGNED = (
+    ("sign_off", "signature_id"),
+    ("hazard_evaluation", "signature_id"),
+    ("class_decision", "signature_id"),
+    ("scope_version", "signature_id"),
+    ("authority_answer", "signature_id"),
+    ("consignee_documented", "signature_id"),
+    ("deadline", "signature_id"),
+    ("notice", "signature_id"),
+    ("capa", "plan_signature_id"),
+    ("capa", "closing_signature_id"),
+    ("disposition", "signature_id"),
+    ("allocation", "signature_id"),
+    ("shortage", "signature_id"),
+)
+"""Where a signer's name is kept: the signature under it."""
 
 
 def _on_the_role(statement: str) -> None:
@@ -93,12 +109,18 @@ def upgrade() -> None:
             name=op.f("uq_training_record_principal_policy_id_version_trained_on"),
         ),
     )
+    for table, column in SIGNED:
+        op.add_column(table, sa.Column(column, sa.Uuid(), nullable=True))
+        op.create_foreign_key(op.f(f"fk_{table}_{column}_signature"), table, "signature", [column], ["id"])
     _on_the_role(f"REVOKE UPDATE, DELETE, TRUNCATE ON {', '.join(APPEND_ONLY)} FROM recall_app")
     _on_the_role(f"REVOKE DELETE, TRUNCATE ON {', '.join(KEPT)} FROM recall_app")
 
 
 def downgrade() -> None:
     """Back."""
+    for table, column in SIGNED:
+        op.drop_constraint(op.f(f"fk_{table}_{column}_signature"), table, type_="foreignkey")
+        op.drop_column(table, column)
     op.drop_table("training_record")
     op.drop_index("ix_signature_recall", table_name="signature")
     op.drop_table("signature")
