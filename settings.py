@@ -8,6 +8,7 @@ stack of `recall up`, which sets these variables for its children.
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -66,6 +67,16 @@ class Settings(BaseSettings):
     """Fewest characters of a signing password."""
     password_max_days: int = Field(default=365, ge=1, le=3660)
     """Days after which a signing password must be changed (21 CFR 11.300(b))."""
+    company_address: str | None = None
+    """Postal address of the recalling firm, in documents for authorities; without it the field is listed as missing."""
+    fda_registration: str | None = Field(default=None, pattern=r"^([0-9]{7})?$")
+    """Seven-digit registration number in the number of a report under 21 CFR 806; zeros without one."""
+    eu_srn: str | None = Field(default=None, pattern=r"^([A-Z]{2}-(MF|AR|IM|PR)-[0-9]{9})?$")
+    """Single registration number of the manufacturer (MDR Art. 31)."""
+    regulator_transports: dict[str, Literal["manual", "file_drop"]] = Field(default_factory=dict)
+    """Jurisdiction -> how documents reach its authority, as JSON; one that is not named: a person sends them."""
+    regulator_folder: Path | None = None
+    """Folder of the transport `file_drop`: documents are put into `out`, receipts are read from `in`."""
     allow_pace: bool = False
     """Whether a recall may be started with a pace other than 1 (drills and the demo)."""
     evidence_max_bytes: int = Field(default=25 * 1024 * 1024, ge=1)

@@ -30,6 +30,7 @@ from api.routers import (
     decisions,
     disposition_execution,
     dispositions,
+    documents,
     effectiveness,
     evidence,
     expert_page,
@@ -121,7 +122,7 @@ def _include(app: FastAPI, settings: Settings) -> None:
         app.include_router(module.router, prefix="/v1")
     for module in (assessment, expert_reviews, suggestions, amendments, closing, capas, obligations, retention):
         app.include_router(module.router, prefix="/v1")
-    for module in (policies, policy_changes):
+    for module in (policies, policy_changes, documents):
         app.include_router(module.router, prefix="/v1")
     app.include_router(evidence.router, prefix="/v1", max_body_size=settings.evidence_max_bytes + _MULTIPART_OVERHEAD)
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Column, Field, SQLModel
 
@@ -88,7 +88,7 @@ class Submission(SQLModel, table=True):
     request: str = text(120)
     submitted_by: str = text(120)
     role: str = text(24)
-    signature_id: str | None = text(64, nullable=True)
+    signature_id: UUID | None = Field(default=None, sa_column=Column(Uuid, ForeignKey("signature.id"), nullable=True))
     submitted_at: datetime = instant()
 
 

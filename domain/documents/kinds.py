@@ -125,6 +125,7 @@ class Head(BaseModel):
     recipient: str | None
     obligation: str
     obligation_title: str
+    obligation_title_zh: str
     policy: str
     language: str
     drafted_on: date
@@ -179,6 +180,7 @@ def draft(
         recipient=view.owed.recipient,
         obligation=view.owed.name,
         obligation_title=view.owed.title,
+        obligation_title_zh=view.owed.title_zh,
         policy=view.policy,
         language=language_of(view.jurisdiction),
         drafted_on=view.today,

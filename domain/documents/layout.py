@@ -113,7 +113,7 @@ def layout(draft: Draft, language: str | None = None) -> Layout:
         ("firm", head.firm),
         ("authority", head.authority_zh if chinese else head.authority),
         ("recipient", head.recipient or "-"),
-        ("obligation", f"{head.obligation_title} ({head.obligation})"),
+        ("obligation", f"{head.obligation_title_zh if chinese else head.obligation_title} ({head.obligation})"),
         ("law", head.law),
         ("drafted_on", head.drafted_on.isoformat()),
         ("policy", head.policy),

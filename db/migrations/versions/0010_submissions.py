@@ -72,7 +72,7 @@ def upgrade() -> None:
         sa.Column("request", sa.String(120), nullable=False),
         sa.Column("submitted_by", sa.String(120), nullable=False),
         sa.Column("role", sa.String(24), nullable=False),
-        sa.Column("signature_id", sa.String(64), nullable=True),
+        sa.Column("signature_id", sa.Uuid(), nullable=True),
         sa.Column("submitted_at", instant, nullable=False),
         sa.CheckConstraint("version >= 1", name=op.f("ck_submission_version_positive")),
         sa.CheckConstraint(
@@ -81,6 +81,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["corrects_id"], ["submission.id"], name=op.f("fk_submission_corrects_id_submission")),
         sa.ForeignKeyConstraint(["deadline_id"], ["deadline.id"], name=op.f("fk_submission_deadline_id_deadline")),
         sa.ForeignKeyConstraint(["recall_number"], ["recall.number"], name=op.f("fk_submission_recall_number_recall")),
+        sa.ForeignKeyConstraint(["signature_id"], ["signature.id"], name=op.f("fk_submission_signature_id_signature")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_submission")),
         sa.UniqueConstraint(
             "recall_number", "subject", "version", name=op.f("uq_submission_recall_number_subject_version")
