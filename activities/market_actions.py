@@ -52,7 +52,7 @@ class MarketActionActivities:
                 at=record.now,
                 reason=decision.reason,
                 body={"actions": stated},
-                signature_id=actor.signature,
+                signature=actor.signature,
             )
             await assessment.sign(session, sign_off)
             await audit.append(

@@ -71,6 +71,8 @@ class FakeRecallActivities(FakeClosingActivities):
         self.consignees = 2
         self.records_arrived = False
         self.notify_within = timedelta(hours=24)
+        self.records_owed: tuple[tuple[str, str], ...] = ()
+        """(product line, jurisdiction) whose class is recorded instead of reported."""
         self.endless_trace = False
         """Whether the trace waits for data for ever."""
         self.draft_faults = 0
@@ -176,6 +178,7 @@ class FakeRecallActivities(FakeClosingActivities):
             ),
             notify_due_at=record.now + self.notify_within,
             decided_at=record.now,
+            records_owed=self.records_owed,
         )
 
     @activity.defn
