@@ -19,7 +19,7 @@ from domain.hazard import DeviceFlags, HazardEvaluation
 from domain.ladder import Ladder, strictest_ladder
 from domain.levels import MarketAction, RecallClass, strictness
 from domain.policy_approvals import ApprovalRule, ApprovalStep, required_signers
-from domain.policy_branches import Branch
+from domain.policy_branches import MAX_ITEMS, Branch
 from domain.policy_checks import PolicyFaultsError, faults_of
 from domain.policy_facts import PolicyFacts
 from domain.policy_figures import Name, Part, Text, valid_figures
@@ -102,19 +102,19 @@ class Policy(Part):
     """Market actions this law knows."""
     channels: Channels
     closing: Closing
-    levels: dict[LevelCode, LevelRules] = Field(min_length=1)
+    levels: dict[LevelCode, LevelRules] = Field(min_length=1, max_length=20)
     """The jurisdiction's own levels, strictest first."""
-    decision_table: tuple[Rule, ...] = Field(min_length=1)
-    gates: tuple[Gate, ...]
-    obligations: tuple[Obligation, ...] = ()
+    decision_table: tuple[Rule, ...] = Field(min_length=1, max_length=500)
+    gates: tuple[Gate, ...] = Field(max_length=MAX_ITEMS)
+    obligations: tuple[Obligation, ...] = Field(default=(), max_length=MAX_ITEMS)
     """Obligations at every level, beside those of the level."""
     tasks: dict[HumanStep, TaskRule]
-    extra_tasks: tuple[ExtraTask, ...] = ()
+    extra_tasks: tuple[ExtraTask, ...] = Field(default=(), max_length=MAX_ITEMS)
     """Tasks of every recall beside the fixed steps."""
-    approvals: tuple[ApprovalRule, ...] = ()
+    approvals: tuple[ApprovalRule, ...] = Field(default=(), max_length=MAX_ITEMS)
     hold: HoldWatch
     mass_balance: MassBalanceRule
-    branches: tuple[Branch, ...] = ()
+    branches: tuple[Branch, ...] = Field(default=(), max_length=MAX_ITEMS)
 
     @model_validator(mode="before")
     @classmethod

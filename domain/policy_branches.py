@@ -22,6 +22,8 @@ from domain.policy_tasks import BranchTask, ExtraTask, HumanStep, TaskRule
 if TYPE_CHECKING:
     from domain.policy import Policy
 
+MAX_ITEMS: Final = 100
+"""Entries of one list; far more than a law needs, few enough to be read and compared at once."""
 STEPS_OF_LADDER: Final = ("first_reminder", "escalation", "phone")
 
 
@@ -66,14 +68,14 @@ class Branch(Sourced):
     title_zh: Text
     when: Expression
     tasks: dict[HumanStep, BranchTask] = Field(default_factory=dict)
-    extra_tasks: tuple[ExtraTask, ...] = ()
+    extra_tasks: tuple[ExtraTask, ...] = Field(default=(), max_length=MAX_ITEMS)
     notify: BranchNotify | None = None
     ladder: BranchLadder | None = None
     effectiveness: BranchEffectiveness | None = None
-    obligations: tuple[Obligation, ...] = ()
+    obligations: tuple[Obligation, ...] = Field(default=(), max_length=MAX_ITEMS)
     """Further reports at every level; one with the id of a report of the policy replaces it with a shorter limit."""
-    gates: tuple[Gate, ...] = ()
-    approvals: tuple[ApprovalRule, ...] = ()
+    gates: tuple[Gate, ...] = Field(default=(), max_length=MAX_ITEMS)
+    approvals: tuple[ApprovalRule, ...] = Field(default=(), max_length=MAX_ITEMS)
 
     @model_validator(mode="after")
     def _changes_something(self) -> "Branch":

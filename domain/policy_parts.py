@@ -250,7 +250,7 @@ class Closing(Sourced):
     """How many different channels they must use (e-mail, SMS, telephone, visit)."""
     live: int = Field(ge=0, le=20)
     """How many of them must be by a human being, with person, number, time and outcome."""
-    items: tuple[ClosingItem, ...] = ()
+    items: tuple[ClosingItem, ...] = Field(default=(), max_length=100)
 
     @model_validator(mode="after")
     def _can_be_met(self) -> "Closing":
@@ -278,4 +278,4 @@ class LevelRules(Part):
     notify: DueFigure
     ladder: LadderRules
     effectiveness: Effectiveness
-    obligations: tuple[Obligation, ...] = ()
+    obligations: tuple[Obligation, ...] = Field(default=(), max_length=100)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
-MAX_CHARACTERS: Final = 512 * 1024
+MAX_CHARACTERS: Final = 256 * 1024
 _MAX_DEPTH: Final = 24
 
 
@@ -59,7 +59,10 @@ def _load(text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "file"
-        raise PolicyError([f"{where}: {error.problem or 'not valid YAML'}"]) from error
+        problem = error.problem or "not valid YAML"
+        if problem.startswith("but ") and error.context:
+            problem = f"{error.context}, {problem}"
+        raise PolicyError([f"{where}: {problem}"]) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise PolicyError([f"file: not valid YAML: {reason}"]) from error
