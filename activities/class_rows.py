@@ -14,6 +14,7 @@ from db.repositories.market_actions import LeftControl
 from db.rows import uuid_of
 from domain.hazard import DeviceFlags, HazardEvaluation
 from domain.levels import MarketAction, RecallClass, strictest
+from domain.limits import Clock
 from domain.policy import Policy, common_ladder
 from models.master import Product
 from models.messages import DecisionFigures, Gate, RecallRef, RecordDecision
@@ -115,8 +116,19 @@ def records_owed(
         (row.product_line, row.jurisdiction)
         for row in rows
         if (row.product_line, row.jurisdiction) not in justified
-        and any(owed.record_instead for owed in policies[row.jurisdiction].obligations_for(row.level))
+        and _recorded_instead(policies[row.jurisdiction], row.level)
     )
+
+
+def _recorded_instead(policy: Policy, level: str) -> bool:
+    """Whether the law wants a record instead of the report of the action; reports of an incident are another matter."""
+    of_incidents = {
+        owed.id
+        for rules in policy.levels.values()
+        for owed in rules.obligations
+        if owed.runs_from in (Clock.AWARENESS, Clock.HARM_AWARENESS)
+    }
+    return any(owed.record_instead and owed.id not in of_incidents for owed in policy.obligations_for(level))
 
 
 def decided_row(

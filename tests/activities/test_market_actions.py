@@ -1,0 +1,124 @@
+"""Market actions on record: what replaces what, what the trace contradicts, which class owes a justification."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlmodel import select
+
+from activities.market_actions import MarketActionActivities
+from db.repositories import assessment, market_actions
+from models.assessment import MarketActionRecord
+from models.audit import AuditEvent
+from models.messages import Actor, RecallRef
+from models.recall import ClassDecision, SignOff
+from tests.activities.conftest import NOW, NUMBER, Case, approved, decision, evaluated
+from tests.domain.factories import evaluation
+
+REGI = Actor(principal="regi", roles=("regulatory",), signature=None)
+HUGO = Actor(principal="hugo", roles=("head_of_regulatory",))
+WHY = {
+    "justification": "Nothing of it left the house.",
+    "conclusions": "Not reportable (21 CFR 806.10).",
+    "follow_up": None,
+}
+
+
+def acts(hours: float, *named: dict[str, Any]) -> Any:
+    actions = [{"product_line": "kits", "jurisdiction": "us-fda"} | each for each in named]
+    return decision("record_market_actions", REGI, hours, actions=actions)
+
+
+async def rows(case: Case, table: Any) -> list[Any]:
+    async with case.sessions() as session:
+        return list((await session.exec(select(table).order_by(table.seq if table is AuditEvent else table.id))).all())
+
+
+async def proposed(case: Case, law: str = "us-fda") -> ClassDecision:
+    await case.run(case.assessment.propose_classes, RecallRef(number=NUMBER, now=NOW))
+    found = [row for row in await rows(case, ClassDecision) if row.kind == "proposed" and row.jurisdiction == law]
+    return found[-1]  # type: ignore[no-any-return]
+
+
+async def test_an_action_is_stored_once_signed_off_and_audited_and_a_later_one_replaces_it(case: Case) -> None:
+    await case.traced()
+    activity = MarketActionActivities(case.sessions)
+    for record in (acts(0, {"action": "removal"}), acts(0, {"action": "removal"}), acts(1, {"action": "correction"})):
+        await case.run(activity.record_market_actions, record)
+    assert [row.action for row in await rows(case, MarketActionRecord)] == ["removal", "correction"]
+    async with case.sessions() as session:
+        [in_force] = await market_actions.latest(session, NUMBER)
+    assert (in_force.action, in_force.decided_by, in_force.role) == ("correction", "regi", "regulatory")
+    signed = [row for row in await rows(case, SignOff) if row.step == "market_action"]
+    audited = [row for row in await rows(case, AuditEvent) if row.action == "market_action.decided"]
+    assert len(signed) == len(audited) == 2
+    assert audited[1].data["actions"][0]["action"] == "correction"
+
+
+async def test_the_class_rests_on_the_action_in_force_not_on_the_first_the_law_knows(case: Case) -> None:
+    await case.traced()
+    await case.run(MarketActionActivities(case.sessions).record_market_actions, acts(0, {"action": "correction"}))
+    await case.run(case.assessment.record_evaluation, evaluated())
+    assert (await proposed(case)).market_action == "correction"
+    assert (await proposed(case, "eu-mdr")).market_action == "fsca"  # signed by the assessor with the form
+    by = {row.jurisdiction: row.decided_by for row in await rows(case, MarketActionRecord)}
+    assert by == {"us-fda": "regi", "eu-mdr": "mira", "cn-nmpa": "mira"}
+
+
+async def test_a_stock_recovery_of_what_the_trace_finds_at_consignees_is_a_question_to_the_approver(case: Case) -> None:
+    await case.traced()
+    record = acts(0, {"action": "stock_recovery"} | WHY)
+    await case.run(MarketActionActivities(case.sessions).record_market_actions, record)
+    await case.run(case.assessment.record_evaluation, evaluated())
+    reasons = (await proposed(case)).reasons
+    [question] = [each["reason"] for each in reasons if "stock recovery" in each["reason"]]
+    assert question == (
+        "a stock recovery is stated, but the trace shows 100 units at 2 consignees outside the firm's control"
+    )
+    other = (await proposed(case, "cn-nmpa")).reasons
+    assert not [each for each in other if "stock recovery" in each["reason"]]
+
+
+async def test_a_reviewed_justification_is_kept_with_who_judged_it(case: Case) -> None:
+    await case.traced()
+    activity = MarketActionActivities(case.sessions)
+    await case.run(activity.record_market_actions, acts(0, {"action": "market_withdrawal"} | WHY))
+    fields = {"product_line": "kits", "jurisdiction": "us-fda", "evaluation": "Conclusions follow."}
+    for hours, outcome in ((1, "sent_back"), (2, "accepted"), (2, "accepted")):
+        record = decision("review_market_action", HUGO, hours, outcome=outcome, **fields)
+        await case.run(activity.record_market_action_review, record)
+    async with case.sessions() as session:
+        [action] = await market_actions.latest(session, NUMBER)
+        review = (await market_actions.reviews(session, NUMBER))[action.id or 0]
+        assert await market_actions.justified(session, NUMBER) == {("kits", "us-fda")}
+    assert (review.outcome, review.reviewed_by, review.reviewed_at) == ("accepted", "hugo", NOW + timedelta(hours=2))
+    actions = [row.action for row in await rows(case, AuditEvent) if row.action.startswith("market_action.just")]
+    assert actions == ["market_action.justification_sent_back", "market_action.justification_accepted"]
+
+
+async def test_american_class_three_owes_its_806_20_record_until_it_is_accepted(case: Case) -> None:
+    await case.traced()
+    await case.run(case.assessment.record_evaluation, evaluated(evaluation()))
+    row = await proposed(case)
+    assert row.recall_class == "III"
+    figures = await case.run(case.assessment.record_class_decision, approved(row.proposal_id))
+    assert figures.records_owed == (("kits", "us-fda"),)
+    activity = MarketActionActivities(case.sessions)
+    await case.run(activity.record_market_actions, acts(2, {"action": "removal"} | WHY))
+    fields = {"product_line": "kits", "jurisdiction": "us-fda", "evaluation": "Right.", "outcome": "accepted"}
+    await case.run(activity.record_market_action_review, decision("review_market_action", HUGO, 3, **fields))
+    again = await case.run(case.assessment.record_class_decision, approved(row.proposal_id, 4))
+    assert again.records_owed == ()
+
+
+async def test_serious_harm_owes_no_such_record(case: Case) -> None:
+    assert (await case.decided()).records_owed == ()
+
+
+async def test_the_proposal_of_a_line_knows_the_evaluation_it_rests_on(case: Case) -> None:
+    await case.proposed()
+    async with case.sessions() as session:
+        newest = await assessment.latest_proposal(session, NUMBER)
+        found = await assessment.evaluation_of_proposal(session, NUMBER, "kits", newest)
+        assert found is not None
+        assert found.id == newest
+        assert await assessment.evaluation_of_proposal(session, NUMBER, "kits", newest - 1) is None
