@@ -33,10 +33,13 @@ class RunningClock:
     superseded_at: datetime | None = None
     """When a signed correction put another instant in its place; what was computed before it stays."""
 
+    stands_for: str | None = None
+    """The clock a raised severity starts anew with this one (`awareness` for `new_facts:2`)."""
+
     @property
     def base(self) -> str:
         """The clock as a policy names it."""
-        return self.name.partition(":")[0].partition("@")[0]
+        return self.stands_for or self.name.partition(":")[0].partition("@")[0]
 
     @property
     def jurisdiction(self) -> str | None:
@@ -46,7 +49,7 @@ class RunningClock:
     @property
     def number(self) -> int | None:
         """Which of several starts this is, where the name says so."""
-        tail = self.name.partition(":")[2]
+        tail = "" if self.stands_for else self.name.partition(":")[2]
         return int(tail) if tail.isdigit() else None
 
 

@@ -109,7 +109,7 @@ def _clocks(
         if standing.since and clock.superseded_at and clock.superseded_at <= standing.since:
             continue  # corrected before this level was decided
         if anew is not None and clock.at < (standing.since or anew.at):
-            started = replace(anew, scope_version=clock.scope_version)
+            started = replace(anew, scope_version=clock.scope_version, stands_for=clock.base)
         else:
             started = clock
         if started not in found:
