@@ -55,6 +55,7 @@ from domain.regions import parse_regions
 from models.messages import EMAIL_QUEUE, INVENTORY_QUEUE, RECALL_QUEUE, SMS_QUEUE
 from plugin import recall_plugin, workflow_runner
 from settings import Settings, get_settings
+from suggestion.model_file import shipped_model
 from workflows.campaign import CampaignWorkflow
 from workflows.capa import CapaWorkflow
 from workflows.consignee_case import ConsigneeCaseWorkflow
@@ -159,7 +160,7 @@ def deciding(sessions: SessionFactory, policies: PolicyStore, settings: Settings
     """Activities of the way from the alarm to the notice, and of the tasks on it."""
     firm = the_firm(settings)
     intake = IntakeActivities(sessions, policies, firm)
-    assessment = AssessmentActivities(sessions, policies, firm)
+    assessment = AssessmentActivities(sessions, policies, firm, shipped_model())
     actions = MarketActionActivities(sessions)
     steps, tasks = StepActivities(sessions, policies), TaskActivities(sessions)
     return [

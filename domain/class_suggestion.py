@@ -50,6 +50,8 @@ class Model:
 
     version: str
     """Name and the start of the SHA-256 of the file, so that stored advice can be traced to its weights."""
+    learned_from: str
+    """What the model has read, as everybody who reads its advice is told: "FDA recalls of drugs, 2011 to 2024"."""
     block_weights: Mapping[str, float]
     features: Mapping[str, Mapping[str, Feature]]
     intercept: Vector
@@ -105,6 +107,7 @@ def suggest(model: Model, reason: str, product: str = "") -> Suggestion:
     known = _known_share(model, reason)
     for_it, against = _words(model, parts, CLASSES.index(suggested))
     notes, review = _notes(model.thresholds, suggested, chances, known)
+    notes += (f"learned from {model.learned_from}; what is unlike these is strange to it",)
     if not_english(product):
         notes += ("the product description is not all English; only words the model knows were read",)
     confidence = {each: round(chance, 4) for each, chance in zip(CLASSES, chances, strict=True)}

@@ -42,6 +42,13 @@ _FORMS: Final = tuple(
         ("laboratory test", r"assay|analy[sz]er|reagent|in vitro|diagnos"),
     )
 )
+_LITTLE_WORDS: Final = (
+    "the of and to is are was were be been for with that this these those from by on at as may can could has have had "
+    "which or an it its in their there than into will would also all any being were both each other such during due if "
+    "when where while until per we our they them he she his her who do does did"
+)
+_LITTLE: Final = frozenset(_LITTLE_WORDS.split())
+"""Words without a message of their own; "no", "not" and "without" have one."""
 _SUPPLY: Final = (
     ("without prescription", re.compile(r"\botc\b|over.the.counter")),
     ("prescription", re.compile(r"\brx\b|prescription")),
@@ -57,6 +64,11 @@ def normalised(text: str) -> str:
 def words(text: str) -> list[str]:
     """The Latin words of a normalised text, in order."""
     return _WORD.findall(text)
+
+
+def telling(found: list[str]) -> list[str]:
+    """The words without the little ones: "of" and "the" say how somebody writes, not what is wrong."""
+    return [word for word in found if word not in _LITTLE]
 
 
 def category(reason: str) -> str:
@@ -80,7 +92,7 @@ def _supply(product: str) -> str:
 def features(reason: str, product: str) -> dict[str, Counter[str]]:
     """Counted features of a reason and a product description (any text), by block."""
     why, what = normalised(reason), normalised(product)
-    said, described = words(why), words(_MADE_BY.sub(" ", what))
+    said, described = telling(words(why)), telling(words(_MADE_BY.sub(" ", what)))
     opening, shapes, supply = category(why), forms(what), _supply(what)
     together = [opening, supply, *shapes, opening + CROSS + supply]
     together += [opening + CROSS + shape for shape in shapes]

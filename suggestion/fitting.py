@@ -22,7 +22,7 @@ from suggestion.records import Case
 BLOCK_WEIGHTS: Final = {"reason": 1.0, "product": 0.5, "together": 0.5}
 FIRMS_AT_LEAST: Final = 3
 """A word that fewer firms use is a name or a habit of theirs, and would let the model know the firm."""
-HALF_LIFE_YEARS: Final = 3.0
+HALF_LIFE_YEARS: Final = 2.0
 """FDA's practice drifts; an event this much older counts half."""
 STRENGTH: Final = 1.0
 """Inverse of the L2 penalty."""
@@ -123,7 +123,7 @@ def _model(fitted: Any, rarity: dict[str, dict[str, float]]) -> Model:
         for text, rare in rarity[block].items():
             found[block][text] = Feature(rare, _vector(fitted.coef_[:, at]))
             at += 1
-    return Model("unnamed", BLOCK_WEIGHTS, found, _vector(fitted.intercept_), 1.0, (0.0, 0.0, 0.0), _UNSET)
+    return Model("unnamed", "", BLOCK_WEIGHTS, found, _vector(fitted.intercept_), 1.0, (0.0, 0.0, 0.0), _UNSET)
 
 
 def _vector(values: Any) -> Vector:

@@ -32,6 +32,7 @@ def write_model(model: Model, file: Path) -> str:
     document = {
         "format": FORMAT,
         "name": model.version,
+        "learned_from": model.learned_from,
         "classes": ["I", "II", "III"],
         "intercept": list(model.intercept),
         "temperature": model.temperature,
@@ -104,13 +105,15 @@ def _model(document: Mapping[str, Any], sha256: str, name: str) -> Model:
         block: {text: _feature(figures, f"{name}: blocks.{block}.{text}") for text, figures in part["features"].items()}
         for block, part in blocks.items()
     }
-    if not isinstance(document["name"], str):
-        raise ModelError(f"{name}: name must be a text")
+    for key in ("name", "learned_from"):
+        if not isinstance(document[key], str):
+            raise ModelError(f"{name}: {key} must be a text")
     temperature = _number(document["temperature"], f"{name}: temperature")
     if temperature <= 0:
         raise ModelError(f"{name}: temperature must be above 0, not {temperature}")
     return Model(
         version=f"{document['name']}+{sha256[:12]}",
+        learned_from=document["learned_from"],
         block_weights={
             block: _number(part["weight"], f"{name}: blocks.{block}.weight") for block, part in blocks.items()
         },

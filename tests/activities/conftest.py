@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -18,10 +19,13 @@ from activities.policies import PolicyStore
 from activities.steps import StepActivities
 from activities.tasks import TaskActivities
 from db.engine import SessionFactory
+from db.repositories.signatures import Signer, make
+from db.repositories.signed_content import refers_to
 from domain.firm import Firm
 from models.messages import Actor, BeginIntake, RecallRef, RecallScopeRef, RecordDecision
 from models.recall import Recall
 from settings import Settings
+from suggestion.model_file import shipped_model
 from tests.domain.factories import evaluation
 from tests.support.chain import Chain
 from tests.support.servers import PostgresForTests
@@ -46,8 +50,12 @@ class Case:
     tasks: TaskActivities
     notice: NoticeActivities
     lots: dict[str, int]
+    signs: bool = False
+    """Whether decisions are signed before they are recorded, as the API does."""
 
     async def run(self, activity: Any, argument: Any) -> Any:
+        if self.signs and isinstance(argument, RecordDecision):
+            argument = await signed(self.sessions, argument)
         return await ActivityEnvironment().run(activity, argument)
 
     async def traced(self) -> Any:
@@ -63,6 +71,32 @@ class Case:
     async def decided(self, hours: float = 1) -> Any:
         proposal = await self.proposed()
         return await self.run(self.assessment.record_class_decision, approved(proposal.proposal_id, hours))
+
+
+async def signed(sessions: SessionFactory, record: RecordDecision) -> RecordDecision:
+    """The same decision with its signature."""
+    who, stated = record.decision["actor"], {key: each for key, each in record.decision.items() if key != "actor"}
+    signer = Signer(
+        principal=who["principal"],
+        printed_name=who["principal"].title(),
+        role=who["roles"][0],
+        permission="tests",
+        meaning=f"I sign: {record.operation}",
+        token_id=1,
+        session_id=UUID(int=1),
+    )
+    async with sessions.begin() as session:
+        refers = await refers_to(session, record.number, record.operation, stated, record.now)
+        row = await make(
+            session,
+            signer,
+            number=record.number,
+            operation=record.operation,
+            stated=stated,
+            refers_to=refers,
+            at=record.now,
+        )
+    return record.model_copy(update={"decision": {**stated, "actor": {**who, "signature": str(row.id)}}})
 
 
 def decision(operation: str, who: Actor, hours: float = 0, **fields: Any) -> RecordDecision:
@@ -143,7 +177,7 @@ async def make_case(sessions: SessionFactory, chain: dict[str, int], **changes: 
     return Case(
         sessions=sessions,
         intake=IntakeActivities(sessions, policies, Firm()),
-        assessment=AssessmentActivities(sessions, policies, Firm()),
+        assessment=AssessmentActivities(sessions, policies, Firm(), shipped_model()),
         steps=StepActivities(sessions, policies),
         obligations=ObligationActivities(sessions, policies),
         tasks=TaskActivities(sessions),
