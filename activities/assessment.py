@@ -167,7 +167,7 @@ class AssessmentActivities:
         decision = model.model_validate(record.decision)
         proposed = await assessment.class_decisions(session, record.number, decision.proposal_id, ("proposed",))
         overrides = {
-            (each.product_line, each.jurisdiction): RecallClass(each.recall_class)
+            (each.product_line, each.jurisdiction): each
             for each in (decision.overrides if isinstance(decision, OverrideClass) else ())
         }
         rows = [

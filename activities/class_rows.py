@@ -16,8 +16,9 @@ from domain.hazard import DeviceFlags, HazardEvaluation
 from domain.levels import MarketAction, RecallClass, strictest
 from domain.limits import Clock
 from domain.policy import Policy, common_ladder
+from domain.policy_levels import level_fault
 from models.master import Product
-from models.messages import DecisionFigures, Gate, RecallRef, RecordDecision
+from models.messages import ClassOverride, DecisionFigures, Gate, RecallRef, RecordDecision
 from models.recall import ClassDecision, HazardEvaluationRecord, Recall
 
 DECIDED: Final = ("approved", "overridden")
@@ -132,12 +133,18 @@ def _recorded_instead(policy: Policy, level: str) -> bool:
 
 
 def decided_row(
-    proposed: ClassDecision, override: RecallClass | None, policy: Policy, record: RecordDecision
+    proposed: ClassDecision, override: ClassOverride | None, policy: Policy, record: RecordDecision
 ) -> ClassDecision:
-    """The approver's decision on one proposed class."""
-    recall_class = override or RecallClass(proposed.recall_class)
-    changed = recall_class != proposed.recall_class
-    level = policy.level_for(recall_class) if changed else proposed.level
+    """The approver's decision on one proposed class.
+
+    Raises:
+        ApplicationError: `InvalidInput` when the level named does not cover the class.
+    """
+    recall_class = RecallClass(override.recall_class if override else proposed.recall_class)
+    level = _level(policy, recall_class, override) if override else proposed.level
+    if override and override.level is None and recall_class == proposed.recall_class:
+        level = proposed.level
+    changed = (recall_class, level) != (proposed.recall_class, proposed.level)
     reason = [{"id": "override", "reason": record.decision.get("reason"), "decided": True}]
     return ClassDecision(
         recall_number=proposed.recall_number,
@@ -154,6 +161,15 @@ def decided_row(
         decided_at=record.now,
         signature_id=uuid_of(record.decision["actor"].get("signature")),
     )
+
+
+def _level(policy: Policy, recall_class: RecallClass, override: ClassOverride) -> str:
+    if override.level is None:
+        return policy.level_for(recall_class)
+    fault = level_fault(policy, recall_class, override.level)
+    if fault is not None:
+        raise ApplicationError(fault, type="InvalidInput", non_retryable=True)
+    return override.level
 
 
 def _gates(policies: dict[str, Policy], rows: Sequence[ClassDecision]) -> tuple[Gate, ...]:

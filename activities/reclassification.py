@@ -12,7 +12,7 @@ from temporalio import activity
 from activities.class_rows import decided_row, figures_in_force, short_row
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
-from db.repositories import assessment, audit, closing, recalls, tasks
+from db.repositories import assessment, audit, closing, raised_clocks, recalls, tasks
 from db.rows import uuid_of
 from domain.levels import RecallClass, strictest
 from domain.policy import Policy
@@ -54,6 +54,7 @@ class ReclassificationActivities:
         else:
             rows = await _proposed_again(session, policies, record, decision)
         await assessment.add_class_decisions(session, rows)
+        await raised_clocks.record(session, recall, policies, before, rows, decision, record.now)
         now_in_force = await assessment.classes_in_force(session, record.number)
         worst = strictest(RecallClass(row.recall_class) for row in now_in_force)
         recall.recall_class = worst.value if worst else None
@@ -66,7 +67,7 @@ async def _proposed_again(
     session: AsyncSession, policies: dict[str, Policy], record: RecordDecision, decision: Reclassify
 ) -> list[ClassDecision]:
     proposed = await assessment.class_decisions(session, record.number, decision.proposal_id or 0, ("proposed",))
-    overrides = {(each.product_line, each.jurisdiction): RecallClass(each.recall_class) for each in decision.overrides}
+    overrides = {(each.product_line, each.jurisdiction): each for each in decision.overrides}
     return [
         decided_row(row, overrides.get((row.product_line, row.jurisdiction)), policies[row.jurisdiction], record)
         for row in proposed

@@ -152,8 +152,14 @@ class Policy(Part):
         return evaluate(self.decision_table, classes, evaluation, flags)
 
     def level_for(self, recall_class: RecallClass) -> str:
-        """The strictest own level that covers `recall_class`, where only our class is known."""
-        return strictest_level({code: rules.classes for code, rules in self.levels.items()}, recall_class)
+        """The strictest own level that covers `recall_class`, where only our class is known.
+
+        A level that must be named counts only where no other covers the class.
+        """
+        every = {code: rules.classes for code, rules in self.levels.items()}
+        unnamed = {code: classes for code, classes in every.items() if not self.levels[code].named_only}
+        covered = any(recall_class in classes for classes in unnamed.values())
+        return strictest_level(unnamed if covered else every, recall_class)
 
     def level(self, level_or_class: str) -> LevelRules:
         """The rules of an own level ("1", "II"), or of the strictest level of a `RecallClass`.

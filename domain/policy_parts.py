@@ -22,7 +22,6 @@ __all__ = [
     "Basis",
     "Channels",
     "Closing",
-    "ClosingItem",
     "DueFigure",
     "Effectiveness",
     "EffectivenessLevel",
@@ -231,18 +230,11 @@ class Channels(Sourced):
         return self.by_class.get(recall_class, self.order)
 
 
-class ClosingItem(Sourced):
-    """A condition of completion that this authority or house adds; met when a person of `role` confirms it."""
-
-    id: Name
-    title: Text
-    title_zh: Text
-    role: Role
-    evidence_required: bool = False
-
-
 class Closing(Sourced):
-    """When a silent consignee counts as documented (design §7), and what else must be true before a recall closes."""
+    """When a silent consignee counts as documented and the recall may close without its answer (design §7).
+
+    Further conditions of closing are tasks of the phase resolution (`extra_tasks`): an open task keeps a recall open.
+    """
 
     attempts: int = Field(ge=1, le=20)
     """Attempts to reach a consignee that never answered; a bounce is none."""
@@ -250,7 +242,6 @@ class Closing(Sourced):
     """How many different channels they must use (e-mail, SMS, telephone, visit)."""
     live: int = Field(ge=0, le=20)
     """How many of them must be by a human being, with person, number, time and outcome."""
-    items: tuple[ClosingItem, ...] = Field(default=(), max_length=100)
 
     @model_validator(mode="after")
     def _can_be_met(self) -> "Closing":
@@ -275,6 +266,9 @@ class LevelRules(Part):
     meaning: Text
     classes: tuple[RecallClass, ...] = Field(min_length=1)
     """Our classes that this level covers."""
+    named_only: bool = False
+    """A level with a finding of its own (a serious public health threat): the decision table or a person who names it
+    gives it, a class alone does not."""
     notify: DueFigure
     ladder: LadderRules
     effectiveness: Effectiveness

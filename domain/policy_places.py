@@ -4,8 +4,7 @@ EU reports count by the holidays of the member state whose authority receives th
 recalling firm. A profile names the usual place; a recall may name another when it starts.
 """
 
-from domain.calendars import EEA_STATES
-from domain.policy import Policy
+from domain.policy import EEA_STATES, Policy
 from domain.policy_text import PolicyError, check_zone
 
 

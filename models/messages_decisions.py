@@ -39,6 +39,8 @@ class ClassOverride(Message):
     product_line: str
     jurisdiction: str
     recall_class: Literal["I", "II", "III"]
+    level: str | None = None
+    """The jurisdiction's own level, where several cover the class (the EU's buckets); None: the policy's reading."""
 
 
 class OverrideClass(Decision):
@@ -123,6 +125,8 @@ class Reclassify(Decision):
     proposal_id: int | None = None
     overrides: tuple[ClassOverride, ...] = ()
     authority: tuple[AuthorityClass, ...] = ()
+    facts_known_at: AwareDatetime | None = None
+    """When the firm became aware of the facts behind a raised severity; None: as the record shows it."""
 
 
 class CancelRecall(Decision):

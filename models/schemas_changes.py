@@ -47,6 +47,11 @@ class ReclassificationIn(In):
     overrides: Annotated[tuple[ClassOverrideIn, ...], Field(max_length=500), AfterValidator(one_class_each)] = ()
     authority: Annotated[tuple[AuthorityClassIn, ...], Field(max_length=500), AfterValidator(one_class_each)] = ()
     reason: Reason | None = None
+    facts_known_at: AwareDatetime | None = None
+    """When the firm became aware of the facts behind a raised severity: limits from awareness run from there.
+
+    Without it the earliest report of harm or the newest evaluation since the last decision counts.
+    """
 
     @model_validator(mode="after")
     def _is_one_of_both(self) -> "ReclassificationIn":

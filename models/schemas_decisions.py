@@ -51,6 +51,12 @@ class ClassOverrideIn(In):
     product_line: Code
     jurisdiction: Jurisdiction
     recall_class: RecallClassName
+    level: Annotated[str | None, Field(pattern="^[A-Za-z0-9_-]{1,20}$", examples=["2"])] = None
+    """The jurisdiction's own level, where several cover the class (the EU's severity buckets).
+
+    Without it the strictest level counts that needs no finding of its own: class I in the EU is bucket 2; bucket 1, a
+    serious public health threat, has to be named.
+    """
 
     def message(self) -> ClassOverride:
         """The same as the workflow reads it."""

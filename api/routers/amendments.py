@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
 from api.desk import DeskDep
+from api.level_check import levels_fit
 from api.problems import Problem
 from api.routers.decisions import RESPONSES
 from api.security.bearer import Principal
@@ -84,8 +85,10 @@ async def reclassify(desk: DeskDep, principal: Approver, body: ReclassificationI
         proposal_id=body.proposal_id,
         overrides=tuple(each.message() for each in body.overrides),
         authority=tuple(each.message() for each in body.authority),
+        facts_known_at=body.facts_known_at,
     )
-    return await desk.decide(principal, "reclassify", body, decision)
+    fits = levels_fit(desk, body.overrides, body.facts_known_at)
+    return await desk.decide(principal, "reclassify", body, decision, before=fits)
 
 
 __all__ = ["router"]

@@ -12,6 +12,7 @@ from api.decisions import Refused, find_decision, recall_target
 from api.deps import NumberDep, PrincipalDep, ReaderDep, StateDep
 from api.desk import Desk, DeskDep, decision_answer
 from api.examples import EVALUATION, STRATEGY
+from api.level_check import levels_fit
 from api.problems import Problem, problems
 from api.records import load
 from api.security.bearer import Principal
@@ -120,7 +121,8 @@ async def override_class(desk: DeskDep, principal: Assessor, body: OverrideIn) -
         proposal_id=body.proposal_id,
         overrides=tuple(override.message() for override in body.overrides),
     )
-    return await desk.decide(principal, "override_class", body, decision)
+    fits = levels_fit(desk, body.overrides)
+    return await desk.decide(principal, "override_class", body, decision, before=fits)
 
 
 @router.post("/assessment/reject", operation_id="rejectRecall", response_model=DecisionOut)

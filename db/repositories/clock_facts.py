@@ -6,7 +6,7 @@ recorded.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -23,13 +23,17 @@ from models.recall import ClassDecision, Recall
 
 NEW_DECISION = "new_decision"
 NEW_FACTS = "new_facts"
-_DECIDED = ("approved", "overridden", "authority")
+DECIDED = ("approved", "overridden", "authority")
 
 
-async def facts_of(session: AsyncSession, recall: Recall) -> Facts:
-    """Everything on record that a limit runs from, in policy time."""
+async def facts_of(session: AsyncSession, recall: Recall, policies: Mapping[str, Policy] | None = None) -> Facts:
+    """Everything on record that a limit runs from, in policy time; under the recall's policies unless others are given.
+
+    Others are for looking ahead (a dry run, the preview of a move) and must know every level in force.
+    """
     number = recall.number
-    policies = {policy.id: policy for policy in await recalls.pinned(session, number)}
+    if policies is None:
+        policies = {policy.id: policy for policy in await recalls.pinned(session, number)}
     clocks = tuple(_in_policy_time(recall, each) for each in await obligations.running_clocks(session, number))
     complaints = await obligations.complaints(session, number)
     gates = await obligations.settled_by_gates(session, number)
@@ -55,13 +59,13 @@ def _in_policy_time(recall: Recall, clock: RunningClock) -> RunningClock:
 
 async def _decisions(session: AsyncSession, number: str) -> Sequence[ClassDecision]:
     query = select(ClassDecision).where(
-        col(ClassDecision.recall_number) == number, col(ClassDecision.kind).in_(_DECIDED)
+        col(ClassDecision.recall_number) == number, col(ClassDecision.kind).in_(DECIDED)
     )
     return (await session.exec(query.order_by(col(ClassDecision.decided_at), col(ClassDecision.id)))).all()
 
 
 def _standings(
-    recall: Recall, rows: Sequence[ClassDecision], policies: dict[str, Policy], clocks: Sequence[RunningClock]
+    recall: Recall, rows: Sequence[ClassDecision], policies: Mapping[str, Policy], clocks: Sequence[RunningClock]
 ) -> list[Standing]:
     """One per decision on a line and jurisdiction; a policy the recall was moved to may not know an old level."""
     by_name = {clock.name: clock for clock in clocks}
@@ -108,4 +112,4 @@ def _clock(by_name: dict[str, RunningClock], name: str, since: datetime) -> Runn
     return by_name.get(name) or RunningClock(name, 1, since)
 
 
-__all__ = ["NEW_DECISION", "NEW_FACTS", "facts_of", "is_raise", "policy_time"]
+__all__ = ["DECIDED", "NEW_DECISION", "NEW_FACTS", "facts_of", "is_raise", "policy_time"]

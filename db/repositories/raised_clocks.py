@@ -1,0 +1,86 @@
+"""Clock starts of a raised severity: the new decision, and awareness of the facts it rests on (MDCG 2023-3 Q14).
+
+Both are recorded with instant, source and author. Where nobody says when the new facts became known, the earliest
+report of harm since the last decision counts, else the newest evaluation since then, else the decision itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import func
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.repositories import audit, recalls
+from db.repositories.clock_facts import DECIDED, NEW_DECISION, NEW_FACTS, is_raise
+from domain.policy import Policy
+from models.complaint import Complaint
+from models.messages import Reclassify
+from models.recall import ClassDecision, HazardEvaluationRecord, Recall
+
+
+async def record(
+    session: AsyncSession,
+    recall: Recall,
+    policies: Mapping[str, Policy],
+    before: Sequence[ClassDecision],
+    rows: Sequence[ClassDecision],
+    decision: Reclassify,
+    now: datetime,
+) -> None:
+    """Start both clocks when one of the decisions raised a level, or is the first on a line that came later."""
+    known = {(row.product_line, row.jurisdiction): row.level for row in before}
+    turn = await _turn(session, recall.number)
+    raised = [
+        row
+        for row in rows
+        if is_raise(policies[row.jurisdiction], known.get((row.product_line, row.jurisdiction)), row.level, turn)
+    ]
+    if not raised:
+        return
+    last = max((row.decided_at for row in before), default=recall.awareness_at)
+    facts_at, source = await _facts(session, recall.number, last, decision.facts_known_at, now)
+    author = decision.actor.principal
+    lines = ", ".join(sorted({f"{row.product_line} {row.jurisdiction} {row.level}" for row in raised}))
+    for name, at, told in (
+        (f"{NEW_DECISION}:{turn}", now, f"new level: {lines}"),
+        (f"{NEW_FACTS}:{turn}", facts_at, source),
+    ):
+        if await recalls.start_clock(session, recall.number, name, at, source=told[:200], author=author, now=now):
+            await audit.append(
+                session,
+                recall.number,
+                actor=author,
+                role="approver",
+                action="clock.started",
+                at=now,
+                data={"name": name, "at": at, "source": told[:200]},
+            )
+
+
+async def _turn(session: AsyncSession, number: str) -> int:
+    query = select(func.count(func.distinct(ClassDecision.decided_at))).where(
+        col(ClassDecision.recall_number) == number, col(ClassDecision.kind).in_(DECIDED)
+    )
+    return (await session.exec(query)).one()
+
+
+async def _facts(
+    session: AsyncSession, number: str, last: datetime, given: datetime | None, now: datetime
+) -> tuple[datetime, str]:
+    if given is not None:
+        return min(given, now), "stated with the decision"
+    harm = select(func.min(Complaint.awareness_at)).where(
+        col(Complaint.recall_number) == number, col(Complaint.recorded_at) > last
+    )
+    at = (await session.exec(harm)).one()
+    if at is not None:
+        return min(at, now), "harm reported since the last decision"
+    evaluated = select(func.max(HazardEvaluationRecord.recorded_at)).where(
+        col(HazardEvaluationRecord.recall_number) == number, col(HazardEvaluationRecord.recorded_at) > last
+    )
+    at = (await session.exec(evaluated)).one()
+    return (at, "evaluation since the last decision") if at is not None else (now, "the decision itself")
+
+
+__all__ = ["record"]
