@@ -30,6 +30,7 @@ TIES: Final[Mapping[str, str]] = {
         "received_at >= (SELECT created_at FROM recall WHERE number = :number) AND contact_id IN (SELECT contact_id"
         " FROM delivery JOIN campaign ON campaign.id = campaign_id WHERE recall_number = :number)"
     ),
+    "training_record": "principal IN (SELECT principal FROM signature WHERE recall_number = :number)",
     "staff": "principal IN (SELECT actor FROM audit_event WHERE stream = :number)",
     "responsibility": "principal IN (SELECT assignee FROM task WHERE recall_number = :number)",
 }
@@ -40,6 +41,10 @@ ELSEWHERE: Final[Mapping[str, str]] = {
 }
 EXCLUDED: Final[Mapping[str, str]] = {
     "api_token": "credentials; who did what is in the audit under the person's name",
+    "signing_account": "credentials; who changed a password, was locked out or unlocked is in the audit's system stream",
+    "signing_session": "when a password was given; each signature names its period",
+    "policy_version": "versions of profiles are the firm's; those the recall runs under are in pinned_policy",
+    "tombstone": "what stays of a file that was deleted; this one is not",
     "idempotency_key": "answers kept for repeated requests, for 30 days; what the requests did is in the record",
 }
 """Table -> why it is no part of the file."""

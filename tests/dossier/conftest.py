@@ -84,6 +84,7 @@ async def world(
 ) -> World:
     """The recall RC-2026-000001 as its file is asked for, and RC-2026-000002 with a file of its own."""
     case = await make_case(sessions, chain)
+    case.signs = True
     world = World(case, sessions, FolderEvidence(tmp_path / "evidence"), histories, {})
     await case.decided()
     draft = await case.run(case.notice.draft_notice, DraftNotice(number=NUMBER, now=NOW))

@@ -69,7 +69,7 @@ async def test_the_printed_hash_verifies_with_the_verifier_of_the_archive_alone(
     checked = await run(["-I", "-S", str(tmp_path / "verify.py"), str(target), "--sha256", sha256])
     assert (checked.code, checked.errors) == (0, "")
     assert checked.out.splitlines()[-1] == "INTACT"
-    assert len([line for line in checked.out.splitlines() if line.startswith("ok")]) == 11
+    assert len([line for line in checked.out.splitlines() if line.startswith("ok")]) == 12
     wrong = await run(["-I", "-S", str(tmp_path / "verify.py"), str(target), "--sha256", "0" * 64])
     assert wrong.code == 1
     async with world.sessions() as session:

@@ -228,6 +228,14 @@ def _drop_first_run(files: Files) -> None:
     files["temporal/index.json"] = json.dumps(index).encode()
 
 
+def _edit_signed(files: Files) -> None:
+    rows = json.loads(files["record/signature.json"])
+    rows[0]["document"]["stated"]["reason"] = "another reason"
+    text = json.dumps(rows[0]["document"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    rows[0]["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    files["record/signature.json"] = json.dumps(rows).encode()
+
+
 def _add_file(files: Files) -> None:
     files["evidence/files/letter.pdf"] = b"%PDF-1.7 found later"
 
@@ -259,6 +267,34 @@ ATTACKS: dict[str, tuple[Callable[[Files], None], str]] = {
     "all histories removed": (
         lambda files: (_without("temporal/recall")(files), _nonsense("temporal/index.json", b"[]")(files))[0],
         "histories",
+    ),
+    **{
+        f"{table}.{column} of a signed record edited": (
+            _edit_json(f"record/{table}.json", lambda rows, column=column: rows[-1].update({column: "Mallory"})),
+            "signatures",
+        )
+        for table, columns in {
+            "signature": ("principal", "printed_name", "role", "meaning", "operation", "signed_at", "sha256"),
+            "sign_off": ("actor", "role", "meaning", "reason", "outcome", "step", "reference", "signed_at"),
+            "hazard_evaluation": ("assessor",),
+            "notice": ("approved_by",),
+        }.items()
+        for column in columns
+    },
+    "what was signed edited, its hash recomputed": (_edit_signed, "signatures"),
+    "a sign-off removed": (_edit_json("record/sign_off.json", lambda rows: rows.pop()), "signatures"),
+    "a sign-off without its signature": (
+        _edit_json("record/sign_off.json", lambda rows: rows[0].update(signature_id=None)),
+        "signatures",
+    ),
+    "a signature moved to another record": (
+        _edit_json("record/sign_off.json", lambda rows: rows[0].update(signature_id=rows[1]["signature_id"])),
+        "signatures",
+    ),
+    "a signature removed": (_edit_json("record/signature.json", lambda rows: rows.pop()), "signatures"),
+    "a signed evaluation edited": (
+        _edit_json("record/hazard_evaluation.json", lambda rows: rows[0]["body"].update(evaluation={})),
+        "signatures",
     ),
     "a referenced lot removed": (_edit_json("record/lot.json", lambda rows: rows.pop()), "record"),
     "a table removed": (_without("record/consignee.json"), "record"),
@@ -301,7 +337,7 @@ async def test_only_the_printed_hash_proves_that_nobody_wrote_another_archive(wo
     archive = await world.archive()
     printed = hashlib.sha256(archive).hexdigest()
     files = unpacked(archive)
-    _edit_event(3, onwards=True)(files)
+    _edit_event(0, onwards=True)(files)
     last = _chain(files)[-1]
     head, manifest = json.loads(files["record/audit_head.json"]), json.loads(files["manifest.json"])
     head[0]["hash"] = manifest["audit_head"]["hash"] = last["hash"]
