@@ -40,14 +40,18 @@ from activities.notice_rendering import NoticeRenderer
 from activities.notify import NotifyActivities
 from activities.obligations import ObligationActivities
 from activities.policies import PolicyStore
+from activities.policy_moves import PolicyMoveActivities
 from activities.quarantine import QuarantineActivities
 from activities.reclassification import ReclassificationActivities
 from activities.staff_rendering import StaffRenderer
 from activities.steps import StepActivities
+from activities.submissions import SubmissionActivities
 from activities.task_extension import TaskExtensionActivities
 from activities.tasks import StaffMessageActivities, TaskActivities
+from adapters.evidence.factory import build_evidence_store
 from adapters.inventory.ledger import LedgerInventory
 from adapters.messaging.factory import build_adapters, build_blocked_adapters
+from adapters.regulator.factory import build_transports
 from db.engine import SessionFactory, make_engine, make_session_factory
 from db.repositories.stock import StockLedger
 from domain.firm import Firm
@@ -139,7 +143,7 @@ def recording(client: Client, sessions: SessionFactory, settings: Settings) -> l
         *deciding(sessions, policies, settings),
         *asking(client, sessions, policies, settings),
         *changing_and_closing(sessions, policies),
-        *capa_and_obligations(sessions, policies),
+        *capa_and_obligations(sessions, policies, settings),
         DispositionActivities(sessions).look_at_disposition,
         EffectivenessActivities(sessions).effectiveness_turn,
         ChecklistActivities(sessions).read_checklist,
@@ -201,6 +205,7 @@ def asking(
         cases.stop_cases,
         ComplaintActivities(sessions, policies).take_up_complaints,
         BranchActivities(sessions, policies, the_firm(settings), teller(client)).turn_branches,
+        PolicyMoveActivities(sessions, policies, the_firm(settings), teller(client)).record_policy_move,
     ]
 
 
@@ -236,9 +241,15 @@ def changing_and_closing(sessions: SessionFactory, policies: PolicyStore) -> lis
     ]
 
 
-def capa_and_obligations(sessions: SessionFactory, policies: PolicyStore) -> list[Callable[..., Any]]:
+def capa_and_obligations(
+    sessions: SessionFactory, policies: PolicyStore, settings: Settings
+) -> list[Callable[..., Any]]:
     """Activities of the workflows that may outlive their recall."""
     capa, obligations = CapaActivities(sessions), ObligationActivities(sessions, policies)
+    try:
+        carrying = SubmissionActivities(sessions, build_evidence_store(settings), build_transports(settings))
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
     return [
         capa.open_capa,
         capa.capa_turn,
@@ -252,6 +263,7 @@ def capa_and_obligations(sessions: SessionFactory, policies: PolicyStore) -> lis
         capa.reopen_capa,
         obligations.write_deadlines,
         obligations.obligations_turn,
+        carrying.carry_submissions,
     ]
 
 

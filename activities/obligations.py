@@ -1,4 +1,11 @@
-"""What is owed to authorities and the public: deadlines whose clocks run, and a task for each that is open."""
+"""What is owed to authorities and the public: deadlines whose clocks run, and a task for each that is open.
+
+A recurring report has one open task, for the earliest one owed, and the task says how many are: at an interval of a day
+a week of silence would else be a pile of seven tasks. Each report stays owed until it is submitted or stopped.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
@@ -6,8 +13,8 @@ from temporalio import activity
 from activities.limits import DeadlineWriter
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
-from db.repositories import audit, obligations, recalls, tasks
-from domain.obligations import base_name
+from db.repositories import audit, obligations, recalls, submissions, tasks
+from domain.obligations import base_name, series_of
 from domain.policy_parts import HumanStep
 from domain.roles import Role
 from domain.workflow_ids import obligations_id
@@ -45,6 +52,7 @@ class ObligationActivities:
                 next_due_at=ahead.due_at if ahead else None,
                 next_name=f"{ahead.name} ({ahead.jurisdiction})" if ahead else None,
                 tasks_changed=changed,
+                under_way=len(await submissions.under_way(session, turn.number)),
             )
 
     async def _write(self, session: AsyncSession, ref: RecallRef) -> tuple[Recall, bool]:
@@ -59,7 +67,9 @@ class ObligationActivities:
         gates = await obligations.settled_by_gates(session, recall.number)
         watched = await obligations.open_tasks(session, recall.number)
         changed = False
-        for row in await obligations.of_recall(session, recall.number):
+        rows = await obligations.of_recall(session, recall.number)
+        carried = _series(rows)
+        for row in rows:
             key = obligations.task_key(row)
             if row.met_at is not None or row.stopped_at is not None:
                 if key in watched:
@@ -70,21 +80,30 @@ class ObligationActivities:
             gate = (row.jurisdiction, base_name(row.name))
             if gate in gates and gates[gate] is None:
                 continue
+            owed = carried[row.jurisdiction, series_of(row.name)[0]]
             open_task = watched.get(key)
+            if row is not owed[0]:
+                # One task carries the series; a later report gets its own when it is the first one owed.
+                continue
+            due = sum(each.due_at <= turn.now for each in owed)
             if open_task is None:
-                changed |= await self._offer(session, recall, row, turn)
-            elif open_task.due_at is None or open_task.due_at > row.due_at:
+                changed |= await self._offer(session, recall, row, turn, due)
+                continue
+            await _say_how_many(session, open_task, row, due, turn)
+            if open_task.due_at is None or open_task.due_at > row.due_at:
                 await self._pull(session, recall, open_task, row, turn)
                 changed = True
         return changed
 
-    async def _offer(self, session: AsyncSession, recall: Recall, row: Deadline, turn: ObligationsTurn) -> bool:
+    async def _offer(
+        self, session: AsyncSession, recall: Recall, row: Deadline, turn: ObligationsTurn, due: int
+    ) -> bool:
         return await tasks.offer(
             session,
             recall,
             key=obligations.task_key(row),
             step=HumanStep.OBLIGATION,
-            what=f"Submit: {row.title or row.name} ({row.jurisdiction})",
+            what=_what(row, due),
             owner=obligations_id(recall.number),
             now=turn.now,
             role=Role(row.role) if row.role else None,
@@ -115,3 +134,35 @@ class ObligationActivities:
             at=turn.now,
             data={"key": task.key, "due_at": task.due_at},
         )
+
+
+def _series(rows: Sequence[Deadline]) -> dict[tuple[str, str], list[Deadline]]:
+    """Open reports by jurisdiction and series, the earliest first; what is owed once is a series of one."""
+    found: dict[tuple[str, str], list[Deadline]] = defaultdict(list)
+    for row in rows:
+        if row.met_at is None and row.stopped_at is None:
+            found[row.jurisdiction, series_of(row.name)[0]].append(row)
+    return {key: sorted(each, key=lambda row: (row.due_at, series_of(row.name)[1])) for key, each in found.items()}
+
+
+def _what(row: Deadline, due: int) -> str:
+    several = f"; {due} reports of this series are owed by now" if due > 1 else ""
+    return f"Submit: {row.title or row.name} ({row.jurisdiction}){several}"[:300]
+
+
+async def _say_how_many(session: AsyncSession, task: Task, row: Deadline, due: int, turn: ObligationsTurn) -> None:
+    """A further report of the series came due: its task says so."""
+    what = _what(row, due)
+    if task.what == what:
+        return
+    task.what = what
+    session.add(task)
+    await audit.append(
+        session,
+        row.recall_number,
+        actor=audit.SYSTEM,
+        role=audit.SYSTEM,
+        action="task.series_grew",
+        at=turn.now,
+        data={"key": task.key, "owed": due},
+    )

@@ -41,6 +41,7 @@ from models.messages_children import (
     ObligationsInput,
     ObligationsReport,
     ObligationsTurn,
+    SubmissionsCarried,
 )
 from models.messages_closing import ChecklistFigures, ChecklistItem, EffectivenessFigures, EffectivenessTurn
 from models.messages_decisions import (
@@ -201,6 +202,7 @@ __all__ = [
     "StaffSent",
     "StepLimit",
     "Strategy",
+    "SubmissionsCarried",
     "TaskClock",
     "TaskClocks",
     "TaskExtended",

@@ -108,10 +108,20 @@ class ObligationsFigures(Message):
     next_name: str | None = None
     tasks_changed: bool = False
     """Tasks were opened, closed or moved: their timers read the record again."""
+    under_way: int = 0
+    """Submissions a transport still has to carry, or to bring a receipt for."""
 
     def report(self) -> ObligationsReport:
         """The same as the recall hears it."""
         return ObligationsReport(open=self.open, overdue=self.overdue, next_due_at=self.next_due_at)
+
+
+class SubmissionsCarried(Message):
+    """What carrying the submissions of a recall came to."""
+
+    under_way: int
+    settled: int
+    """Acknowledged or refused in this run: the record is looked at again."""
 
 
 __all__ = [
@@ -124,4 +134,5 @@ __all__ = [
     "ObligationsInput",
     "ObligationsReport",
     "ObligationsTurn",
+    "SubmissionsCarried",
 ]

@@ -15,7 +15,15 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from domain import workflow_ids
-    from models.messages import ObligationsFigures, ObligationsInput, ObligationsReport, ObligationsTurn, TaskClock
+    from models.messages import (
+        ObligationsFigures,
+        ObligationsInput,
+        ObligationsReport,
+        ObligationsTurn,
+        RecallRef,
+        SubmissionsCarried,
+        TaskClock,
+    )
     from workflows import search_attributes as sa
     from workflows.deadline import cut, wait_until
     from workflows.task_timers import OwnsTasks, TaskTimers, call
@@ -26,6 +34,8 @@ _SLOWEST_LOOK: Final = timedelta(days=1)
 """Policy time between two looks: a clock may have started without a nudge reaching us."""
 _SHORTEST_LOOK: Final = timedelta(seconds=30)
 """Real time between two such looks, whatever the pace."""
+_CARRY: Final = timedelta(minutes=10)
+"""Real time between two steps of a submission that is under way: a transport is asked for its receipt."""
 
 
 @workflow.defn(name="ObligationsWorkflow", failure_exception_types=[ValidationError])
@@ -53,7 +63,7 @@ class ObligationsWorkflow(OwnsTasks):
         while True:
             self._nudged = False
             figures = await self._look()
-            if self._ending and figures.open == 0 and not self._nudged:
+            if self._ending and figures.open == 0 and figures.under_way == 0 and not self._nudged:
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 return figures.report()
             if workflow.info().is_continue_as_new_suggested():
@@ -61,6 +71,8 @@ class ObligationsWorkflow(OwnsTasks):
             late = self._timers.overdue()
             wake = workflow.now() + max(_SLOWEST_LOOK / self._start.pace, _SHORTEST_LOOK)
             name = "Look again for clocks that started"
+            if await self._carry(figures):
+                wake, name = min(wake, workflow.now() + _CARRY), "Ask for receipts of submissions"
             # The tasks' own timers say when one is late: its series then goes on with the next report.
             if await wait_until(lambda: self._nudged or self._timers.overdue() != late, wake, name):  # noqa: B023
                 await workflow.sleep(_SETTLE, summary="Collect what changed")
@@ -74,6 +86,18 @@ class ObligationsWorkflow(OwnsTasks):
             self._timers.moved()
         await self._show(figures)
         return figures
+
+    async def _carry(self, figures: ObligationsFigures) -> bool:
+        """Take submissions that are under way one step further; True while any is."""
+        if figures.under_way == 0:
+            return False
+        ref = RecallRef(number=self._start.number, now=workflow.now())
+        carried: SubmissionsCarried = await call(
+            "carry_submissions", ref, SubmissionsCarried, f"Carry {figures.under_way} submissions to authorities"
+        )
+        if carried.settled:
+            self._nudged = True
+        return carried.under_way > 0
 
     async def _show(self, figures: ObligationsFigures) -> None:
         workflow.set_current_details(_details(self._start, figures))
