@@ -1,7 +1,8 @@
-"""When a consignee that never answered may be documented instead: three attempts, two channels, one live (design §7).
+"""When a consignee that never answered may be documented instead: so many attempts, channels and live ones.
 
-Pure rules over what was tried. A message we handed to a provider counts until it bounces; a call to a wrong number
-counts as little as a bounce does. A live attempt is a human being tried in person, so it names whom and where.
+The numbers are the policy's (`closing`), never fewer than three, two and one (design §7). Pure rules over what was
+tried. A message we handed to a provider counts until it bounces; a call to a wrong number counts as little as a bounce
+does. A live attempt is a human being tried in person, so it names whom and where.
 """
 
 from collections.abc import Iterable
@@ -10,9 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-ATTEMPTS: Final = 3
-CHANNELS: Final = 2
-LIVE: Final = 1
+from domain.policy_parts import Closing
+
 LIVE_CHANNELS: Final = frozenset({"phone", "visit"})
 
 
@@ -63,6 +63,27 @@ class Effort:
 
 
 @dataclass(frozen=True, slots=True)
+class Needed:
+    """How much has to be tried before silence may be documented."""
+
+    attempts: int = 3
+    channels: int = 2
+    live: int = 1
+
+
+def strictest(rules: Iterable[Closing]) -> Needed:
+    """What all of several policies together ask for; design §7's numbers where there is none."""
+    given = list(rules)
+    if not given:
+        return Needed()
+    return Needed(
+        attempts=max(rule.attempts for rule in given),
+        channels=max(rule.channels for rule in given),
+        live=max(rule.live for rule in given),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """What is wrong with an entry: the field, and what was expected."""
 
@@ -82,13 +103,14 @@ def effort(tried: Iterable[Tried]) -> Effort:
     )
 
 
-def missing(kind: DocumentedKind, made: Effort, evidence: int) -> tuple[str, ...]:
+def missing(kind: DocumentedKind, made: Effort, evidence: int, needed: Needed) -> tuple[str, ...]:
     """What still has to be done before a consignee may be documented as `kind`; empty when it may be.
 
     Args:
         kind: the reason given.
         made: what was tried.
         evidence: number of files the account cites.
+        needed: what the policies of the recall ask for.
     """
     if kind is DocumentedKind.OUT_OF_BUSINESS:
         return (
@@ -97,12 +119,13 @@ def missing(kind: DocumentedKind, made: Effort, evidence: int) -> tuple[str, ...
     if kind is DocumentedKind.REFUSED:
         return () if made.refused else ("a live attempt with the outcome refused, with person and number",)
     wanted = []
-    if made.attempts < ATTEMPTS:
-        wanted.append(f"{ATTEMPTS} attempts, {made.attempts} made")
-    if len(made.channels) < CHANNELS:
-        wanted.append(f"{CHANNELS} channels, tried by {', '.join(made.channels) or 'none'}")
-    if made.live < LIVE:
-        wanted.append("one live attempt by telephone or visit")
+    if made.attempts < needed.attempts:
+        wanted.append(f"{needed.attempts} attempts, {made.attempts} made")
+    if len(made.channels) < needed.channels:
+        wanted.append(f"{needed.channels} channels, tried by {', '.join(made.channels) or 'none'}")
+    if made.live < needed.live:
+        live = "one live attempt" if needed.live == 1 else f"{needed.live} live attempts"
+        wanted.append(f"{live} by telephone or visit")
     return tuple(wanted)
 
 

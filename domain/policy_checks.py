@@ -78,7 +78,6 @@ def _ids(policy: "Policy") -> Iterator[PathFault]:
         "branches": [branch.id for branch in policy.branches],
         "extra_tasks (branches included)": [task.id for task in extra],
         "approvals (branches included)": [rule.id for rule in rules],
-        "closing.items": [item.id for item in policy.closing.items],
     }
     for where, ids in lists.items():
         for twice in sorted({item for item in ids if ids.count(item) > 1}):

@@ -231,16 +231,16 @@ class Channels(Sourced):
 
 
 class Closing(Sourced):
-    """When a silent consignee counts as documented and the recall may close without its answer (design §7).
+    """When a silent consignee is documented and the recall may close without its answer; never less than design §7.
 
     Further conditions of closing are tasks of the phase resolution (`extra_tasks`): an open task keeps a recall open.
     """
 
-    attempts: int = Field(ge=1, le=20)
+    attempts: int = Field(ge=3, le=20)
     """Attempts to reach a consignee that never answered; a bounce is none."""
-    channels: int = Field(ge=1, le=4)
+    channels: int = Field(ge=2, le=4)
     """How many different channels they must use (e-mail, SMS, telephone, visit)."""
-    live: int = Field(ge=0, le=20)
+    live: int = Field(ge=1, le=20)
     """How many of them must be by a human being, with person, number, time and outcome."""
 
     @model_validator(mode="after")

@@ -79,11 +79,12 @@ async def list_attempts(number: NumberDep, consignee_id: ConsigneeId, _: ReaderD
             raise Problem("not_found", f"The recall {number} has no consignee {consignee_id}.")
         made = await attempts.made(session, consignee_id)
         rows = await attempts.of_consignee(session, consignee_id)
+        needed = await documented.needed(session, number)
     return EffortOut(
         attempts=made.attempts,
         channels=list(made.channels),
         live=made.live,
-        missing=list(missing(DocumentedKind.NO_RESPONSE, made, 0)),
+        missing=list(missing(DocumentedKind.NO_RESPONSE, made, 0, needed)),
         items=[_attempt_out(row) for row in rows],
     )
 

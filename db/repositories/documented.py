@@ -13,10 +13,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import attempts, audit, cases, evidence
+from db.repositories import attempts, audit, cases, evidence, recalls
 from db.repositories.cases import By
 from db.rows import uuid_of
-from domain.attempts import DocumentedKind, Effort, missing
+from domain.attempts import DocumentedKind, Effort, Needed, missing, strictest
 from domain.roles import violates_four_eyes
 from models.case import CaseReason, ConsigneeDocumented
 
@@ -99,6 +99,11 @@ async def document(session: AsyncSession, account: Account, by: By) -> Consignee
     return row
 
 
+async def needed(session: AsyncSession, number: str) -> Needed:
+    """How much has to be tried before silence may be documented: what the strictest policy of the recall asks."""
+    return strictest(policy.closing for policy in await recalls.pinned(session, number))
+
+
 async def _check_document(session: AsyncSession, account: Account, consignee: dict[str, Any]) -> Effort:
     if consignee["state"] not in ("open", "acknowledged"):
         raise NotDocumentable(f"the consignee is {consignee['state']}")
@@ -107,7 +112,7 @@ async def _check_document(session: AsyncSession, account: Account, consignee: di
     if questioned:
         raise NotDocumentable("its statement is questioned", [f"settle the query about {each}" for each in questioned])
     tried = await attempts.made(session, account.consignee_id)
-    lacking = missing(account.kind, tried, len(account.evidence_ids))
+    lacking = missing(account.kind, tried, len(account.evidence_ids), await needed(session, account.number))
     if lacking:
         raise NotDocumentable("the rule for documenting a consignee is not met", lacking)
     return tried
@@ -216,4 +221,4 @@ async def _check_settlement(session: AsyncSession, settlement: Settlement, by: B
         raise OwnEntry("another person than the one who typed the statement in must settle it")
 
 
-__all__ = ["Account", "NotDocumentable", "OwnEntry", "QueryNotOpen", "Settlement", "document", "settle"]
+__all__ = ["Account", "NotDocumentable", "OwnEntry", "QueryNotOpen", "Settlement", "document", "needed", "settle"]

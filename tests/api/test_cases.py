@@ -1,12 +1,16 @@
 """Cases over HTTP: what is entered is checked, written once, and ends or opens what it should."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
+import yaml
 
+from domain.policy import parse_policy, policy_hash
 from domain.roles import Role
+from tests.domain.factories import policy_text
 from tests.support.api import Callers, write_consignee
 from tests.support.servers import PostgresForTests
 
@@ -85,6 +89,26 @@ async def test_three_attempts_two_channels_one_live_and_the_consignee_is_documen
     assert (again.status_code, again.json()["detail"]) == (409, "The consignee is documented.")
     signed = office.rows("SELECT attempts, signed_by FROM consignee_documented")[0]
     assert (signed[0]["attempts"], signed[0]["channels"], signed[1]) == (3, ["letter", "phone"], "Rafael")
+
+
+async def test_a_policy_that_asks_for_more_attempts_is_heard(office: Office) -> None:
+    data = yaml.safe_load(policy_text("us-fda"))
+    data["closing"] |= {"attempts": 5, "live": 4}
+    strict = parse_policy(json.dumps(data, default=str))
+    office.run("DELETE FROM pinned_policy WHERE recall_number = %s", office.number)
+    office.run(
+        "INSERT INTO pinned_policy (recall_number, policy_id, version, sha256, body, pinned_at)"
+        " VALUES (%s, 'us-fda', '2', %s, %s, now())",
+        office.number, policy_hash(strict), json.dumps(strict.pinned()),
+    )  # fmt: skip
+    for hours in (30, 20, 10):
+        assert (await office.attempt(hours)).status_code == 201
+    assert (await office.attempt(5, channel="letter", person=None, number=None)).status_code == 201
+    lacking = ["5 attempts, 4 made", "4 live attempts by telephone or visit"]
+    assert (await office.api.get(f"{office.path}/attempts")).json()["missing"] == lacking
+    account = {"kind": "no_response", "account": "No answer by telephone or letter.", "authority_informed": "RES-1"}
+    refused = await office.api.post(f"{office.path}/document", account, Role.REGULATORY)
+    assert (refused.status_code, refused.json()["open"]) == (409, lacking)
 
 
 async def test_what_brought_an_earlier_answer_is_no_attempt_to_get_the_next_one(office: Office) -> None:

@@ -6,16 +6,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.attempts import DocumentedKind, Effort, Outcome, Tried, effort, faults_of_attempt, missing
+from domain.attempts import (
+    DocumentedKind,
+    Effort,
+    Needed,
+    Outcome,
+    Tried,
+    effort,
+    faults_of_attempt,
+    missing,
+    strictest,
+)
+from domain.policy_parts import Closing
 
 pytestmark = pytest.mark.unit
+NEEDED = Needed()
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MAIL, TEXT = Tried("email", live=False), Tried("sms", live=False)
 CALL = Tried("phone", live=True, outcome=Outcome.NOT_REACHED)
 
 
 def test_three_attempts_on_two_channels_with_one_live_are_enough() -> None:
-    assert missing(DocumentedKind.NO_RESPONSE, effort([MAIL, MAIL, CALL]), 0) == ()
+    assert missing(DocumentedKind.NO_RESPONSE, effort([MAIL, MAIL, CALL]), 0, NEEDED) == ()
 
 
 @pytest.mark.parametrize(
@@ -32,19 +44,33 @@ def test_three_attempts_on_two_channels_with_one_live_are_enough() -> None:
     ],
 )
 def test_what_is_missing_is_named(tried: list[Tried], wanted: tuple[str, ...]) -> None:
-    assert missing(DocumentedKind.NO_RESPONSE, effort(tried), 3) == wanted
+    assert missing(DocumentedKind.NO_RESPONSE, effort(tried), 3, NEEDED) == wanted
+
+
+def test_the_strictest_of_several_policies_says_how_much_is_needed() -> None:
+    def closing(attempts: int, channels: int, live: int) -> Closing:
+        sourced = {"basis": "house", "source": "house rule", "valid_from": "2026-01-01"}
+        return Closing.model_validate({"attempts": attempts, "channels": channels, "live": live} | sourced)
+
+    needed = strictest([closing(3, 3, 1), closing(5, 2, 2)])
+    assert needed == Needed(attempts=5, channels=3, live=2)
+    assert strictest([]) == NEEDED == Needed(3, 2, 1)
+    assert missing(DocumentedKind.NO_RESPONSE, effort([MAIL, TEXT, CALL, MAIL]), 0, needed) == (
+        "5 attempts, 4 made",
+        "2 live attempts by telephone or visit",
+    )
 
 
 def test_a_refusal_needs_a_live_attempt_that_was_refused() -> None:
-    assert missing(DocumentedKind.REFUSED, effort([MAIL, MAIL, CALL]), 1)
+    assert missing(DocumentedKind.REFUSED, effort([MAIL, MAIL, CALL]), 1, NEEDED)
     refused = Tried("phone", live=True, outcome=Outcome.REFUSED)
-    assert missing(DocumentedKind.REFUSED, effort([refused]), 0) == ()
-    assert missing(DocumentedKind.REFUSED, effort([Tried("email", live=False, outcome=Outcome.REFUSED)]), 0)
+    assert missing(DocumentedKind.REFUSED, effort([refused]), 0, NEEDED) == ()
+    assert missing(DocumentedKind.REFUSED, effort([Tried("email", live=False, outcome=Outcome.REFUSED)]), 0, NEEDED)
 
 
 def test_out_of_business_needs_a_file() -> None:
-    assert missing(DocumentedKind.OUT_OF_BUSINESS, effort([]), 0)
-    assert missing(DocumentedKind.OUT_OF_BUSINESS, effort([]), 1) == ()
+    assert missing(DocumentedKind.OUT_OF_BUSINESS, effort([]), 0, NEEDED)
+    assert missing(DocumentedKind.OUT_OF_BUSINESS, effort([]), 1, NEEDED) == ()
 
 
 _ANY = st.builds(
@@ -57,15 +83,15 @@ _ANY = st.builds(
 
 @given(st.lists(_ANY, max_size=8), _ANY)
 def test_one_attempt_more_never_makes_it_harder(tried: list[Tried], more: Tried) -> None:
-    before = missing(DocumentedKind.NO_RESPONSE, effort(tried), 0)
-    assert len(missing(DocumentedKind.NO_RESPONSE, effort([*tried, more]), 0)) <= len(before)
+    before = missing(DocumentedKind.NO_RESPONSE, effort(tried), 0, NEEDED)
+    assert len(missing(DocumentedKind.NO_RESPONSE, effort([*tried, more]), 0, NEEDED)) <= len(before)
 
 
 @given(st.lists(_ANY, max_size=8))
 def test_nothing_is_documented_below_the_rule(tried: list[Tried]) -> None:
     made = effort(tried)
     assert isinstance(made, Effort)
-    if not missing(DocumentedKind.NO_RESPONSE, made, 0):
+    if not missing(DocumentedKind.NO_RESPONSE, made, 0, NEEDED):
         counted = [each for each in tried if each.outcome is not Outcome.WRONG_NUMBER]
         assert len(counted) >= 3
         assert len({each.channel for each in counted}) >= 2
