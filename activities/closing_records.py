@@ -139,7 +139,7 @@ class ClosingActivities:
         await closing.start_clock_again(
             session,
             record.number,
-            "authority_order",
+            f"authority_order@{sign_off.step.partition(':')[2]}",
             record.now,
             source=f"order of the authority: {sign_off.reference or sign_off.step}"[:200],
             author=sign_off.actor,

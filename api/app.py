@@ -23,6 +23,7 @@ from api.routers import (
     assessment,
     capas,
     cases,
+    clocks,
     closing,
     closure,
     complaints,
@@ -31,6 +32,7 @@ from api.routers import (
     disposition_execution,
     dispositions,
     documents,
+    dry_runs,
     effectiveness,
     evidence,
     expert_page,
@@ -43,6 +45,7 @@ from api.routers import (
     phone_replies,
     policies,
     policy_changes,
+    policy_moves,
     recall_file,
     recall_parts,
     recalls,
@@ -120,9 +123,13 @@ def _include(app: FastAPI, settings: Settings) -> None:
         app.include_router(module.router, prefix="/v1")
     for module in (dispositions, disposition_execution, returns, costs, samples, shortages):
         app.include_router(module.router, prefix="/v1")
-    for module in (assessment, expert_reviews, suggestions, amendments, closing, capas, obligations, retention):
+    for module in (assessment, expert_reviews, suggestions, amendments, closing, capas, obligations, clocks, retention):
         app.include_router(module.router, prefix="/v1")
     for module in (policies, policy_changes, documents):
+        app.include_router(module.router, prefix="/v1")
+    for module in (dry_runs, policies, policy_changes, policy_moves):
+        app.include_router(module.router, prefix="/v1")
+    for module in (policies, policy_changes):
         app.include_router(module.router, prefix="/v1")
     app.include_router(evidence.router, prefix="/v1", max_body_size=settings.evidence_max_bytes + _MULTIPART_OVERHEAD)
 

@@ -72,6 +72,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "not_answered": Kind(409, "The consignee has to answer first"),
     "nothing_to_sign": Kind(409, "Nothing needs this signature"),
     "obligation_not_open": Kind(409, "The obligation is not open"),
+    "clock_unknown": Kind(404, "No such clock start"),
+    "clock_refused": Kind(409, "The clock start cannot be recorded so"),
     "document_incomplete": Kind(409, "The document has open fields nobody explained"),
     "drill_blocked": Kind(409, "A drill reaches nobody outside"),
     "transport_not_configured": Kind(409, "This transport is not configured for the jurisdiction"),

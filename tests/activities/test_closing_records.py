@@ -163,7 +163,7 @@ async def test_an_order_of_more_is_an_answer_a_clock_and_the_end_of_what_was_to_
     await case.run(closing.record_authority_answer, order)
     [answer] = await rows(case, AuthorityAnswer)
     assert (answer.jurisdiction, answer.answer, answer.recorded_by) == ("us-fda", "more_ordered", "regi")
-    assert "authority_order" in {row.name for row in await rows(case, ClockStart)}
+    assert "authority_order@us-fda" in {row.name for row in await rows(case, ClockStart)}
     states = {row.key: row.state for row in await rows(case, Task)}
     assert states["completion:quality"] == "cancelled"
     signed = [row for row in await rows(case, SignOff) if row.step == "authority:us-fda"]
