@@ -6,8 +6,9 @@ from typing import Literal
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from api.suggestion_views import stored_out
 from api.views import both_times
-from db.repositories import assessment, expert_reviews, market_actions, recalls, recalls_read
+from db.repositories import assessment, expert_reviews, market_actions, recalls, recalls_read, suggestions
 from models.assessment import ExpertReview, ExpertState, MarketActionRecord, MarketActionReview
 from models.recall import ClassDecision, HazardEvaluationRecord, Recall
 from models.schemas_assessment import (
@@ -57,6 +58,7 @@ async def assessment_of(session: AsyncSession, recall: Recall, now: datetime) ->
             )
             for pair in sorted(pairs)
         ],
+        suggestions=[stored_out(row) for row in await suggestions.latest(session, number)],
     )
 
 
@@ -87,7 +89,7 @@ def _line(
         decided=_fact(decided),
         authority=_fact(authority),
         in_force=_in_force(decided, authority),
-        questions=[str(each["reason"]) for each in (proposed.reasons if proposed else ()) if each["id"] == "review"],
+        questions=[str(each["reason"]) for each in (proposed.reasons if proposed else ()) if each.get("id") == "review"],
         experts=experts,
     )
 

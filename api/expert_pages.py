@@ -118,9 +118,9 @@ def _reasons(reasons: Sequence[Mapping[str, object]], lang: str) -> tuple[list[s
     fired = [
         str(each.get("reason_zh") or each["reason"]) if lang == "zh-CN" else str(each["reason"])
         for each in reasons
-        if each["id"] != "review"
+        if each.get("id") != "review"
     ]
-    return fired, [str(each["reason"]) for each in reasons if each["id"] == "review"]
+    return fired, [str(each["reason"]) for each in reasons if each.get("id") == "review"]
 
 
 def _yes(value: bool) -> str:
