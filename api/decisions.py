@@ -56,8 +56,11 @@ REFUSALS: Final[Mapping[str, str]] = {
 }
 """`ApplicationError.type` of a refused update -> kind of problem; the one table."""
 
-AUDITED_REFUSALS: Final = frozenset({"NotPermitted", "FourEyes"})
-"""Refusals that say something about the person, not about the state of the recall."""
+AUDITED_REFUSALS: Final = frozenset(
+    {"NotPermitted", "FourEyes", "WrongPhase", "StaleProposal", "AlreadyDecided", "NotWaivable", "HashMismatch"}
+    | {"NotComplete", "RecallClosed", "LegalLimit", "WrongState", "TooEarly", "AcceptedUpdateCompletedWorkflow"}
+)
+"""Refusals that say something about the person or the state of the record, not about how the request was written."""
 
 
 @dataclass(eq=False)

@@ -104,7 +104,8 @@ class Desk:
             raise Problem("version_mismatch", detail, headers={"ETag": etag(recall)})
 
     async def _audit(self, principal: Principal, operation: str, refused: Refused) -> None:
-        if refused.type in AUDITED_REFUSALS:
+        # What was to be signed is audited with its signature, where the key is kept (`api.idempotency`).
+        if refused.type in AUDITED_REFUSALS and principal.signing is None:
             await audit_refusal(self.state, self.number, principal, operation, refused.type)
 
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from api.problems import Problem
 from api.security.bearer import Principal
+from api.signing import refused
 from api.state import ApiState
 from db.repositories import idempotency as keys
 from domain.audit_chain import canonical_json
@@ -81,7 +82,12 @@ async def once(
             raise Problem("idempotency_key_reused", "Use a new key for a new request.")
         if row.status is not None:
             return _replay(row)
-        return await _carry_out(state, principal, key, row, operation)
+        try:
+            return await _carry_out(state, principal, key, row, operation)
+        except Problem as problem:
+            if problem.status < 500:
+                await refused(state, principal, request.path_params.get("number"), problem)
+            raise
 
 
 async def _carry_out(

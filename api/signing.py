@@ -23,6 +23,12 @@ from domain.roles import Permission
 HOW_TO_SIGN: Final = (
     'Give your password at POST /v1/me/signing-session {"password": "..."}; for some time your token alone signs then.'
 )
+ABOUT_PERSON_OR_STATE: Final = frozenset(
+    {"not_permitted", "four_eyes", "wrong_phase", "stale_proposal", "already_decided", "not_waivable", "hash_mismatch"}
+    | {"wrong_state", "too_early", "not_complete", "legal_limit", "recall_closed", "version_mismatch", "conflict"}
+    | {"obligation_not_open", "not_documentable", "query_not_open", "nothing_to_sign", "quantity_exceeded"}
+)
+"""Kinds of problems that say something about the person or the record, not about how the request was written."""
 
 
 def signs(permission: Permission, meaning: str) -> Callable[..., Awaitable[Principal]]:
@@ -104,6 +110,24 @@ async def refuse_signing(state: ApiState, principal: Principal, number: str | No
         )
 
 
+async def refused(state: ApiState, principal: Principal, number: str | None, problem: Problem) -> None:
+    """Audit that what a caller was about to sign, or had signed, was refused for what they or the record are."""
+    signing = principal.signing
+    if signing is None or (signing.made is None and problem.kind not in ABOUT_PERSON_OR_STATE):
+        return
+    async with state.sessions.begin() as session:
+        await refusals.record_refused_decision(
+            session,
+            number if number and NUMBER.fullmatch(number) else None,
+            principal=principal.name,
+            role=signing.role,
+            refusal="".join(part.title() for part in problem.kind.split("_")),
+            operation=signing.operation or signing.permission.value,
+            now=state.now(),
+            signature=principal.signature,
+        )
+
+
 def idle_time(state: ApiState) -> timedelta:
     """How long a signing period may rest."""
     return timedelta(minutes=state.settings.signing_idle_minutes)
@@ -143,8 +167,17 @@ async def sign(
             refers_to=await refers_to(session, number, operation, stated, now),
             at=now,
         )
-    signing.made = row.id
+    signing.operation, signing.made = operation, row.id
     return principal
 
 
-__all__ = ["HOW_TO_SIGN", "idle_time", "may_sign", "refuse_signing", "sign", "signs"]
+__all__ = [
+    "ABOUT_PERSON_OR_STATE",
+    "HOW_TO_SIGN",
+    "idle_time",
+    "may_sign",
+    "refuse_signing",
+    "refused",
+    "sign",
+    "signs",
+]

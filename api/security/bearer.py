@@ -26,6 +26,8 @@ class Signing:
     role: str
     printed_name: str
     session_id: UUID
+    operation: str = ""
+    """What was signed, once something was."""
     made: UUID | None = None
 
 

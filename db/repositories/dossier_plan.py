@@ -41,7 +41,7 @@ ELSEWHERE: Final[Mapping[str, str]] = {
 }
 EXCLUDED: Final[Mapping[str, str]] = {
     "api_token": "credentials; who did what is in the audit under the person's name",
-    "signing_account": "credentials; who changed a password, was locked out or unlocked is in the audit's system stream",
+    "signing_account": "credentials; who changed a password, was locked out or unlocked is in the stream system",
     "signing_session": "when a password was given; each signature names its period",
     "policy_version": "versions of profiles are the firm's; those the recall runs under are in pinned_policy",
     "tombstone": "what stays of a file that was deleted; this one is not",

@@ -28,8 +28,12 @@ async def record_refused_decision(
     refusal: str,
     operation: str,
     now: datetime,
+    signature: str | None = None,
 ) -> None:
-    """Audit that somebody tried what four eyes or their roles forbid."""
+    """Audit that somebody tried what their roles, four eyes, training or the state of the record forbid.
+
+    `signature` is the one already given for it: it stays on record as an attempt without an act.
+    """
     stream = await _stream(session, number)
     await audit.append(
         session,
@@ -38,7 +42,8 @@ async def record_refused_decision(
         role=role,
         action="decision.refused",
         at=now,
-        data={"operation": operation, "refusal": refusal, "recall": number},
+        data={"operation": operation, "refusal": refusal, "recall": number}
+        | ({"unused_signature": signature} if signature else {}),
     )
 
 

@@ -5,6 +5,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -13,7 +14,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from api.decisions import REFUSALS
 from db.engine import SessionFactory
-from db.repositories import tokens
+from db.repositories import signatures, tokens
 from domain.roles import Role
 from models.audit import AuditEvent
 from tests.support.api import Callers, intake
@@ -120,7 +121,12 @@ async def test_whoever_started_the_recall_cannot_decide_it_and_the_attempt_is_au
     async with db() as session:
         audited = (await session.exec(select(AuditEvent).where(AuditEvent.action == "decision.refused"))).one()
     assert (audited.stream, audited.actor) == (recall, "Quinn")
+    unused = audited.data.pop("unused_signature")
     assert audited.data == {"operation": "approve_assessment", "refusal": "FourEyes", "recall": recall}
+    async with db() as session:
+        signature = await signatures.find(session, UUID(unused))
+    assert signature is not None, "the signature stays, as an attempt without an act"
+    assert (signature.principal, signature.operation) == ("Quinn", "approve_assessment")
 
 
 async def make_person_with_two_roles(db: SessionFactory) -> str:
@@ -207,7 +213,7 @@ async def test_unknown_ended_and_never_started_recalls_are_told_apart(
     again = await api.post("/v1/recalls", intake())
     await temporal.client.get_workflow_handle(again.json()["workflow_id"]).terminate("tidy up")
     with psycopg.connect(postgres.owner_url) as owner:
-        owner.execute("UPDATE recall SET number = 'RC-2026-999998' WHERE number = %s", [recall])
+        owner.execute("UPDATE recall SET number = 'RC-2026-999998' WHERE number = %s", [again.json()["number"]])
     orphan = await api.post("/v1/recalls/RC-2026-999998/assessment/reject", body, Role.APPROVER)
     assert (orphan.status_code, orphan.json()["type"]) == (503, "urn:recall:problem:temporal-unavailable")
 
