@@ -4,6 +4,7 @@ Printed as Markdown; `docs/deadlines.md` is exactly this output (`make deadlines
 the figures a recall runs on. Exit code 2: a profile cannot be read; one line says why.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -11,12 +12,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cli_policy_change import register
 from cli_policy_check import check
+from cli_policy_dry_run import dry_run_command
 from domain.policy import Policy, PolicyError, parse_policy
 from domain.policy_parts import Gate, LadderRules, Obligation, Sourced, Trigger
+from stack.shared_environment import borrow
 
 policy_app = typer.Typer(name="policy", help="Regulation profiles.", no_args_is_help=True)
 policy_app.command()(check)
+policy_app.command("dry-run")(dry_run_command)
+register(policy_app)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 _PROFILES = Path(__file__).parent / "policies"
 _WHEN = {
@@ -35,8 +41,10 @@ _HEAD = (
 
 
 @policy_app.callback()
-def _group() -> None:
+def _group(context: typer.Context) -> None:
     """Regulation profiles."""
+    if context.invoked_subcommand == "seed":
+        borrow(Path(os.environ.get("RECALL_STATE_DIR", ".recall")))
 
 
 @policy_app.command()

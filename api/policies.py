@@ -10,7 +10,9 @@ from typing import Final
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import policy_versions
+from domain.calendars import calendar_for
 from domain.policy import Policy, parse_policy
+from domain.working_days import WorkingDays
 
 FOLDER: Final = Path(__file__).parent.parent / "policies"
 
@@ -18,8 +20,9 @@ FOLDER: Final = Path(__file__).parent.parent / "policies"
 class Jurisdictions:
     """Which profile is in force when; the workers pin the content, this only answers "is there one"."""
 
-    def __init__(self, shipped: list[Policy]) -> None:
+    def __init__(self, shipped: list[Policy], tables: dict[str, str] | None = None) -> None:
         self._shipped = shipped
+        self._tables = tables or {}
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> "Jurisdictions":
@@ -28,13 +31,23 @@ class Jurisdictions:
         Raises:
             domain.policy.PolicyError: a file is not a valid profile.
         """
-        return cls([parse_policy(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.yaml"))])
+        tables = {file.stem: file.read_text(encoding="utf-8") for file in (folder / "calendars").glob("*.yaml")}
+        return cls([parse_policy(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.yaml"))], tables)
 
     async def in_force(self, session: AsyncSession, day: date) -> list[str]:
         """Ids of the profiles in force on `day`."""
         found, known = await policy_versions.ids_in_force(session, day)
         shipped = {policy.id for policy in self._shipped if policy.in_force(day)}
         return sorted(found | (shipped - known))
+
+    def calendar(self, policy: Policy, start: date) -> WorkingDays:
+        """The working days a policy counts by, for the years a limit from `start` may reach.
+
+        Raises:
+            domain.working_days.CalendarError: the calendar's table is missing.
+        """
+        rule = policy.calendar
+        return calendar_for(rule, range(start.year, start.year + 3), self._tables.get(rule.working_days.value))
 
 
 __all__ = ["Jurisdictions"]

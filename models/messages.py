@@ -74,6 +74,7 @@ from models.messages_decisions import (
     WaiveGate,
 )
 from models.messages_disposition import DispositionLook, DispositionTurn
+from models.messages_policies import MovePolicies, PolicyTarget
 from models.messages_recall import (
     BeginIntake,
     BranchFigures,
@@ -167,6 +168,7 @@ __all__ = [
     "HoldFigures",
     "MarketActionFor",
     "Message",
+    "MovePolicies",
     "NoticeAs",
     "NoticeDraft",
     "ObligationsFigures",
@@ -178,6 +180,7 @@ __all__ = [
     "OwnTasks",
     "PassGate",
     "PolicyFigures",
+    "PolicyTarget",
     "ProductLine",
     "Projection",
     "Proposal",

@@ -33,14 +33,14 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows import recall_rules_closing as rules
     from workflows.activity_options import INVENTORY, TRACE
-    from workflows.recall_amendments import RecallAmendments
+    from workflows.recall_policies import RecallPolicies
     from workflows.recall_state import NoticeJob
 
 CAPACITIES: Final = (("quality", Role.QA), ("regulatory", Role.REGULATORY))
 """Who signs a strategy and a completion."""
 
 
-class RecallClosing(RecallAmendments):
+class RecallClosing(RecallPolicies):
     """Updates and phases of the way to the end."""
 
     @workflow.update
