@@ -245,7 +245,7 @@ def capa_and_obligations(
     sessions: SessionFactory, policies: PolicyStore, settings: Settings
 ) -> list[Callable[..., Any]]:
     """Activities of the workflows that may outlive their recall."""
-    capa, obligations = CapaActivities(sessions), ObligationActivities(sessions, policies)
+    capa, obligations = CapaActivities(sessions), ObligationActivities(sessions, policies, the_firm(settings))
     try:
         carrying = SubmissionActivities(sessions, build_evidence_store(settings), build_transports(settings))
     except ValueError as error:

@@ -13,7 +13,8 @@ from temporalio import activity
 from activities.limits import DeadlineWriter
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
-from db.repositories import audit, obligations, recalls, submissions, tasks
+from db.repositories import audit, branch_facts, obligations, recalls, submissions, tasks
+from domain.firm import Firm
 from domain.obligations import base_name, series_of
 from domain.policy_parts import HumanStep
 from domain.roles import Role
@@ -26,9 +27,10 @@ from models.task import Task
 class ObligationActivities:
     """Records of obligations; each may run again after a crash and then changes nothing."""
 
-    def __init__(self, sessions: SessionFactory, policies: PolicyStore) -> None:
+    def __init__(self, sessions: SessionFactory, policies: PolicyStore, firm: Firm | None = None) -> None:
         self._sessions = sessions
         self._policies = policies
+        self._firm = firm or Firm()
 
     @activity.defn
     async def write_deadlines(self, ref: RecallRef) -> None:
@@ -52,6 +54,7 @@ class ObligationActivities:
                 next_due_at=ahead.due_at if ahead else None,
                 next_name=f"{ahead.name} ({ahead.jurisdiction})" if ahead else None,
                 tasks_changed=changed,
+                facts_moved=await branch_facts.have_moved(session, recall, self._firm),
                 under_way=len(await submissions.under_way(session, turn.number)),
             )
 

@@ -108,6 +108,8 @@ class ObligationsFigures(Message):
     next_name: str | None = None
     tasks_changed: bool = False
     """Tasks were opened, closed or moved: their timers read the record again."""
+    facts_moved: bool = False
+    """A branch of the policies would begin or end by the facts as they are now: the recall looks at them."""
     under_way: int = 0
     """Submissions a transport still has to carry, or to bring a receipt for."""
 

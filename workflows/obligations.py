@@ -85,6 +85,8 @@ class ObligationsWorkflow(OwnsTasks):
         if figures.tasks_changed:
             self._timers.moved()
         await self._show(figures)
+        if figures.facts_moved:
+            await self._tell_recall("record_moved", "facts")
         return figures
 
     async def _carry(self, figures: ObligationsFigures) -> bool:
@@ -118,14 +120,17 @@ class ObligationsWorkflow(OwnsTasks):
             await self._tell(report)
 
     async def _tell(self, report: ObligationsReport) -> None:
+        await self._tell_recall("obligations_progress", report)
+
+    async def _tell_recall(self, signal: str, what: Any) -> None:
         recall: Any = workflow.get_external_workflow_handle(workflow_ids.recall_id(self._start.number))
         try:
-            await recall.signal("obligations_progress", report)
+            await recall.signal(signal, what)
         except FailureError as error:
             if is_cancelled_exception(error):
                 raise
             # The recall has ended; the record holds the counts anyway.
-            workflow.logger.info("the recall of %s takes no report", self._start.number)
+            workflow.logger.info("the recall of %s takes no signal", self._start.number)
 
     async def _continue(self) -> None:
         await workflow.wait_condition(workflow.all_handlers_finished)

@@ -58,6 +58,9 @@ class RecallWorkflow(RecallClosing):
     async def _one_phase(self) -> None:
         """Until the phase is over, or a decision has taken the recall out of it."""
         state = self._state
+        await self._open_extra_tasks()
+        if state.ended:
+            return
         phase = state.phase
         current = asyncio.ensure_future(self._phases()[phase]())
         await workflow.wait_condition(lambda: current.done() or state.phase is not phase)
@@ -89,6 +92,7 @@ class RecallWorkflow(RecallClosing):
         found = await self._do("resolve_scope", self._scope_ref(), ScopeFigures, "Trace the suspect lots", TRACE)
         state.scope = found
         await self._request_holds("Request provisional holds on the suspect lots")
+        await self._turn_branches()
         self._move(Phase.INTAKE, Phase.ASSESSMENT)
 
     async def _assessment(self) -> None:

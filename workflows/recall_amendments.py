@@ -105,6 +105,7 @@ class RecallAmendments(RecallDecisions):
         state.scope, state.scope_version = change.figures, change.scope_version
         self._forget_lines()
         self._stock_appeared = self._scope_moved = True
+        await self._turn_branches()
         await self._void_signatures(operation, decision)
         await self._after_scope(change)
         await self._project()
@@ -138,6 +139,7 @@ class RecallAmendments(RecallDecisions):
             state.classified = list(state.lines())
             self._settled(f"reclassify:{proposal_id}")
         await self._ask_for_records(figures)
+        await self._turn_branches()
         if state.phase in (Phase.GATES, Phase.NOTIFICATION, Phase.RESOLUTION):
             await self._open_gate_tasks()
         rises = strictness(RecallClass(figures.recall_class)) > strictness(RecallClass(before))

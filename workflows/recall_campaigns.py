@@ -105,13 +105,6 @@ class RecallCampaigns(RecallHolds):
             await self._project()
             await workflow.wait_condition(lambda: state.ended or not (state.unclassified() or state.open_gates()))
 
-    async def _open_gate_tasks(self) -> None:
-        """A task of regulatory affairs for each authority step that is neither done nor waived."""
-        state = self._state
-        titles = {gate.key: gate.title for gate in (state.decided.gates if state.decided else ())}
-        for key in state.open_gates():
-            await self._open_task(f"gate:{key}", "gate", titles[key], Role.REGULATORY)
-
     async def _draft(self, job: NoticeJob) -> None:
         state = self._state
         if state.notice_open():

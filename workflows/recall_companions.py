@@ -85,6 +85,8 @@ class RecallCompanions(RecallCore):
         state = self._state
         # A report submitted between two looks of the obligations changes no count, and so brings no report of theirs.
         self._obligations_moved = True
+        if self._facts_moved:
+            await self._turn_branches()
         await self._note_communication()
         if state.phase in ON_THE_WAY and state.everybody_heard() and not state.effective():
             await self._check_effectiveness()
@@ -106,6 +108,9 @@ class RecallCompanions(RecallCore):
             self._timers.moved()  # its checks are tasks of this recall
         if figures.reopened:
             await self._nudge_campaigns()
+
+    async def _turn_branches(self) -> None:
+        raise NotImplementedError  # by the part that follows the branches
 
     async def _read_checklist(self) -> None:
         raise NotImplementedError  # by the part that closes the recall

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from domain.phases import Phase, can_move
-    from domain.roles import Role
+    from domain.roles import Permission, Role, may
     from domain.task_times import TaskTimes, stand_in_for, task_times
     from models.messages import (
         CloseTask,
@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
         RecallInput,
         RecallRef,
         RecordDecision,
+        StepLimit,
     )
     from workflows import search_attributes as sa
     from workflows.activity_options import RECORD
@@ -36,6 +37,22 @@ NOTICE_LIMIT = "notice_limit"
 """Key of the earliest notice limit in `RecallState.overdue`; it is a deadline on record, not a task."""
 
 
+_DOES: Final = {
+    "evaluation": Permission.RECORD_EVALUATION,
+    "gate": Permission.PASS_GATE,
+    "hold_confirmation": Permission.CONFIRM_HOLD,
+}
+"""Steps one function does, and what it must be allowed to; who signs a decision is a rule of its own."""
+
+
+def _who(step: str, role: Role, limit: StepLimit | None) -> Role:
+    """The function a task is offered to: the policies', where it may do the step, else `role`."""
+    needed = _DOES.get(step)
+    if needed is None or limit is None or limit.role is None or not may([Role(limit.role)], needed):
+        return role
+    return Role(limit.role)
+
+
 class RecallCore(OwnsTasks):
     """State and helpers; the decisions and the phases are built on it."""
 
@@ -47,6 +64,7 @@ class RecallCore(OwnsTasks):
         self._stock_appeared = False
         self._scope_moved = False
         self._obligations_moved = False
+        self._facts_moved = start.carried is not None
         # A continued run looks at everything once: what was being looked at when the old one ended is not known.
         self._moved: dict[str, bool] = {"continued": True} if start.carried else {}
         self._upserts = sa.Upserts(continued=start.carried is not None)
@@ -125,12 +143,25 @@ class RecallCore(OwnsTasks):
 
     # ------------------------------------------------------------------ tasks
 
-    async def _open_task(self, key: str, step: str, what: str, role: Role) -> None:
-        """Open a task and watch its times; one that is watched already keeps the times it has."""
+    async def _open_task(
+        self,
+        key: str,
+        step: str,
+        what: str,
+        role: Role,
+        *,
+        limit: StepLimit | None = None,
+        evidence_required: bool = False,
+    ) -> None:
+        """Open a task and watch its times; one that is watched already keeps the times it has.
+
+        `limit` is given for a task that is no step of the policies' tables.
+        """
         if self._timers.watches(key):
             return
         now = workflow.now()
-        limit = self._state.limit(step)
+        limit = limit or self._state.limit(step)
+        role = _who(step, role, limit)
         times = task_times(now, limit.limit, limit.remind, self._start.pace) if limit else TaskTimes(None, None, None)
         rule = limit.role if limit else None
         stands_in = limit.stand_in if limit else None
@@ -146,6 +177,7 @@ class RecallCore(OwnsTasks):
             due_at=times.due_at,
             escalate_at=times.escalate_at,
             owner=workflow.info().workflow_id,
+            evidence_required=evidence_required,
             now=now,
         )
         self._opening.add(key)

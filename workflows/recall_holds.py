@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.activity_options import INVENTORY, TRACE
     from workflows.deadline import wait_until
-    from workflows.recall_companions import RecallCompanions
+    from workflows.recall_branches import FACTS, RecallBranches
 
 SHORTEST_LOOK: Final = timedelta(seconds=30)
 """Real time between two turns of the watch, whatever the pace: what happens meanwhile wakes it by signal."""
@@ -31,7 +31,7 @@ EVALUABLE: Final = (Phase.ASSESSMENT, Phase.STRATEGY, Phase.GATES, Phase.NOTIFIC
 """Phases in which a hazard is evaluated, for the first time or again."""
 
 
-class RecallHolds(RecallCompanions):
+class RecallHolds(RecallBranches):
     """Holds, late records and complaints."""
 
     def _scope_ref(self, *, claim: bool = True) -> RecallScopeRef:
@@ -114,6 +114,7 @@ class RecallHolds(RecallCompanions):
         if found.scope_version != state.scope_version:
             return
         state.scope = found
+        await self._turn_branches()
         if state.phase in EVALUABLE:
             await self._open_evaluations()
         if found.consignees > before:
@@ -146,6 +147,8 @@ class RecallHolds(RecallCompanions):
         if figures.taken_up and "obligations" in state.children:
             # A report on harm may be due within days: its task must not wait for the daily look.
             await self._tell(workflow_ids.obligations_id(self._start.number), "nudge")
+        if figures.taken_up:
+            await self._turn_branches()
         state.complaints_open = figures.open
         for line in figures.lines:
             if line in state.lines() and line not in state.missing_lines():
@@ -164,9 +167,11 @@ class RecallHolds(RecallCompanions):
 
     @workflow.signal
     def record_moved(self, kind: str) -> None:
-        """Something in the record changed: `complaint`, `effectiveness`, `checklist`."""
+        """Something in the record changed: `complaint`, `effectiveness`, `checklist`, `facts`."""
         if kind == "complaint":
             self._stock_appeared = True
+        if kind == FACTS:
+            self._facts_moved = True
         self._note(kind)
 
 

@@ -109,6 +109,8 @@ class RecallState(BaseModel):
     tasks: list[TaskClock] = Field(default_factory=list)
     """Open tasks and their instants as a continued run finds them; the running timers are in `RecallCore`."""
     overdue: list[str] = Field(default_factory=list)
+    extras: list[str] = Field(default_factory=list)
+    """Keys of the extra tasks offered so far; each is offered once."""
     hold_tasks: int = 0
     hold_task: str | None = None
     """Key of the open task to confirm holds, if there is one."""

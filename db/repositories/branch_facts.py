@@ -32,6 +32,7 @@ _AS_READ: Final = (
     "patients_involved",
     "consignees",
     "lots",
+    "dispositions",
     "countries",
     "product_families",
     "device_classes",
@@ -70,6 +71,19 @@ async def refresh(session: AsyncSession, number: str, now: datetime, firm: Firm)
         data=_noted(found),
     )
     return found
+
+
+async def have_moved(session: AsyncSession, recall: Recall, firm: Firm) -> bool:
+    """Whether a branch would begin or end by the facts as they are now; changes nothing.
+
+    The recall's own workflow turns branches, because what follows from one is its to do.
+    """
+    if not recall.facts:
+        return False
+    before = BranchState.model_validate(recall.facts)
+    policies = await recalls.pinned_as_written(session, recall.number)
+    found = turned(before, await _seen(session, recall, before, firm), policies, recall.created_at)
+    return bool(found.fired or found.ended)
 
 
 def _noted(found: Turned) -> dict[str, Any]:
@@ -129,4 +143,4 @@ async def _market_actions(session: AsyncSession, number: str) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-__all__ = ["refresh", "state_of"]
+__all__ = ["have_moved", "refresh", "state_of"]

@@ -14,6 +14,7 @@ from domain.ladder import Ladder, LadderStep, StepKind
 from domain.task_times import Stage, TaskTimes, due_stage, next_instant
 from models.messages import (
     BeginIntake,
+    BranchFigures,
     CloseTask,
     CreateCampaign,
     DecisionFigures,
@@ -79,6 +80,13 @@ class FakeRecallActivities(FakeClosingActivities):
         """How many of the next drafts fail for good."""
         self.trace_faults = 0
         """How many of the next traces fail for good."""
+        self.branches: dict[str, Any] = {}
+        """What the policies' figures say since a branch began or ended: extra tasks, limits, signers."""
+        self.branches_moved = False
+        self.decided: DecisionFigures | None = None
+        """The last decision's figures."""
+        self.decided_change: dict[str, Any] = {}
+        """What branches change of them."""
         self.slow_tasks: dict[str, asyncio.Event] = {}
         """Key -> what the writing of this task waits for."""
 
@@ -92,6 +100,9 @@ class FakeRecallActivities(FakeClosingActivities):
     @activity.defn
     async def begin_intake(self, begin: BeginIntake) -> PolicyFigures:
         self._note("begin_intake", begin)
+        return self._policy_figures()
+
+    def _policy_figures(self) -> PolicyFigures:
         steps = ("evaluation", "approval", "strategy", "gate", "notice_approval", "phone_call", "hold_confirmation")
         return PolicyFigures(
             policies=("us-fda@1",),
@@ -104,6 +115,14 @@ class FakeRecallActivities(FakeClosingActivities):
             hold_watch=timedelta(hours=24),
             hold_retry=timedelta(hours=4),
         )
+
+    @activity.defn
+    async def turn_branches(self, ref: RecallRef) -> BranchFigures:
+        self._note("turn_branches", ref)
+        moved, self.branches_moved = self.branches_moved, False
+        changed = self.decided.model_copy(update=self.decided_change) if self.decided and self.decided_change else None
+        figures = self._policy_figures().model_copy(update=self.branches)
+        return BranchFigures(figures=figures, decided=changed, moved=moved)
 
     @activity.defn
     async def resolve_scope(self, ref: RecallScopeRef) -> ScopeFigures:
@@ -169,7 +188,7 @@ class FakeRecallActivities(FakeClosingActivities):
         return self._figures(record)
 
     def _figures(self, record: RecordDecision) -> DecisionFigures:
-        return DecisionFigures(
+        self.decided = DecisionFigures(
             recall_class=self.first_class,
             ladder=LADDER,
             gates=(
@@ -180,6 +199,7 @@ class FakeRecallActivities(FakeClosingActivities):
             decided_at=record.now,
             records_owed=self.records_owed,
         )
+        return self.decided
 
     @activity.defn
     async def record_rejection(self, end: EndRecall) -> HoldFigures:
@@ -280,7 +300,8 @@ class FakeRecallActivities(FakeClosingActivities):
     def all(self) -> list[Any]:
         """The activities to register."""
         return [
-            self.begin_intake, self.resolve_scope, self.request_holds, self.execute_holds, self.record_evaluation,
+            self.begin_intake, self.turn_branches, self.resolve_scope, self.request_holds, self.execute_holds,
+            self.record_evaluation,
             self.propose_classes, self.record_class_decision, self.record_rejection, self.record_strategy,
             self.record_gate, self.draft_notice, self.record_notice_approval, self.create_campaign,
             self.record_market_actions, self.record_market_action_review,
