@@ -54,10 +54,12 @@ from api.routers import (
     returns,
     samples,
     shortages,
+    signatures,
     signing,
     staff,
     suggestions,
     tasks,
+    training,
     webhooks,
 )
 from api.state import ApiState, open_state
@@ -127,7 +129,9 @@ def _include(app: FastAPI, settings: Settings) -> None:
         app.include_router(module.router, prefix="/v1")
     for module in (policies, policy_changes, documents):
         app.include_router(module.router, prefix="/v1")
-    for module in (dry_runs, policies, policy_changes, policy_moves):
+    for module in (signatures, training):
+        app.include_router(module.router, prefix="/v1")
+    for module in (dry_runs, policy_moves):
         app.include_router(module.router, prefix="/v1")
     app.include_router(evidence.router, prefix="/v1", max_body_size=settings.evidence_max_bytes + _MULTIPART_OVERHEAD)
 

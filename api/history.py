@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from api.signature_views import Blocks, blocks_of
 from db.repositories import closing
 from models.closing import AuthorityAnswer
 from models.recall import SignOff
@@ -15,6 +16,7 @@ async def history_of(session: AsyncSession, number: str) -> dict[str, list[objec
     signed = await closing.closing_sign_offs(session, number)
     answers = await closing.answers(session, number)
     versions = await closing.scope_versions(session, number)
+    blocks = await blocks_of(session, signed)
     return {
         "scope_versions": [
             ScopeVersionOut(
@@ -27,12 +29,14 @@ async def history_of(session: AsyncSession, number: str) -> dict[str, list[objec
             )
             for row, lots in versions
         ],
-        "completion": [_signature(row, signed, answers) for row in signed],
+        "completion": [_signature(row, signed, answers, blocks) for row in signed],
         "authority_answers": [_answer(row, signed, answers) for row in answers],
     }
 
 
-def _signature(row: SignOff, signed: Sequence[SignOff], answers: Sequence[AuthorityAnswer]) -> CompletionSignatureOut:
+def _signature(
+    row: SignOff, signed: Sequence[SignOff], answers: Sequence[AuthorityAnswer], blocks: Blocks
+) -> CompletionSignatureOut:
     reopening = row.step == closing.REOPENING
     return CompletionSignatureOut(
         outcome=row.outcome,
@@ -43,6 +47,7 @@ def _signature(row: SignOff, signed: Sequence[SignOff], answers: Sequence[Author
         meaning=row.meaning,
         reason=row.reason,
         signed_at=row.signed_at,
+        signature=blocks.get(row.signature_id),
         void=not reopening and _reopened_at(signed, answers) >= row.signed_at.timestamp(),
     )
 

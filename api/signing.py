@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Final, NoReturn
 
 from fastapi import Request
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.deps import NUMBER, PrincipalDep, StateDep, refuse
 from api.problems import Problem
@@ -40,18 +41,25 @@ def signs(permission: Permission, meaning: str) -> Callable[..., Awaitable[Princ
     """
 
     async def checked(request: Request, principal: PrincipalDep, state: StateDep) -> Principal:
-        return await may_sign(state, principal, permission, meaning, request.path_params.get("number"))
+        path = request.path_params
+        return await may_sign(state, principal, permission, meaning, path.get("number"), path.get("policy_id"))
 
     return checked
 
 
 async def may_sign(
-    state: ApiState, principal: Principal, permission: Permission, meaning: str, number: str | None
+    state: ApiState,
+    principal: Principal,
+    permission: Permission,
+    meaning: str,
+    number: str | None,
+    policy_id: str | None = None,
 ) -> Principal:
     """The caller as somebody who may sign now; for routes whose permission or meaning depends on the body.
 
     Args:
         number: the recall it is about as the path has it, or None for an act on none.
+        policy_id: the policy such an act is about; None: all in force.
 
     Raises:
         Problem: 403 `not_permitted` or `not_trained`, 401 `signature_required`; each is audited.
@@ -65,25 +73,29 @@ async def may_sign(
         await refuse_signing(state, principal, number, permission.value, "SignatureRequired")
         headers = {"WWW-Authenticate": 'Bearer realm="recall", error="signature_required"'}
         raise Problem("signature_required", HOW_TO_SIGN, headers=headers)
-    await _trained(state, principal, permission, number)
+    await _trained(state, principal, permission, number, policy_id)
     signing = Signing(
         permission, meaning, principal.role_for(permission), person.name if person else principal.name, period.id
     )
     return replace(principal, signing=signing)
 
 
-async def _trained(state: ApiState, principal: Principal, permission: Permission, number: str | None) -> None:
+async def _trained(
+    state: ApiState, principal: Principal, permission: Permission, number: str | None, policy_id: str | None
+) -> None:
     async with state.sessions() as session:
-        missing = await training.missing(session, principal.name, await _needed(session, state, number))
+        needed = await _needed(session, state, number, policy_id)
+        missing = await training.missing(session, principal.name, needed)
     if missing:
         await refuse_signing(state, principal, number, permission.value, "NotTrained")
         _not_trained(missing)
 
 
-async def _needed(session: Any, state: ApiState, number: str | None) -> dict[str, int]:
+async def _needed(session: AsyncSession, state: ApiState, number: str | None, policy_id: str | None) -> dict[str, int]:
     """Policy -> version the signer must know: as the recall pins it, or in force for an act on no recall."""
     if number is None:
-        return {}
+        in_force = await training.in_force(session, state.now().date())
+        return {each: version for each, version in in_force.items() if policy_id in (None, each)}
     return {policy.id: policy.version for policy in await recalls.pinned(session, number)}
 
 

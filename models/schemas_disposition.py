@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from domain.disposition import DispositionKind
 from models.disposition import DispositionState
 from models.schemas_common import Code, In, Line, Out, Reason, Units
+from models.schemas_signing import SignatureBlock
 
 Id = Annotated[int, Field(ge=1, le=2**53)]
 Amount = Annotated[Decimal, Field(gt=0, allow_inf_nan=False, max_digits=18, decimal_places=6)]
@@ -180,6 +181,8 @@ class SignatureOut(Out):
     capacity: str | None
     reason: str | None
     signed_at: datetime
+    signature: SignatureBlock | None = None
+    """As it is printed: name, instant, meaning."""
 
 
 class DispositionOut(Out):

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from models.schemas_common import Out
+from models.schemas_signing import SignatureBlock
 
 
 class ScopeVersionOut(Out):
@@ -31,6 +32,8 @@ class CompletionSignatureOut(Out):
     meaning: str
     reason: str | None
     signed_at: datetime
+    signature: SignatureBlock | None = None
+    """As it is printed: name, instant, meaning."""
     void: bool
 
 

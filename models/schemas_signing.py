@@ -47,7 +47,7 @@ class SignatureBlock(Out):
     text: str = Field(examples=["Signed by Ada Moreau on 2026-01-05 08:30:00 UTC: I approve the proposed classes"])
 
 
-class SignatureOut(SignatureBlock):
+class SignedDocumentOut(SignatureBlock):
     """One act of signing with everything it covers."""
 
     principal: str
@@ -102,6 +102,15 @@ class TrainingOut(Out):
     recorded_at: datetime
 
 
+class TrainingRecorded(Out):
+    """What is on record now."""
+
+    principal: str
+    policy_id: str
+    version: int
+    trained_on: date
+
+
 class UntrainedOut(Out):
     """A person who may not sign under a policy in force, and what is missing."""
 
@@ -115,11 +124,12 @@ class UntrainedOut(Out):
 __all__ = [
     "PasswordChangeIn",
     "SignatureBlock",
-    "SignatureOut",
+    "SignedDocumentOut",
     "SigningSessionIn",
     "SigningSessionOut",
     "TrainingIn",
     "TrainingOut",
+    "TrainingRecorded",
     "UnlockIn",
     "UnlockedOut",
     "UntrainedOut",

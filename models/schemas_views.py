@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from models.schemas_common import In, Out, Page, Reason, Units
+from models.schemas_signing import SignatureBlock
 
 
 class TraceLot(Out):
@@ -251,6 +252,8 @@ class SignOffOut(Out):
     reference: str | None
     body: dict[str, Any]
     signed_at: datetime
+    signature: SignatureBlock | None = None
+    """As it is printed: name, instant, meaning."""
 
 
 __all__ = [

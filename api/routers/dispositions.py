@@ -13,6 +13,7 @@ from api.disposal_work import PROBLEMS, DisposalDesk, Signs, disposal_desk
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import Problem, problems
 from api.records import load
+from api.signature_views import blocks_of
 from db.repositories import disposition_decisions, dispositions, evidence, release
 from db.repositories.disposition_positions import OpenPosition, Which, positions
 from db.repositories.disposition_who import Who
@@ -128,6 +129,7 @@ async def read_disposition(number: NumberDep, sequence: Sequence, _: ReaderDep, 
         signed = await release.signatures(session, row)
         parts = await dispositions.parts_of(session, row.id)
         files = await evidence.linked(session, number, f"disposition:{row.id}")
+        blocks = await blocks_of(session, signed)
     return DispositionFileOut(
         **disposition_out(row).model_dump(),
         signatures=[
@@ -139,6 +141,7 @@ async def read_disposition(number: NumberDep, sequence: Sequence, _: ReaderDep, 
                 capacity=each.body.get("capacity"),
                 reason=each.reason,
                 signed_at=each.signed_at,
+                signature=blocks.get(each.signature_id),
             )
             for each in signed
         ],

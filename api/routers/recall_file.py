@@ -10,6 +10,7 @@ from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import Problem, problems
 from api.records import load
 from api.security.bearer import Principal
+from api.signature_views import blocks_of
 from api.views import deadline_out, evidence_out
 from db.repositories import audit, evidence, recall_views, recalls_read
 from domain.roles import Permission
@@ -42,7 +43,12 @@ async def list_sign_offs(number: NumberDep, _: ReaderDep, state: StateDep) -> li
     await load(state, number)
     async with state.sessions() as session:
         rows = await recalls_read.sign_offs(session, number)
-    return [SignOffOut.model_validate(row, from_attributes=True) for row in rows]
+        blocks = await blocks_of(session, rows)
+    fields = [name for name in SignOffOut.model_fields if name != "signature"]
+    return [
+        SignOffOut(**{name: getattr(row, name) for name in fields}, signature=blocks.get(row.signature_id))
+        for row in rows
+    ]
 
 
 @router.get("/notices", operation_id="listNotices", summary="Notices")

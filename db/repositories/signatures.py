@@ -11,11 +11,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy import String, cast, exists
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import audit
 from domain.audit_chain import canonical_json, normalise
+from models.audit import AuditEvent
 from models.signing import Signature
 
 MADE = "signature.made"
@@ -111,10 +113,28 @@ async def make(
     return row
 
 
-async def of_recall(session: AsyncSession, number: str) -> Sequence[Signature]:
-    """Every signature on a recall, used or not, in the order they were made."""
-    query = select(Signature).where(col(Signature.recall_number) == number)
-    return (await session.exec(query.order_by(col(Signature.signed_at), col(Signature.id)))).all()
+async def of_recall(session: AsyncSession, number: str) -> Sequence[tuple[Signature, bool]]:
+    """Every signature on a recall in the order they were made, each with whether its act took place."""
+    bound = col(AuditEvent.data)["signature"].astext
+    query = (
+        select(
+            Signature,
+            exists().where(
+                col(AuditEvent.stream) == number,
+                col(AuditEvent.action) != MADE,
+                bound == cast(col(Signature.id), String),
+            ),
+        )
+        .where(col(Signature.recall_number) == number)
+        .order_by(col(Signature.signed_at), col(Signature.id))
+    )
+    return [(row, bool(used)) for row, used in (await session.exec(query)).all()]
+
+
+async def by_ids(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, Signature]:
+    """Signatures by id."""
+    rows = (await session.exec(select(Signature).where(col(Signature.id).in_(ids)))).all() if ids else ()
+    return {row.id: row for row in rows}
 
 
 async def find(session: AsyncSession, signature_id: UUID) -> Signature | None:
@@ -122,4 +142,4 @@ async def find(session: AsyncSession, signature_id: UUID) -> Signature | None:
     return await session.get(Signature, signature_id)
 
 
-__all__ = ["MADE", "Signer", "document_of", "find", "make", "of_recall", "sha256_of"]
+__all__ = ["MADE", "Signer", "by_ids", "document_of", "find", "make", "of_recall", "sha256_of"]

@@ -10,10 +10,12 @@ from datetime import date, datetime
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import audit
+from db.repositories import audit, policy_versions
 from db.rows import insert_new
-from domain.roles import violates_four_eyes
+from domain.roles import Role, violates_four_eyes
+from models.access import ApiToken
 from models.signing import TrainingRecord
+from models.staff import Staff
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,37 @@ async def missing(session: AsyncSession, principal: str, needed: Mapping[str, in
     return sorted((policy, version) for policy, version in needed.items() if has.get(policy, 0) < version)
 
 
+async def in_force(session: AsyncSession, day: date) -> dict[str, int]:
+    """Policy -> version in force on `day`: what whoever signs on a recall started that day must know."""
+    found = {}
+    for policy_id in sorted((await policy_versions.ids_in_force(session, day))[0]):
+        policy = await policy_versions.in_force(session, policy_id, day)
+        if policy is not None:
+            found[policy_id] = policy.version
+    return found
+
+
+async def people_who_sign(session: AsyncSession, now: datetime) -> list[str]:
+    """Principals on staff or with a valid token whose function signs something."""
+    valid = (col(ApiToken.revoked_at).is_(None), col(ApiToken.expires_at).is_(None) | (col(ApiToken.expires_at) > now))
+    held = [*(await session.exec(select(ApiToken.principal, ApiToken.roles).where(*valid))).all()]
+    held += (await session.exec(select(Staff.principal, Staff.roles))).all()
+    return sorted({principal for principal, roles in held if set(roles) - {Role.AUDITOR.value}})
+
+
+async def gaps(
+    session: AsyncSession, needed: Mapping[str, int], now: datetime
+) -> list[tuple[str, str, int, int | None]]:
+    """(principal, policy, version in force, newest version trained on) of everybody who could not sign now."""
+    has = await trained(session)
+    return [
+        (principal, policy, version, has.get(principal, {}).get(policy))
+        for principal in await people_who_sign(session, now)
+        for policy, version in sorted(needed.items())
+        if has.get(principal, {}).get(policy, 0) < version
+    ]
+
+
 async def listed(
     session: AsyncSession, *, principal: str | None = None, after: int = 0, limit: int = 100
 ) -> Sequence[TrainingRecord]:
@@ -86,4 +119,4 @@ async def listed(
     return (await session.exec(query.order_by(col(TrainingRecord.id)).limit(limit))).all()
 
 
-__all__ = ["OwnTraining", "Training", "listed", "missing", "record", "trained"]
+__all__ = ["OwnTraining", "Training", "gaps", "in_force", "listed", "missing", "record", "trained"]
