@@ -5,17 +5,17 @@ because a report to FDA may list ten thousand consignees; a character the font l
 that nothing disappears.
 """
 
+import string
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time
-from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
-from fontTools.ttLib import TTFont
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
+from documents.font import drawable, truetype
 from domain.documents.kinds import Draft
 from domain.documents.layout import Layout, Table, layout
 
@@ -29,38 +29,14 @@ _POINTS: Final = 72 / 25.4
 _GREY, _RED, _BLACK = (90, 90, 90), (176, 0, 32), (0, 0, 0)
 
 
-def font_file() -> Path:
-    """The font of the data package.
-
-    Raises:
-        RuntimeError: the package is not installed.
-    """
-    spec = find_spec("pylopdf_fonts_zh_cn")
-    if spec is None or not spec.submodule_search_locations:
-        raise RuntimeError("the package pylopdf-fonts-zh-cn (Noto Sans SC) is not installed: PDFs cannot be made")
-    return Path(spec.submodule_search_locations[0]) / "NotoSansSC-Regular.otf"
-
-
-@lru_cache(maxsize=1)
-def _known() -> frozenset[int]:
-    with TTFont(font_file(), lazy=True) as font:
-        return frozenset(font.getBestCmap())
-
-
-def drawable(text: str) -> str:
-    """The text with every character the font lacks written as its code point, `[U+1F600]`."""
-    known = _known()
-    return "".join(each if ord(each) in known or each == "\n" else f"[U+{ord(each):04X}]" for each in text)
-
-
 class _Page(FPDF):
     """A4 pages with the recall number, the title and page numbers; a drill says so on every page."""
 
-    def __init__(self, page: Layout, number: str) -> None:
+    def __init__(self, page: Layout, number: str, font: Path) -> None:
         super().__init__(format="A4")
         self._page, self._number = page, number
         self.widths: dict[str, float] = {}
-        self.add_font(_FAMILY, "", str(font_file()))
+        self.add_font(_FAMILY, "", str(font))
         self.set_font(_FAMILY, size=_SIZE)
         self.set_margin(15)
         self.set_auto_page_break(auto=True, margin=18)
@@ -94,7 +70,32 @@ class _Page(FPDF):
 def as_pdf(draft: Draft, language: str | None = None) -> bytes:
     """PDF with the font embedded; the same bytes for the same draft and language."""
     page = layout(draft, language)
-    pdf = _Page(page, draft.head.recall)
+    characters = set(string.printable) - set(string.whitespace) | {" "}
+    for text in _texts(page, draft.head.recall, draft.head.firm):
+        characters.update(drawable(text))
+    with TemporaryDirectory(prefix="recall-font-") as folder:
+        font = Path(folder) / "font.ttf"
+        font.write_bytes(truetype(frozenset(characters - {"\n"})))
+        return _drawn(draft, page, font)
+
+
+def _texts(page: Layout, *more: str) -> Iterator[str]:
+    """Everything that is drawn."""
+    yield from (page.title, page.subtitle, page.drill or "", page.missing_title, page.missing_intro, *more)
+    for pair in page.facts:
+        yield from pair
+    tables = [page.missing] if page.missing else []
+    for block in page.blocks:
+        yield from (block.place, block.title, block.text or "", block.part)
+        tables += [block.table] if block.table else []
+    for table in tables:
+        yield from table.titles
+        for row in table.rows:
+            yield from row
+
+
+def _drawn(draft: Draft, page: Layout, font: Path) -> bytes:
+    pdf = _Page(page, draft.head.recall, font)
     pdf.set_creation_date(datetime.combine(draft.head.drafted_on, time(), UTC))
     pdf.set_title(drawable(f"{page.title} {draft.head.recall}"))
     pdf.set_author(drawable(draft.head.firm))
@@ -215,4 +216,4 @@ def _draw(pdf: _Page, lines: Sequence[Sequence[str]], widths: Sequence[float], h
     pdf.set_xy(pdf.l_margin, y + high)
 
 
-__all__ = ["as_pdf", "drawable", "font_file"]
+__all__ = ["as_pdf"]
