@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.limits import NOTIFY, DeadlineWriter
 from activities.policies import PolicyStore
-from db.repositories import assessment, market_actions, recalls
+from db.repositories import assessment, market_actions, recalls, recalls_read
 from db.repositories.market_actions import LeftControl
 from db.rows import uuid_of
 from domain.hazard import DeviceFlags, HazardEvaluation
@@ -18,12 +18,14 @@ from domain.limits import Clock
 from domain.policy import Policy, common_ladder
 from domain.policy_levels import level_fault
 from models.master import Product
-from models.messages import ClassOverride, DecisionFigures, Gate, RecallRef, RecordDecision
+from models.messages import ClassFacts, ClassOverride, DecisionFigures, Gate, RecallRef, RecordDecision
 from models.recall import ClassDecision, HazardEvaluationRecord, Recall
 
 DECIDED: Final = ("approved", "overridden")
 """Kinds of decisions taken by our own approvers."""
 _SYSTEM: Final = "system"
+_SHOWN: Final = 10
+"""Lines under a law whose three classes a workflow shows; the API shows all."""
 
 
 def flags_of(products: Sequence[Product]) -> DeviceFlags:
@@ -46,6 +48,7 @@ async def figures_in_force(session: AsyncSession, store: PolicyStore, recall: Re
     """
     policies = {policy.id: policy for policy in await recalls.pinned(session, recall.number)}
     rows = await assessment.classes_in_force(session, recall.number)
+    shown = class_facts(await recalls_read.class_decisions(session, recall.number), rows)
     levels = [(policies[row.jurisdiction], row.level) for row in rows]
     await DeadlineWriter(session, store, recall, now).put()
     notify_due = await recalls.earliest_deadline(session, recall.number, NOTIFY)
@@ -59,6 +62,27 @@ async def figures_in_force(session: AsyncSession, store: PolicyStore, recall: Re
         notify_due_at=notify_due,
         decided_at=(await recalls.clocks(session, recall.number))["decision"],
         records_owed=records_owed(policies, rows, await market_actions.justified(session, recall.number)),
+        classes=shown[:_SHOWN],
+        classes_more=max(0, len(shown) - _SHOWN),
+    )
+
+
+def class_facts(rows: Sequence[ClassDecision], in_force: Sequence[ClassDecision]) -> tuple[ClassFacts, ...]:
+    """Our class, the approver's and the authority's of each line and law that has a class in force."""
+    newest: dict[tuple[str, str, str], str] = {}
+    for row in sorted(rows, key=lambda row: (row.decided_at, row.id or 0)):
+        kind = "decided" if row.kind in DECIDED else row.kind
+        newest[row.product_line, row.jurisdiction, kind] = row.local_term
+    return tuple(
+        ClassFacts(
+            product_line=row.product_line,
+            jurisdiction=row.jurisdiction,
+            market_action=row.market_action,
+            proposed=newest.get((row.product_line, row.jurisdiction, "proposed")),
+            decided=newest.get((row.product_line, row.jurisdiction, "decided")),
+            authority=newest.get((row.product_line, row.jurisdiction, "authority")),
+        )
+        for row in in_force
     )
 
 
@@ -141,7 +165,7 @@ def decided_row(
         ApplicationError: `InvalidInput` when the level named does not cover the class.
     """
     recall_class = RecallClass(override.recall_class if override else proposed.recall_class)
-    level = _level(policy, recall_class, override) if override else proposed.level
+    level = level_of(policy, recall_class, override.level) if override else proposed.level
     if override and override.level is None and recall_class == proposed.recall_class:
         level = proposed.level
     changed = (recall_class, level) != (proposed.recall_class, proposed.level)
@@ -163,13 +187,18 @@ def decided_row(
     )
 
 
-def _level(policy: Policy, recall_class: RecallClass, override: ClassOverride) -> str:
-    if override.level is None:
+def level_of(policy: Policy, recall_class: RecallClass, named: str | None) -> str:
+    """The jurisdiction's level as `named`, or the policy's reading of the class.
+
+    Raises:
+        ApplicationError: `InvalidInput` when the level named does not cover the class.
+    """
+    if named is None:
         return policy.level_for(recall_class)
-    fault = level_fault(policy, recall_class, override.level)
+    fault = level_fault(policy, recall_class, named)
     if fault is not None:
         raise ApplicationError(fault, type="InvalidInput", non_retryable=True)
-    return override.level
+    return named
 
 
 def _gates(policies: dict[str, Policy], rows: Sequence[ClassDecision]) -> tuple[Gate, ...]:
@@ -196,9 +225,11 @@ def short_row(row: ClassDecision) -> dict[str, str]:
 __all__ = [
     "DECIDED",
     "action_contradictions",
+    "class_facts",
     "decided_row",
     "figures_in_force",
     "flags_of",
+    "level_of",
     "proposed_row",
     "records_owed",
     "short_row",

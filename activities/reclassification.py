@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
-from activities.class_rows import decided_row, figures_in_force, short_row
+from activities.class_rows import decided_row, figures_in_force, level_of, short_row
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
 from db.repositories import assessment, audit, closing, raised_clocks, recalls, tasks
@@ -80,7 +80,7 @@ def _authority_row(
     """The authority's class. It rests on no proposal of ours: a negative number tells such decisions apart."""
     same = (given.product_line, given.jurisdiction)
     ours = next((row for row in before if (row.product_line, row.jurisdiction) == same), None)
-    level = policy.level_for(RecallClass(given.recall_class))
+    level = level_of(policy, RecallClass(given.recall_class), given.level)
     return ClassDecision(
         recall_number=record.number,
         product_line=given.product_line,

@@ -9,12 +9,16 @@ from db.repositories import recalls
 from domain.levels import RecallClass
 from domain.policy_levels import level_fault
 from models.recall import Recall
+from models.schemas_changes import AuthorityClassIn
 from models.schemas_common import FieldProblem
 from models.schemas_decisions import ClassOverrideIn
 
 
 def levels_fit(
-    desk: Desk, overrides: Sequence[ClassOverrideIn], facts_known_at: datetime | None = None
+    desk: Desk,
+    overrides: Sequence[ClassOverrideIn],
+    facts_known_at: datetime | None = None,
+    authority: Sequence[AuthorityClassIn] = (),
 ) -> Callable[[Recall], Awaitable[None]]:
     """A check to run before a decision on classes.
 
@@ -26,16 +30,20 @@ def levels_fit(
         faults = []
         if facts_known_at is not None and facts_known_at > desk.state.now():
             faults.append(FieldProblem(pointer="#/facts_known_at", detail="expected an instant that has passed"))
-        if any(each.level for each in overrides):
+        named: list[tuple[str, ClassOverrideIn | AuthorityClassIn]] = [
+            *((f"#/overrides/{index}/level", each) for index, each in enumerate(overrides)),
+            *((f"#/authority/{index}/level", each) for index, each in enumerate(authority)),
+        ]
+        if any(each.level for _, each in named):
             async with desk.state.sessions() as session:
                 policies = {policy.id: policy for policy in await recalls.pinned(session, recall.number)}
-            for index, each in enumerate(overrides):
+            for pointer, each in named:
                 policy = policies.get(each.jurisdiction)
                 if policy is None or each.level is None:
                     continue
                 fault = level_fault(policy, RecallClass(each.recall_class), each.level)
                 if fault is not None:
-                    faults.append(FieldProblem(pointer=f"#/overrides/{index}/level", detail=fault))
+                    faults.append(FieldProblem(pointer=pointer, detail=fault))
         if faults:
             raise Problem("invalid", "The decision does not fit the policies; see `errors`.", errors=faults)
 

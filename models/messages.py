@@ -78,6 +78,7 @@ from models.messages_policies import MovePolicies, PolicyTarget
 from models.messages_recall import (
     BeginIntake,
     BranchFigures,
+    ClassFacts,
     DecisionFigures,
     EndRecall,
     Gate,
@@ -140,6 +141,7 @@ __all__ = [
     "CaseTurn",
     "ChecklistFigures",
     "ChecklistItem",
+    "ClassFacts",
     "ClassName",
     "ClassOverride",
     "CloseTask",

@@ -113,6 +113,8 @@ class AuthorityClass(Message):
     jurisdiction: str
     recall_class: Literal["I", "II", "III"]
     reference: str = Field(min_length=1, max_length=200)
+    level: str | None = None
+    """The authority's own level, where several cover the class; None: the policy's reading."""
 
 
 class Reclassify(Decision):

@@ -101,6 +101,17 @@ class Proposal(Message):
     geographic_scope: str
 
 
+class ClassFacts(Message):
+    """The three recorded facts about one line under one law, in the law's own terms; None where there is none."""
+
+    product_line: str
+    jurisdiction: str
+    market_action: str
+    proposed: str | None = None
+    decided: str | None = None
+    authority: str | None = None
+
+
 class DecisionFigures(Message):
     """What follows from the approved class: ladder, gates, limits."""
 
@@ -112,6 +123,10 @@ class DecisionFigures(Message):
     decided_at: AwareDatetime
     records_owed: tuple[tuple[str, str], ...] = ()
     """(product line, jurisdiction) recorded instead of reported, still without its justification (21 CFR 806.20)."""
+    classes: tuple[ClassFacts, ...] = ()
+    """What the table proposed, the approver decided and the authority says; the first lines only."""
+    classes_more: int = 0
+    """Lines under a law that `classes` leaves out."""
 
 
 class BranchFigures(Message):

@@ -34,6 +34,8 @@ class AuthorityClassIn(In):
     recall_class: RecallClassName
     reference: Line
     """Its letter, or its entry in the authority's list."""
+    level: Annotated[str | None, Field(pattern="^[A-Za-z0-9_-]{1,20}$", examples=["2"])] = None
+    """The authority's own level, where several cover the class (the EU's severity buckets)."""
 
     def message(self) -> AuthorityClass:
         """The same as the workflow reads it."""

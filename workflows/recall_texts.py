@@ -114,12 +114,26 @@ def details(start: RecallInput, state: RecallState, now: datetime) -> str:
 
 def _class(state: RecallState) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = [("Class", state.decided.recall_class)] if state.decided else []
+    rows += _classes(state)
     if state.proposal is None or (state.decided is not None and not state.proposal_open()):
         return rows
     proposed = ", ".join(
         f"{each.local_term} for {each.product_line} ({each.jurisdiction})" for each in state.proposal.classes
     )
     return [*rows, ("Proposed class", f"{proposed}; proposal {state.proposal.proposal_id}")]
+
+
+def _classes(state: RecallState) -> list[tuple[str, str]]:
+    """What the table proposed, the approver decided and the authority says, side by side."""
+    if state.decided is None:
+        return []
+    rows = []
+    for each in state.decided.classes:
+        stands = f"proposed {each.proposed or 'nothing'}; approver {each.decided or 'nothing'}"
+        line = f"{each.product_line} ({each.jurisdiction}, {each.market_action.replace('_', ' ')})"
+        rows.append((_cell(line), f"{stands}; authority {each.authority or 'nothing yet'}"))
+    more = state.decided.classes_more
+    return [*rows, ("Further lines", f"{more}; the assessment of the recall lists them")] if more else rows
 
 
 def _scope(state: RecallState) -> list[tuple[str, str]]:
@@ -154,7 +168,8 @@ def open_approvals(state: RecallState) -> list[str]:
         found.append(f"class: proposal {state.proposal.proposal_id}")
     if state.notice_open() and state.notice is not None:
         found.append(f"{state.notices[0].kind} notice {state.notice.notice_id}")
-    return found
+    unreviewed = sorted(key for key, stands in state.justified.items() if stands == "unreviewed")
+    return [*found, *(f"review of why nothing is reported: {key}" for key in unreviewed)]
 
 
 def _open_decisions(state: RecallState) -> list[tuple[str, str]]:

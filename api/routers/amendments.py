@@ -87,7 +87,7 @@ async def reclassify(desk: DeskDep, principal: Approver, body: ReclassificationI
         authority=tuple(each.message() for each in body.authority),
         facts_known_at=body.facts_known_at,
     )
-    fits = levels_fit(desk, body.overrides, body.facts_known_at)
+    fits = levels_fit(desk, body.overrides, body.facts_known_at, body.authority)
     return await desk.decide(principal, "reclassify", body, decision, before=fits)
 
 

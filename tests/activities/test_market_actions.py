@@ -3,15 +3,19 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlmodel import select
+from temporalio.exceptions import ApplicationError
 
 from activities.market_actions import MarketActionActivities
+from activities.policies import PolicyStore
+from activities.reclassification import ReclassificationActivities
 from db.repositories import assessment, market_actions
 from models.assessment import MarketActionRecord
 from models.audit import AuditEvent
 from models.messages import Actor, RecallRef
 from models.recall import ClassDecision, SignOff
-from tests.activities.conftest import NOW, NUMBER, Case, approved, decision, evaluated
+from tests.activities.conftest import NOW, NUMBER, ROOT, Case, approved, decision, evaluated
 from tests.domain.factories import evaluation
 
 REGI = Actor(principal="regi", roles=("regulatory",), signature=None)
@@ -122,3 +126,30 @@ async def test_the_proposal_of_a_line_knows_the_evaluation_it_rests_on(case: Cas
         assert found is not None
         assert found.id == newest
         assert await assessment.evaluation_of_proposal(session, NUMBER, "kits", newest - 1) is None
+
+
+async def test_the_authoritys_own_level_stands_beside_ours_and_is_in_force(case: Case) -> None:
+    before = await case.decided()
+    shown = {each.jurisdiction: each for each in before.classes}
+    assert {(each.proposed, each.decided, each.authority) for each in shown.values()} == {
+        (each.proposed, each.proposed, None) for each in shown.values()
+    }
+    given = {
+        "product_line": "kits",
+        "jurisdiction": "eu-mdr",
+        "recall_class": "I",
+        "level": "1",
+        "reference": "BfArM 12",
+    }
+    record = decision("reclassify", Actor(principal="ada", roles=("approver",)), 5, authority=[given])
+    activity = ReclassificationActivities(case.sessions, PolicyStore.load(ROOT / "policies"))
+    after = {each.jurisdiction: each for each in (await case.run(activity.record_reclassification, record)).classes}
+    assert after["eu-mdr"].decided == shown["eu-mdr"].decided
+    [row] = [row for row in await rows(case, ClassDecision) if row.kind == "authority"]
+    assert (row.level, after["eu-mdr"].authority) == ("1", row.local_term)
+    assert after["us-fda"] == shown["us-fda"]
+    wrong = decision(
+        "reclassify", Actor(principal="ada", roles=("approver",)), 6, authority=[given | {"recall_class": "III"}]
+    )
+    with pytest.raises(ApplicationError, match="level"):
+        await case.run(activity.record_reclassification, wrong)

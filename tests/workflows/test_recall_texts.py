@@ -7,6 +7,7 @@ import pytest
 
 from domain.phases import Phase
 from models.messages import (
+    ClassFacts,
     DecisionFigures,
     Gate,
     HoldFigures,
@@ -62,6 +63,33 @@ def test_an_open_proposal_is_shown_in_the_jurisdictions_own_words() -> None:
     )
     assert "| Proposed class | Class I for kits (us-fda); proposal 3 |" in text
     assert "Without evaluation" not in text
+
+
+def test_our_class_the_approvers_and_the_authoritys_are_shown_side_by_side() -> None:
+    ours = ClassFacts(
+        product_line="kits|A",
+        jurisdiction="us-fda",
+        market_action="market_withdrawal",
+        proposed="Class III",
+        decided="Class II",
+    )
+    state = RecallState(phase=Phase.STRATEGY, scope=SCOPE, decided=decided(classes=(ours,), classes_more=4))
+    text = shown(state)
+    assert (
+        "| kits\\|A (us-fda, market withdrawal) | proposed Class III; approver Class II; authority nothing yet |"
+        in text
+    )
+    assert "| Further lines | 4;" in text
+    state.decided = decided(classes=(ours.model_copy(update={"authority": "Class I"}),))
+    assert "approver Class II; authority Class I |" in shown(state)
+    assert "Further lines" not in shown(state)
+
+
+def test_a_justification_nobody_has_reviewed_is_named_as_open() -> None:
+    state = RecallState(phase=Phase.ASSESSMENT, scope=SCOPE, justified={"us-fda:kits": "unreviewed"})
+    assert "review of why nothing is reported: us-fda:kits" in shown(state)
+    state.justified["us-fda:kits"] = "accepted"
+    assert "review of why nothing is reported" not in shown(state)
 
 
 def test_open_gates_and_missing_signatures_are_named_and_done_ones_are_not() -> None:
