@@ -6,7 +6,9 @@ Each fault is a path into the document ("branches[0].tasks.gate.due") and what w
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from domain.expressions import facts_used
 from domain.policy_branches import STEPS_OF_LADDER, Branch, longer_than, merged_task, no_longer
+from domain.policy_facts import OF_A_SIGNATURE
 from domain.policy_figures import Sourced, overlapping
 from domain.policy_parts import Gate, Obligation
 
@@ -123,6 +125,10 @@ def _lone_figures(policy: "Policy") -> Iterator[tuple[str, Sourced]]:
 
 
 def _branch(policy: "Policy", branch: Branch, where: str) -> Iterator[PathFault]:
+    for name in facts_used(branch.when):
+        if name in OF_A_SIGNATURE:
+            expected = "expected a fact of the whole recall, such as dispositions"
+            yield f"{where}.when", f"{name} is known for approvals only; {expected}"
     for step, change in branch.tasks.items():
         path = f"{where}.tasks.{step}"
         rule = policy.tasks[step]

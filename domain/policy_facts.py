@@ -83,6 +83,10 @@ FACTS: Final[Mapping[str, Fact]] = MappingProxyType(
             'Kind of the disposition to be decided; "" for other steps.',
             ("", *(kind.value for kind in DispositionKind)),
         ),
+        "dispositions": _list(
+            "Kinds of disposition proposed or decided so far, of any unit.",
+            tuple(kind.value for kind in DispositionKind),
+        ),
         "market_action": _text('Market action in this jurisdiction; "" until decided.', ("", *MarketAction)),
         "countries": _list("ISO codes of the countries the product went to.", pattern=r"^[A-Z]{2}$"),
         "product_families": _list("Families of the products in scope (product master)."),
@@ -91,6 +95,8 @@ FACTS: Final[Mapping[str, Fact]] = MappingProxyType(
     }
 )
 """Every fact by its name."""
+OF_A_SIGNATURE: Final = frozenset({"disposition"})
+"""Facts of the one thing that is signed: for approvals, not for a branch, which is about the whole recall."""
 
 _Count = Field(default=Decimal(0), ge=0, allow_inf_nan=False, max_digits=24, decimal_places=6)
 
@@ -119,6 +125,7 @@ class PolicyFacts(BaseModel):
     trigger_kind: str = Field(default="", max_length=40)
     disposition: str = Field(default="", max_length=40)
     market_action: str = Field(default="", max_length=40)
+    dispositions: tuple[str, ...] = ()
     countries: tuple[str, ...] = ()
     product_families: tuple[str, ...] = ()
     device_classes: tuple[str, ...] = ()

@@ -66,6 +66,8 @@ SELECT coalesce((SELECT bool_or(implantable) FROM lots), false) AS implantable,
          AS product_families,
        (SELECT coalesce(array_agg(DISTINCT device_class ORDER BY device_class), '{{}}')
           FROM lots WHERE device_class IS NOT NULL) AS device_classes,
+       (SELECT coalesce(array_agg(DISTINCT kind ORDER BY kind), '{{}}') FROM disposition
+         WHERE recall_number = :recall_number AND state NOT IN ('rejected', 'withdrawn')) AS dispositions,
        -- As `recalls.product_lines`: the lines that reached consignees, or every line where none did.
        (SELECT coalesce(array_agg(line ORDER BY line), '{{}}')
           FROM lines WHERE out OR NOT EXISTS (SELECT FROM lines WHERE out)) AS product_lines,

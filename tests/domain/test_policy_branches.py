@@ -130,6 +130,10 @@ def test_a_branch_replaces_a_report_by_one_that_is_due_earlier() -> None:
     [
         ({}, "branches[0]: the branch changes nothing"),
         ({"when": "sterile_", "notify": {"due": "1 h"}}, "branches[0].when: unknown fact 'sterile_'"),
+        (
+            {"when": 'disposition == "destroy"', "notify": {"due": "1 h"}},
+            "branches[0].when: disposition is known for approvals only; expected a fact of the whole recall",
+        ),
         ({"tasks": {"gate": {}}}, "branches[0].tasks.gate: expected at least one of due, remind, role, stand_in"),
         ({"tasks": {"gates": {"due": "1 h"}}}, "branches[0].tasks.gates"),
         ({"tasks": {"gate": {"due": "13 h"}}}, "branches[0].tasks.gate.due: expected no more than 12 h, the profile's"),
@@ -201,6 +205,15 @@ def test_a_branch_replaces_a_report_by_one_that_is_due_earlier() -> None:
 def test_a_branch_that_loosens_or_does_nothing_is_a_fault_with_its_path(branch: dict[str, Any], line: str) -> None:
     found = faults(branch)
     assert any(fault.startswith(line) for fault in found), found
+
+
+def test_in_china_destruction_is_agreed_with_the_regulator_who_supervises_it() -> None:
+    policy = parse_policy(policy_text("cn-nmpa"))
+    assert applied(policy, PolicyFacts(dispositions=("release",))).fired == ()
+    result = applied(policy, PolicyFacts(dispositions=("destroy", "release")))
+    assert result.fired == ("destruction",)
+    (task,) = result.policy.extra_tasks
+    assert (task.role, task.phase, task.evidence_required) == (Role.REGULATORY, "resolution", True)
 
 
 def test_two_branches_that_add_one_report_must_mean_the_same_report() -> None:
