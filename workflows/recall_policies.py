@@ -69,10 +69,9 @@ class RecallPolicies(RecallAmendments):
         state.figures = moved.figures
         if moved.decided is not None:
             state.decided = _with_open_gates(state.decided, moved.decided)
-            if state.phase in (Phase.GATES, Phase.NOTIFICATION, Phase.RESOLUTION):
-                await self._open_gate_tasks()
         # Tasks on record may be due earlier; reports are looked at by the workflow that owns them.
         self._timers.moved()
+        await self._turn_branches()
         await self._write_deadlines("Deadlines under the versions moved to")
         await self._project()
 

@@ -86,7 +86,8 @@ class Steps:
                 row = await take(session, by)
                 return version_out(row, at.date())
         except ChangeRefused as refused:
-            if refused.kind in ("four_eyes", "not_permitted"):
+            # A step that is signed is audited with its signature, by `once`.
+            if caller.signing is None and refused.kind in ("four_eyes", "not_permitted"):
                 await audit_refusal(self.state, None, caller, operation, "FourEyes")
             raise _problem(refused) from refused
 
