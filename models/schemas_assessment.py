@@ -15,6 +15,7 @@ from models.schemas_common import Block, Code, In, Out, Reason
 from models.schemas_decisions import one_class_each
 from models.schemas_experts import ExpertReviewOut
 from models.schemas_recall import Jurisdiction, RecallClassName
+from models.schemas_suggestions import StoredSuggestionOut
 
 
 class NotReportedIn(In):
@@ -149,6 +150,8 @@ class AssessmentOut(Out):
     recall_class: RecallClassName | None
     """The strictest class in force."""
     lines: list[LineAssessmentOut]
+    suggestions: list[StoredSuggestionOut]
+    """What a trained model reads out of the reason, per product line: advice, which no decision uses."""
 
 
 __all__ = [
