@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 from typing import Final
 
-from api.idempotency import Answer
+from api.idempotency import fingerprint
 from api.problems import Problem
 from api.records import load
 from api.security.bearer import Principal
@@ -88,10 +88,8 @@ async def read_fields(state: ApiState, number: str, wanted: str) -> FieldsOut:
     return fields_out(found, (await form_of(found, "json", None))[1])
 
 
-async def put_fields(
-    state: ApiState, number: str, wanted: str, body: FieldsIn, principal: Principal, key: str
-) -> Answer:
-    """Check and store a new version of what is stated.
+async def put_fields(state: ApiState, number: str, wanted: str, body: FieldsIn, principal: Principal) -> FieldsOut:
+    """Check and store a new version of what is stated; the same statement again changes nothing.
 
     Raises:
         Problem: 422 with each field that cannot be taken, 409 when somebody stated something in between.
@@ -110,14 +108,14 @@ async def put_fields(
                 based_on=body.based_on,
                 supplied=body.supplied,
                 explanations=body.explanations,
-                request=request_of(principal, key, number, wanted),
+                request=request_of(principal, fingerprint(body), number, found.subject.owed.subject),
                 by=principal.name,
                 role=principal.role_for(Permission.SUBMIT_OBLIGATION),
                 now=state.now(),
             )
         except documents.FieldsChanged as error:
             raise Problem("conflict", f"The fields changed: {error}. Read them again.") from error
-    return Answer(200, await read_fields(state, number, wanted))
+    return await read_fields(state, number, wanted)
 
 
 def _fault(body: FieldsIn, fault: FieldFault) -> FieldProblem:

@@ -75,27 +75,13 @@ async def get_fields(number: NumberDep, obligation: Wanted, _: ReaderDep, state:
 
 
 @router.put(
-    "/fields",
-    operation_id="stateDocumentFields",
-    summary="State what no record holds",
-    response_model=FieldsOut,
-    responses=problems("idempotency_key_missing", "conflict", "request_in_progress", "idempotency_key_reused"),
+    "/fields", operation_id="stateDocumentFields", summary="State what no record holds", responses=problems("conflict")
 )
 async def state_fields(
-    request: Request,
-    number: NumberDep,
-    obligation: Wanted,
-    body: FieldsIn,
-    key: KeyDep,
-    principal: Editor,
-    state: StateDep,
-) -> JSONResponse:
+    number: NumberDep, obligation: Wanted, body: FieldsIn, principal: Editor, state: StateDep
+) -> FieldsOut:
     """Replace the stated set as a whole, as a new version; earlier versions stay on record."""
-
-    async def carry_out(_: IdempotencyKey) -> Answer:
-        return await put_fields(state, number, obligation, body, principal, key)
-
-    return await once(state, request, principal, key, asked=body, operation=carry_out)
+    return await put_fields(state, number, obligation, body, principal)
 
 
 @router.post(
