@@ -71,7 +71,8 @@ class MarketActionActivities:
         """Store the designated person's word on the justification in force.
 
         Raises:
-            ApplicationError: `InvalidInput` when there is no justification to review.
+            ApplicationError: `InvalidInput` when there is no justification to review, `StaleProposal` when another
+                one than the one read is in force.
         """
         decision = ReviewMarketAction.model_validate(record.decision)
         actor = decision.actor
@@ -85,6 +86,9 @@ class MarketActionActivities:
             ]
             if not found:
                 raise ApplicationError("there is no justification to review", type="InvalidInput", non_retryable=True)
+            if found[0].id != decision.market_action_id:
+                text = f"market action {decision.market_action_id} was replaced by {found[0].id}; read it again"
+                raise ApplicationError(text, type="StaleProposal", non_retryable=True)
             row = MarketActionReview(
                 recall_number=record.number,
                 market_action_id=found[0].id or 0,

@@ -40,6 +40,8 @@ class ReviewMarketAction(Decision):
 
     product_line: str
     jurisdiction: str
+    market_action_id: int
+    """The record with the justification as it was read; another one in force refuses the review."""
     outcome: Literal["accepted", "sent_back"]
     evaluation: str = Field(min_length=1, max_length=4000)
 

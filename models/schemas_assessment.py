@@ -71,6 +71,8 @@ class MarketActionReviewIn(In):
 
     product_line: Code
     jurisdiction: Jurisdiction
+    market_action_id: Annotated[int, Field(ge=1, le=2**53)]
+    """The record as read (`GET market-actions`); when another one is in force meanwhile, the review is refused."""
     outcome: Literal["accepted", "sent_back"]
     evaluation: Block
     """What the designated person found."""

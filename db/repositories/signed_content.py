@@ -13,9 +13,10 @@ from uuid import UUID
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import assessment, capa, checklist, mass_balance, notices, recalls
+from db.repositories import assessment, capa, checklist, market_actions, mass_balance, notices, recalls
 from db.repositories.release import body_of
 from db.repositories.signatures import sha256_of
+from models.assessment import MarketActionRecord
 from models.disposition import Allocation, Disposition, Shortage
 from models.evidence import Evidence
 from models.hold import Hold
@@ -76,6 +77,31 @@ def _class(row: ClassDecision) -> Facts:
         "level": row.level,
         "market_action": row.market_action,
         "reasons_sha256": sha256_of(row.reasons),
+    }
+
+
+async def _market_actions(session: AsyncSession, number: str, _: Stated, __: datetime) -> Facts:
+    """The market actions in force before the new ones."""
+    return {"before": [_market_action(row) for row in await market_actions.latest(session, number)]}
+
+
+async def _justification(session: AsyncSession, number: str, stated: Stated, __: datetime) -> Facts:
+    """The justification that is reviewed, by the hash of its whole text."""
+    row = await session.get(MarketActionRecord, int(stated["market_action_id"]))
+    if row is None or row.recall_number != number:
+        return {"market_action": None}
+    return {"market_action": _market_action(row)}
+
+
+def _market_action(row: MarketActionRecord) -> Facts:
+    texts = {"justification": row.justification, "conclusions": row.conclusions, "follow_up": row.follow_up}
+    return {
+        "id": row.id,
+        "product_line": row.product_line,
+        "jurisdiction": row.jurisdiction,
+        "action": row.action,
+        "decided_by": row.decided_by,
+        "sha256": sha256_of(texts),
     }
 
 
@@ -188,6 +214,8 @@ async def _rows(
 
 
 READERS: Final[Mapping[str, Reader]] = {
+    "record_market_actions": _market_actions,
+    "review_market_action": _justification,
     "record_evaluation": _earlier_evaluation,
     "approve_assessment": _proposal,
     "override_class": _proposal,

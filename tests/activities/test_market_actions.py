@@ -86,7 +86,12 @@ async def test_a_reviewed_justification_is_kept_with_who_judged_it(case: Case) -
     await case.traced()
     activity = MarketActionActivities(case.sessions)
     await case.run(activity.record_market_actions, acts(0, {"action": "market_withdrawal"} | WHY))
+    [written] = await rows(case, MarketActionRecord)
     fields = {"product_line": "kits", "jurisdiction": "us-fda", "evaluation": "Conclusions follow."}
+    fields |= {"market_action_id": written.id}
+    stale = decision("review_market_action", HUGO, 1, outcome="accepted", **(fields | {"market_action_id": 10**9}))
+    with pytest.raises(ApplicationError, match="read it again"):
+        await case.run(activity.record_market_action_review, stale)
     for hours, outcome in ((1, "sent_back"), (2, "accepted"), (2, "accepted")):
         record = decision("review_market_action", HUGO, hours, outcome=outcome, **fields)
         await case.run(activity.record_market_action_review, record)
@@ -108,7 +113,9 @@ async def test_american_class_three_owes_its_806_20_record_until_it_is_accepted(
     assert figures.records_owed == (("kits", "us-fda"),)
     activity = MarketActionActivities(case.sessions)
     await case.run(activity.record_market_actions, acts(2, {"action": "removal"} | WHY))
+    [*_, written] = [row for row in await rows(case, MarketActionRecord) if row.jurisdiction == "us-fda"]
     fields = {"product_line": "kits", "jurisdiction": "us-fda", "evaluation": "Right.", "outcome": "accepted"}
+    fields |= {"market_action_id": written.id}
     await case.run(activity.record_market_action_review, decision("review_market_action", HUGO, 3, **fields))
     again = await case.run(case.assessment.record_class_decision, approved(row.proposal_id, 4))
     assert again.records_owed == ()

@@ -64,6 +64,8 @@ async def test_actions_are_signed_justified_and_reviewed_over_http(
     assert fault["pointer"] == "#/actions/0/action"
     assert "us-fda knows removal" in fault["detail"]
     review = {"product_line": LINE, "jurisdiction": "us-fda", "outcome": "accepted", "evaluation": "Sound."}
+    assert (await api.post(f"{base}/review", review, Role.HEAD_OF_REGULATORY)).status_code == 422
+    review["market_action_id"] = 7
     assert (await api.post(f"{base}/review", review, Role.QA)).status_code == 403
     assert (await api.post(f"{base}/review", review, Role.HEAD_OF_REGULATORY)).status_code == 200
     signed = dict(workers.calls)["record_market_actions"].decision

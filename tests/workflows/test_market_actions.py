@@ -29,9 +29,8 @@ def act(action: str, who: Any = REGI, **more: Any) -> RecordMarketActions:
 
 
 def review(outcome: str = "accepted", who: Any = HUGO) -> ReviewMarketAction:
-    return ReviewMarketAction.model_validate(
-        {"actor": who, "product_line": LINE, "jurisdiction": "us-fda", "outcome": outcome, "evaluation": "Sound."}
-    )
+    stated = {"product_line": LINE, "jurisdiction": "us-fda", "market_action_id": 1}
+    return ReviewMarketAction.model_validate(stated | {"actor": who, "outcome": outcome, "evaluation": "Sound."})
 
 
 async def refused(run: RecallRun, update: str, decision: Any) -> str:
