@@ -96,7 +96,7 @@ async def _needed(session: AsyncSession, state: ApiState, number: str | None, po
     if number is None:
         in_force = await training.in_force(session, state.now().date())
         return {each: version for each, version in in_force.items() if policy_id in (None, each)}
-    return {policy.id: policy.version for policy in await recalls.pinned(session, number)}
+    return {pin.policy_id: int(pin.version) for pin in await recalls.pins(session, number)}
 
 
 def _not_trained(missing: list[tuple[str, int]]) -> NoReturn:
