@@ -189,8 +189,10 @@ def _notes(
     notes = []
     review = False
     if suggested is RecallClass.I and chances[0] < max(chances):
+        review = True
         notes.append(
-            f"class I is suggested from {thresholds.class_i:.0%} on, because a missed class I is the worse error"
+            "a person has to look: another class is likelier, but class I is suggested from "
+            f"{thresholds.class_i:.0%} on, because a missed class I is the worse error"
         )
     if suggested is not RecallClass.I and chances[0] >= thresholds.review:
         review = True

@@ -15,6 +15,7 @@ READ_AT_MOST: Final = 20_000
 BLOCKS: Final = ("reason", "product", "together")
 """Fields of features; each is weighted and brought to length 1 on its own."""
 CROSS: Final = " × "
+_BEGINS: Final = "begins: "
 
 _WORD = re.compile(r"[a-z]{2,}")
 _LEADING = re.compile(r"[:;.,\n]")
@@ -93,13 +94,14 @@ def features(reason: str, product: str) -> dict[str, Counter[str]]:
     """Counted features of a reason and a product description (any text), by block."""
     why, what = normalised(reason), normalised(product)
     said, described = telling(words(why)), telling(words(_MADE_BY.sub(" ", what)))
-    opening, shapes, supply = category(why), forms(what), _supply(what)
-    together = [opening, supply, *shapes, opening + CROSS + supply]
-    together += [opening + CROSS + shape for shape in shapes]
+    shapes, supply = forms(what), _supply(what)
+    together = [supply, *shapes]
+    if opening := category(why):
+        together += [_BEGINS + opening, *(_BEGINS + opening + CROSS + each for each in (supply, *shapes))]
     return {
         "reason": Counter(said) + Counter(f"{one} {two}" for one, two in pairwise(said)),
         "product": Counter(described),
-        "together": Counter(each for each in together if each),
+        "together": Counter(together),
     }
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from domain.class_suggestion import CLASSES, Model, Thresholds, probabilities
 from suggestion.fitting import Scored
 
-CLASS_I_RECALL: Final = 0.8
+CLASS_I_RECALL: Final = 0.84
 """Share of class I for which class I must be suggested on the validation years."""
 RAISED_RECALL: Final = 0.95
 """Share of class I that must be suggested as I or raised to a person there."""

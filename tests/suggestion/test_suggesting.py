@@ -51,11 +51,19 @@ def test_a_small_deviation_is_not_suggested_class_one(model: Model) -> None:
 def test_what_cannot_be_ruled_out_is_raised_to_a_person(model: Model) -> None:
     limits = model.thresholds
     assert limits.review <= limits.class_i
-    found = suggest(model, "Defective container: leakage observed at the valve.", "Inhalation aerosol, 90 mcg, Rx only")
+    found = suggest(model, "Cross contamination with other products", "Tablets, 100-count bottle, Rx only")
     assert found.recall_class is not RecallClass.I
     assert found.needs_review == (found.confidence[RecallClass.I] >= limits.review)
     assert found.needs_review
     assert any("class I cannot be ruled out" in note for note in found.notes)
+
+
+def test_class_one_suggested_although_another_is_likelier_is_raised_to_a_person(model: Model) -> None:
+    found = suggest(model, "Defective container: leakage observed at the valve.", "Inhalation aerosol, 90 mcg, Rx only")
+    assert found.recall_class is RecallClass.I
+    assert found.confidence[RecallClass.I] < max(found.confidence.values())
+    assert found.needs_review
+    assert any("another class is likelier" in note for note in found.notes)
 
 
 def test_a_reason_of_strange_words_is_raised_to_a_person(model: Model) -> None:
