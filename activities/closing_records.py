@@ -195,7 +195,7 @@ class ClosingActivities:
                 cancelled = await closing.cancel_tasks(
                     session, end.number, end.now, by=actor, outcome=outcome, kept=kept
                 )
-                await closing.stop_notice_limits(session, end.number, end.now, outcome)
+                await closing.stop_notice_limits(session, end.number, end.now, outcome, by=actor)
                 data = {"nonconformity_holds": claims, "tasks": cancelled}
                 await _sign(session, sign_off, "recall.cancelled", data)
             return CancelFigures(told=await closing.told(session, end.number))

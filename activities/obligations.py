@@ -13,7 +13,7 @@ from temporalio import activity
 from activities.limits import DeadlineWriter
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
-from db.repositories import audit, branch_facts, obligations, recalls, submissions, tasks
+from db.repositories import audit, branch_facts, extension_notices, obligations, recalls, submissions, tasks
 from domain.firm import Firm
 from domain.obligations import base_name, series_of
 from domain.policy_parts import HumanStep
@@ -63,6 +63,7 @@ class ObligationActivities:
         recall = await recalls.get(session, ref.number, lock=True)
         writer = DeadlineWriter(session, self._policies, recall, ref.now)
         await writer.put()
+        await extension_notices.meet(session, ref.number, ref.now)
         return recall, bool(writer.by_hand)
 
     async def _sync_tasks(self, session: AsyncSession, recall: Recall, turn: ObligationsTurn) -> bool:

@@ -88,7 +88,9 @@ class StepActivities:
             refused = await self._cite(session, record, step, role, body.get("evidence_ids", []))
             await tasks.close(session, record.number, step, outcome=outcome, done_by=actor, now=record.now)
             if outcome == "passed":
-                await self._settle(session, record.number, step.removeprefix("gate:"), record.now)
+                reference = rest.get("reference")
+                met = await self._settle(session, record.number, step, record.now, by=actor, reference=reference)
+                body = body | {"met": met}
             await audit.append(
                 session,
                 record.number,
@@ -101,14 +103,20 @@ class StepActivities:
                 signature=signature,
             )
 
-    async def _settle(self, session: AsyncSession, number: str, gate_key: str, at: datetime) -> None:
-        """Passing a gate is also what some obligations ask for (telling the authority)."""
-        jurisdiction, _, gate_id = gate_key.partition(":")
+    async def _settle(
+        self, session: AsyncSession, number: str, step: str, at: datetime, *, by: str, reference: str | None
+    ) -> list[dict[str, Any]]:
+        """Passing a gate is also what some obligations ask for (telling the authority); what is met by it."""
+        jurisdiction, _, gate_id = step.removeprefix("gate:").partition(":")
+        met: list[dict[str, Any]] = []
         for policy in await recalls.pinned(session, number):
             for gate in policy.gates:
                 if (policy.id, gate.id) == (jurisdiction, gate_id):
                     for obligation in gate.settles:
-                        await recalls.meet_deadlines(session, number, obligation, at, jurisdiction=jurisdiction)
+                        met += await recalls.meet_deadlines(
+                            session, number, obligation, at, by=by, reference=reference, jurisdiction=jurisdiction
+                        )
+        return met
 
     async def _cite(
         self, session: AsyncSession, record: RecordDecision, step: str, role: Role, ids: list[str]
@@ -124,7 +132,7 @@ class StepActivities:
     async def meet_notice_limit(self, ref: RecallRef) -> None:
         """Every consignee's first notice is with a provider: the notice limit is met."""
         async with self._sessions.begin() as session:
-            await recalls.meet_deadlines(session, ref.number, NOTIFY, ref.now)
+            met = await recalls.meet_deadlines(session, ref.number, NOTIFY, ref.now, by=audit.SYSTEM)
             await audit.append(
                 session,
                 ref.number,
@@ -132,6 +140,7 @@ class StepActivities:
                 role="system",
                 action="notice.all_first_sent",
                 at=ref.now,
+                data={"met": met},
             )
 
     @activity.defn

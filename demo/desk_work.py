@@ -91,7 +91,7 @@ def count_patients(office: Office) -> None:
 
 def settle_tasks(office: Office) -> None:
     """Tasks that no decision ends are done by whoever they are offered to."""
-    for task in office.open_tasks("help:") + office.open_tasks("deadline:") + office.open_tasks("uncovered:"):
+    for task in office.open_tasks("help:") + office.open_tasks("uncovered:"):
         done = {"outcome": "called back, question answered", "evidence_ids": []}
         if task["evidence_required"]:
             done["evidence_ids"] = [office.paper("qa", f"task-{task['id']}", f"Done: {task['what']}")]

@@ -90,6 +90,11 @@ def _per_fact(item: Obligation, clock: RunningClock) -> Owed:
     return Owed(f"{item.id}:{clock.number}", clock, clock.number)
 
 
+def every_obligation(policy: Policy) -> list[Obligation]:
+    """The obligations of a policy at every level."""
+    return [*policy.obligations, *(item for level in policy.levels.values() for item in level.obligations)]
+
+
 def base_name(name: str) -> str:
     """The obligation's id in a deadline's name (`mdr_30_day:4` and `status_report#2` without their numbers)."""
     return name.partition(SERIES)[0].partition(":")[0]
@@ -139,6 +144,7 @@ __all__ = [
     "Owed",
     "RunningClock",
     "base_name",
+    "every_obligation",
     "nth_limit",
     "owed",
     "recurring",

@@ -20,7 +20,7 @@ from api.signing import sign, signs
 from api.state import ApiState
 from db.repositories import clock_records
 from db.repositories.clock_records import ClockRefused, Listed, Stated
-from db.repositories.obligations import CORRECTS
+from db.repositories.recalls import CORRECTS
 from domain.roles import Permission
 from domain.workflow_ids import obligations_id
 from models.access import IdempotencyKey

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import JSONResponse
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.citing import citing
 from api.deps import KeyDep, NumberDep, ReaderDep, StateDep
@@ -15,7 +16,7 @@ from api.records import load
 from api.security.bearer import Principal
 from api.signing import sign, signs
 from api.state import ApiState
-from db.repositories import obligations, obligations_read
+from db.repositories import by_hand, clock_facts, deadline_history, obligations, obligations_read, recalls
 from db.repositories.obligations_read import Listed
 from domain.limits import Unit
 from domain.policy_parts import Trigger
@@ -23,7 +24,8 @@ from domain.roles import Permission, Role
 from domain.workflow_ids import obligations_id
 from models.access import IdempotencyKey
 from models.recall import Deadline
-from models.schemas_obligations import ObligationOut, ObligationStopIn, SubmissionIn
+from models.schemas_common import FieldProblem
+from models.schemas_obligations import DeadlineEventOut, ObligationOut, ObligationStopIn, SubmissionIn, WorkedOutIn
 from models.schemas_recall import BothTimes
 
 router = APIRouter(
@@ -35,6 +37,9 @@ Submitter = Annotated[
     Principal, Depends(signs(Permission.SUBMIT_OBLIGATION, "I confirm that this report was submitted"))
 ]
 Stopper = Annotated[Principal, Depends(signs(Permission.SUBMIT_OBLIGATION, "I confirm that this report is not owed"))]
+Counter = Annotated[
+    Principal, Depends(signs(Permission.SUBMIT_OBLIGATION, "I have worked out when this report is due"))
+]
 DeadlineId = Annotated[int, Path(ge=1, le=2**53, description="The deadline's id.")]
 _CHANGING = problems(
     "bad_request",
@@ -130,6 +135,78 @@ async def stop(
     return await once(state, request, principal, key, asked=body, operation=carry_out)
 
 
+@router.post(
+    "/by-hand",
+    operation_id="workOutObligation",
+    status_code=201,
+    summary="Due instant worked out by hand",
+    response_model=ObligationOut,
+    responses=_CHANGING,
+)
+async def work_out(
+    request: Request, number: NumberDep, body: WorkedOutIn, key: KeyDep, principal: Counter, state: StateDep
+) -> JSONResponse:
+    """Sign when a report is due that no calendar covers (state `by_hand`); it is watched by that instant from now on.
+
+    Once the calendar's table is loaded, an earlier instant computed from it takes its place.
+    """
+    await load(state, number)
+
+    async def carry_out(_: IdempotencyKey) -> Answer:
+        signer = await sign(state, principal, number, "work_out_obligation", body.model_dump(mode="json"))
+        async with state.sessions.begin() as session:
+            row = await _worked_out(session, number, body, principal, state.now(), signer.signature)
+            await session.flush()
+        return await _changed(state, number, row, status=201)
+
+    return await once(state, request, principal, key, asked=body, operation=carry_out)
+
+
+async def _worked_out(
+    session: AsyncSession, number: str, body: WorkedOutIn, principal: Principal, now: datetime, signature: str | None
+) -> int:
+    recall = await recalls.get(session, number, lock=True)
+    worked = by_hand.WorkedOut(
+        jurisdiction=body.jurisdiction,
+        name=body.name,
+        due_at=body.due_at,
+        working=body.working,
+        clocks=(await clock_facts.facts_of(session, recall)).clocks,
+        by=principal.name,
+        role=principal.shown_role,
+        now=now,
+        signature=signature,
+    )
+    try:
+        await by_hand.record(session, recall, worked)
+    except LookupError as error:
+        raise Problem("obligation_not_open", f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
+    except ValueError as error:
+        fault = FieldProblem(pointer="#/due_at", detail=str(error))
+        raise Problem("invalid", "One value is not valid; see `errors`.", errors=[fault]) from error
+    rows = await obligations.of_recall(session, number)
+    return next(row.id or 0 for row in rows if (row.name, row.jurisdiction) == (body.name, body.jurisdiction))
+
+
+@router.get(
+    "/{deadline_id}/history",
+    operation_id="readDeadlineHistory",
+    summary="History of a deadline",
+    responses=problems("obligation_unknown"),
+)
+async def read_history(
+    number: NumberDep, deadline_id: DeadlineId, _: ReaderDep, state: StateDep
+) -> list[DeadlineEventOut]:
+    """Who computed, met or stopped it, when and why; and each time new facts made it earlier, from what to what."""
+    await load(state, number)
+    async with state.sessions() as session:
+        row = await obligations.find(session, number, deadline_id)
+        if row is None:
+            raise Problem("obligation_unknown", f"The recall {number} has no obligation {deadline_id}.")
+        events = await deadline_history.history(session, number, row)
+    return [DeadlineEventOut.model_validate(each, from_attributes=True) for each in events]
+
+
 def _signs_as(principal: Principal) -> Role:
     roles = set(principal.roles)
     return Role.REGULATORY if Role.REGULATORY in roles else Role.HEAD_OF_REGULATORY
@@ -141,13 +218,13 @@ def _problem(number: str, deadline_id: int, error: Exception) -> Problem:
     return Problem("obligation_not_open", f"{str(error)[:1].upper()}{str(error)[1:]}.")
 
 
-async def _changed(state: ApiState, number: str, deadline_id: int) -> Answer:
+async def _changed(state: ApiState, number: str, deadline_id: int, status: int = 200) -> Answer:
     await nudge_workflow(state, obligations_id(number))
     await nudge_recall(state, number, "checklist")
     async with state.sessions() as session:
         rows = await obligations_read.listed(session, number)
     found = next(row for row in rows if row.deadline is not None and row.deadline.id == deadline_id)
-    return Answer(200, obligation_out(found, state.now()))
+    return Answer(status, obligation_out(found, state.now()))
 
 
 def obligation_out(row: Listed, now: datetime) -> ObligationOut:
@@ -155,7 +232,7 @@ def obligation_out(row: Listed, now: datetime) -> ObligationOut:
     due, rule = row.deadline, row.rule
     return ObligationOut(
         id=due.id if due else None,
-        name=due.name if due else rule.id,
+        name=due.name if due else row.waits or rule.id,
         jurisdiction=row.policy.id,
         title=rule.title,
         title_zh=rule.title_zh,
@@ -169,6 +246,7 @@ def obligation_out(row: Listed, now: datetime) -> ObligationOut:
         clock=due.clock if due else (rule.runs_from.value if rule.runs_from else None),
         clock_started_at=row.clock_started_at,
         due=BothTimes(at=due.due_at, policy_at=due.policy_due_at) if due else None,
+        internal_due=row.unrolled,
         every=str(rule.every) if rule.every else None,
         complaint=row.complaint,
         met_at=due.met_at if due else None,
@@ -177,6 +255,7 @@ def obligation_out(row: Listed, now: datetime) -> ObligationOut:
         evidence_ids=row.evidence,
         stopped_at=due.stopped_at if due else None,
         stopped_reason=due.stopped_reason if due else None,
+        stopped_by=due.stopped_by if due else None,
         record_instead=rule.record_instead,
     )
 
@@ -190,6 +269,10 @@ def _due_state(due: Deadline, now: datetime) -> str:
 
 
 def _rule_state(row: Listed) -> str:
+    if row.waits is not None:
+        return "by_hand"
+    if row.not_owed:
+        return "not_owed"
     if row.rule.due.unit == Unit.NONE:
         return "record"
     if row.rule.due.unit == Unit.BEFORE_START or row.by_gate:

@@ -109,7 +109,16 @@ SELECT extract(epoch FROM due_at) AS place, jurisdiction || ': ' || coalesce(tit
        || ' (deadline ' || id || ')' AS line
 FROM deadline
 -- The notice limit is no report: the campaign meets it, and consignees without a notice are listed as such.
-WHERE recall_number = :number AND name <> 'notify' AND due_at <= :now AND met_at IS NULL AND stopped_at IS NULL
+WHERE recall_number = :number AND name <> 'notify' AND name NOT LIKE 'notify:%' AND due_at <= :now
+  AND met_at IS NULL AND stopped_at IS NULL
+UNION ALL
+-- No calendar covers it: it may be due already, so somebody works it out before anything is signed.
+SELECT 0, split_part(key, ':', 2) || ': when ' || replace(substr(key, length(split_part(key, ':', 2)) + 11), '_', ' ')
+       || ' is due is not worked out (task ' || id || ')'
+FROM task
+WHERE recall_number = :number AND starts_with(key, 'deadline:') AND state <> 'cancelled' AND NOT EXISTS (
+    SELECT FROM deadline d
+    WHERE d.recall_number = :number AND 'deadline:' || d.jurisdiction || ':' || d.name = task.key)
 """
 
 EVIDENCE_HOLD: Final = f"""

@@ -15,7 +15,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import assessment, audit, evidence, recalls
-from db.repositories.obligations import CORRECTS
+from db.repositories.recalls import CORRECTS
 from models.recall import ClockStart
 
 FIRST_COMMUNICATION: Final = "first_communication"

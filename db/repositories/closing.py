@@ -122,7 +122,7 @@ async def task_owners(session: AsyncSession, number: str) -> list[str]:
     return sorted({owner for owner in (await session.exec(query.distinct())).all() if owner})
 
 
-async def stop_notice_limits(session: AsyncSession, number: str, now: datetime, reason: str) -> None:
+async def stop_notice_limits(session: AsyncSession, number: str, now: datetime, reason: str, *, by: str) -> None:
     """Limits that no function reports on (the notice limit) are not owed any more; obligations stay."""
     statement = (
         update(Deadline)
@@ -132,7 +132,7 @@ async def stop_notice_limits(session: AsyncSession, number: str, now: datetime, 
             col(Deadline.met_at).is_(None),
             col(Deadline.stopped_at).is_(None),
         )
-        .values(stopped_at=now, stopped_reason=reason[:500])
+        .values(stopped_at=now, stopped_reason=reason[:500], stopped_by=by)
     )
     await session.exec(statement)
 

@@ -19,7 +19,7 @@ from domain.documents.form import Document, Explanation
 from domain.documents.kinds import Draft, draft, kind_of
 from domain.documents.record import Firm, Owed, RecordView
 from domain.limits import Unit
-from domain.obligations import base_name, series_of
+from domain.obligations import base_name, every_obligation, series_of
 from domain.policy import Policy
 from domain.policy_parts import Gate, Obligation, Trigger
 from models.complaint import Complaint
@@ -83,7 +83,7 @@ async def _rule(session: AsyncSession, number: str, policy: Policy, name: str) -
         level for jurisdiction, level in await assessment.decided_levels(session, number) if jurisdiction == policy.id
     ]
     decided = [item for level in levels for item in policy.obligations_for(level)]
-    every: list[Obligation | Gate] = [*decided, *obligations.every_obligation(policy), *policy.gates]
+    every: list[Obligation | Gate] = [*decided, *every_obligation(policy), *policy.gates]
     return next((item for item in every if item.id == name), None)
 
 
@@ -100,7 +100,7 @@ def _owed(policy: Policy, rule: Obligation | Gate, name: str) -> Owed:
 
 
 async def _of_deadline(session: AsyncSession, policy: Policy, row: Deadline) -> Subject:
-    same = [item for item in obligations.every_obligation(policy) if item.id == base_name(row.name)]
+    same = [item for item in every_obligation(policy) if item.id == base_name(row.name)]
     rule = next(
         (item for item in same if (item.source, item.title) == (row.source, row.title)), same[0] if same else None
     )

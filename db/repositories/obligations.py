@@ -3,26 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import assessment, audit, evidence, hold_records, recalls, tasks
+from db.repositories import assessment, audit, by_hand, evidence, hold_records, recalls, tasks
 from db.rows import uuid_of
 from domain.levels import MarketAction
-from domain.obligations import RunningClock, base_name, series_of
-from domain.policy import Policy
+from domain.obligations import RunningClock, base_name, every_obligation, series_of
 from domain.roles import Role
 from domain.workflow_ids import obligations_id
 from models.complaint import Complaint
 from models.recall import ClassDecision, ClockStart, Deadline, SignOff
 from models.task import OPEN_STATES, Task
-
-CORRECTS: Final = "~"
-"""Separates a clock's name from the number of its correction: `awareness`, `awareness~1`."""
 
 
 class ObligationNotOpen(Exception):  # noqa: N818 - a term of the API
@@ -31,7 +27,10 @@ class ObligationNotOpen(Exception):  # noqa: N818 - a term of the API
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Obligations that are owed: not met, not stopped, their clock runs; a recurring report once its time has come."""
+    """Obligations that are owed: not met, not stopped, their clock runs; a recurring report once its time has come.
+
+    One whose due instant nobody has worked out yet is open as well.
+    """
 
     open: int
     overdue: int
@@ -55,7 +54,7 @@ async def running_clocks(session: AsyncSession, number: str) -> list[RunningCloc
     starts: dict[tuple[str, int], ClockStart] = {}
     # In the order they were recorded: a correction (`awareness~1`) comes after what it corrects.
     for row in (await session.exec(query)).all():
-        starts[row.name.partition(CORRECTS)[0], row.scope_version] = row
+        starts[row.name.partition(recalls.CORRECTS)[0], row.scope_version] = row
     found = [RunningClock(name, version, row.at) for (name, version), row in starts.items()]
     return sorted(found, key=lambda clock: clock.at)
 
@@ -111,7 +110,8 @@ async def counts(session: AsyncSession, number: str, now: datetime) -> Counts:
     recurring = await recurring_ids(session, number)
     due_so_far = [row for row in owed if row.due_at <= now or (row.jurisdiction, base_name(row.name)) not in recurring]
     late = sum(row.due_at < now for row in owed)
-    return Counts(len(due_so_far), late, next((row for row in owed if row.due_at > now), None))
+    uncomputed = len(await by_hand.waiting(session, number))
+    return Counts(len(due_so_far) + uncomputed, late, next((row for row in owed if row.due_at > now), None))
 
 
 async def recurring_ids(session: AsyncSession, number: str) -> set[tuple[str, str]]:
@@ -122,11 +122,6 @@ async def recurring_ids(session: AsyncSession, number: str) -> set[tuple[str, st
             if item.every is not None:
                 found.add((policy.id, item.id))
     return found
-
-
-def every_obligation(policy: Policy) -> list[Any]:
-    """The obligations of a policy at every level."""
-    return [*policy.obligations, *(item for level in policy.levels.values() for item in level.obligations)]
 
 
 async def settled_by_gates(session: AsyncSession, number: str) -> dict[tuple[str, str], SignOff | None]:
@@ -210,7 +205,7 @@ async def stop(
     )
     await assessment.sign(session, sign_off)
     row.signature_id = sign_off.signature_id
-    await _stop(session, row, reason, now)
+    await _stop(session, row, reason, now, by)
     await _audit(session, row, "obligation.stopped", by, role.value, now, reason, {}, signature)
     return row
 
@@ -222,8 +217,9 @@ async def stop_of_clock(session: AsyncSession, number: str, clock: str, *, reaso
         for row in await of_recall(session, number)
         if row.clock == clock and row.met_at is None and row.stopped_at is None
     ]
+    await by_hand.cancel_of_clock(session, number, await recalls.pinned(session, number), clock, reason, now)
     for row in rows:
-        await _stop(session, row, reason, now)
+        await _stop(session, row, reason, now, audit.SYSTEM)
         await _audit(session, row, "obligation.stopped", audit.SYSTEM, audit.SYSTEM, now, reason, {})
     return len(rows)
 
@@ -234,7 +230,7 @@ async def end_series(session: AsyncSession, number: str, *, reason: str, now: da
     for row in await of_recall(session, number):
         ahead = row.met_at is None and row.stopped_at is None and row.due_at > now
         if ahead and (row.jurisdiction, base_name(row.name)) in recurring:
-            await _stop(session, row, reason, now)
+            await _stop(session, row, reason, now, audit.SYSTEM)
             await _audit(session, row, "obligation.stopped", audit.SYSTEM, audit.SYSTEM, now, reason, {})
 
 
@@ -251,11 +247,11 @@ async def _open(session: AsyncSession, number: str, deadline_id: int) -> Deadlin
     return row
 
 
-async def _stop(session: AsyncSession, row: Deadline, reason: str, now: datetime) -> None:
-    row.stopped_at, row.stopped_reason = now, reason[:500]
+async def _stop(session: AsyncSession, row: Deadline, reason: str, now: datetime, by: str) -> None:
+    row.stopped_at, row.stopped_reason, row.stopped_by = now, reason[:500], by
     session.add(row)
     await tasks.close(
-        session, row.recall_number, task_key(row), outcome=f"not owed: {reason}"[:300], done_by=audit.SYSTEM, now=now
+        session, row.recall_number, task_key(row), outcome=f"not owed: {reason}"[:300], done_by=by, now=now
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import case, func, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
@@ -16,6 +16,9 @@ from models.chain import ImportBatch, Lot
 from models.master import Product
 from models.messages import ProductLine, Projection
 from models.recall import ClockStart, Consignee, ConsigneeLot, Deadline, PinnedPolicy, Recall, ScopeLot
+
+CORRECTS: Final = "~"
+"""Separates a clock's name from the number of its correction: `awareness`, `awareness~1`."""
 
 
 class UnknownRecall(LookupError):  # noqa: N818 - a term of the API
@@ -90,13 +93,21 @@ async def pins(session: AsyncSession, number: str) -> Sequence[PinnedPolicy]:
 
 
 async def start_clock(
-    session: AsyncSession, number: str, name: str, at: datetime, *, source: str, author: str, now: datetime
+    session: AsyncSession,
+    number: str,
+    name: str,
+    at: datetime,
+    *,
+    source: str,
+    author: str,
+    now: datetime,
+    scope_version: int = 1,
 ) -> bool:
     """Record a clock start; False when this clock already runs (the first fact stands)."""
     row = {
         "recall_number": number,
         "name": name,
-        "scope_version": 1,
+        "scope_version": scope_version,
         "at": at,
         "source": source,
         "author": author,
@@ -106,9 +117,10 @@ async def start_clock(
 
 
 async def clocks(session: AsyncSession, number: str) -> dict[str, datetime]:
-    """Real instants of the clocks that run."""
+    """Real instants of the clocks that run: corrected ones as corrected, of several scopes that of the first."""
     query = select(ClockStart.name, ClockStart.at).where(col(ClockStart.recall_number) == number)
-    return dict((await session.exec(query)).all())
+    rows = (await session.exec(query.order_by(col(ClockStart.scope_version).desc(), col(ClockStart.id)))).all()
+    return {name.partition(CORRECTS)[0]: at for name, at in rows}
 
 
 async def put_deadline(session: AsyncSession, deadline: Deadline) -> None:
@@ -140,17 +152,36 @@ async def earliest_deadline(session: AsyncSession, number: str, name: str) -> da
 
 
 async def meet_deadlines(
-    session: AsyncSession, number: str, name: str, at: datetime, *, jurisdiction: str | None = None
-) -> None:
-    """Note that what a deadline asks for was done, in one jurisdiction or in all."""
+    session: AsyncSession,
+    number: str,
+    name: str,
+    at: datetime,
+    *,
+    by: str,
+    reference: str | None = None,
+    jurisdiction: str | None = None,
+) -> list[dict[str, Any]]:
+    """Note that what a deadline asks for was done, in one jurisdiction or in all, and by whom.
+
+    Returns:
+        what was open and is met now, as the audit names it.
+    """
     statement = (
         update(Deadline)
-        .where(col(Deadline.recall_number) == number, col(Deadline.name) == name, col(Deadline.met_at).is_(None))
-        .values(met_at=at)
+        .where(
+            col(Deadline.recall_number) == number,
+            col(Deadline.name) == name,
+            col(Deadline.met_at).is_(None),
+            col(Deadline.stopped_at).is_(None),
+        )
+        .values(met_at=at, met_by=by, reference=reference)
+        .returning(col(Deadline.id), col(Deadline.name), col(Deadline.jurisdiction), col(Deadline.due_at))
     )
     if jurisdiction is not None:
         statement = statement.where(col(Deadline.jurisdiction) == jurisdiction)
-    await session.exec(statement)
+    rows = (await session.exec(statement)).all()
+    met = [{"deadline": the_id, "name": of, "jurisdiction": law, "due_at": due} for the_id, of, law, due in rows]
+    return sorted(met, key=lambda each: str(each["jurisdiction"]))
 
 
 async def product_lines(session: AsyncSession, number: str, scope_version: int) -> list[ProductLine]:

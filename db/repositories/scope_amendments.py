@@ -13,7 +13,7 @@ from typing import Final
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import audit, holds, scope_versions, trace_sql
+from db.repositories import audit, holds, recalls, scope_versions, trace_sql
 from db.repositories.holds_of_lots import lots_to_nonconformity, reclaim_lots
 from db.repositories.scope_versions import Definition
 from db.repositories.trace_roots import resolve_roots
@@ -109,7 +109,23 @@ async def _expand(session: AsyncSession, recall: Recall, request: AmendScope, be
         raise ScopeChangeRefused("added: these criteria add no lot to the scope")
     await reclaim_lots(session, recall.number, added)
     await holds.request_holds(session, recall.number, after.version, request.now)
+    await _start_clock(session, request)
     return await _change(session, request, figures, added, lots_added=len(added))
+
+
+async def _start_clock(session: AsyncSession, request: AmendScope) -> None:
+    """Lots added to a decided recall start clocks of their own, for those lots; before it, the decision covers them."""
+    if "decision" in await recalls.clocks(session, request.number):
+        await recalls.start_clock(
+            session,
+            request.number,
+            "decision",
+            request.now,
+            source=f"scope version {request.scope_version}: lots added",
+            author=request.actor.principal,
+            now=request.now,
+            scope_version=request.scope_version,
+        )
 
 
 async def _reduce(session: AsyncSession, recall: Recall, request: AmendScope, before: Definition) -> ScopeChange:

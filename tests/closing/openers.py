@@ -61,7 +61,13 @@ def task_is_open(recall: CompleteRecall) -> str:
 
 
 def task_was_sent_back(recall: CompleteRecall) -> str:
-    return f"task {recall.world.task('deadline:x', 'deadline', state='sent_back')} (deadline:x)"
+    return f"task {recall.world.task('records:x', 'records', state='sent_back')} (records:x)"
+
+
+def due_time_is_not_worked_out(recall: CompleteRecall) -> str:
+    """A tick on the task is no due instant."""
+    task = recall.world.task("deadline:cn-nmpa:closure:2", "obligation", state="done", role="regulatory")
+    return f"cn-nmpa: when closure:2 is due is not worked out (task {task})"
 
 
 def check_is_pending(recall: CompleteRecall) -> str:
@@ -322,7 +328,7 @@ OPENERS = {
         execution_task_is_open,
     ],
     "capa": [no_capa, capa_without_cause, capa_without_approved_plan],
-    "obligations": [report_is_due],
+    "obligations": [report_is_due, due_time_is_not_worked_out],
     "evidence_hold": [sample_is_kept],
     "complaints": [complaint_is_open, complaint_is_only_evaluated, complaint_task_is_open],
     "patients": [patients_are_not_final, patients_task_is_open],
