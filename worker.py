@@ -22,6 +22,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
 from activities.amendments import AmendmentActivities
+from activities.approvals import ApprovalActivities
 from activities.assessment import AssessmentActivities
 from activities.branches import BranchActivities, teller
 from activities.campaign import CampaignActivities
@@ -162,7 +163,7 @@ def the_firm(settings: Settings) -> Firm:
 
 def deciding(sessions: SessionFactory, policies: PolicyStore, settings: Settings) -> list[Callable[..., Any]]:
     """Activities of the way from the alarm to the notice, and of the tasks on it."""
-    firm = the_firm(settings)
+    firm, approvals = the_firm(settings), ApprovalActivities(sessions)
     intake = IntakeActivities(sessions, policies, firm)
     assessment = AssessmentActivities(sessions, policies, firm, shipped_model())
     actions = MarketActionActivities(sessions)
@@ -170,6 +171,8 @@ def deciding(sessions: SessionFactory, policies: PolicyStore, settings: Settings
     return [
         intake.begin_intake,
         intake.resolve_scope,
+        approvals.record_approval_signature,
+        approvals.void_approvals,
         assessment.record_evaluation,
         assessment.propose_classes,
         assessment.record_class_decision,

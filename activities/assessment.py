@@ -9,13 +9,15 @@ from temporalio import activity
 from activities.class_rows import DECIDED, decided_row, figures_in_force, flags_of, proposed_row, short_row
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
-from db.repositories import assessment, audit, holds, market_actions, recalls, suggestions, tasks
+from db.repositories import assessment, audit, branch_facts, holds, market_actions, recalls, suggestions, tasks
 from db.rows import uuid_of
+from domain.branch_state import needed_signers
 from domain.class_suggestion import Model
 from domain.firm import Firm
 from domain.hazard import HazardEvaluation
 from domain.levels import MarketAction, RecallClass, strictest
 from domain.policy import Policy
+from domain.policy_approvals import ApprovalStep
 from domain.roles import Role
 from models.messages import (
     ApproveAssessment,
@@ -147,7 +149,24 @@ class AssessmentActivities:
             if self._advice is not None:
                 await suggestions.advise(session, ref.number, self._advice, ref.now)
             classes = tuple(ProposedClass.model_validate(row, from_attributes=True) for row in rows)
-            return Proposal(proposal_id=proposal_id, classes=classes, geographic_scope=scope.scope.value)
+            return Proposal(
+                proposal_id=proposal_id,
+                classes=classes,
+                geographic_scope=scope.scope.value,
+                signers=await self._signers(session, ref.number, scope.scope.value),
+            )
+
+    async def _signers(self, session: AsyncSession, number: str, scope: str) -> dict[str, tuple[str, ...]]:
+        """Class -> functions that must sign it: the rules look at the class that is about to be decided."""
+        written = await recalls.pinned_as_written(session, number)
+        state = await branch_facts.state_of(session, number)
+        found = {}
+        for each in RecallClass:
+            about = {"recall_class": each.value, "geographic_scope": scope}
+            found[each.value] = tuple(
+                role.value for role in needed_signers(written, state, ApprovalStep.ASSESSMENT, about)
+            )
+        return found
 
     @activity.defn
     async def record_class_decision(self, record: RecordDecision) -> DecisionFigures:
@@ -198,7 +217,7 @@ class AssessmentActivities:
         )
         await assessment.sign(session, sign_off)
         await recalls.start_clock(session, number, "decision", now, source="assessment approved", author=actor, now=now)
-        await tasks.close(session, number, "assessment", outcome=outcome, done_by=actor, now=now)
+        await tasks.close(session, number, record.task_key or "assessment", outcome=outcome, done_by=actor, now=now)
         data = {"proposal": decision.proposal_id, "classes": classes}
         await audit.append(session, number, action=f"class.{outcome}", data=data, **signed)
 

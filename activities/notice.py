@@ -123,7 +123,7 @@ class NoticeActivities:
             )
             await assessment.sign(session, sign_off)
             version = (await notices.get(session, decision.notice_id)).version
-            key = f"notice:{version}" if version > 1 else "notice"
+            key = record.task_key or (f"notice:{version}" if version > 1 else "notice")
             await tasks.close(session, record.number, key, outcome="approved", done_by=actor, now=record.now)
             await audit.append(
                 session,

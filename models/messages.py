@@ -17,6 +17,7 @@ from models.messages_amendments import (
     ScopeChange,
     ScopeFigures,
 )
+from models.messages_approvals import SignApproval, VoidApprovals
 from models.messages_assessment import MarketActionFor, RecordMarketActions, ReviewMarketAction, market_key
 from models.messages_branches import ExtraTaskFigures, FiredFigures
 from models.messages_campaign import (
@@ -203,6 +204,7 @@ __all__ = [
     "ScopeFigures",
     "SendBatch",
     "SendStaffMessages",
+    "SignApproval",
     "Snapshot",
     "StaffSent",
     "StepLimit",
@@ -214,6 +216,7 @@ __all__ = [
     "TaskTurn",
     "TasksTurned",
     "TurnTasks",
+    "VoidApprovals",
     "WaiveGate",
     "market_key",
 ]

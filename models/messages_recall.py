@@ -99,6 +99,8 @@ class Proposal(Message):
     proposal_id: int
     classes: tuple[ProposedClass, ...]
     geographic_scope: str
+    signers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Class -> functions that must sign where it is the strictest decided, in order."""
 
 
 class ClassFacts(Message):

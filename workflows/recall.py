@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.activity_options import TRACE
     from workflows.recall_closing import CAPACITIES, RecallClosing
     from workflows.recall_decisions import SIGNATURES
+    from workflows.recall_signers import assessment_signers, assessment_subject
     from workflows.recall_snapshot import snapshot_of
     from workflows.recall_state import NoticeJob
 
@@ -100,7 +101,9 @@ class RecallWorkflow(RecallClosing):
         while state.decided is None:
             await self._open_evaluations()
             await self._wait(lambda: state.proposal is not None and not state.missing_lines())
-            await self._open_task("assessment", "approval", "Approve, override or reject the class", Role.APPROVER)
+            if not state.signed.get(assessment_subject(state)):
+                first = Role(assessment_signers(state)[0])
+                await self._open_task("assessment", "approval", "Approve, override or reject the class", first)
             # Records that arrive meanwhile may show a further product line; it is evaluated first.
             await self._wait(lambda: state.decided is not None or bool(state.missing_lines()))
         self._move(Phase.ASSESSMENT, Phase.STRATEGY)

@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.deadline import wait_until
     from workflows.recall_companions import ON_THE_WAY
     from workflows.recall_holds import RecallHolds
+    from workflows.recall_signers import notice_signers, notice_subject
     from workflows.recall_state import NoticeJob
 
 PRIORITY: Final = {"I": 1, "II": 3, "III": 5}
@@ -78,12 +79,15 @@ class RecallCampaigns(RecallHolds):
             if job not in state.notices:
                 return  # cancelled meanwhile
             key = self._notice_key()
-            await self._open_task(key, "notice_approval", _APPROVE[job.kind], Role.APPROVER)
+            await self._open_task(key, "notice_approval", _APPROVE[job.kind], Role(notice_signers(state)[0]))
             await self._project()
             await workflow.wait_condition(lambda: job.stage != "drafted" or job not in state.notices)
             if job.released or job not in state.notices:
                 break
-            await self._close_task(key, "replaced: the recall changed before the release", "The draft is taken back")
+            why = "the recall changed before the release"
+            if not state.signed.get(notice_subject(state)):
+                await self._close_task(key, f"replaced: {why}", "The draft is taken back")
+            await self._void_approvals("notice", key, why)
         # A cancellation waits until the campaign runs, and so knows that it has to be stopped.
         async with self._lock:
             # A recall that was cancelled meanwhile has another queue: this notice is no longer in it.

@@ -23,6 +23,13 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows import recall_rules as rules
     from workflows.recall_market import RecallMarket
+    from workflows.recall_signers import (
+        assessment_content,
+        assessment_signers,
+        assessment_subject,
+        notice_signers,
+        notice_subject,
+    )
 
 SIGNATURES = 2
 """Quality and regulatory affairs."""
@@ -61,6 +68,8 @@ class RecallDecisions(RecallMarket):
         """Approve the proposed classes."""
         async with self._lock:
             rules.check_approval(self._state, self._start.started_by, decision)
+            if not await self._class_signed("approve_assessment", decision):
+                return self._receipt(self._next_signature(assessment_subject(self._state)))
             await self._decide_class("approve_assessment", decision)
             return self._receipt(f"class {self._decided().recall_class} approved")
 
@@ -73,6 +82,8 @@ class RecallDecisions(RecallMarket):
         """Approve with another class, with a reason."""
         async with self._lock:
             rules.check_override(self._state, self._start.started_by, decision)
+            if not await self._class_signed("override_class", decision):
+                return self._receipt(self._next_signature(assessment_subject(self._state)))
             await self._decide_class("override_class", decision)
             return self._receipt(f"class {self._decided().recall_class} decided against the proposal")
 
@@ -145,9 +156,16 @@ class RecallDecisions(RecallMarket):
         """Release exactly the rendered bodies behind the hash."""
         async with self._lock:
             rules.check_notice(self._state, self._start.started_by, decision)
-            key = self._notice_key()
+            subject, base = notice_subject(self._state), self._notice_key()
+            key = self._sign_key(base, len(self._state.signed.get(subject, [])))
+            needed, content = notice_signers(self._state), decision.sha256
+            if not await self._signed_by_all(
+                subject, needed, decision, "approve_notice", content, base, "Approve the notice"
+            ):
+                return self._receipt(self._next_signature(subject))
             await self._record("record_notice_approval", "approve_notice", decision, None, task_key=key)
             self._settled(key)
+            self._state.signed.pop(subject, None)
             self._state.notices[0].stage = "released"
             return self._receipt(f"notice {decision.notice_id} approved")
 
@@ -157,9 +175,25 @@ class RecallDecisions(RecallMarket):
 
     # ------------------------------------------------------------------ helpers
 
-    async def _decide_class(self, operation: str, decision: ApproveAssessment | OverrideClass) -> None:
+    async def _class_signed(self, operation: str, decision: ApproveAssessment | OverrideClass) -> bool:
+        """Take the signature; True when nobody else has to sign the class."""
         state = self._state
-        state.decided = await self._record("record_class_decision", operation, decision, DecisionFigures)
+        needed, content = assessment_signers(state, decision), assessment_content(decision)
+        subject = assessment_subject(state)
+        return await self._signed_by_all(
+            subject, needed, decision, operation, content, "assessment", "Decide the class"
+        )
+
+    def _next_signature(self, subject: str) -> str:
+        given = self._state.signed[subject]
+        return f"signed for {given[-1].role}, {len(given)} so far; the next signature is asked for"
+
+    async def _decide_class(self, operation: str, decision: ApproveAssessment | OverrideClass) -> None:
+        state, subject = self._state, assessment_subject(self._state)
+        key = self._sign_key("assessment", len(state.signed.get(subject, [])))
+        state.decided = await self._record("record_class_decision", operation, decision, DecisionFigures, task_key=key)
+        state.signed.pop(subject, None)
+        self._settled(key)
         state.decided_proposal = decision.proposal_id
         state.classified = list(state.lines())
         self._settled("assessment")
@@ -172,6 +206,8 @@ class RecallDecisions(RecallMarket):
         state = self._state
         proposal: Proposal = await self._do("propose_classes", self._ref(), Proposal, "Decision table: propose classes")
         state.proposal = proposal
+        why = f"proposal {proposal.proposal_id} takes its place"
+        await self._void_approvals("assessment", "assessment", why, keep=assessment_subject(state))
         if state.proposal_open():
             key, what = (
                 f"reclassify:{proposal.proposal_id}",

@@ -23,7 +23,8 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.activity_options import INVENTORY, TRACE
     from workflows.deadline import wait_until
-    from workflows.recall_branches import FACTS, RecallBranches
+    from workflows.recall_approvals import RecallApprovals
+    from workflows.recall_branches import FACTS
 
 SHORTEST_LOOK: Final = timedelta(seconds=30)
 """Real time between two turns of the watch, whatever the pace: what happens meanwhile wakes it by signal."""
@@ -31,7 +32,7 @@ EVALUABLE: Final = (Phase.ASSESSMENT, Phase.STRATEGY, Phase.GATES, Phase.NOTIFIC
 """Phases in which a hazard is evaluated, for the first time or again."""
 
 
-class RecallHolds(RecallBranches):
+class RecallHolds(RecallApprovals):
     """Holds, late records and complaints."""
 
     def _scope_ref(self, *, claim: bool = True) -> RecallScopeRef:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from domain.phases import Phase
 from domain.roles import Permission
 from models.messages import (
-    Actor,
     ApproveAssessment,
     ApproveNotice,
     ApproveStrategy,
@@ -20,7 +19,15 @@ from models.messages import (
     RejectRecall,
     WaiveGate,
 )
+from workflows.approval_rules import may_sign, next_turn
 from workflows.recall_rules_market import check_actions_known, check_justified
+from workflows.recall_signers import (
+    assessment_content,
+    assessment_signers,
+    assessment_subject,
+    notice_signers,
+    notice_subject,
+)
 from workflows.recall_state import RecallState
 from workflows.rules import need_reason, other_person, permit, refuse
 
@@ -59,8 +66,9 @@ def check_evaluation(state: RecallState, jurisdictions: Sequence[str], decision:
         need_reason(decision.reason, "an evaluation after the class was decided")
 
 
-def _check_class_decision(state: RecallState, started_by: str, actor: Actor, proposal_id: int) -> None:
-    permit(actor, Permission.DECIDE_ASSESSMENT)
+def _check_class_decision(state: RecallState, started_by: str, decision: ApproveAssessment | OverrideClass) -> None:
+    actor, proposal_id = decision.actor, decision.proposal_id
+    may_sign(actor, assessment_signers(state, decision), Permission.DECIDE_ASSESSMENT)
     in_phase(state, Phase.ASSESSMENT)
     if state.decided:
         refuse("AlreadyDecided", "the class is already decided")
@@ -78,17 +86,24 @@ def _check_class_decision(state: RecallState, started_by: str, actor: Actor, pro
 
 def check_approval(state: RecallState, started_by: str, decision: ApproveAssessment) -> None:
     """Another person than starter and assessor approves the proposal he has read."""
-    _check_class_decision(state, started_by, decision.actor, decision.proposal_id)
+    _check_class_decision(state, started_by, decision)
+    _check_turn(state, decision)
+
+
+def _check_turn(state: RecallState, decision: ApproveAssessment | OverrideClass) -> None:
+    given = state.signed.get(assessment_subject(state), [])
+    next_turn(assessment_signers(state, decision), given, decision.actor, assessment_content(decision))
 
 
 def check_override(state: RecallState, started_by: str, decision: OverrideClass) -> None:
     """As approval, with a reason, and only for lines and jurisdictions that were proposed."""
-    _check_class_decision(state, started_by, decision.actor, decision.proposal_id)
+    _check_class_decision(state, started_by, decision)
     need_reason(decision.reason, "an override")
     proposed = {(each.product_line, each.jurisdiction) for each in state.proposal.classes} if state.proposal else set()
     for override in decision.overrides:
         if (override.product_line, override.jurisdiction) not in proposed:
             refuse("InvalidInput", f"nothing was proposed for {override.product_line} under {override.jurisdiction}")
+    _check_turn(state, decision)
 
 
 def check_rejection(state: RecallState, started_by: str, decision: RejectRecall) -> None:
@@ -142,7 +157,8 @@ def check_gate_waiver(state: RecallState, decision: WaiveGate) -> None:
 
 def check_notice(state: RecallState, started_by: str, decision: ApproveNotice) -> None:
     """Another person than the one who started the recall approves exactly the bodies behind the hash."""
-    permit(decision.actor, Permission.APPROVE_NOTICE)
+    needed = notice_signers(state)
+    may_sign(decision.actor, needed, Permission.APPROVE_NOTICE)
     in_phase(state, *_NOTIFYING)
     if state.notice is None or (state.notices and state.notices[0].stage == "waiting"):
         refuse("WrongPhase", "the notice is still being drafted")
@@ -153,3 +169,5 @@ def check_notice(state: RecallState, started_by: str, decision: ApproveNotice) -
     if decision.sha256 != state.notice.sha256:
         refuse("HashMismatch", "the hash is not that of the draft; read the draft again before approving it")
     other_person(decision.actor, started_by, "started this recall")
+    given = state.signed.get(notice_subject(state), [])
+    next_turn(needed, given, decision.actor, decision.sha256)

@@ -23,6 +23,7 @@ from models.messages import (
     Strategy,
     TaskClock,
 )
+from workflows.approval_rules import Signed
 
 Child = Literal["capa", "disposition", "obligations"]
 
@@ -109,6 +110,8 @@ class RecallState(BaseModel):
     tasks: list[TaskClock] = Field(default_factory=list)
     """Open tasks and their instants as a continued run finds them; the running timers are in `RecallCore`."""
     overdue: list[str] = Field(default_factory=list)
+    signed: dict[str, list[Signed]] = Field(default_factory=dict)
+    """What is signed (`assessment:{proposal}`, `notice:{id}:{hash}`) -> signatures before the last one."""
     extras: list[str] = Field(default_factory=list)
     """Keys of the extra tasks offered so far; each is offered once."""
     hold_tasks: int = 0

@@ -35,6 +35,7 @@ from models.messages import (
     RecordDecision,
     ScopeFigures,
     SendStaffMessages,
+    SignApproval,
     StaffSent,
     StepLimit,
     TaskClock,
@@ -42,6 +43,7 @@ from models.messages import (
     TasksTurned,
     TaskTurn,
     TurnTasks,
+    VoidApprovals,
 )
 from tests.support.closing_fakes import FakeClosingActivities
 
@@ -83,6 +85,7 @@ class FakeRecallActivities(FakeClosingActivities):
         self.branches: dict[str, Any] = {}
         """What the policies' figures say since a branch began or ended: extra tasks, limits, signers."""
         self.branches_moved = False
+        self.assessment_signers: dict[str, tuple[str, ...]] = {}
         self.decided: DecisionFigures | None = None
         """The last decision's figures."""
         self.decided_change: dict[str, Any] = {}
@@ -179,12 +182,13 @@ class FakeRecallActivities(FakeClosingActivities):
                 for line in self.lines
             ),
             geographic_scope="national",
+            signers=self.assessment_signers,
         )
 
     @activity.defn
     async def record_class_decision(self, record: RecordDecision) -> DecisionFigures:
         self._note("record_class_decision", record)
-        self.stages.pop("assessment", None)
+        self.stages.pop(record.task_key or "assessment", None)
         return self._figures(record)
 
     def _figures(self, record: RecordDecision) -> DecisionFigures:
@@ -200,6 +204,15 @@ class FakeRecallActivities(FakeClosingActivities):
             records_owed=self.records_owed,
         )
         return self.decided
+
+    @activity.defn
+    async def record_approval_signature(self, sign: SignApproval) -> None:
+        self._note("record_approval_signature", sign)
+        self.stages.pop(sign.task_key, None)
+
+    @activity.defn
+    async def void_approvals(self, void: VoidApprovals) -> None:
+        self._note("void_approvals", void)
 
     @activity.defn
     async def record_rejection(self, end: EndRecall) -> HoldFigures:
@@ -300,7 +313,8 @@ class FakeRecallActivities(FakeClosingActivities):
     def all(self) -> list[Any]:
         """The activities to register."""
         return [
-            self.begin_intake, self.turn_branches, self.resolve_scope, self.request_holds, self.execute_holds,
+            self.begin_intake, self.turn_branches, self.record_approval_signature, self.void_approvals,
+            self.resolve_scope, self.request_holds, self.execute_holds,
             self.record_evaluation,
             self.propose_classes, self.record_class_decision, self.record_rejection, self.record_strategy,
             self.record_gate, self.draft_notice, self.record_notice_approval, self.create_campaign,
