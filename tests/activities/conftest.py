@@ -75,6 +75,7 @@ class Case:
 
 async def signed(sessions: SessionFactory, record: RecordDecision) -> RecordDecision:
     """The same decision with its signature."""
+    operation = {"approve": "approve_assessment"}.get(record.operation, record.operation)
     who, stated = record.decision["actor"], {key: each for key, each in record.decision.items() if key != "actor"}
     signer = Signer(
         principal=who["principal"],
@@ -86,12 +87,12 @@ async def signed(sessions: SessionFactory, record: RecordDecision) -> RecordDeci
         session_id=UUID(int=1),
     )
     async with sessions.begin() as session:
-        refers = await refers_to(session, record.number, record.operation, stated, record.now)
+        refers = await refers_to(session, record.number, operation, stated, record.now)
         row = await make(
             session,
             signer,
             number=record.number,
-            operation=record.operation,
+            operation=operation,
             stated=stated,
             refers_to=refers,
             at=record.now,

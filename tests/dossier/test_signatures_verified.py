@@ -1,0 +1,78 @@
+"""`recall audit verify` finds whatever was changed in a signature, in what it is under, and in what was signed."""
+
+import json
+
+import psycopg
+import pytest
+
+from tests.activities.conftest import NUMBER
+from tests.api.test_token_commands import call
+from tests.dossier.conftest import World
+from tests.support.servers import PostgresForTests
+
+pytestmark = pytest.mark.workflow
+
+CHANGES = {
+    "the signer": "UPDATE signature SET principal = 'mallory' WHERE operation = 'approve_assessment'",
+    "the printed name": "UPDATE signature SET printed_name = 'Mallory' WHERE operation = 'approve_assessment'",
+    "the meaning": "UPDATE signature SET meaning = meaning || '.' WHERE operation = 'approve_assessment'",
+    "the instant": "UPDATE signature SET signed_at = signed_at + interval '1 microsecond'",
+    "the recall": "UPDATE signature SET recall_number = 'RC-2026-000002' WHERE operation = 'approve_assessment'",
+    "one byte of what was signed": "UPDATE signature SET document = jsonb_set(document, '{stated,proposal_id}', '77')",
+    "the hash": "UPDATE signature SET sha256 = translate(sha256, '0123456789', '1234567890')",
+    "a signature taken away": "DELETE FROM signature WHERE operation = 'approve_notice'",
+    "a signature added": "INSERT INTO signature SELECT gen_random_uuid(), recall_number, principal, printed_name, role,"
+    " meaning, operation, signed_at, document, sha256, token_id, session_id FROM signature LIMIT 1",
+    "who signed off": "UPDATE sign_off SET actor = 'mallory' WHERE step = 'assessment'",
+    "why": "UPDATE sign_off SET reason = 'another' WHERE step = 'assessment'",
+    "the body": "UPDATE sign_off SET body = body || '{\"x\": 1}' WHERE step = 'notice'",
+    "a sign-off without a signature": "UPDATE sign_off SET signature_id = NULL WHERE step = 'notice'",
+    "a sign-off taken away": "DELETE FROM sign_off WHERE step = 'notice'",
+    "a sign-off that nobody gave": "INSERT INTO sign_off (recall_number, step, outcome, actor, role, meaning, body,"
+    " signed_at, signature_id) SELECT recall_number, 'gate:x', outcome, actor, role, meaning, body, signed_at,"
+    " signature_id FROM sign_off LIMIT 1",
+    "a signature under another decision": "UPDATE sign_off SET signature_id = (SELECT signature_id FROM sign_off"
+    " WHERE step = 'assessment') WHERE step = 'notice'",
+    "the assessor": "UPDATE hazard_evaluation SET assessor = 'mallory'",
+    "the evaluation": "UPDATE hazard_evaluation SET body = jsonb_set(body, '{evaluation,seriousness,rationale}', '1')",
+    "the approver of the notice": "UPDATE notice SET approved_by = 'mallory'",
+    "the notice": "UPDATE notice_body SET sha256 = translate(sha256, '0123456789', '1234567890')",
+    "who decided the class": "UPDATE class_decision SET decided_by = 'mallory' WHERE kind = 'approved'",
+    "the reasons of the class": "UPDATE class_decision SET reasons = '[]'",
+    "the policy": "UPDATE pinned_policy SET sha256 = translate(sha256, '0123456789', '1234567890')",
+}
+
+
+async def test_whatever_is_changed_behind_the_products_back_is_found(world: World, postgres: PostgresForTests) -> None:
+    code, printed, _ = await call(postgres.app_url, "audit", "verify", NUMBER, "--json")
+    assert code == 0, printed
+    assert json.loads(printed)["signatures"] == 3, "evaluation, class, notice"
+    for what, statement in CHANGES.items():
+        with psycopg.connect(postgres.admin_url, autocommit=True) as admin:
+            admin.execute("SET session_replication_role = replica")
+            before = _copied(admin)
+            assert admin.execute(statement).rowcount > 0, what
+            code, printed, _ = await call(postgres.app_url, "audit", "verify", NUMBER, "--json")
+            _restore(admin, before)
+        found = json.loads(printed)
+        assert (code, found["intact"], found["first_broken"]) == (1, False, None), what
+        assert found["signature_faults"], what
+    code, printed, _ = await call(postgres.app_url, "audit", "verify", NUMBER)
+    assert code == 0
+    assert "3 signatures, each as it was made" in printed
+
+
+_TABLES = ("signature", "sign_off", "hazard_evaluation", "notice", "notice_body", "class_decision", "pinned_policy")
+
+
+def _copied(admin: psycopg.Connection) -> tuple[str, ...]:
+    for table in _TABLES:
+        admin.execute(f"CREATE TEMP TABLE kept_{table} AS TABLE {table}")
+    return _TABLES
+
+
+def _restore(admin: psycopg.Connection, tables: tuple[str, ...]) -> None:
+    for table in tables:
+        admin.execute(f"DELETE FROM {table}")  # noqa: S608 - names of this file
+        admin.execute(f"INSERT INTO {table} SELECT * FROM kept_{table}")  # noqa: S608
+        admin.execute(f"DROP TABLE kept_{table}")
