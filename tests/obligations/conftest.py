@@ -32,7 +32,9 @@ class Owing:
     def at(self, days: float) -> datetime:
         return self.created_at + timedelta(days=days)
 
-    async def decide(self, jurisdiction: str, recall_class: str, level: str, *, action: str = "removal") -> None:
+    async def decide(
+        self, jurisdiction: str, recall_class: str, level: str, *, action: str = "removal", at: datetime | None = None
+    ) -> None:
         """The class of one product line, as an approver decided it (again, by a new proposal)."""
         self.proposals += 1
         async with self.sessions.begin() as session:
@@ -49,7 +51,7 @@ class Owing:
                     market_action=action,
                     reasons=[],
                     decided_by="ada",
-                    decided_at=self.created_at,
+                    decided_at=at or self.created_at,
                 )
             )
 
