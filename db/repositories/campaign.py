@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import audit, recalls, tasks
+from db.repositories import audit, channel_order, recalls, tasks
 from db.repositories.campaign_sql import (
     ADVANCE,
     CANCEL_ALL,
@@ -74,7 +74,8 @@ async def advance(session: AsyncSession, request: AdvanceCampaign) -> Advanced:
         return Advanced({}, 0, cancelled)
     await _check_bodies(session, campaign, request.ladder, request.channels)
     calls = await _calls(session, request)
-    row = (await run(session, ADVANCE, _figures(request, campaign) | calls)).mappings().one()
+    figures = _figures(request, campaign) | {"preferred": await channel_order.preferred(session, request.number)}
+    row = (await run(session, ADVANCE, figures | calls)).mappings().one()
     owing = await _owing(session, request, calls)
     called, cases = row["called"] + owing["called"], row["cased"] + owing["cased"]
     done = Advanced(dict(row["written"]), called, cancelled, cases)

@@ -52,7 +52,10 @@ chosen_consignee AS (
 ),
 option AS (
     SELECT s.id AS consignee_id, s.chase, s.take, l.rule, said.body_kind, contact.id AS contact_id, wish.channel,
-           body.language, row_number() OVER (PARTITION BY s.id ORDER BY contact.position, wish.place) AS place,
+           body.language, row_number() OVER (
+               PARTITION BY s.id
+               ORDER BY contact.position, array_position(CAST(:preferred AS text[]), wish.channel::text), wish.place
+           ) AS place,
            past.uses
     FROM chosen_consignee s
     JOIN ladder l ON l.idx = s.take AND l.kind <> 'phone'

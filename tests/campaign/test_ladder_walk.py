@@ -1,5 +1,6 @@
 """Whom each ladder step concerns, and by which contact and channel: the one statement behind `advance`."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -50,6 +51,28 @@ async def test_a_silent_consignee_climbs_the_ladder_step_by_step(hand: Hand, wor
     task = world.one("SELECT key, role, consignee_id, due_at FROM task")
     assert task == {"key": f"call:{one}", "role": "qa", "consignee_id": one, "due_at": T0 + 5.1 * DAY}
     assert (await hand.progress(T0 + 5 * DAY)).next_due_at is None
+
+
+async def test_a_policy_that_orders_the_channels_for_a_class_is_heard_before_the_recipients_own_order(
+    hand: Hand, world: World
+) -> None:
+    # In the world every contact with a number and an address prefers e-mail.
+    ours = {"order": ["email", "sms"], "by_class": {"I": ["sms", "email"]}}
+    world.run(
+        "UPDATE pinned_policy SET body = jsonb_set(body, '{channels}', (body -> 'channels') || %s::jsonb)"
+        " WHERE recall_number = %s",
+        json.dumps(ours), NUMBER,
+    )  # fmt: skip
+    undecided = world.consignee("Undecided", Person("a@x.example", "+254700000001"))
+    await hand.advance()
+    world.run("UPDATE recall SET recall_class = 'II' WHERE number = %s", NUMBER)
+    milder = world.consignee("Milder", Person("b@x.example", "+254700000002"))
+    await hand.advance()
+    world.run("UPDATE recall SET recall_class = 'I' WHERE number = %s", NUMBER)
+    gravest = world.consignee("Gravest", Person("c@x.example", "+254700000003"), Person("d@x.example"))
+    await hand.advance()
+    chosen = [taken(world, each)[0][1:] for each in (undecided, milder, gravest)]
+    assert chosen == [("email", "a@x.example"), ("email", "b@x.example"), ("sms", "+254700000003")]
 
 
 async def test_nothing_is_due_before_its_time(hand: Hand, world: World) -> None:
