@@ -209,11 +209,12 @@ class MassBalanceRule(Sourced):
 
 
 class Channels(Sourced):
-    """By which channels notices go out, first choice first; a silent consignee is tried by the next one."""
+    """By which channels notices may go out; a strategy chooses from them."""
 
     order: tuple[Channel, ...] = Field(min_length=1)
+    """Channels allowed. Which one a recipient gets first is its own order's."""
     by_class: dict[RecallClass, tuple[Channel, ...]] = Field(default_factory=dict)
-    """The order for a class, where it differs."""
+    """First choice first, before the recipients' own order: for a class that needs it."""
 
     @model_validator(mode="after")
     def _names_each_once(self) -> "Channels":
@@ -225,9 +226,9 @@ class Channels(Sourced):
                 raise ValueError(f"{name}: expected each channel once, at least one of {', '.join(Channel)}")
         return self
 
-    def order_for(self, recall_class: RecallClass) -> tuple[Channel, ...]:
-        """The channels for a recall of `recall_class`, first choice first."""
-        return self.by_class.get(recall_class, self.order)
+    def all_named(self) -> tuple[Channel, ...]:
+        """Every channel the policy allows, in the order named."""
+        return tuple(dict.fromkeys((*self.order, *(each for order in self.by_class.values() for each in order))))
 
 
 class Closing(Sourced):
