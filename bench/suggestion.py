@@ -61,10 +61,10 @@ def _report(evaluation: dict[str, Any], console: Console) -> None:
         rows |= {baseline: figures[key] for baseline, figures in evaluation["baselines"].items()}
         console.print(_table(name, rows))
         console.print(_confusion(f"Shipped recipe, {name}", evaluation["model"][key]))
-    years = Table(title="By year of the last report (by event)", title_justify="left")
+    years = Table(title="The recipe as of each year, on that year (by event)", title_justify="left")
     for name in ("year", "events", "true I", "macro-F1", "recall of I", "reviews per true I"):
         years.add_column(name, justify="right")
-    for year, figures in evaluation["model_by_year"].items():
+    for year, figures in evaluation["as_of_each_year"].items():
         of = figures["by_event"]
         shown = (of["macro_f1"], of["class_i_recall"], of["reviews_per_true_i"])
         years.add_row(year, f"{of['cases']:g}", f"{of['true_class_i']:g}", *(_cell(each) for each in shown))

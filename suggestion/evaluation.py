@@ -1,4 +1,4 @@
-"""What a model suggests for cases it has not seen, as figures: by line, by event, by year, and as chances kept."""
+"""What a model suggests for cases it has not seen, as figures: by line, by event, and as chances kept."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,17 +29,13 @@ def figures(model: Model, cases: Sequence[Case]) -> dict[str, Any]:
     }
 
 
-def by_year(model: Model, cases: Sequence[Case]) -> dict[str, Any]:
-    """The main figures per year of the last report, by line and by event."""
-    years = sorted({case.year for case in cases})
+def main_figures(model: Model, cases: Sequence[Case]) -> dict[str, Any]:
+    """The few figures that show drift, by line and by event."""
     keep = ("cases", "true_class_i", "macro_f1", "class_i_recall", "reviews_per_true_i")
     found: dict[str, Any] = {}
-    for year in years:
-        of_year = [case for case in cases if case.year == year]
-        found[str(year)] = {
-            name: {key: summary(outcomes(model, of_year, by_event=flag))[key] for key in keep}
-            for name, flag in (("by_line", False), ("by_event", True))
-        }
+    for name, flag in (("by_line", False), ("by_event", True)):
+        whole = summary(outcomes(model, cases, by_event=flag))
+        found[name] = {key: whole[key] for key in keep}
     return found
 
 
@@ -61,4 +57,4 @@ def calibration(model: Model, cases: Sequence[Case]) -> list[dict[str, float]]:
     ]
 
 
-__all__ = ["by_year", "calibration", "figures", "outcomes"]
+__all__ = ["calibration", "figures", "main_figures", "outcomes"]

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from domain.class_suggestion import Model, Thresholds
 from suggestion.baselines import baselines
 from suggestion.baselines import outcomes as baseline_outcomes
-from suggestion.evaluation import by_year, figures
+from suggestion.evaluation import figures, main_figures
 from suggestion.fitting import BLOCK_WEIGHTS, FIRMS_AT_LEAST, HALF_LIFE_YEARS, STRENGTH, Scored, calibrated, fit, score
 from suggestion.measures import summary
 from suggestion.model_file import CARD, FOLDER, WEIGHTS, sha256_of, write_model
@@ -30,6 +30,7 @@ from suggestion.thresholds import CLASS_I_RECALL, RAISED_RECALL, with_thresholds
 TEST_YEARS: Final = (2023, 2024)
 VALIDATION_YEARS: Final = 3
 """Years before the test, each predicted by a model of the years before it."""
+DRIFT_YEARS: Final = (2018, 2024)
 _FIRST: Final = 1900
 
 
@@ -85,11 +86,21 @@ def evaluated(cases: Sequence[Case], first: int, last: int) -> tuple[Model, dict
         "validated_on": dict(zip(("cases", "events"), found.validated_on, strict=True)),
         "tested_on": {"cases": len(test), "events": events(test)},
         "thresholds": _thresholds(found.model.thresholds),
+        "temperature": found.model.temperature,
+        "shift": list(found.model.shift),
         "model": figures(found.model, test),
-        "model_by_year": by_year(found.model, test),
+        "as_of_each_year": drift(cases, *DRIFT_YEARS),
         "baselines": others,
     }
     return found.model, report
+
+
+def drift(cases: Sequence[Case], first: int, last: int) -> dict[str, Any]:
+    """The recipe as it would have been used: for each year a model of the years before, on that year."""
+    return {
+        str(year): main_figures(trained(cases, year).model, between(cases, year, year))
+        for year in range(first, last + 1)
+    }
 
 
 def card(
