@@ -31,7 +31,10 @@ def _to_instant(value: Any) -> Any:
         raise ValueError(_FORM)
     text, _, zone = value.strip().rpartition(" ")
     if "/" not in zone and zone != "UTC":
-        return _parsed(value, value.strip())
+        instant = _parsed(value, value.strip())
+        if instant.tzinfo is None:
+            raise ValueError(f"{value!r} names no time zone: {_FORM}")
+        return instant
     local = _parsed(value, text)
     if local.tzinfo is not None:
         raise ValueError(f"{value!r} has an offset and a zone: {_FORM}")
@@ -194,8 +197,8 @@ class DryRunCase(CasePart):
         yield "gates", [each.jurisdiction for each in self.gates]
         for line, decisions in self.lines.items():
             for place, decision in enumerate(decisions):
-                yield f"lines.{line}.{place}.levels", decision.levels
-                yield f"lines.{line}.{place}.actions", decision.actions
+                yield f"lines.{line}[{place}].levels", decision.levels
+                yield f"lines.{line}[{place}].actions", decision.actions
 
     @property
     def decided_at(self) -> datetime:

@@ -65,15 +65,15 @@ def _unknown(case: DryRunCase, policies: Mapping[str, Policy]) -> Iterator[str]:
                 levels = policies[name].levels
                 if level not in levels:
                     known = ", ".join(levels)
-                    yield f"lines.{line}.{place}.levels.{name}: no level {level!r}; expected one of {known}"
+                    yield f"lines.{line}[{place}].levels.{name}: no level {level!r}; expected one of {known}"
             for name, action in decision.actions.items():
                 if action not in policies[name].actions:
                     known = ", ".join(policies[name].actions)
-                    yield f"lines.{line}.{place}.actions.{name}: expected one of {known}, got {action.value!r}"
+                    yield f"lines.{line}[{place}].actions.{name}: expected one of {known}, got {action.value!r}"
     for place, gate in enumerate(case.gates):
         gates = [each.id for each in policies[gate.jurisdiction].gates]
         if gate.gate not in gates:
-            yield f"gates.{place}.gate: no gate {gate.gate!r}; expected one of {', '.join(gates) or 'none'}"
+            yield f"gates[{place}].gate: no gate {gate.gate!r}; expected one of {', '.join(gates) or 'none'}"
 
 
 def _clocks(case: DryRunCase) -> Iterator[RunningClock]:

@@ -66,7 +66,7 @@ def test_every_due_instant_is_the_one_worked_by_hand(item: dict[str, Any]) -> No
     found, used = engine(item)
     said = {f"{each.jurisdiction} {each.name}": each.due_at for each in found if each.due_at is not None}
     assert said == instants(item["due"], used)
-    by_hand = {each.jurisdiction: {} for each in found if each.uncomputed}
+    by_hand: dict[str, dict[str, str]] = {each.jurisdiction: {} for each in found if each.uncomputed}
     for each in found:
         if each.uncomputed:
             by_hand[each.jurisdiction][each.name] = each.uncomputed
