@@ -209,7 +209,8 @@ class AssessmentActivities:
         rows: Sequence[ClassDecision],
     ) -> None:
         number, now, actor = record.number, record.now, decision.actor.principal
-        signed: dict[str, Any] = {"actor": actor, "role": Role.APPROVER, "at": now, "reason": decision.reason}
+        role = record.role or Role.APPROVER
+        signed: dict[str, Any] = {"actor": actor, "role": role, "at": now, "reason": decision.reason}
         signed["signature"] = decision.actor.signature
         classes = [short_row(row) for row in rows]
         sign_off = assessment.sign_off(

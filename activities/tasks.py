@@ -28,6 +28,7 @@ from models.messages import (
     SendStaffMessages,
     StaffSent,
     TaskClocks,
+    TaskOpened,
     TasksTurned,
     TurnTasks,
 )
@@ -45,12 +46,12 @@ class TaskActivities:
         self._sessions = sessions
 
     @activity.defn
-    async def open_task(self, task: OpenTask) -> None:
-        """Open a task unless its key exists."""
+    async def open_task(self, task: OpenTask) -> TaskOpened:
+        """Open a task unless its key exists, for whoever is responsible."""
         async with self._sessions.begin() as session:
             recall = await recalls.get(session, task.number)
-            if await tasks.open_task(session, recall, task):
-                await tasks.note_opened(session, task)
+            await tasks.open_for(session, recall, task)
+            return TaskOpened(channels=await staff_messages.waiting_channels(session, task.number))
 
     @activity.defn
     async def close_task(self, close: CloseTask) -> None:

@@ -32,17 +32,20 @@ ABOUT_PERSON_OR_STATE: Final = frozenset(
 """Kinds of problems that say something about the person or the record, not about how the request was written."""
 
 
-def signs(permission: Permission, meaning: str) -> Callable[..., Awaitable[Principal]]:
+def signs(permission: Permission, meaning: str, *, with_others: bool = False) -> Callable[..., Awaitable[Principal]]:
     """A dependency: the caller, who may sign with this meaning now.
 
     Args:
         permission: what the caller must hold.
         meaning: what the signature says, in the first person; printed with it (21 CFR 11.50(a)(3)).
+        with_others: a policy may ask further functions to sign; whether the caller's is one is for the workflow to say.
     """
 
     async def checked(request: Request, principal: PrincipalDep, state: StateDep) -> Principal:
         path = request.path_params
-        return await may_sign(state, principal, permission, meaning, path.get("number"), path.get("policy_id"))
+        beside = with_others and not principal.may(permission) and principal.may(Permission.CO_SIGN)
+        asked = Permission.CO_SIGN if beside else permission
+        return await may_sign(state, principal, asked, meaning, path.get("number"), path.get("policy_id"))
 
     return checked
 

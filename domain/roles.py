@@ -71,6 +71,8 @@ class Permission(StrEnum):
     REPLY_ON_BEHALF = "reply:enter_on_behalf"
     WORK_TASKS = "task:work"
     REASSIGN_TASKS = "task:reassign"
+    CO_SIGN = "approval:co_sign"
+    """Sign where a policy asks for one's function beside those that decide; the workflow says which."""
     MANAGE_CAPA = "capa:manage"
     DECIDE_DISPOSITION = "disposition:decide"
     RECORD_AUTHORITY_ANSWER = "authority:record"
@@ -102,7 +104,7 @@ class Permission(StrEnum):
 
 
 _P = Permission
-_STAFF = frozenset({_P.READ, _P.UPLOAD_EVIDENCE, _P.WORK_TASKS})
+_STAFF = frozenset({_P.READ, _P.UPLOAD_EVIDENCE, _P.WORK_TASKS, _P.CO_SIGN})
 
 _QA = _STAFF | {
     _P.START_RECALL,

@@ -187,6 +187,8 @@ class RecordDecision(Message):
     """Which completion it belongs to: one more after each reopening."""
     task_key: str | None = None
     """The task this decision ends, where the decision itself does not say."""
+    role: str | None = None
+    """Function the signature counts for, where several sign."""
 
 
 class CompletionRecord(Message):

@@ -43,6 +43,13 @@ class OpenTask(Message):
     consignee_id: int | None = None
 
 
+class TaskOpened(Message):
+    """What opening a task left to do."""
+
+    channels: tuple[str, ...] = ()
+    """Channels on which messages to staff wait: whoever is responsible is told."""
+
+
 class CloseTask(Message):
     """Close the task with this key, if it is open."""
 
@@ -135,6 +142,7 @@ __all__ = [
     "StepLimit",
     "TaskClock",
     "TaskClocks",
+    "TaskOpened",
     "TaskTurn",
     "TasksTurned",
     "TurnTasks",

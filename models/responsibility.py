@@ -26,7 +26,7 @@ class Responsibility(SQLModel, table=True):
     """Product line (family, or code where there is none); `*` stands for any characters; none: every product."""
     country: str | None = text(2, nullable=True)
     region: str | None = text(120, nullable=True)
-    """Region of `country` as the partners' records name it, or a larger area of `policies/regions.yaml`."""
+    """Region of `country` as the partners' records name it."""
     principal: str = text(120)
     stand_in: str | None = text(120, nullable=True)
     """Asked while `principal` is away; before the stand-in of the staff record."""

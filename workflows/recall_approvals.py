@@ -31,13 +31,13 @@ class RecallApprovals(RecallBranches):
         content: str,
         base: str,
         what: str,
-    ) -> bool:
-        """Take a signature; True when it is the last, and the decision is to be recorded with it."""
+    ) -> str | None:
+        """Take a signature; when it is the last, the function it counts for: the decision is recorded with it."""
         state = self._state
         given = state.signed.get(subject, [])
         turn = next_turn(needed, given, decision.actor, content)
         if turn.last:
-            return True
+            return turn.role
         key, step = self._sign_key(base, len(given)), subject.split(":", 1)[0]
         sign = SignApproval(
             number=self._start.number,
@@ -64,7 +64,7 @@ class RecallApprovals(RecallBranches):
             self._sign_key(base, turn.place), SIGN[step], f"{what}: signature {turn.place + 1} of {turn.of}", Role(role)
         )
         await self._project()
-        return False
+        return None
 
     def _sign_key(self, base: str, given: int) -> str:
         """Task of the next signature, after `given` others."""

@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
         RecallRef,
         RecordDecision,
         StepLimit,
+        TaskOpened,
     )
     from workflows import search_attributes as sa
     from workflows.activity_options import RECORD
@@ -86,7 +87,13 @@ class RecallCore(OwnsTasks):
         )
 
     async def _record(
-        self, activity: str, operation: str, decision: Decision, result: Any, task_key: str | None = None
+        self,
+        activity: str,
+        operation: str,
+        decision: Decision,
+        result: Any,
+        task_key: str | None = None,
+        role: str | None = None,
     ) -> Any:
         record = RecordDecision(
             number=self._start.number,
@@ -96,6 +103,7 @@ class RecallCore(OwnsTasks):
             pace=self._start.pace,
             round=self._state.completion,
             task_key=task_key,
+            role=role,
         )
         return await self._do(activity, record, result, f"Record: {operation.replace('_', ' ')}")
 
@@ -182,10 +190,11 @@ class RecallCore(OwnsTasks):
         )
         self._opening.add(key)
         try:
-            await self._do("open_task", task, None, f"Task: {what}")
+            opened: TaskOpened | None = await self._do("open_task", task, TaskOpened | None, f"Task: {what}")
         finally:
             self._opening.discard(key)
         self._timers.watch(key, what, times)
+        self._timers.send(opened.channels if opened else ())
         if key in self._settled_early:
             # The decision came while its task was being written: it is done before it was there.
             self._settled_early.discard(key)

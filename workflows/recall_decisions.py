@@ -68,9 +68,10 @@ class RecallDecisions(RecallMarket):
         """Approve the proposed classes."""
         async with self._lock:
             rules.check_approval(self._state, self._start.started_by, decision)
-            if not await self._class_signed("approve_assessment", decision):
+            role = await self._class_signed("approve_assessment", decision)
+            if role is None:
                 return self._receipt(self._next_signature(assessment_subject(self._state)))
-            await self._decide_class("approve_assessment", decision)
+            await self._decide_class("approve_assessment", decision, role)
             return self._receipt(f"class {self._decided().recall_class} approved")
 
     @approve_assessment.validator
@@ -82,9 +83,10 @@ class RecallDecisions(RecallMarket):
         """Approve with another class, with a reason."""
         async with self._lock:
             rules.check_override(self._state, self._start.started_by, decision)
-            if not await self._class_signed("override_class", decision):
+            role = await self._class_signed("override_class", decision)
+            if role is None:
                 return self._receipt(self._next_signature(assessment_subject(self._state)))
-            await self._decide_class("override_class", decision)
+            await self._decide_class("override_class", decision, role)
             return self._receipt(f"class {self._decided().recall_class} decided against the proposal")
 
     @override_class.validator
@@ -159,11 +161,12 @@ class RecallDecisions(RecallMarket):
             subject, base = notice_subject(self._state), self._notice_key()
             key = self._sign_key(base, len(self._state.signed.get(subject, [])))
             needed, content = notice_signers(self._state), decision.sha256
-            if not await self._signed_by_all(
+            role = await self._signed_by_all(
                 subject, needed, decision, "approve_notice", content, base, "Approve the notice"
-            ):
+            )
+            if role is None:
                 return self._receipt(self._next_signature(subject))
-            await self._record("record_notice_approval", "approve_notice", decision, None, task_key=key)
+            await self._record("record_notice_approval", "approve_notice", decision, None, key, role)
             self._settled(key)
             self._state.signed.pop(subject, None)
             self._state.notices[0].stage = "released"
@@ -175,8 +178,8 @@ class RecallDecisions(RecallMarket):
 
     # ------------------------------------------------------------------ helpers
 
-    async def _class_signed(self, operation: str, decision: ApproveAssessment | OverrideClass) -> bool:
-        """Take the signature; True when nobody else has to sign the class."""
+    async def _class_signed(self, operation: str, decision: ApproveAssessment | OverrideClass) -> str | None:
+        """Take the signature; the function it counts for when nobody else has to sign the class."""
         state = self._state
         needed, content = assessment_signers(state, decision), assessment_content(decision)
         subject = assessment_subject(state)
@@ -188,10 +191,10 @@ class RecallDecisions(RecallMarket):
         given = self._state.signed[subject]
         return f"signed for {given[-1].role}, {len(given)} so far; the next signature is asked for"
 
-    async def _decide_class(self, operation: str, decision: ApproveAssessment | OverrideClass) -> None:
+    async def _decide_class(self, operation: str, decision: ApproveAssessment | OverrideClass, role: str) -> None:
         state, subject = self._state, assessment_subject(self._state)
         key = self._sign_key("assessment", len(state.signed.get(subject, [])))
-        state.decided = await self._record("record_class_decision", operation, decision, DecisionFigures, task_key=key)
+        state.decided = await self._record("record_class_decision", operation, decision, DecisionFigures, key, role)
         state.signed.pop(subject, None)
         self._settled(key)
         state.decided_proposal = decision.proposal_id

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path
 from fastapi.responses import JSONResponse
 
 from api.assessment_checks import form_fits
+from api.comment_windows import both, window_over
 from api.decisions import Refused, find_decision, recall_target
 from api.deps import NumberDep, PrincipalDep, ReaderDep, StateDep
 from api.desk import Desk, DeskDep, decision_answer
@@ -17,6 +18,7 @@ from api.problems import Problem, problems
 from api.records import load
 from api.security.bearer import Principal
 from api.signing import may_sign, signs
+from api.strategy_check import channels_fit
 from db.repositories import evidence
 from domain.roles import Permission
 from models.messages import (
@@ -72,7 +74,8 @@ Medical = Annotated[
     Principal, Depends(signs(Permission.RECORD_EVALUATION, "I am the author of this health-hazard evaluation"))
 ]
 Assessor = Annotated[
-    Principal, Depends(signs(Permission.DECIDE_ASSESSMENT, "I have reviewed and approve class and scope"))
+    Principal,
+    Depends(signs(Permission.DECIDE_ASSESSMENT, "I have reviewed and approve class and scope", with_others=True)),
 ]
 Rejecter = Annotated[
     Principal, Depends(signs(Permission.DECIDE_ASSESSMENT, "I have reviewed and reject: this is no recall"))
@@ -80,7 +83,8 @@ Rejecter = Annotated[
 Passer = Annotated[Principal, Depends(signs(Permission.PASS_GATE, "I confirm that this authority step was done"))]
 Waiver = Annotated[Principal, Depends(signs(Permission.WAIVE_GATE, "I waive this authority step for urgency"))]
 Releaser = Annotated[
-    Principal, Depends(signs(Permission.APPROVE_NOTICE, "I have reviewed and release this notice for sending"))
+    Principal,
+    Depends(signs(Permission.APPROVE_NOTICE, "I have reviewed and release this notice for sending", with_others=True)),
 ]
 _STRATEGY = {
     "quality": (Permission.SIGN_STRATEGY_QUALITY, "I approve the recall strategy for quality"),
@@ -141,7 +145,8 @@ async def approve_strategy(
     decision = ApproveStrategy.model_validate(
         {"actor": principal.actor(), "reason": body.reason, "capacity": body.capacity, "strategy": body.strategy}
     )
-    return await desk.decide(principal, "approve_strategy", body, decision)
+    fits = channels_fit(desk, body.strategy)
+    return await desk.decide(principal, "approve_strategy", body, decision, before=fits)
 
 
 def evidence_fits(desk: Desk, evidence_ids: Sequence[UUID]) -> Callable[[Recall], Awaitable[None]]:
@@ -169,7 +174,7 @@ def evidence_fits(desk: Desk, evidence_ids: Sequence[UUID]) -> Callable[[Recall]
     "/gates/{gate}/pass",
     operation_id="passGate",
     response_model=DecisionOut,
-    responses=problems("unknown_gate", "recall_unknown"),
+    responses=problems("unknown_gate", "recall_unknown", "comment_window_open"),
 )
 async def pass_gate(
     desk: DeskDep,
@@ -186,7 +191,8 @@ async def pass_gate(
         reference=body.reference,
         evidence_ids=tuple(str(each) for each in body.evidence_ids),
     )
-    return await desk.decide(principal, "pass_gate", body, decision, before=evidence_fits(desk, body.evidence_ids))
+    before = both(evidence_fits(desk, body.evidence_ids), window_over(desk.state, gate, answered=body.answered))
+    return await desk.decide(principal, "pass_gate", body, decision, before=before)
 
 
 @router.post(

@@ -9,7 +9,7 @@ from sqlalchemy import update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import audit, recalls, staff, staff_messages
+from db.repositories import audit, recalls, responsibilities, staff, staff_messages
 from db.rows import insert_new
 from domain.pace import policy_instant
 from domain.policy import Policy
@@ -97,18 +97,28 @@ async def offer(
     )
     if assignee is not None:
         assignee = await staff.assignable(session, assignee, now)
-    opened = await open_task(session, recall, task, assignee=assignee)
-    if opened:
-        await note_opened(session, task)
-    if opened and assignee is not None:
-        row = await open_task_of(session, recall.number, key)
+    return await open_for(session, recall, task, assignee=assignee)
+
+
+async def open_for(session: AsyncSession, recall: Recall, task: OpenTask, *, assignee: str | None = None) -> bool:
+    """Open a task for `assignee`, or for whoever is responsible, or else for its function; audited, and told.
+
+    Returns False when the key exists.
+    """
+    assignee = assignee or await responsibilities.assignee_of(session, recall, task)
+    if not await open_task(session, recall, task, assignee=assignee):
+        return False
+    await note_opened(session, task, assignee)
+    if assignee is not None:
+        row = await open_task_of(session, recall.number, task.key)
         assert row is not None  # noqa: S101 - opened in this transaction
-        await staff_messages.tell(session, recall, row, MessageKind.assigned, now)
-    return opened
+        await staff_messages.tell(session, recall, row, MessageKind.assigned, task.now)
+    return True
 
 
-async def note_opened(session: AsyncSession, task: OpenTask) -> None:
+async def note_opened(session: AsyncSession, task: OpenTask, assignee: str | None = None) -> None:
     """The audit event of a task opened now."""
+    facts = {"key": task.key, "role": task.role, "due_at": task.due_at}
     await audit.append(
         session,
         task.number,
@@ -116,7 +126,7 @@ async def note_opened(session: AsyncSession, task: OpenTask) -> None:
         role="system",
         action="task.opened",
         at=task.now,
-        data={"key": task.key, "role": task.role, "due_at": task.due_at},
+        data=facts if assignee is None else facts | {"assignee": assignee},
     )
 
 
@@ -208,6 +218,7 @@ __all__ = [
     "close",
     "note_opened",
     "offer",
+    "open_for",
     "open_task",
     "open_task_of",
     "times_for",
