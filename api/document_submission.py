@@ -78,7 +78,8 @@ async def submit_draft(
     forms = await asyncio.to_thread(_forms, found)
     _check(found, forms, body)
     transport = transport_for(state, found, body)
-    stated = {"obligation": wanted} | body.model_dump(mode="json")
+    owed = found.subject.owed
+    stated = {"obligation": owed.deadline_id or 0, "subject": owed.subject} | body.model_dump(mode="json")
     signer = await sign(state, principal, number, "submit_obligation", stated)
     files = await _store(state, found, forms, principal, key, number)
     await _write(state, found, forms, files, body, transport, signer, request_of(principal, key, number, wanted))

@@ -75,6 +75,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "clock_unknown": Kind(404, "No such clock start"),
     "clock_refused": Kind(409, "The clock start cannot be recorded so"),
     "document_incomplete": Kind(409, "The document has open fields nobody explained"),
+    "comment_window_open": Kind(409, "The authority may still comment"),
     "drill_blocked": Kind(409, "A drill reaches nobody outside"),
     "transport_not_configured": Kind(409, "This transport is not configured for the jurisdiction"),
     "not_documentable": Kind(409, "The consignee cannot be documented yet"),

@@ -104,6 +104,8 @@ class GatePassIn(In):
     reference: Line
     evidence_ids: Annotated[tuple[UUID, ...], Field(max_length=100)] = ()
     reason: Reason | None = None
+    answered: bool = False
+    """The authority has commented: its time to do so need not be waited for (MDCG 2023-3, question 20)."""
 
 
 class NoticeApprovalIn(In):

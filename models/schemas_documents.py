@@ -121,7 +121,28 @@ class SubmissionOut(Out):
     events: list[SubmissionEventOut]
 
 
+class CommentWindowOut(Out):
+    """The time an authority gets to comment on a draft before its gate is passed."""
+
+    gate: str
+    """Gate key, `{jurisdiction}:{gate}`."""
+    title: str
+    source: str
+    sent_at: datetime | None
+    """When the draft was handed over; null: not yet."""
+    ends_at: datetime | None
+    policy_ends_at: datetime | None
+    notice_due_at: datetime | None
+    """Earliest limit of the first notice."""
+    open: bool
+    settled: str | None
+    """passed or waived; null: the gate is open."""
+    conflict: str | None
+    """What clashes with the notice limit, and the ways to settle it."""
+
+
 __all__ = [
+    "CommentWindowOut",
     "FieldsIn",
     "FieldsOut",
     "MissingOut",

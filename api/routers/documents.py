@@ -14,18 +14,21 @@ from api.document_desk import TYPES, assembled, form_of, put_fields, read_fields
 from api.document_submission import submission_out, submit_draft
 from api.idempotency import Answer, once
 from api.problems import problems
+from api.records import load
 from api.security.bearer import Principal
 from api.signing import signs
-from db.repositories import submissions
+from db.repositories import comment_windows, submissions
 from domain.roles import Permission
 from models.access import IdempotencyKey
-from models.schemas_documents import FieldsIn, FieldsOut, SubmissionOut, SubmitDraftIn
+from models.schemas_documents import CommentWindowOut, FieldsIn, FieldsOut, SubmissionOut, SubmitDraftIn
 
+_RESPONSES = problems("unauthenticated", "not_permitted", "recall_unknown", "obligation_unknown", "invalid")
 router = APIRouter(
-    prefix="/recalls/{number}/obligations/{obligation}",
+    prefix="/recalls/{number}",
     tags=["obligations"],
-    responses=problems("unauthenticated", "not_permitted", "recall_unknown", "obligation_unknown", "invalid"),
+    responses=_RESPONSES,
 )
+_OF = "/obligations/{obligation}"
 Wanted = Annotated[
     str,
     Path(
@@ -41,7 +44,7 @@ Submitter = Annotated[
 
 
 @router.get(
-    "/draft",
+    f"{_OF}/draft",
     operation_id="readDraft",
     summary="The document as the record makes it now",
     response_class=Response,
@@ -68,14 +71,17 @@ async def read_draft(
     return Response(content, media_type=TYPES[form], headers=headers)
 
 
-@router.get("/fields", operation_id="readDocumentFields", summary="What people stated, and what is missing")
+@router.get(f"{_OF}/fields", operation_id="readDocumentFields", summary="What people stated, and what is missing")
 async def get_fields(number: NumberDep, obligation: Wanted, _: ReaderDep, state: StateDep) -> FieldsOut:
     """The stated values and explanations in force, and every open field with who owes it."""
     return await read_fields(state, number, obligation)
 
 
 @router.put(
-    "/fields", operation_id="stateDocumentFields", summary="State what no record holds", responses=problems("conflict")
+    f"{_OF}/fields",
+    operation_id="stateDocumentFields",
+    summary="State what no record holds",
+    responses=problems("conflict"),
 )
 async def state_fields(
     number: NumberDep, obligation: Wanted, body: FieldsIn, principal: Editor, state: StateDep
@@ -85,7 +91,7 @@ async def state_fields(
 
 
 @router.post(
-    "/draft/submit",
+    f"{_OF}/draft/submit",
     operation_id="submitDraft",
     summary="Freeze and submit the draft",
     status_code=201,
@@ -125,7 +131,7 @@ async def submit(
     return await once(state, request, principal, key, asked=body, operation=carry_out)
 
 
-@router.get("/submissions", operation_id="listSubmissions", summary="What was submitted")
+@router.get(f"{_OF}/submissions", operation_id="listSubmissions", summary="What was submitted")
 async def list_submissions(number: NumberDep, obligation: Wanted, _: ReaderDep, state: StateDep) -> list[SubmissionOut]:
     """Every version with its hashes and what became of it, oldest first."""
     found = await assembled(state, number, obligation)
@@ -133,6 +139,31 @@ async def list_submissions(number: NumberDep, obligation: Wanted, _: ReaderDep, 
         rows = await submissions.of_subject(session, number, found.subject.owed.subject)
         events = await submissions.events(session, [row.id or 0 for row in rows])
     return [submission_out(row, events[row.id or 0]) for row in rows]
+
+
+@router.get("/comment-windows", operation_id="listCommentWindows", summary="Time authorities have to comment")
+async def list_comment_windows(number: NumberDep, _: ReaderDep, state: StateDep) -> list[CommentWindowOut]:
+    """Per gate with a comment window: when the draft was sent, when the window ends, and any conflict with the limit of
+    the notice together with the ways to settle it.
+    """
+    recall, now = await load(state, number), state.now()
+    async with state.sessions() as session:
+        rows = await comment_windows.windows(session, recall)
+    return [
+        CommentWindowOut(
+            gate=f"{row.jurisdiction}:{row.gate}",
+            title=row.title,
+            source=row.source,
+            sent_at=row.sent_at,
+            ends_at=row.ends_at,
+            policy_ends_at=row.policy_ends_at,
+            notice_due_at=row.notice_due_at,
+            open=row.is_open(now),
+            settled=row.settled,
+            conflict=row.conflict,
+        )
+        for row in rows
+    ]
 
 
 __all__ = ["router"]
