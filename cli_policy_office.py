@@ -38,9 +38,7 @@ class Office:
         token = _development_token(role) if role else os.environ.get("RECALL_TOKEN", "")
         if not token:
             fail("RECALL_TOKEN is not set: set it to your access token (recall token create), or give --as ROLE")
-        self._http = httpx.Client(
-            base_url=api, headers={"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT, trust_env=False
-        )
+        self._api, self._token = api.rstrip("/"), token
 
     def get(self, path: str, **query: Any) -> Any:
         """JSON of a resource."""
@@ -80,10 +78,13 @@ class Office:
         return self._checked(self._answer(method, path, **more))
 
     def _answer(self, method: str, path: str, **more: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self._token}"} | more.pop("headers", {})
         try:
-            return self._http.request(method, path, **more)
-        except httpx.HTTPError as error:
-            fail(f"{self._http.base_url}: the API cannot be reached ({error}); is `recall up` running?")
+            return httpx.request(
+                method, f"{self._api}{path}", headers=headers, timeout=_TIMEOUT, trust_env=False, **more
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            fail(f"{self._api}: the API cannot be reached ({error}); is `recall up` running?")
 
     def _checked(self, answer: httpx.Response) -> httpx.Response:
         if answer.is_success:

@@ -40,6 +40,12 @@ class Jurisdictions:
         shipped = {policy.id for policy in self._shipped if policy.in_force(day)}
         return sorted(found | (shipped - known))
 
+    async def policy(self, session: AsyncSession, policy_id: str, day: date) -> Policy | None:
+        """The profile in force on `day`, or the shipped one that no worker has entered yet."""
+        found = await policy_versions.in_force(session, policy_id, day)
+        shipped = [each for each in self._shipped if each.id == policy_id and each.in_force(day)]
+        return found or max(shipped, key=lambda each: each.version, default=None)
+
     def calendar(self, policy: Policy, start: date) -> WorkingDays:
         """The working days a policy counts by, for the years a limit from `start` may reach.
 

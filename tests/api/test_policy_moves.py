@@ -20,6 +20,7 @@ import worker
 from db.engine import SessionFactory
 from db.repositories import audit
 from domain.policy import parse_policy
+from domain.policy_tasks import HumanStep
 from domain.roles import Role
 from models.recall import Recall
 from tests.api.test_decisions import EVALUATION
@@ -60,7 +61,8 @@ def stricter() -> str:
     before, after = "due: 24 h, clock: decision", "due: 18 h, clock: decision"
     assert before in text
     text = text.replace(before, after, 1)
-    evaluation = f"evaluation: {{due: {old.tasks['evaluation'].due}, remind: {old.tasks['evaluation'].remind}"
+    rule = old.tasks[HumanStep.EVALUATION]
+    evaluation = f"evaluation: {{due: {rule.due}, remind: {rule.remind}"
     assert evaluation in text
     return text.replace(evaluation, "evaluation: {due: 18 h, remind: 9 h", 1)
 
