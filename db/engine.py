@@ -1,7 +1,12 @@
-"""Async engine and session factory of one process."""
+"""Async engine and session factory of one process.
+
+Every table is imported here: a foreign key finds its target only when both are known, whatever a process uses itself.
+"""
 
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models import tables  # noqa: F401
 
 SessionFactory = async_sessionmaker[AsyncSession]
 
