@@ -49,11 +49,26 @@ class Closure:
         body = {"proposal_id": self.case.evaluate(), "reason": "harm is remote", "overrides": [override]}
         self.post("approver", "/assessment/override", body)
         self.case.wait_phase("strategy")
+        self.record_why_nothing_is_reported()
         for role, capacity in _SIGNERS:
             self.post(role, "/strategy/approve", {"capacity": capacity, "strategy": _STRATEGY})
         self.case.pass_gates()
         self.case.wait_phase("notification")
         return self.case.draft()
+
+    def record_why_nothing_is_reported(self) -> None:
+        """Class III is recorded instead of reported: the record is written, and a designated person accepts it."""
+        line = {"product_line": self.case.group.brand, "jurisdiction": PLACE}
+        why = {"justification": "Harm is remote.", "conclusions": "No risk to health; 21 CFR 806.10(a) does not apply."}
+        self.post("regulatory", "/market-actions", {"actions": [line | {"action": "removal", "not_reported": why}]})
+        written = self.office.get(f"{self.case.base}/market-actions")[-1]
+        review = line | {
+            "market_action_id": written["id"],
+            "outcome": "accepted",
+            "evaluation": "The conclusions hold.",
+        }
+        self.post("approver", "/market-actions/review", review)
+        assert self.office.get(f"{self.case.base}/market-actions")[-1]["review"]["outcome"] == "accepted"
 
     def to_resolution(self) -> None:
         """Everybody says that all was used."""
