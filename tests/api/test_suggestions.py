@@ -84,6 +84,9 @@ async def test_the_newest_advice_on_record_is_read_per_product_line(api: Callers
     [found] = answer.json()
     assert (found["product_line"], found["recall_class"], found["model_version"]) == ("Infusion sets", "I", "two")
     assert found["words_for"] == [{"text": "sterility", "field": "reason", "effect": 0.4}]
+    shown = await api.get(f"/v1/recalls/{number}/assessment", role=Role.AUDITOR)
+    assert shown.status_code == 200, shown.text
+    assert shown.json()["suggestions"] == [found]
 
 
 async def test_a_recall_nobody_knows_has_no_advice(api: Callers) -> None:
