@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 import cli_staff_signing
+from cli_staff_responsible import responsible_app
 from cli_token import AsJson, DatabaseUrl, refuse, with_database
 from db.engine import SessionFactory
 from db.repositories import staff
@@ -24,6 +25,7 @@ from models.schemas_tasks import StaffIn
 
 staff_app = typer.Typer(name="staff", help="Our own people, their absence and stand-ins.", no_args_is_help=True)
 cli_staff_signing.add_to(staff_app)
+staff_app.add_typer(responsible_app)
 _out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
 _PAGE = 500

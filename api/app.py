@@ -21,6 +21,7 @@ from api.recall_start import sweep_forgotten
 from api.routers import (
     amendments,
     assessment,
+    branches,
     capas,
     cases,
     clocks,
@@ -50,6 +51,7 @@ from api.routers import (
     recall_parts,
     recalls,
     recipient,
+    responsibilities,
     retention,
     returns,
     samples,
@@ -131,7 +133,7 @@ def _include(app: FastAPI, settings: Settings) -> None:
         app.include_router(module.router, prefix="/v1")
     for module in (signatures, training):
         app.include_router(module.router, prefix="/v1")
-    for module in (dry_runs, policy_moves):
+    for module in (dry_runs, policy_moves, responsibilities, branches):
         app.include_router(module.router, prefix="/v1")
     app.include_router(evidence.router, prefix="/v1", max_body_size=settings.evidence_max_bytes + _MULTIPART_OVERHEAD)
 

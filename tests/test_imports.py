@@ -49,6 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli_policy_check": EVERYTHING,
     "cli_dossier": EVERYTHING,
     "cli_staff": EVERYTHING,
+    "cli_staff_responsible": EVERYTHING,
     "cli_staff_signing": EVERYTHING,
     "cli_tasks": EVERYTHING,
     "cli_token": EVERYTHING,
