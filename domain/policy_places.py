@@ -32,4 +32,13 @@ def at_place(policy: Policy, state: str | None, zone: str | None) -> Policy:
     return policy.model_copy(update=changes) if changes else policy
 
 
-__all__ = ["at_place"]
+def place_faults(policy: Policy, state: str | None, zone: str | None) -> list[tuple[str, str]]:
+    """What is wrong with a place for a policy: (field, what was expected); nothing when it fits."""
+    try:
+        at_place(policy, state, zone)
+    except PolicyError as error:
+        return [(field, detail.strip()) for field, _, detail in (fault.partition(":") for fault in error.faults)]
+    return []
+
+
+__all__ = ["at_place", "place_faults"]

@@ -37,6 +37,15 @@ class RecallTexts(In):
     hazard: Block
 
 
+class PlaceIn(In):
+    """Where one law's clocks are counted for this recall, where that is elsewhere than its profile says."""
+
+    state: Annotated[str | None, Field(pattern="^[A-Z]{2}$", examples=["FR"])] = None
+    """Member state whose authority receives the reports, and whose holidays count (EU only)."""
+    zone: Annotated[str | None, Field(min_length=1, max_length=64, examples=["Europe/Paris"])] = None
+    """IANA zone whose days are counted: of that state, or of the recalling firm."""
+
+
 class RecallStartIn(In):
     """Intake of a recall. Times carry an offset; quantities and lots come from the record, not from here."""
 
@@ -53,6 +62,8 @@ class RecallStartIn(In):
     awareness_at: AwareDatetime
     """When the firm became aware: the start of the first regulatory clocks. Not in the future."""
     jurisdictions: Annotated[list[Jurisdiction], Field(min_length=1, max_length=20)]
+    places: Annotated[dict[Jurisdiction, PlaceIn], Field(max_length=20)] = Field(default_factory=dict)
+    """Jurisdiction -> where its clocks are counted, where the profile's own place is not the right one."""
     scope: ScopeCriteria
     evidence_ids: Annotated[tuple[UUID, ...], Field(max_length=100)] = ()
     owner: Line

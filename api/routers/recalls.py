@@ -36,6 +36,7 @@ from api.views import (
 from db.repositories import evidence, recall_intake, recalls_read
 from db.repositories.trace_roots import resolve_roots
 from domain.phases import Phase
+from domain.policy_places import place_faults
 from domain.roles import Permission
 from domain.scope import UnknownScope
 from models.access import IdempotencyKey
@@ -135,6 +136,18 @@ async def _intake_faults(
         if jurisdiction not in known:
             detail = f"no policy {jurisdiction} is in force; known: {', '.join(known)}"
             faults.append(FieldProblem(pointer=f"#/jurisdictions/{index}", detail=detail))
+    faults += [
+        FieldProblem(pointer=f"#/places/{law}", detail="is none of the recall's jurisdictions")
+        for law in body.places
+        if law not in body.jurisdictions
+    ]
+    for law, place in body.places.items():
+        policy = await state.jurisdictions.policy(session, law, now.date()) if law in body.jurisdictions else None
+        if policy is not None:
+            faults += [
+                FieldProblem(pointer=f"#/places/{law}/{field}", detail=detail)
+                for field, detail in place_faults(policy, place.state, place.zone)
+            ]
     if body.pace != 1 and not state.settings.allow_pace:
         detail = "this installation runs in real time (RECALL_ALLOW_PACE is not set)"
         faults.append(FieldProblem(pointer="#/pace", detail=detail))
@@ -152,6 +165,7 @@ def _facts(body: RecallStartIn) -> dict[str, object]:
         "trigger_reference": body.trigger.reference,
         "awareness_at": body.awareness_at,
         "jurisdictions": body.jurisdictions,
+        "places": {law: place.model_dump(exclude_none=True) for law, place in body.places.items()},
         "suspect": body.scope.model_dump(mode="json", exclude_defaults=True),
         "owner": body.owner,
         "drill": body.drill,

@@ -78,6 +78,7 @@ def _as_given(recall: Recall) -> dict[str, Any]:
         "trigger": {"source": recall.trigger_source, "reference": recall.trigger_reference},
         "awareness_at": recall.awareness_at,
         "jurisdictions": recall.jurisdictions,
+        "places": recall.places,
         "suspect": recall.suspect,
         "owner": recall.owner,
         "drill": recall.drill,

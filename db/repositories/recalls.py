@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.rows import insert_new
 from domain.branch_state import BranchState, effective
 from domain.policy import Policy, policy_hash
+from domain.policy_places import at_place
 from models.chain import ImportBatch, Lot
 from models.master import Product
 from models.messages import ProductLine, Projection
@@ -77,8 +78,16 @@ async def pinned(session: AsyncSession, number: str) -> list[Policy]:
 
 
 async def pinned_as_written(session: AsyncSession, number: str) -> list[Policy]:
-    """The policies as pinned, branches and all; only what decides or shows branches reads them."""
-    return [Policy.from_pinned(row.body) for row in await pins(session, number)]
+    """The policies as pinned, branches and all; only what decides or shows branches reads them.
+
+    They count at the recall's own places: another member state's holidays, another zone's days.
+    """
+    given = (await session.exec(select(Recall.places).where(col(Recall.number) == number))).one_or_none() or {}
+    found = []
+    for row in await pins(session, number):
+        place = given.get(row.policy_id) or {}
+        found.append(at_place(Policy.from_pinned(row.body), place.get("state"), place.get("zone")))
+    return found
 
 
 async def pins(session: AsyncSession, number: str) -> Sequence[PinnedPolicy]:

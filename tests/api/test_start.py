@@ -60,6 +60,34 @@ async def test_reason_and_hazard_are_kept_in_every_language_given(api: Callers, 
     assert (recall.number, recall.translations) == (answer.json()["number"], {"zh-CN": chinese})
 
 
+async def test_a_recall_names_whose_holidays_and_days_count_where_the_profile_says_otherwise(
+    api: Callers, db: SessionFactory
+) -> None:
+    places = {"eu-mdr": {"state": "FR", "zone": "Europe/Paris"}, "us-fda": {"zone": "America/Los_Angeles"}}
+    answer = await api.post("/v1/recalls", intake(jurisdictions=["us-fda", "eu-mdr"], places=places))
+    assert answer.status_code == 202, answer.text
+    async with db() as session:
+        recall = (await session.exec(select(Recall))).one()
+    assert recall.places == places
+
+
+@pytest.mark.parametrize(
+    ("places", "pointer", "words"),
+    [
+        ({"cn-nmpa": {"zone": "Asia/Shanghai"}}, "#/places/cn-nmpa", "is none of the recall's jurisdictions"),
+        ({"us-fda": {"state": "DE"}}, "#/places/us-fda/state", "does not count by the holidays of a member state"),
+        ({"us-fda": {"zone": "America/Atlantis"}}, "#/places/us-fda/zone", "is no time zone"),
+    ],
+)
+async def test_a_place_that_does_not_fit_its_profile_is_refused(
+    api: Callers, db: SessionFactory, places: dict[str, Any], pointer: str, words: str
+) -> None:
+    answer = await api.post("/v1/recalls", intake(jurisdictions=["us-fda"], places=places))
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
+    assert words in answer.json()["errors"][0]["detail"]
+    assert await count_recalls(db) == 0
+
+
 async def test_a_repeat_with_the_same_key_gives_the_same_recall(api: Callers, db: SessionFactory) -> None:
     first = await api.post("/v1/recalls", intake(), key="start-1")
     second = await api.post("/v1/recalls", intake(), key="start-1")
