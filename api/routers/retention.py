@@ -17,6 +17,7 @@ from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import Problem, problems
 from api.records import load, load_tombstone
 from api.security.bearer import Principal
+from api.signing import sign, signs
 from api.state import ApiState
 from db.repositories import deletions, retention
 from db.repositories.retention import RetentionRefused
@@ -43,7 +44,13 @@ router = APIRouter(
 )
 Holder = Annotated[Principal, Depends(require(Permission.PLACE_LEGAL_HOLD))]
 Asker = Annotated[Principal, Depends(require(Permission.REQUEST_DELETION))]
-Deleter = Annotated[Principal, Depends(require(Permission.APPROVE_DELETION))]
+Requester = Annotated[
+    Principal,
+    Depends(signs(Permission.REQUEST_DELETION, "I ask that this file be deleted; its date is over")),
+]
+Deleter = Annotated[
+    Principal, Depends(signs(Permission.APPROVE_DELETION, "I have reviewed the request and order the file deleted"))
+]
 _CHANGING = problems(
     "idempotency_key_missing",
     "recall_deleted",
@@ -147,12 +154,13 @@ async def lift_legal_hold(
     responses=_CHANGING,
 )
 async def request_deletion(
-    request: Request, number: NumberDep, body: DeletionIn, key: KeyDep, principal: Asker, state: StateDep
+    request: Request, number: NumberDep, body: DeletionIn, key: KeyDep, principal: Requester, state: StateDep
 ) -> JSONResponse:
     """Refused with the reasons while anything needs the file; nothing goes before another person signs."""
     recall = await load(state, number)
 
     async def carry_out(_: IdempotencyKey) -> Answer:
+        signer = await sign(state, principal, number, "request_deletion", body.model_dump(mode="json"))
         async with state.sessions.begin() as session:
             with _refusals():
                 await deletions.request_deletion(
@@ -163,6 +171,7 @@ async def request_deletion(
                     by=principal.name,
                     role=principal.role_for(Permission.REQUEST_DELETION),
                     now=state.now(),
+                    signature=signer.signature,
                 )
             return Answer(201, await _retention_out(session, state, recall))
 
@@ -214,6 +223,8 @@ async def approve_deletion(
         stone = await load_tombstone(state, number)
         if stone is None:
             await load(state, number)
+            # On no recall: the signatures of the file go with it, this one stays.
+            signer = await sign(state, principal, None, "approve_deletion", {"recall": number})
             async with state.sessions.begin() as session:
                 with _refusals():
                     stone = await deletions.delete_file(
@@ -222,6 +233,7 @@ async def approve_deletion(
                         by=principal.name,
                         role=principal.role_for(Permission.APPROVE_DELETION),
                         now=state.now(),
+                        signature=signer.signature,
                     )
         await remove_the_rest(state, stone)
         async with state.sessions.begin() as session:

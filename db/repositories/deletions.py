@@ -35,7 +35,15 @@ async def open_request(session: AsyncSession, number: str, *, lock: bool = False
 
 
 async def request_deletion(
-    session: AsyncSession, number: str, *, reason: str, archive_sha256: str | None, by: str, role: str, now: datetime
+    session: AsyncSession,
+    number: str,
+    *,
+    reason: str,
+    archive_sha256: str | None,
+    by: str,
+    role: str,
+    now: datetime,
+    signature: str | None = None,
 ) -> DeletionRequest:
     """Ask that the file be deleted; nothing is, until another person signs.
 
@@ -58,7 +66,15 @@ async def request_deletion(
     await session.flush()
     data = {"request": row.id, "keep_until": until, "archive_sha256": archive_sha256}
     await audit.append(
-        session, number, actor=by, role=role, action="deletion.requested", at=now, reason=reason, data=data
+        session,
+        number,
+        actor=by,
+        role=role,
+        action="deletion.requested",
+        at=now,
+        reason=reason,
+        data=data,
+        signature=signature,
     )
     return row
 
@@ -81,7 +97,9 @@ async def withdraw_request(
     return row
 
 
-async def delete_file(session: AsyncSession, number: str, *, by: str, role: str, now: datetime) -> Tombstone:
+async def delete_file(
+    session: AsyncSession, number: str, *, by: str, role: str, now: datetime, signature: str | None = None
+) -> Tombstone:
     """Delete the file's rows on the word of a second person; the tombstone and the audit trail stay.
 
     Raises:
@@ -106,7 +124,17 @@ async def delete_file(session: AsyncSession, number: str, *, by: str, role: str,
         "rows": sum(stone.tables.values()),
         "files": [each["sha256"] for each in stone.files],
     }
-    await audit.append(session, number, actor=by, role=role, action="file.deleted", at=now, reason=reason, data=data)
+    await audit.append(
+        session,
+        number,
+        actor=by,
+        role=role,
+        action="file.deleted",
+        at=now,
+        reason=reason,
+        data=data,
+        signature=signature,
+    )
     return stone
 
 
