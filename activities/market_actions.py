@@ -41,6 +41,17 @@ class MarketActionActivities:
         async with self._sessions.begin() as session:
             if not await market_actions.add(session, rows):
                 return
+            for each in decision.actions:
+                for kind in ("justify", "review"):
+                    await tasks.close_numbered(
+                        session,
+                        record.number,
+                        kind,
+                        each.key,
+                        outcome="decided anew",
+                        done_by=actor.principal,
+                        now=record.now,
+                    )
             stated = [each.model_dump(mode="json", exclude_none=True) for each in decision.actions]
             sign_off = assessment.sign_off(
                 record.number,

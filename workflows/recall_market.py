@@ -78,9 +78,7 @@ class RecallMarket(RecallCampaigns):
 
     async def _follow_justification(self, each: MarketActionFor) -> None:
         """What a new word on a market means for its tasks: the earlier ones are over, a justification is reviewed."""
-        for task in (self._justify_key(each.key), self._review_key(each.key)):
-            if self._timers.watches(task):
-                await self._close_task(task, "decided anew", "The market action was decided anew")
+        self._settled(self._justify_key(each.key), self._review_key(each.key))
         if each.justification is None:
             return
         self._state.justifications[each.key] = self._state.justifications.get(each.key, 0) + 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import update
+from sqlalchemy import func, literal, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -21,6 +21,8 @@ from models.recall import Recall
 from models.staff import MessageKind
 from models.task import OPEN_STATES, Task, TaskState
 
+_KEY: Final = 120
+"""Characters of a task's key."""
 UNPINNED: Final = TaskLimit(limit=timedelta(days=1), remind=timedelta(hours=12), role=Role.QA, stand_in=Role.REGULATORY)
 """For what happens in the seconds before the intake has pinned its policies (harm reported with the alarm)."""
 
@@ -184,6 +186,17 @@ async def cancel(session: AsyncSession, number: str, key: str, *, outcome: str, 
     return await _finish(session, number, _cancelled(outcome, done_by, now), col(Task.key) == key)
 
 
+async def close_numbered(
+    session: AsyncSession, number: str, kind: str, subject: str, *, outcome: str, done_by: str, now: datetime
+) -> bool:
+    """Mark the open tasks `{kind}:{n}:{subject}` done, whatever their number; False when none was open."""
+    change = {"state": TaskState.done.value, "outcome": outcome[:300], "done_by": done_by, "done_at": now}
+    named = func.regexp_replace(col(Task.key), "^[a-z_]+:[0-9]+:", "")
+    # A key has 120 characters at most; a longer subject is cut in it.
+    cut = (func.length(col(Task.key)) == _KEY) & func.starts_with(literal(subject), named)
+    return await _finish(session, number, change, col(Task.key).startswith(f"{kind}:"), (named == subject) | cut)
+
+
 OF_HARM: Final = col(Task.key).startswith("complaint:") | col(Task.key).startswith("on_call:")
 """Tasks about reports of harm: they outlive a recall that was wrong."""
 
@@ -216,6 +229,7 @@ __all__ = [
     "cancel_of_owner",
     "cancel_open",
     "close",
+    "close_numbered",
     "note_opened",
     "offer",
     "open_for",

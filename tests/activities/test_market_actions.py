@@ -13,8 +13,9 @@ from activities.reclassification import ReclassificationActivities
 from db.repositories import assessment, market_actions
 from models.assessment import MarketActionRecord
 from models.audit import AuditEvent
-from models.messages import Actor, RecallRef
+from models.messages import Actor, OpenTask, RecallRef
 from models.recall import ClassDecision, SignOff
+from models.task import Task
 from tests.activities.conftest import NOW, NUMBER, ROOT, Case, approved, decision, evaluated
 from tests.domain.factories import evaluation
 
@@ -46,12 +47,19 @@ async def proposed(case: Case, law: str = "us-fda") -> ClassDecision:
 async def test_an_action_is_stored_once_signed_off_and_audited_and_a_later_one_replaces_it(case: Case) -> None:
     await case.traced()
     activity = MarketActionActivities(case.sessions)
+    for law in ("us-fda", "cn-nmpa"):
+        task = OpenTask(
+            number=NUMBER, key=f"justify:0:{law}:kits", step="approval", what="Justify", role="regulatory", now=NOW
+        )
+        await case.run(case.tasks.open_task, task)
     for record in (acts(0, {"action": "removal"}), acts(0, {"action": "removal"}), acts(1, {"action": "correction"})):
         await case.run(activity.record_market_actions, record)
     assert [row.action for row in await rows(case, MarketActionRecord)] == ["removal", "correction"]
     async with case.sessions() as session:
         [in_force] = await market_actions.latest(session, NUMBER)
     assert (in_force.action, in_force.decided_by, in_force.role) == ("correction", "regi", "regulatory")
+    [done, other] = [(row.key, row.state) for row in await rows(case, Task) if row.step == "approval"]
+    assert (done, other) == (("justify:0:us-fda:kits", "done"), ("justify:0:cn-nmpa:kits", "offered"))
     signed = [row for row in await rows(case, SignOff) if row.step == "market_action"]
     audited = [row for row in await rows(case, AuditEvent) if row.action == "market_action.decided"]
     assert len(signed) == len(audited) == 2

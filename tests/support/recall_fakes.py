@@ -166,6 +166,11 @@ class FakeRecallActivities(FakeClosingActivities):
     @activity.defn
     async def record_market_actions(self, record: RecordDecision) -> None:
         self._note("record_market_actions", record)
+        for each in record.decision["actions"]:
+            subject = f"{each['jurisdiction']}:{each['product_line']}"
+            for key in list(self.stages):
+                if key.startswith(("justify:", "review:")) and key.endswith(subject):
+                    del self.stages[key]
 
     @activity.defn
     async def record_market_action_review(self, record: RecordDecision) -> None:
