@@ -160,6 +160,9 @@ async def test_the_notice_limit_of_a_decided_recall_becomes_earlier_and_no_deadl
     await decided(api, number)
     was = await deadlines(api, number)
     await in_force(api, stricter())
+    body = {"recall": number, "compare": {"us-fda": NEXT}}
+    tried = (await api.post("/v1/policies/dry-run", body, Role.AUDITOR)).json()
+    assert "notice:us-fda:notify" in [each["key"] for each in tried["differences"]]
     shown = (await preview(api, number)).json()
     (notice,) = [each for each in shown["deadlines"] if each["name"] == "notify"]
     assert notice["outcome"] == "earlier"

@@ -161,3 +161,11 @@ def test_a_fault_of_a_case_is_named_with_its_path(before: str, after: str, path:
     with pytest.raises(CaseError) as caught:
         ran(CASE.replace(before, after))
     assert any(path in fault for fault in caught.value.faults), caught.value.faults
+
+
+def test_the_case_in_the_documentation_runs() -> None:
+    document = (FOLDER.parent / "docs" / "policies.md").read_text(encoding="utf-8")
+    text = document.partition("```yaml\nschema: recall-case/1")[2].partition("```")[0]
+    asks = by_key(ran(f"schema: recall-case/1{text}"))
+    assert asks["report:us-fda:mdr_5_day:1"].due_at is not None
+    assert any(ask.kind == "branch" for ask in asks.values())
