@@ -135,8 +135,6 @@ def _include(app: FastAPI, settings: Settings) -> None:
         app.include_router(module.router, prefix="/v1")
     for module in (dry_runs, policy_moves, responsibilities, branches):
         app.include_router(module.router, prefix="/v1")
-    for module in (dry_runs, policy_moves):
-        app.include_router(module.router, prefix="/v1")
     app.include_router(evidence.router, prefix="/v1", max_body_size=settings.evidence_max_bytes + _MULTIPART_OVERHEAD)
 
 
