@@ -1,6 +1,5 @@
 """Signed-off steps after the assessment, tasks, and the projection of the workflow's view."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -89,7 +88,7 @@ class StepActivities:
             await tasks.close(session, record.number, step, outcome=outcome, done_by=actor, now=record.now)
             if outcome == "passed":
                 reference = rest.get("reference")
-                met = await self._settle(session, record.number, step, record.now, by=actor, reference=reference)
+                met = await self._settle(session, record, step, by=actor, reference=reference)
                 body = body | {"met": met}
             await audit.append(
                 session,
@@ -104,17 +103,25 @@ class StepActivities:
             )
 
     async def _settle(
-        self, session: AsyncSession, number: str, step: str, at: datetime, *, by: str, reference: str | None
+        self, session: AsyncSession, record: RecordDecision, step: str, *, by: str, reference: str | None
     ) -> list[dict[str, Any]]:
         """Passing a gate is also what some obligations ask for (telling the authority); what is met by it."""
         jurisdiction, _, gate_id = step.removeprefix("gate:").partition(":")
         met: list[dict[str, Any]] = []
-        for policy in await recalls.pinned(session, number):
+        signature = record.decision["actor"].get("signature")
+        for policy in await recalls.pinned(session, record.number):
             for gate in policy.gates:
                 if (policy.id, gate.id) == (jurisdiction, gate_id):
                     for obligation in gate.settles:
                         met += await recalls.meet_deadlines(
-                            session, number, obligation, at, by=by, reference=reference, jurisdiction=jurisdiction
+                            session,
+                            record.number,
+                            obligation,
+                            record.now,
+                            by=by,
+                            reference=reference,
+                            jurisdiction=jurisdiction,
+                            signature=signature,
                         )
         return met
 

@@ -267,7 +267,7 @@ SIGNED: list[tuple[str, str, str, Callable[[dict[str, Any]], bool]]] = [
     ("authority_answer", "recorded_by", "signature_id", lambda row: False),
     ("consignee_documented", "signed_by", "signature_id", lambda row: False),
     ("submission", "submitted_by", "signature_id", lambda row: False),
-    ("deadline", "met_by", "signature_id", lambda row: row["met_by"] is None),
+    ("deadline", "met_by", "signature_id", lambda row: row["met_by"] in (None, "system")),
     ("notice", "approved_by", "signature_id", lambda row: row["approved_by"] is None),
     ("capa", "plan_approved_by", "plan_signature_id", lambda row: row["plan_approved_by"] is None),
     ("capa", "closed_by", "closing_signature_id", lambda row: row["closed_by"] is None),

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.rows import insert_new
+from db.rows import insert_new, uuid_of
 from domain.branch_state import BranchState, effective
 from domain.policy import Policy, policy_hash
 from domain.policy_places import at_place
@@ -169,8 +169,9 @@ async def meet_deadlines(
     by: str,
     reference: str | None = None,
     jurisdiction: str | None = None,
+    signature: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Note that what a deadline asks for was done, in one jurisdiction or in all, and by whom.
+    """Note that what a deadline asks for was done, in one jurisdiction or in all, by whom, under which signature.
 
     Returns:
         what was open and is met now, as the audit names it.
@@ -183,7 +184,7 @@ async def meet_deadlines(
             col(Deadline.met_at).is_(None),
             col(Deadline.stopped_at).is_(None),
         )
-        .values(met_at=at, met_by=by, reference=reference)
+        .values(met_at=at, met_by=by, reference=reference, signature_id=uuid_of(signature))
         .returning(col(Deadline.id), col(Deadline.name), col(Deadline.jurisdiction), col(Deadline.due_at))
     )
     if jurisdiction is not None:
