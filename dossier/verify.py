@@ -258,7 +258,7 @@ def check_notices(d: Dossier) -> str:
 
 # Where a signer's name is kept: table, column of the name, column of the signature, and which rows need none.
 SIGNED: list[tuple[str, str, str, Callable[[dict[str, Any]], bool]]] = [
-    ("sign_off", "actor", "signature_id", lambda row: False),
+    ("sign_off", "actor", "signature_id", lambda row: row["actor"] == "system"),
     ("hazard_evaluation", "assessor", "signature_id", lambda row: False),
     ("class_decision", "decided_by", "signature_id", lambda row: row["kind"] == "proposed"),
     ("market_action", "decided_by", "signature_id", lambda row: False),
