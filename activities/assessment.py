@@ -177,7 +177,9 @@ class AssessmentActivities:
             proposal_id = int(record.decision["proposal_id"])
             if not await assessment.class_decisions(session, record.number, proposal_id, DECIDED):
                 await self._decide(session, recall, policies, record)
-            return await figures_in_force(session, self._policies, recall, record.now)
+            figures = await figures_in_force(session, self._policies, recall, record.now)
+            move = await branch_facts.look(session, record.number, record.now, self._firm)
+            return figures.model_copy(update={"branches_move": move})
 
     async def _decide(
         self, session: AsyncSession, recall: Recall, policies: dict[str, Policy], record: RecordDecision

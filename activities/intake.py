@@ -164,4 +164,5 @@ class IntakeActivities:
                         "changes": found.changes,
                     },
                 )
-            return figures
+            move = await branch_facts.look(session, ref.number, ref.now, self._firm)
+            return figures.model_copy(update={"branches_move": move})

@@ -35,6 +35,8 @@ class ScopeFigures(Message):
     gaps: int
     countries: tuple[str, ...]
     product_lines: tuple[ProductLine, ...]
+    branches_move: bool = False
+    """A branch of the policies, or who must sign, would change by what is on record now: the recall turns them."""
 
 
 class AmendScope(Message):

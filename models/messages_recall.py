@@ -123,6 +123,8 @@ class DecisionFigures(Message):
     notify_due_at: AwareDatetime
     """Real instant by which the first notices must be out (earliest over jurisdictions)."""
     decided_at: AwareDatetime
+    branches_move: bool = False
+    """A branch of the policies, or who must sign, would change by what is on record now: the recall turns them."""
     records_owed: tuple[tuple[str, str], ...] = ()
     """(product line, jurisdiction) recorded instead of reported, still without its justification (21 CFR 806.20)."""
     classes: tuple[ClassFacts, ...] = ()

@@ -93,7 +93,8 @@ class RecallWorkflow(RecallClosing):
         found = await self._do("resolve_scope", self._scope_ref(), ScopeFigures, "Trace the suspect lots", TRACE)
         state.scope = found
         await self._request_holds("Request provisional holds on the suspect lots")
-        await self._turn_branches()
+        if found.branches_move:
+            await self._turn_branches()
         self._move(Phase.INTAKE, Phase.ASSESSMENT)
 
     async def _assessment(self) -> None:

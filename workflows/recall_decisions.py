@@ -201,7 +201,8 @@ class RecallDecisions(RecallMarket):
         state.classified = list(state.lines())
         self._settled("assessment")
         await self._ask_for_records(state.decided)
-        await self._turn_branches()
+        if state.decided.branches_move:
+            await self._turn_branches()
         await self._left(Phase.ASSESSMENT)
 
     async def _propose(self) -> Proposal:

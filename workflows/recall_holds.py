@@ -115,7 +115,8 @@ class RecallHolds(RecallApprovals):
         if found.scope_version != state.scope_version:
             return
         state.scope = found
-        await self._turn_branches()
+        if found.branches_move:
+            await self._turn_branches()
         if state.phase in EVALUABLE:
             await self._open_evaluations()
         if found.consignees > before:

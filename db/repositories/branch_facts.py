@@ -15,10 +15,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.plain_sql import run
 from db.repositories import assessment, audit, recalls
 from db.repositories.branch_facts_sql import FACTS
-from domain.branch_state import BranchState, Turned, Unvalued, turned
+from domain.branch_state import BranchState, Turned, Unvalued, needed_signers, turned
 from domain.firm import Firm
 from domain.levels import MarketAction
+from domain.policy import Policy
+from domain.policy_approvals import ApprovalStep
 from domain.policy_facts import PolicyFacts
+from domain.roles import Role
 from models.recall import Recall
 
 _COUNTS: Final = ("units", "units_in_transit", "value")
@@ -55,22 +58,45 @@ async def refresh(session: AsyncSession, number: str, now: datetime, firm: Firm)
     before = BranchState.model_validate(recall.facts) if recall.facts else BranchState()
     policies = await recalls.pinned_as_written(session, number)
     found = turned(before, await _seen(session, recall, before, firm), policies, now)
-    if found.state == before:
-        return found
+    if found.state != before:
+        await _record(session, recall, found, now)
+    return found
+
+
+async def look(session: AsyncSession, number: str, now: datetime, firm: Firm) -> bool:
+    """Record facts that change nothing further; True when a branch or who must sign would change.
+
+    What follows from that is the recall's workflow to do, so it is left to `refresh` in the turn it makes of it.
+    """
+    recall = await recalls.get(session, number, lock=True)
+    before = BranchState.model_validate(recall.facts) if recall.facts else BranchState()
+    policies = await recalls.pinned_as_written(session, number)
+    found = turned(before, await _seen(session, recall, before, firm), policies, now)
+    if found.fired or found.ended or _signers(policies, before) != _signers(policies, found.state):
+        return True
+    if found.state != before:
+        await _record(session, recall, found, now)
+    return False
+
+
+def _signers(policies: Sequence[Policy], state: BranchState) -> list[tuple[Role, ...]]:
+    return [needed_signers(policies, state, step) for step in ApprovalStep]
+
+
+async def _record(session: AsyncSession, recall: Recall, found: Turned, now: datetime) -> None:
     recall.facts = found.state.model_dump(mode="json")
     recall.version += 1
     session.add(recall)
     await session.flush()
     await audit.append(
         session,
-        number,
+        recall.number,
         actor=audit.SYSTEM,
         role=audit.SYSTEM,
         action="facts.changed",
         at=now,
         data=_noted(found),
     )
-    return found
 
 
 async def have_moved(session: AsyncSession, recall: Recall, firm: Firm) -> bool:
@@ -143,4 +169,4 @@ async def _market_actions(session: AsyncSession, number: str) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-__all__ = ["have_moved", "refresh", "state_of"]
+__all__ = ["have_moved", "look", "refresh", "state_of"]

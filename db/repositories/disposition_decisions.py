@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import assessment, release
+from db.repositories import approvals, assessment, release
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
 from db.repositories.dispositions import facts_of, locked, note
 from db.rows import uuid_of
 from domain.disposition import DispositionKind
+from domain.policy_approvals import USUAL, ApprovalStep
 from domain.roles import violates_four_eyes
 from models.disposition import Disposition, DispositionState
 
@@ -33,12 +34,13 @@ async def approve(
     if found.kind == DispositionKind.release.value:
         complete = await release.sign(session, found, who, roles, reason)
     else:
-        await _sign(session, found, who, "approved", "I have reviewed and accept this disposition", reason)
-        complete = True
+        complete = await _sign_in_turn(session, found, who, roles, reason)
     if complete:
         _decide(found, DispositionState.approved, who, reason)
     session.add(found)
-    action = "disposition.approved" if complete else "disposition.release_signed"
+    release_only = found.kind == DispositionKind.release.value
+    partly = "disposition.release_signed" if release_only else "disposition.signed"
+    action = "disposition.approved" if complete else partly
     await note(session, number, action, who, [facts_of(found)], reason)
     return found
 
@@ -82,6 +84,28 @@ async def withdraw(session: AsyncSession, number: str, sequence: int, who: Who, 
     return found
 
 
+async def _sign_in_turn(
+    session: AsyncSession, found: Disposition, who: Who, roles: Sequence[str], reason: str | None
+) -> bool:
+    """Sign for the function that is next; True when nobody else has to."""
+    beside = (await approvals.beside(session, found.recall_number, [found])).of(found)
+    given = [row for row in await release.signatures(session, found) if row.outcome in ("signed", "approved")]
+    if any(violates_four_eyes(row.actor, who.principal) for row in given):
+        raise DisposalRefused(
+            "four_eyes", f"{who.principal} has signed already; the next signature is another person's."
+        )
+    left = approvals.missing_roles((*USUAL[ApprovalStep.DISPOSITION], *beside), [row.body["for"] for row in given])
+    role = left[0] if left else USUAL[ApprovalStep.DISPOSITION][0]
+    if beside and not approvals.covers(roles, role):
+        raise DisposalRefused("not_permitted", f"The next signature is due from {role.value}, or its head.")
+    complete = len(left) <= 1
+    outcome = "approved" if complete else "signed"
+    await _sign(
+        session, found, who, outcome, "I have reviewed and accept this disposition", reason, counts_for=role.value
+    )
+    return complete
+
+
 def _undecided(found: Disposition) -> None:
     if found.state != DispositionState.proposed.value:
         raise DisposalRefused("already_decided", f"The disposition {found.sequence} is {found.state}.")
@@ -98,7 +122,14 @@ def _decide(found: Disposition, state: DispositionState, who: Who, reason: str |
 
 
 async def _sign(
-    session: AsyncSession, found: Disposition, who: Who, outcome: str, meaning: str, reason: str | None
+    session: AsyncSession,
+    found: Disposition,
+    who: Who,
+    outcome: str,
+    meaning: str,
+    reason: str | None,
+    *,
+    counts_for: str | None = None,
 ) -> None:
     sign_off = assessment.sign_off(
         found.recall_number,
@@ -109,7 +140,7 @@ async def _sign(
         meaning=meaning,
         at=who.at,
         reason=reason,
-        body=release.body_of(found) | {"request": who.request},
+        body=release.body_of(found) | {"request": who.request} | ({"for": counts_for} if counts_for else {}),
         signature=who.signature,
     )
     await assessment.sign(session, sign_off)

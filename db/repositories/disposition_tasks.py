@@ -13,7 +13,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import allocations, audit, dispositions, recalls, release, tasks
+from db.repositories import allocations, approvals, audit, dispositions, recalls, release, tasks
 from db.repositories.disposition_positions import positions
 from domain.disposition import RULES, Capacity, DispositionKind
 from domain.phases import FINAL_PHASES, Phase
@@ -113,12 +113,17 @@ async def _of_dispositions(session: AsyncSession, number: str) -> dict[str, Due]
     for row in await dispositions.listed(session, number, state=None, after=0, limit=_MOST):
         groups.setdefault((row.request, row.kind), []).append(row)
     signed = await release.capacities(session, number)
+    given = await release.functions(session, number)
+    beside = await approvals.beside(session, number, [row for rows in groups.values() for row in rows])
     found: dict[str, Due] = {}
     for rows in groups.values():
         # The number of the first names the group for good, whatever becomes of it.
         first = rows[0].sequence
         waiting = [row for row in rows if row.state == DispositionState.proposed.value]
-        for suffix, role, those in _signatures_open(waiting, signed):
+        further = {
+            row.sequence: approvals.missing_roles(beside.of(row), given.get(row.sequence, ())) for row in waiting
+        }
+        for suffix, role, those in _signatures_open(waiting, signed, given, further):
             text = f"Approve or reject: {_words(those)}"
             found[f"disposition_approval:{first}{suffix}"] = Due(
                 HumanStep.DISPOSITION_APPROVAL, text, role, consignee_id=_only(those)
@@ -131,16 +136,34 @@ async def _of_dispositions(session: AsyncSession, number: str) -> dict[str, Due]
 
 
 def _signatures_open(
-    waiting: Sequence[Disposition], signed: Mapping[int, set[str]]
+    waiting: Sequence[Disposition],
+    signed: Mapping[int, set[str]],
+    given: Mapping[int, list[str]],
+    further: Mapping[int, list[Role]],
 ) -> list[tuple[str, Role | None, list[Disposition]]]:
     """(suffix of the key, role, what it is about) of each signature that somebody still has to give."""
     if not waiting:
         return []
     if waiting[0].kind != DispositionKind.release.value:
-        return [("", None, list(waiting))]
+        fresh = [row for row in waiting if not given.get(row.sequence)]
+        begun = [row for row in waiting if given.get(row.sequence)]
+        # In order: nobody is asked for a later signature before the one ahead of it is there.
+        return ([("", None, fresh)] if fresh else []) + _further(begun, further, first_only=True)
     lacking = {each: [row for row in waiting if each.value not in signed.get(row.sequence, set())] for each in Capacity}
     both = (("", None, Capacity.QUALITY), (":head", Role.HEAD_OF_QUALITY, Capacity.HEAD_OF_QUALITY))
-    return [(suffix, role, lacking[each]) for suffix, role, each in both if lacking[each]]
+    usual = [(suffix, role, lacking[each]) for suffix, role, each in both if lacking[each]]
+    return usual + _further(waiting, further, first_only=False)
+
+
+def _further(
+    rows: Sequence[Disposition], further: Mapping[int, list[Role]], *, first_only: bool
+) -> list[tuple[str, Role | None, list[Disposition]]]:
+    """One task per function that the policies ask for beside the usual ones."""
+    found: dict[Role, list[Disposition]] = {}
+    for row in rows:
+        for role in dict.fromkeys(further[row.sequence][:1] if first_only else further[row.sequence]):
+            found.setdefault(role, []).append(row)
+    return [(f":for:{role.value}", role, those) for role, those in found.items()]
 
 
 def _words(rows: Sequence[Disposition]) -> str:

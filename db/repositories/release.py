@@ -12,7 +12,7 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import assessment, ledger
+from db.repositories import approvals, assessment, ledger
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
 from domain.disposition import MEANINGS, RULES, Capacity, DispositionKind, capacity_of
@@ -58,6 +58,20 @@ async def capacities(session: AsyncSession, number: str) -> dict[int, set[str]]:
     return found
 
 
+async def functions(session: AsyncSession, number: str) -> dict[int, list[str]]:
+    """Number of a disposition -> the functions its signatures count for, where policies ask for several."""
+    query = select(SignOff).where(
+        col(SignOff.recall_number) == number,
+        col(SignOff.step).startswith("disposition:"),
+        col(SignOff.outcome).in_(("signed", "approved")),
+    )
+    found: dict[int, list[str]] = {}
+    for row in (await session.exec(query.order_by(col(SignOff.id)))).all():
+        if "for" in row.body:
+            found.setdefault(int(row.step.partition(":")[2]), []).append(row.body["for"])
+    return found
+
+
 async def sign(
     session: AsyncSession,
     disposition: Disposition,
@@ -65,7 +79,9 @@ async def sign(
     roles: Sequence[str],
     reason: str | None,
 ) -> bool:
-    """Sign a release in the capacity that is still open to the signer; True when both signatures are there.
+    """Sign a release in the capacity that is still open to the signer; True when all signatures are there.
+
+    Where the policies ask for further functions, their signatures follow in any order, each another person's.
 
     Raises:
         DisposalRefused: the person has signed already, or no capacity is open to them.
@@ -75,12 +91,17 @@ async def sign(
         raise DisposalRefused(
             "four_eyes", f"{who.principal} has signed already; the second signature is another person's."
         )
-    signed = frozenset(Capacity(row.body["capacity"]) for row in given)
+    beside = (await approvals.beside(session, disposition.recall_number, [disposition])).of(disposition)
+    lacking = approvals.missing_roles(beside, [row.body["for"] for row in given if "for" in row.body])
+    signed = frozenset(Capacity(row.body["capacity"]) for row in given if "capacity" in row.body)
     capacity = capacity_of(
         approver=Role.APPROVER.value in roles, head=Role.HEAD_OF_QUALITY.value in roles, signed=signed
     )
-    if capacity is None:
-        missing = ", ".join(each.value for each in Capacity if each not in signed)
+    extra = next((role for role in lacking if approvals.covers(roles, role)), None) if capacity is None else None
+    if capacity is None and extra is None:
+        missing = ", ".join(
+            [*(each.value for each in Capacity if each not in signed), *(each.value for each in lacking)]
+        )
         raise DisposalRefused("not_permitted", f"The signature still missing is: {missing}.")
     sign_off = assessment.sign_off(
         disposition.recall_number,
@@ -88,14 +109,18 @@ async def sign(
         "approved",
         actor=who.principal,
         role=who.role,
-        meaning=MEANINGS[capacity],
+        meaning=MEANINGS[capacity] if capacity else f"I agree to the release, for {extra}",
         at=who.at,
         reason=reason,
-        body=body_of(disposition) | {"capacity": capacity.value, "request": who.request},
+        body=body_of(disposition) | _as({"capacity": capacity, "for": extra}) | {"request": who.request},
         signature=who.signature,
     )
     await assessment.sign(session, sign_off)
-    return len(signed) + 1 >= RULES[DispositionKind.release].approvals
+    return len(given) + 1 >= RULES[DispositionKind.release].approvals + len(beside)
+
+
+def _as(which: dict[str, Capacity | Role | None]) -> dict[str, str]:
+    return {name: each.value for name, each in which.items() if each is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,4 +150,4 @@ async def left_at(session: AsyncSession, dispositions: Sequence[Disposition]) ->
     return found
 
 
-__all__ = ["Left", "body_of", "capacities", "left_at", "sign", "signatures", "step_of"]
+__all__ = ["Left", "body_of", "capacities", "functions", "left_at", "sign", "signatures", "step_of"]

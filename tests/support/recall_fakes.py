@@ -144,6 +144,7 @@ class FakeRecallActivities(FakeClosingActivities):
             gaps=1,
             countries=("US",),
             product_lines=tuple(ProductLine(key=line) for line in self.lines),
+            branches_move=bool(self.branches),
         )
 
     @activity.defn
