@@ -56,7 +56,7 @@ def _example() -> str:
     (found,) = [
         block for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL) if "large-german-implants" in block
     ]
-    return found
+    return str(found)
 
 
 def test_the_worked_example_is_accepted_and_does_what_the_text_says() -> None:
