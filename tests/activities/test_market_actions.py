@@ -34,8 +34,9 @@ def acts(hours: float, *named: dict[str, Any]) -> Any:
 
 
 async def rows(case: Case, table: Any) -> list[Any]:
+    order: Any = table.seq if table is AuditEvent else table.id
     async with case.sessions() as session:
-        return list((await session.exec(select(table).order_by(table.seq if table is AuditEvent else table.id))).all())
+        return list((await session.exec(select(table).order_by(order))).all())
 
 
 async def proposed(case: Case, law: str = "us-fda") -> ClassDecision:

@@ -63,7 +63,8 @@ async def test_actions_are_signed_justified_and_reviewed_over_http(
     fault = (await api.post(base, {"actions": [action("fsca")]}, Role.REGULATORY)).json()["errors"][0]
     assert fault["pointer"] == "#/actions/0/action"
     assert "us-fda knows removal" in fault["detail"]
-    review = {"product_line": LINE, "jurisdiction": "us-fda", "outcome": "accepted", "evaluation": "Sound."}
+    review: dict[str, Any] = {"product_line": LINE, "jurisdiction": "us-fda", "outcome": "accepted"}
+    review["evaluation"] = "Sound."
     assert (await api.post(f"{base}/review", review, Role.HEAD_OF_REGULATORY)).status_code == 422
     review["market_action_id"] = 7
     assert (await api.post(f"{base}/review", review, Role.QA)).status_code == 403

@@ -51,6 +51,9 @@ class Mailbox:
     async def find_sent(self, message: OutgoingMessage, since: datetime) -> SendResult | None:
         return None
 
+    async def close(self) -> None:
+        """Nothing to release."""
+
 
 def due(hours: float = 24) -> datetime:
     return datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours)
