@@ -6,6 +6,7 @@ python -m bench.documents [consignees]
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from documents.html import as_html
@@ -29,7 +30,7 @@ def main() -> None:
     record = timed(f"record of {consignees} consignees", lambda: rich(consignees=consignees))
     found = timed("draft of the 806 report", lambda: draft(KINDS["us_806_report"], record))
     for name, form in (("JSON", as_json), ("HTML", as_html), ("PDF", as_pdf)):
-        timed(f"as {name}", lambda form=form: form(found))
+        timed(f"as {name}", partial(form, found))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlmodel import col, select
@@ -19,6 +19,9 @@ from db.rows import insert_new
 from models.evidence import Evidence
 from models.recall import Deadline
 from models.submission import Submission, SubmissionEvent, SubmissionStep, evidence_ids
+
+OWN: Final = "own"
+"""Kind of a document that was made elsewhere."""
 
 
 class NotTheNewest(Exception):  # noqa: N818 - a term of the API
@@ -245,6 +248,7 @@ async def _audit(
 
 
 __all__ = [
+    "OWN",
     "Frozen",
     "NotTheNewest",
     "acknowledge",

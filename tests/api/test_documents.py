@@ -16,7 +16,7 @@ from domain.roles import Role
 from models.audit import AuditEvent
 from models.evidence import Evidence
 from models.submission import Submission
-from tests.api.test_obligations import listed
+from tests.api.test_obligations import listed, upload
 from tests.capa.conftest import next_number, write_recall
 from tests.obligations.conftest import Owing
 from tests.support.api import Callers, write_consignee
@@ -279,3 +279,13 @@ async def test_the_comment_window_starts_with_the_draft_and_its_conflict_has_two
         f"/v1/recalls/{owing.number}/gates/eu-mdr:fsn_comments/pass", passed | {"answered": True}, Role.REGULATORY
     )
     assert answered.json()["type"].rsplit(":", 1)[1] != "comment-window-open"
+
+
+async def test_a_document_made_elsewhere_is_frozen_by_its_files(api: Callers, owing: Owing, db: SessionFactory) -> None:
+    url = await url_of(api, owing)
+    body = {"reference": "portal 7", "evidence_ids": [await upload(db)]}
+    assert (await api.post(f"{url}/submit", body, Role.REGULATORY)).status_code == 200
+    [sent] = (await api.get(f"{url}/submissions")).json()
+    assert (sent["kind"], sent["version"], sent["state"], sent["model_version"]) == ("own", 1, "acknowledged", None)
+    assert [each["evidence_id"] for each in sent["files"].values()] == body["evidence_ids"]
+    assert sent["signature_id"] is not None
