@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.citing import citing
 from api.deps import KeyDep, NumberDep, ReaderDep, StateDep
+from api.document_desk import request_of
 from api.idempotency import Answer, once
 from api.nudge import nudge_recall, nudge_workflow
 from api.problems import Problem, problems
@@ -16,7 +17,7 @@ from api.records import load
 from api.security.bearer import Principal
 from api.signing import sign, signs
 from api.state import ApiState
-from db.repositories import by_hand, clock_facts, deadline_history, obligations, obligations_read, recalls
+from db.repositories import by_hand, clock_facts, deadline_history, obligations, obligations_read, own_documents, recalls
 from db.repositories.obligations_read import Listed
 from domain.limits import Unit
 from domain.policy_parts import Trigger
@@ -73,7 +74,10 @@ async def submit(
     principal: Submitter,
     state: StateDep,
 ) -> JSONResponse:
-    """Record that a report was made, with its reference and the files that prove it; late is recorded as late."""
+    """Record that a report was made, with its reference and its files; late is recorded as late.
+
+    The files are frozen as what was submitted. A draft of ours is submitted with `draft/submit`.
+    """
     await load(state, number)
 
     async def carry_out(_: IdempotencyKey) -> Answer:
@@ -82,16 +86,18 @@ async def submit(
         async with state.sessions.begin() as session:
             with citing(body.evidence_ids):
                 try:
-                    await obligations.submit(
+                    the_request = request_of(principal, key, number, f"own:{deadline_id}")
+                    await own_documents.submit(
                         session,
                         number,
                         deadline_id,
                         reference=body.reference,
                         evidence_ids=body.evidence_ids,
+                        request=the_request,
                         by=principal.name,
                         role=principal.shown_role,
-                        now=state.now(),
                         signature=signer.signature,
+                        now=state.now(),
                     )
                 except (LookupError, obligations.ObligationNotOpen) as error:
                     raise _problem(number, deadline_id, error) from error
