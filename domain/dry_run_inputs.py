@@ -1,7 +1,8 @@
 """A dry run of a case: its facts for branches, checked, and everything else handed to the run itself."""
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -15,6 +16,9 @@ from domain.policy_facts import PolicyFacts
 from domain.policy_text import fault_line
 from domain.timeline import Calendars
 
+_LONGEST: Final = timedelta(days=3653)
+"""Recurring reports are listed for ten years at most."""
+
 
 def run_case(case: DryRunCase, policies: Mapping[str, Policy], calendars: Calendars) -> DryRun:
     """Who would be asked what and when in `case` under `policies` (by id, as written).
@@ -22,6 +26,8 @@ def run_case(case: DryRunCase, policies: Mapping[str, Policy], calendars: Calend
     Raises:
         CaseError: the case does not fit the policies; each fault is one line with its path.
     """
+    if case.until is not None and case.until - case.clocks.awareness > _LONGEST:
+        raise CaseError(["until: expected at most ten years after the clock awareness"])
     written = placed(case, policies)
     shared = facts_for_branches(case, written)
     facts = {name: shared.model_copy(update={"market_action": _action(case, name)}) for name in written}
@@ -35,7 +41,10 @@ def run_case(case: DryRunCase, policies: Mapping[str, Policy], calendars: Calend
         calendars=calendars,
         until=case.until,
     )
-    return dry_run(scene, written)
+    try:
+        return dry_run(scene, written)
+    except OverflowError as error:
+        raise CaseError(["clocks: an instant of the case leads past the year 9999"]) from error
 
 
 def facts_for_branches(case: DryRunCase, policies: Mapping[str, Policy]) -> PolicyFacts:

@@ -11,7 +11,9 @@ from datetime import date
 from enum import StrEnum
 from typing import Final, Protocol
 
-from domain.policy import Policy, PolicyError, parse_policy
+import yaml
+
+from domain.policy import Policy, parse_policy
 from domain.roles import violates_four_eyes
 
 _NAMABLE: Final = re.compile(r"[a-z]{2}-[a-z0-9-]{2,16}")
@@ -64,18 +66,19 @@ def same_person(person: str, others: Iterable[str | None]) -> bool:
 
 
 def renumbered(text: str, version: int) -> str:
-    """The YAML of a profile with another version number and nothing else changed, comments kept.
+    """The YAML of a profile with another version number and nothing else changed, its comments kept.
+
+    A text without a line `version: n` of its own (written in one line, say) is written anew, without its comments.
 
     Raises:
-        PolicyError: the text has no line `version: n` of its own, or is no valid profile.
+        PolicyError: the text is no valid profile.
     """
+    before = parse_policy(text)
+    wanted = before.model_copy(update={"version": version})
     changed, count = _VERSION_LINE.subn(f"version: {version}", text)
-    if count != 1:
-        raise PolicyError([f"version: expected one line of the form 'version: n', got {count}"])
-    before, after = parse_policy(text), parse_policy(changed)
-    if after != before.model_copy(update={"version": version}):
-        raise PolicyError(["version: renumbering changed more than the version"])
-    return changed
+    if count == 1 and parse_policy(changed) == wanted:
+        return changed
+    return yaml.safe_dump(wanted.pinned(), allow_unicode=True, sort_keys=False, width=120)
 
 
 def submission_faults(policy: Policy, newest: int | None) -> list[str]:

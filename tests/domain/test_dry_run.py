@@ -163,6 +163,14 @@ def test_a_fault_of_a_case_is_named_with_its_path(before: str, after: str, path:
     assert any(path in fault for fault in caught.value.faults), caught.value.faults
 
 
+def test_a_case_at_the_end_of_time_is_a_fault_and_one_without_end_is_not_endless() -> None:
+    last = CASE.replace("2026-11-20 09:00 America/New_York", "9999-12-31T20:00:00+00:00")
+    with pytest.raises(CaseError, match="past the year 9999"):
+        ran(last)
+    with pytest.raises(CaseError, match="until"):
+        ran(CASE + "until: 9999-01-01T00:00:00+00:00\n")
+
+
 def test_the_case_in_the_documentation_runs() -> None:
     document = (FOLDER.parent / "docs" / "policies.md").read_text(encoding="utf-8")
     text = document.partition("```yaml\nschema: recall-case/1")[2].partition("```")[0]
