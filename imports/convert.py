@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import phonenumbers
 from babel import Locale
 
+from domain.money import currencies
 from imports.mapping_parts import DateOptions, NumberOptions
 
 Cell = str | datetime | date
@@ -85,6 +86,14 @@ def integer(least: int, most: int) -> Convert:
         return str(int(value))
 
     return convert
+
+
+def currency(value: Cell) -> str:
+    """An ISO 4217 code of money that can be paid with."""
+    code = plain(value).upper()
+    if code not in currencies():
+        raise ValueError("expected an ISO 4217 code such as EUR")
+    return code
 
 
 def number(options: NumberOptions, *, zero: bool = False, negative: bool = False) -> Convert:

@@ -140,6 +140,9 @@ class ProductAttributes(Part):
     life_supporting: ColumnSpec | None = None
     sterile: ColumnSpec | None = None
     expected_life_years: ColumnSpec | None = None
+    unit_value: ColumnSpec | None = None
+    """What one unit of use is worth."""
+    unit_currency: ColumnSpec | None = None
 
 
 class PartnerAttributes(Part):

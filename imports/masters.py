@@ -28,6 +28,7 @@ _PRODUCT_FIELDS: dict[str, tuple[c.Convert, bool]] = {
     "life_supporting": (c.boolean, False),
     "sterile": (c.boolean, False),
     "expected_life_years": (c.integer(0, 200), False),
+    "unit_currency": (c.currency, False),
 }
 _PARTNER_FIELDS: dict[str, tuple[c.Convert, bool]] = {
     "name": (c.text(300), True),
@@ -68,7 +69,7 @@ class MasterCompiler:
         """The product a row names in a role; created from the file when the mapping says so."""
         where = f"create.{role}"
         code_field = Field(role, f"columns.{role}", c.text(120), required=True)
-        attributes: list[Getter] = [_never for _ in range(len(_PRODUCT_FIELDS) + 1)]
+        attributes: list[Getter] = [_never for _ in range(len(_PRODUCT_FIELDS) + 2)]
         columns = self._fields.indexes(code, code_field.where)
         if create is not None:
             named = self._product_fields(role, where, create)
@@ -91,9 +92,11 @@ class MasterCompiler:
     def _product_fields(
         self, role: str, where: str, spec: CreateProduct | ProductColumns
     ) -> list[tuple[Getter, list[int]]]:
+        # In the order of `PRODUCT_ATTRIBUTES`; how a number is written is the mapping's to say.
+        kinds = _PRODUCT_FIELDS | {"unit_value": (c.number(self._numbers, zero=True), False)}
         return [
             self._field(getattr(spec, name), f"{role}.{name}".lstrip("."), f"{where}.{name}", *kind)
-            for name, kind in _PRODUCT_FIELDS.items()
+            for name, kind in kinds.items()
         ]
 
     def _packages(self, packages: tuple[PackageColumns, ...], where: str) -> tuple[Getter, list[int]]:

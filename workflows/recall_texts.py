@@ -104,12 +104,26 @@ def details(start: RecallInput, state: RecallState, now: datetime) -> str:
         rows.append(("Next deadline", f"{_time(start, state.next_deadline_at)}: {state.next_deadline_name}{late}"))
     if state.figures:
         rows.append(("Policies in force", ", ".join(state.figures.policies)))
+        rows += _branches(start, state)
     if start.pace != 1:
         rows.append(("Pace", f"{start.pace:g} seconds of policy time pass in one second"))
     if state.ended_reason:
         rows.append(("Ended because", state.ended_reason[:200]))
     title = f"### {start.number}" + (" (drill: nothing is sent to anybody)" if start.drill else "")
     return "\n".join([title, "", "| | |", "|---|---|", *(f"| {name} | {_cell(value)} |" for name, value in rows)])
+
+
+def _branches(start: RecallInput, state: RecallState) -> list[tuple[str, str]]:
+    """Branches of the policies that hold, in their own words, and since when."""
+    found: dict[str, list[str]] = {}
+    since: dict[str, datetime] = {}
+    for each in state.figures.fired if state.figures else ():
+        found.setdefault(each.title, []).append(each.policy)
+        since[each.title] = min(each.since, since.get(each.title, each.since))
+    return [
+        ("Because", f"{title} ({', '.join(policies)}), since {_time(start, since[title])}")
+        for title, policies in found.items()
+    ]
 
 
 def _class(state: RecallState) -> list[tuple[str, str]]:

@@ -59,6 +59,29 @@ async def test_products_come_with_the_package_levels_they_have(office: Office) -
     ]
 
 
+async def test_a_value_comes_with_its_currency_and_is_compared_as_a_number(office: Office) -> None:
+    priced = PRODUCTS.replace("brand: Brand}", "brand: Brand, unit_value: Value, unit_currency: Money}")
+    rows = [
+        product("A", Value="2.50", Money="eur"),
+        product("B", Value="2.5", Money=""),
+        product("C", Value="", Money="USD"),
+        product("D", Value="1", Money="DEM"),
+        product("E", Value="", Money=""),
+    ]
+    assert counts(await office.load("products", office.file(rows), priced)) == (5, 2, 0, 3)
+    assert [each["reason"] for each in office.rejected()] == [
+        "a value and its currency come together",
+        "a value and its currency come together",
+        "expected an ISO 4217 code such as EUR",
+    ]
+    assert office.sql("SELECT code, unit_value, unit_currency FROM product ORDER BY code") == [
+        ("A", Decimal("2.5"), "EUR"),
+        ("E", None, None),
+    ]
+    again = office.file([product("A", Value="2.5", Money="EUR"), product("E", Value="", Money="")])
+    assert counts(await office.load("products", again, priced)) == (2, 0, 2, 0)
+
+
 async def test_a_package_the_row_names_without_a_count_is_a_finding_not_a_guess(office: Office) -> None:
     named = PRODUCTS.replace("{constant: box}", "Brand")
     report = await office.load("products", office.file([product("B", Brand="box", **{"Per box": ""})]), named)

@@ -18,6 +18,19 @@ _UNKNOWN = """
     WHERE id IS NULL
 """
 
+_UNPAIRED = """
+    UPDATE imp_product SET problem_field = CASE WHEN unit_value IS NULL THEN 'unit_value' ELSE 'unit_currency' END,
+        problem_value = coalesce(unit_currency, trim_scale(unit_value)::text),
+        problem_reason = 'a value and its currency come together'
+    WHERE problem_reason IS NULL AND creates AND (unit_value IS NULL) <> (unit_currency IS NULL)
+"""
+
+
+def _as_text(row: str, name: str) -> str:
+    """A column as it is compared: 2.50 and 2.5 are one value."""
+    return f"trim_scale({row}.{name})" if name == "unit_value" else f"{row}.{name}"
+
+
 _DIFFERENCES = composed(
     """
     WITH reference AS (
@@ -42,7 +55,7 @@ _DIFFERENCES = composed(
     whence="r.whence",
     recorded=", ".join(f"p.{name}" for name in PRODUCT_ATTRIBUTES),
     staged=", ".join(f"v.{name}" for name in PRODUCT_ATTRIBUTES),
-    pairs=pairs([(name, f"v.{name}", f"r.{name}") for name in PRODUCT_ATTRIBUTES]),
+    pairs=pairs([(name, _as_text("v", name), _as_text("r", name)) for name in PRODUCT_ATTRIBUTES]),
 )
 
 _GTIN_TAKEN = """
@@ -114,10 +127,10 @@ _PACKAGE_GTIN_TAKEN = """
 
 _INSERT = """
     INSERT INTO product (id, code, name, family, brand, gtin, udi_di, unit_of_use, device_class, implantable,
-        life_supporting, sterile, expected_life_years, batch_id)
+        life_supporting, sterile, expected_life_years, unit_value, unit_currency, batch_id)
     SELECT DISTINCT ON (v.id) v.id, v.code, v.name, v.family, v.brand, v.gtin, v.udi_di, v.unit_of_use, v.device_class,
         coalesce(v.implantable, false), coalesce(v.life_supporting, false), coalesce(v.sterile, false),
-        v.expected_life_years, %(batch)s
+        v.expected_life_years, v.unit_value, v.unit_currency, %(batch)s
     FROM imp_product v
     WHERE v.fresh AND v.creates AND v.problem_reason IS NULL AND v.id IN (SELECT id FROM imp_used_product)
     ORDER BY v.id, v.variant
@@ -137,6 +150,7 @@ async def resolve_products(cursor: Cursor) -> None:
     """Give each product variant its id, or its problem."""
     for statement in (_FIND, _RESERVE, _UNKNOWN):
         await cursor.execute(statement)
+    await cursor.execute(_UNPAIRED)
     await cursor.execute(_DIFFERENCES)
     await cursor.execute(_GTIN_TAKEN)
     await cursor.execute(_PACKAGES)

@@ -24,6 +24,8 @@ PRODUCT_ATTRIBUTES = (
     "life_supporting",
     "sterile",
     "expected_life_years",
+    "unit_currency",
+    "unit_value",
 )
 PRODUCT = ("code", *PRODUCT_ATTRIBUTES, "packages", "creates", "keeps")
 """Columns of a product variant after `variant` and `line`."""
@@ -53,6 +55,7 @@ _TYPES = {
     "life_supporting": "boolean",
     "sterile": "boolean",
     "expected_life_years": "int",
+    "unit_value": "numeric",
     "delivered": "boolean",
     "quantity": "numeric",
     "reserved": "numeric",
