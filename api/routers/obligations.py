@@ -17,7 +17,15 @@ from api.records import load
 from api.security.bearer import Principal
 from api.signing import sign, signs
 from api.state import ApiState
-from db.repositories import by_hand, clock_facts, deadline_history, obligations, obligations_read, own_documents, recalls
+from db.repositories import (
+    by_hand,
+    clock_facts,
+    deadline_history,
+    obligations,
+    obligations_read,
+    own_documents,
+    recalls,
+)
 from db.repositories.obligations_read import Listed
 from domain.limits import Unit
 from domain.policy_parts import Trigger
