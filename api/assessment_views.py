@@ -89,7 +89,9 @@ def _line(
         decided=_fact(decided),
         authority=_fact(authority),
         in_force=_in_force(decided, authority),
-        questions=[str(each["reason"]) for each in (proposed.reasons if proposed else ()) if each.get("id") == "review"],
+        questions=[
+            str(each["reason"]) for each in (proposed.reasons if proposed else ()) if each.get("id") == "review"
+        ],
         experts=experts,
     )
 

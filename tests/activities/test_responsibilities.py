@@ -62,7 +62,7 @@ async def answers(sessions: SessionFactory, principal: str, **facts: object) -> 
 
 async def offered(case: Case, key: str = "evaluation:kits", role: str = "medical", **more: object) -> Task:
     """The task as opened by the workflow's activity."""
-    task = OpenTask(number=NUMBER, key=key, step="evaluation", what="x", role=role, now=NOW, **more)  # type: ignore[arg-type]
+    task = OpenTask(number=NUMBER, key=key, step="evaluation", what="x", role=role, now=NOW, **more)
     await case.run(case.tasks.open_task, task)
     async with case.sessions() as session:
         return (await session.exec(select(Task).where(col(Task.key) == key))).one()

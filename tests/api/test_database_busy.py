@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from sqlalchemy.exc import OperationalError
 from starlette.requests import Request
+from starlette.responses import Response
 
 from api.app import create_app
 from tests.support.api import calling, settings_for
@@ -16,10 +17,10 @@ pytestmark = pytest.mark.db
 async def test_a_deadlock_is_answered_by_repeat(tmp_path: Path) -> None:
     app = create_app(settings_for("postgresql://nobody@127.0.0.1:1/none", tmp_path), background=False)
 
-    async def clash(_: Request) -> None:
+    async def clash(_: Request) -> Response:
         raise OperationalError("UPDATE", {}, psycopg.errors.DeadlockDetected("deadlock detected"))
 
-    async def away(_: Request) -> None:
+    async def away(_: Request) -> Response:
         raise OperationalError("SELECT", {}, psycopg.OperationalError("connection refused"))
 
     app.add_route("/clash", clash)

@@ -55,7 +55,7 @@ def test_chinese_glyphs_are_embedded_in_the_pdf() -> None:
     fonts = [
         font.get_object()["/DescendantFonts"][0].get_object()["/FontDescriptor"].get_object()
         for page in PdfReader(io.BytesIO(content)).pages
-        for font in page["/Resources"]["/Font"].values()
+        for font in page["/Resources"].get_object()["/Font"].values()  # type: ignore[index]
     ]
     assert fonts
     assert all("NotoSansSC" in str(font["/FontName"]) and "/FontFile2" in font for font in fonts)

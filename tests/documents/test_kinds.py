@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from domain.documents.form import Document, Explanation, FieldFault, abouts, checked, columns, is_empty, row_type
 from domain.documents.kinds import KINDS, as_json, check_fields, draft, kind_of, language_of
 from domain.documents.us_806 import report_number
-from domain.policy_parts import Obligation
 from domain.roles import Role
 from tests.documents.factories import owed, poor, rich
 from tests.domain.factories import POLICY_IDS, load_policy
@@ -131,11 +130,11 @@ def test_every_field_and_column_has_a_title_in_both_languages(kind: str) -> None
 def test_every_obligation_and_gate_of_every_policy_has_a_document(policy_id: str) -> None:
     policy = load_policy(policy_id)
     items = [*policy.obligations, *(item for level in policy.levels.values() for item in level.obligations)]
-    for item in [*items, *policy.gates]:
-        kind = kind_of(policy_id, item.id)
+    owed = [(item.id, item.record_instead is not None) for item in items] + [(gate.id, False) for gate in policy.gates]
+    for name, record in owed:
+        kind = kind_of(policy_id, name)
         specific = policy_id in ("us-fda", "eu-mdr", "cn-nmpa")
-        record = isinstance(item, Obligation) and item.record_instead is not None
-        assert (kind.KIND != "recall_report") is specific or record, f"{policy_id}:{item.id} got {kind.KIND}"
+        assert (kind.KIND != "recall_report") is specific or record, f"{policy_id}:{name} got {kind.KIND}"
 
 
 def test_the_general_report_answers_what_nobody_modelled_and_a_record_is_kept_where_no_report_is_owed() -> None:

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 import holidays
 import pytest
 
-from domain.calendars import EEA_STATES, at_seat, calendar_for, member_state, parse_calendar_table, us_federal
-from domain.policy import CalendarRule, WorkingCalendar
+from domain.calendars import at_seat, calendar_for, member_state, parse_calendar_table, us_federal
+from domain.policy import EEA_STATES, CalendarRule, WorkingCalendar
 from domain.policy_text import PolicyError
 from domain.working_days import CalendarError, CalendarYearMissingError, WorkingDays
 from tests.domain.factories import ROOT

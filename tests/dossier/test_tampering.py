@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,10 @@ def _edit_json(name: str, change: Callable[[Any], object]) -> Callable[[Files], 
     return attack
 
 
+def _forge(column: str, rows: Any) -> None:
+    rows[-1][column] = "Mallory"
+
+
 def _edit_document(files: Files) -> None:
     files["documents/notice-1/initial.email.en.txt"] += b" All is well."
 
@@ -270,7 +275,7 @@ ATTACKS: dict[str, tuple[Callable[[Files], None], str]] = {
     ),
     **{
         f"{table}.{column} of a signed record edited": (
-            _edit_json(f"record/{table}.json", lambda rows, column=column: rows[-1].update({column: "Mallory"})),
+            _edit_json(f"record/{table}.json", partial(_forge, column)),
             "signatures",
         )
         for table, columns in {
