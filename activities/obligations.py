@@ -61,6 +61,8 @@ class ObligationActivities:
     async def _write(self, session: AsyncSession, ref: RecallRef) -> tuple[Recall, bool]:
         """The recall, and whether a limit became a task to be worked out by hand."""
         recall = await recalls.get(session, ref.number, lock=True)
+        # Tasks are locked before the audit chain, as by whoever completes one: the other way round they wait crosswise.
+        await obligations.open_tasks(session, ref.number)
         writer = DeadlineWriter(session, self._policies, recall, ref.now)
         await writer.put()
         await extension_notices.meet(session, ref.number, ref.now)

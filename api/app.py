@@ -29,6 +29,7 @@ from api.routers import (
     closure,
     complaints,
     costs,
+    deadline_history,
     decisions,
     disposition_execution,
     dispositions,
@@ -127,7 +128,8 @@ def _include(app: FastAPI, settings: Settings) -> None:
         app.include_router(module.router, prefix="/v1")
     for module in (dispositions, disposition_execution, returns, costs, samples, shortages):
         app.include_router(module.router, prefix="/v1")
-    for module in (assessment, expert_reviews, suggestions, amendments, closing, capas, obligations, clocks, retention):
+    duties = (obligations, clocks, deadline_history)
+    for module in (assessment, expert_reviews, suggestions, amendments, closing, capas, *duties, retention):
         app.include_router(module.router, prefix="/v1")
     for module in (policies, policy_changes, documents):
         app.include_router(module.router, prefix="/v1")

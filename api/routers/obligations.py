@@ -17,15 +17,7 @@ from api.records import load
 from api.security.bearer import Principal
 from api.signing import sign, signs
 from api.state import ApiState
-from db.repositories import (
-    by_hand,
-    clock_facts,
-    deadline_history,
-    obligations,
-    obligations_read,
-    own_documents,
-    recalls,
-)
+from db.repositories import by_hand, clock_facts, obligations, obligations_read, own_documents, recalls
 from db.repositories.obligations_read import Listed
 from domain.limits import Unit
 from domain.policy_parts import Trigger
@@ -34,7 +26,7 @@ from domain.workflow_ids import obligations_id
 from models.access import IdempotencyKey
 from models.recall import Deadline
 from models.schemas_common import FieldProblem
-from models.schemas_obligations import DeadlineEventOut, ObligationOut, ObligationStopIn, SubmissionIn, WorkedOutIn
+from models.schemas_obligations import ObligationOut, ObligationStopIn, SubmissionIn, WorkedOutIn
 from models.schemas_recall import BothTimes
 
 router = APIRouter(
@@ -200,25 +192,6 @@ async def _worked_out(
         raise Problem("invalid", "One value is not valid; see `errors`.", errors=[fault]) from error
     rows = await obligations.of_recall(session, number)
     return next(row.id or 0 for row in rows if (row.name, row.jurisdiction) == (body.name, body.jurisdiction))
-
-
-@router.get(
-    "/{deadline_id}/history",
-    operation_id="readDeadlineHistory",
-    summary="History of a deadline",
-    responses=problems("obligation_unknown"),
-)
-async def read_history(
-    number: NumberDep, deadline_id: DeadlineId, _: ReaderDep, state: StateDep
-) -> list[DeadlineEventOut]:
-    """Who computed, met or stopped it, when and why; and each time new facts made it earlier, from what to what."""
-    await load(state, number)
-    async with state.sessions() as session:
-        row = await obligations.find(session, number, deadline_id)
-        if row is None:
-            raise Problem("obligation_unknown", f"The recall {number} has no obligation {deadline_id}.")
-        events = await deadline_history.history(session, number, row)
-    return [DeadlineEventOut.model_validate(each, from_attributes=True) for each in events]
 
 
 def _signs_as(principal: Principal) -> Role:

@@ -129,15 +129,25 @@ async def record(session: AsyncSession, recall: Recall, worked: WorkedOut) -> De
     """
     if (worked.jurisdiction, worked.name) not in await waiting(session, recall.number):
         raise LookupError(f"{worked.name} of {worked.jurisdiction} does not wait for a due instant")
-    policies = [policy for policy in await recalls.pinned(session, recall.number) if policy.id == worked.jurisdiction]
-    first = series_of(worked.name)[0]
-    rule = next(item for policy in policies for item in every_obligation(policy) if item.id == base_name(worked.name))
+    row = _row(recall, worked, await recalls.pinned(session, recall.number))
+    await recalls.put_deadline(session, row)
+    key = key_of(worked.jurisdiction, worked.name)
+    outcome = f"worked out by hand: {worked.due_at.isoformat()}"
+    await tasks.close(session, recall.number, key, outcome=outcome, done_by=worked.by, now=worked.now)
+    await _sign(session, row, worked)
+    return row
+
+
+def _row(recall: Recall, worked: WorkedOut, policies: Sequence[Policy]) -> Deadline:
+    """The deadline as the engine would have written it, had a calendar covered it."""
+    of_law = [policy for policy in policies if policy.id == worked.jurisdiction]
+    rule = next(item for policy in of_law for item in every_obligation(policy) if item.id == base_name(worked.name))
     starts = {each.name: each.clock for each in owed(rule, worked.clocks)}
-    clock = starts.get(first)
+    clock = starts.get(series_of(worked.name)[0])
     if clock is not None and worked.due_at < clock.at:
         raise ValueError(f"expected an instant after the clock started ({clock.at.isoformat()})")
     origin = recall.created_at
-    row = Deadline(
+    return Deadline(
         recall_number=recall.number,
         name=worked.name,
         jurisdiction=worked.jurisdiction,
@@ -151,40 +161,34 @@ async def record(session: AsyncSession, recall: Recall, worked: WorkedOut) -> De
         role=rule.role.value,
         recipient=rule.recipient[:200] if rule.recipient else None,
     )
-    await recalls.put_deadline(session, row)
-    key = key_of(worked.jurisdiction, worked.name)
-    outcome = f"worked out by hand: {worked.due_at.isoformat()}"
-    await tasks.close(session, recall.number, key, outcome=outcome, done_by=worked.by, now=worked.now)
+
+
+async def _sign(session: AsyncSession, row: Deadline, worked: WorkedOut) -> None:
+    facts = {"name": row.name, "jurisdiction": row.jurisdiction}
     sign_off = assessment.sign_off(
-        recall.number,
-        key[:60],
+        row.recall_number,
+        key_of(row.jurisdiction, row.name)[:60],
         "worked_out",
         actor=worked.by,
         role=worked.role,
         meaning="this is when the report is due",
         at=worked.now,
         reason=worked.working,
-        body={"name": worked.name, "jurisdiction": worked.jurisdiction, "due_at": worked.due_at.isoformat()},
+        body=facts | {"due_at": worked.due_at.isoformat()},
         signature=worked.signature,
     )
     await assessment.sign(session, sign_off)
     await audit.append(
         session,
-        recall.number,
+        row.recall_number,
         actor=worked.by,
         role=worked.role,
         action="deadline.worked_out",
         at=worked.now,
         reason=worked.working,
-        data={
-            "name": worked.name,
-            "jurisdiction": worked.jurisdiction,
-            "policy_due_at": worked.due_at,
-            "due_at": row.due_at,
-        },
+        data=facts | {"policy_due_at": worked.due_at, "due_at": row.due_at},
         signature=worked.signature,
     )
-    return row
 
 
 async def computed(session: AsyncSession, number: str, duty: Duty, now: datetime) -> None:

@@ -175,24 +175,7 @@ async def _write(
     )
     session.add(row)
     await session.flush()
-    subject = f"clock:{row.id}"
-    sign_off = assessment.sign_off(
-        stated.number,
-        subject,
-        "corrected" if old else "recorded",
-        actor=stated.by,
-        role=stated.role,
-        meaning="this is when the clock started",
-        at=stated.now,
-        reason=stated.reason,
-        reference=stated.reference,
-        body={"name": name, "at": stated.at.isoformat()},
-        signature=stated.signature,
-    )
-    await assessment.sign(session, sign_off)
-    await evidence.link(
-        session, stated.number, stated.evidence_ids, subject, by=stated.by, at=stated.now, role=stated.role
-    )
+    await _sign(session, stated, row, "corrected" if old else "recorded")
     await audit.append(
         session,
         stated.number,
@@ -205,6 +188,27 @@ async def _write(
         signature=stated.signature,
     )
     return row
+
+
+async def _sign(session: AsyncSession, stated: Stated, row: ClockStart, outcome: str) -> None:
+    subject = f"clock:{row.id}"
+    sign_off = assessment.sign_off(
+        stated.number,
+        subject,
+        outcome,
+        actor=stated.by,
+        role=stated.role,
+        meaning="this is when the clock started",
+        at=stated.now,
+        reason=stated.reason,
+        reference=stated.reference,
+        body={"name": row.name, "at": stated.at.isoformat()},
+        signature=stated.signature,
+    )
+    await assessment.sign(session, sign_off)
+    await evidence.link(
+        session, stated.number, stated.evidence_ids, subject, by=stated.by, at=stated.now, role=stated.role
+    )
 
 
 __all__ = ["ClockRefused", "Listed", "Stated", "communicated", "correct", "listed", "next_order", "ordered"]

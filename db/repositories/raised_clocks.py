@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.repositories import audit, recalls
 from db.repositories.clock_facts import DECIDED, NEW_DECISION, NEW_FACTS, is_raise
 from domain.policy import Policy
+from domain.roles import Permission, acting_role
 from models.complaint import Complaint
 from models.messages import Reclassify
 from models.recall import ClassDecision, HazardEvaluationRecord, Recall
@@ -51,7 +52,7 @@ async def record(
                 session,
                 recall.number,
                 actor=author,
-                role="approver",
+                role=acting_role(decision.actor.roles, Permission.DECIDE_ASSESSMENT),
                 action="clock.started",
                 at=now,
                 data={"name": name, "at": at, "source": told[:200]},

@@ -89,6 +89,7 @@ async def amend(session: AsyncSession, recall: Recall, request: AmendScope) -> S
         at=request.now,
         reason=request.reason,
         data={"change": change.model_dump(mode="json"), "lots": list(request.lot_ids)},
+        signature=request.actor.signature,
     )
     return change
 
