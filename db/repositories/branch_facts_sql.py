@@ -9,8 +9,16 @@ from typing import Final
 
 from db.repositories import stock_sql, trace_sql
 
+_WHOLE: Final = """whole AS MATERIALIZED (
+    SELECT lot_id FROM scope_lot WHERE recall_number = :recall_number AND scope_version = :scope_version
+)"""
+_SENT_LOTS: Final = """scope AS MATERIALIZED (
+    -- Only lots with a shipment that was not recorded as delivered at once can have units under way.
+    SELECT lot_id FROM whole WHERE EXISTS (
+        SELECT FROM movement m WHERE m.lot_id = whole.lot_id AND m.kind = 'shipment' AND NOT m.delivered)
+)"""
 FACTS: Final = f"""
-WITH {trace_sql.positions(trace_sql.SCOPE_OF_RECALL)},{stock_sql.UNDER_WAY},
+WITH {_WHOLE},{trace_sql.positions(_SENT_LOTS)},{stock_sql.UNDER_WAY},
 reached AS MATERIALIZED (
     SELECT c.id, c.tier, c.partner_id, p.country::text AS country, p.region::text AS region, p.kind
     FROM consignee c JOIN partner p ON p.id = c.partner_id
@@ -23,7 +31,7 @@ received AS MATERIALIZED (
 ),
 kept AS (
     SELECT s.lot_id, sum(s.on_hand) AS units
-    FROM scope JOIN stock s USING (lot_id) JOIN location l ON l.id = s.location_id
+    FROM whole JOIN stock s USING (lot_id) JOIN location l ON l.id = s.location_id
     WHERE l.custody <> 'customer' GROUP BY s.lot_id
 ),
 way AS MATERIALIZED (
@@ -35,7 +43,7 @@ lots AS MATERIALIZED (
            product.implantable, product.life_supporting, product.sterile, product.device_class,
            product.unit_value, product.unit_currency, received.lot_id IS NOT NULL AS out,
            coalesce(received.units, 0) + coalesce(kept.units, 0) + coalesce(way.to_us, 0) AS units
-    FROM scope JOIN lot ON lot.id = scope.lot_id JOIN product ON product.id = lot.product_id
+    FROM whole JOIN lot ON lot.id = whole.lot_id JOIN product ON product.id = lot.product_id
     LEFT JOIN received ON received.lot_id = lot.id
     LEFT JOIN kept ON kept.lot_id = lot.id
     LEFT JOIN way ON way.lot_id = lot.id
@@ -58,7 +66,7 @@ SELECT coalesce((SELECT bool_or(implantable) FROM lots), false) AS implantable,
                     WHERE l.used > 0) AS patients_involved,
        coalesce((SELECT sum(units) FROM lots), 0) AS units,
        (SELECT count(*) FROM reached) AS consignees,
-       (SELECT count(*) FROM scope) AS lots,
+       (SELECT count(*) FROM whole) AS lots,
        coalesce((SELECT sum(units * unit_value) FROM lots WHERE unit_currency = CAST(:currency AS text)), 0) AS value,
        (SELECT coalesce(array_agg(DISTINCT country ORDER BY country), '{{}}') FROM reached WHERE country IS NOT NULL)
          AS countries,
