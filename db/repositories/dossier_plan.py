@@ -121,7 +121,8 @@ def _of_recall(table: Table, hangs: set[str]) -> ColumnElement[bool]:
     owner = _owner_column(table)
     if owner is not None:
         return table.columns[owner] == bindparam("number", type_=String)
-    parents = [fk for fk in table.foreign_keys if fk.column.table.name in hangs and fk.column.table is not table]
+    keys = sorted(table.foreign_keys, key=lambda fk: fk.parent.name)  # a set: in an order of its own in each process
+    parents = [fk for fk in keys if fk.column.table.name in hangs and fk.column.table is not table]
     return or_(*(fk.parent.in_(select(fk.column).where(_of_recall(fk.column.table, hangs))) for fk in parents))
 
 

@@ -27,8 +27,6 @@ DELETIONS = """
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('submission', n);
     DELETE FROM staff_message WHERE staff_message.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('staff_message', n);
-    DELETE FROM goods_return WHERE goods_return.recall_number = p_number;
-    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('goods_return', n);
     DELETE FROM deadline WHERE deadline.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('deadline', n);
     DELETE FROM reply_line WHERE reply_line.reply_id IN (SELECT reply.id FROM reply WHERE reply.recall_number
@@ -38,32 +36,38 @@ DELETIONS = """
         consignee.recall_number = p_number) OR passed_on.reply_id IN (SELECT reply.id FROM reply WHERE
         reply.recall_number = p_number);
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('passed_on', n);
-    DELETE FROM disposition_part WHERE disposition_part.disposition_id IN (SELECT disposition.id FROM
-        disposition WHERE disposition.recall_number = p_number);
-    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('disposition_part', n);
-    DELETE FROM cost_entry WHERE cost_entry.recall_number = p_number;
-    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('cost_entry', n);
+    DELETE FROM goods_return WHERE goods_return.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('goods_return', n);
     DELETE FROM consignee_documented WHERE consignee_documented.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('consignee_documented', n);
     DELETE FROM complaint WHERE complaint.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('complaint', n);
+    DELETE FROM reply WHERE reply.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('reply', n);
+    DELETE FROM disposition_part WHERE disposition_part.disposition_id IN (SELECT disposition.id FROM
+        disposition WHERE disposition.recall_number = p_number);
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('disposition_part', n);
+    DELETE FROM delivery_event WHERE delivery_event.delivery_id IN (SELECT delivery.id FROM delivery WHERE
+        delivery.campaign_id IN (SELECT campaign.id FROM campaign WHERE campaign.recall_number = p_number) OR
+        delivery.consignee_id IN (SELECT consignee.id FROM consignee WHERE consignee.recall_number =
+        p_number));
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('delivery_event', n);
+    DELETE FROM cost_entry WHERE cost_entry.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('cost_entry', n);
     DELETE FROM allocation WHERE allocation.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('allocation', n);
     DELETE FROM scope_lot WHERE scope_lot.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('scope_lot', n);
     DELETE FROM retained_sample WHERE retained_sample.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('retained_sample', n);
-    DELETE FROM reply WHERE reply.recall_number = p_number;
-    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('reply', n);
     DELETE FROM hold WHERE hold.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('hold', n);
     DELETE FROM disposition WHERE disposition.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('disposition', n);
-    DELETE FROM delivery_event WHERE delivery_event.delivery_id IN (SELECT delivery.id FROM delivery WHERE
-        delivery.campaign_id IN (SELECT campaign.id FROM campaign WHERE campaign.recall_number = p_number) OR
-        delivery.consignee_id IN (SELECT consignee.id FROM consignee WHERE consignee.recall_number =
-        p_number));
-    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('delivery_event', n);
+    DELETE FROM delivery WHERE delivery.campaign_id IN (SELECT campaign.id FROM campaign WHERE
+        campaign.recall_number = p_number) OR delivery.consignee_id IN (SELECT consignee.id FROM consignee
+        WHERE consignee.recall_number = p_number);
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('delivery', n);
     DELETE FROM contact_attempt WHERE contact_attempt.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('contact_attempt', n);
     DELETE FROM consignee_lot WHERE consignee_lot.consignee_id IN (SELECT consignee.id FROM consignee WHERE
@@ -75,25 +79,15 @@ DELETIONS = """
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('shortage', n);
     DELETE FROM patient_follow_up WHERE patient_follow_up.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('patient_follow_up', n);
+    DELETE FROM notice_body WHERE notice_body.notice_id IN (SELECT notice.id FROM notice WHERE
+        notice.recall_number = p_number);
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('notice_body', n);
     DELETE FROM effectiveness_check WHERE effectiveness_check.consignee_id IN (SELECT consignee.id FROM
         consignee WHERE consignee.recall_number = p_number) OR effectiveness_check.round_id IN (SELECT
         effectiveness_round.id FROM effectiveness_round WHERE effectiveness_round.recall_number = p_number);
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('effectiveness_check', n);
-    DELETE FROM delivery WHERE delivery.campaign_id IN (SELECT campaign.id FROM campaign WHERE
-        campaign.recall_number = p_number) OR delivery.consignee_id IN (SELECT consignee.id FROM consignee
-        WHERE consignee.recall_number = p_number);
-    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('delivery', n);
     DELETE FROM consignee_case WHERE consignee_case.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('consignee_case', n);
-    DELETE FROM notice_body WHERE notice_body.notice_id IN (SELECT notice.id FROM notice WHERE
-        notice.recall_number = p_number);
-    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('notice_body', n);
-    DELETE FROM market_action_review WHERE market_action_review.recall_number = p_number;
-    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('market_action_review', n);
-    DELETE FROM evidence_link WHERE evidence_link.recall_number = p_number;
-    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('evidence_link', n);
-    DELETE FROM consignee WHERE consignee.recall_number = p_number;
-    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('consignee', n);
     DELETE FROM capa_entry WHERE capa_entry.capa_id IN (SELECT capa.id FROM capa WHERE capa.recall_number =
         p_number);
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('capa_entry', n);
@@ -102,24 +96,36 @@ DELETIONS = """
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('capa_action', n);
     DELETE FROM campaign WHERE campaign.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('campaign', n);
-    DELETE FROM signature WHERE signature.recall_number = p_number;
-    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('signature', n);
     DELETE FROM sign_off WHERE sign_off.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('sign_off', n);
     DELETE FROM scope_version WHERE scope_version.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('scope_version', n);
+    DELETE FROM notice WHERE notice.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('notice', n);
+    DELETE FROM market_action_review WHERE market_action_review.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('market_action_review', n);
+    DELETE FROM hazard_evaluation WHERE hazard_evaluation.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('hazard_evaluation', n);
+    DELETE FROM evidence_link WHERE evidence_link.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('evidence_link', n);
+    DELETE FROM consignee WHERE consignee.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('consignee', n);
+    DELETE FROM class_decision WHERE class_decision.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('class_decision', n);
+    DELETE FROM capa WHERE capa.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('capa', n);
+    DELETE FROM authority_answer WHERE authority_answer.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('authority_answer', n);
+    DELETE FROM signature WHERE signature.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('signature', n);
     DELETE FROM scope_gap WHERE scope_gap.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('scope_gap', n);
     DELETE FROM pinned_policy WHERE pinned_policy.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('pinned_policy', n);
-    DELETE FROM notice WHERE notice.recall_number = p_number;
-    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('notice', n);
     DELETE FROM market_action WHERE market_action.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('market_action', n);
     DELETE FROM legal_hold WHERE legal_hold.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('legal_hold', n);
-    DELETE FROM hazard_evaluation WHERE hazard_evaluation.recall_number = p_number;
-    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('hazard_evaluation', n);
     DELETE FROM expert_review WHERE expert_review.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('expert_review', n);
     DELETE FROM evidence WHERE evidence.recall_number = p_number;
@@ -132,12 +138,8 @@ DELETIONS = """
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('deletion_request', n);
     DELETE FROM clock_start WHERE clock_start.recall_number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('clock_start', n);
-    DELETE FROM class_decision WHERE class_decision.recall_number = p_number;
-    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('class_decision', n);
-    DELETE FROM capa WHERE capa.recall_number = p_number;
-    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('capa', n);
-    DELETE FROM authority_answer WHERE authority_answer.recall_number = p_number;
-    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('authority_answer', n);
+    DELETE FROM class_suggestion WHERE class_suggestion.recall_number = p_number;
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('class_suggestion', n);
     DELETE FROM recall WHERE recall.number = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('recall', n);
 """
