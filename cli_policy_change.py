@@ -48,6 +48,8 @@ def path_of(which: str) -> str:
 def read_file(file: Path) -> str:
     """The text of a file, or one line that says why it cannot be read."""
     try:
+        if file.exists() and not file.is_file():
+            fail(f"{file}: expected a file, this is a folder or a device")
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{file}: {error}")

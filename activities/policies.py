@@ -26,6 +26,15 @@ _SAID = {
 }
 
 
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise PolicyError([f"{file.name}: file: expected UTF-8, byte {error.start + 1} is none"]) from error
+    except OSError as error:
+        raise PolicyError([f"{file.name}: file: cannot be read: {error.strerror}"]) from error
+
+
 class PolicyStore:
     """Profiles by id; a recall pins what it starts with, so a new version never changes a running recall."""
 
@@ -42,12 +51,12 @@ class PolicyStore:
         """
         shipped = []
         for file in sorted(folder.glob("*.yaml")):
-            text = file.read_text(encoding="utf-8")
+            text = _text(file)
             try:
                 shipped.append(Shipped(parse_policy(text), text))
             except PolicyError as error:
                 raise PolicyError([f"{file.name}: {line}" for line in str(error).splitlines()]) from error
-        tables = {file.stem: file.read_text(encoding="utf-8") for file in (folder / "calendars").glob("*.yaml")}
+        tables = {file.stem: _text(file) for file in (folder / "calendars").glob("*.yaml")}
         return cls(shipped, tables)
 
     async def in_force(self, session: AsyncSession, policy_id: str, now: datetime) -> Policy | None:

@@ -54,6 +54,8 @@ def _parsed(value: str, text: str) -> datetime:
 
 def _placed(value: str, local: datetime, zone: ZoneInfo) -> datetime:
     """A local time as an instant; the hour a clock change skips or repeats is refused."""
+    if not 1 < local.year < 9999:
+        raise ValueError(f"{value!r}: expected a year from 2 to 9998")
     first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
     if first.utcoffset() != second.utcoffset():
         if first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != local:

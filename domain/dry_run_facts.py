@@ -1,9 +1,10 @@
 """From a case (`domain.dry_run_case`) and the policies it names to the facts the engine for time computes with."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 
-from domain.dry_run_case import CaseError, DryRunCase, LevelDecision
+from domain.dry_run_case import CaseError, DryRunCase
 from domain.levels import MarketAction
 from domain.obligations import RunningClock
 from domain.policy import Policy
@@ -116,6 +117,8 @@ def _gates(case: DryRunCase, policies: Mapping[str, Policy]) -> Iterator[tuple[t
 def _standings(case: DryRunCase, policies: Mapping[str, Policy]) -> Iterator[Standing]:
     raised = 1
     for line, decisions in case.lines.items():
+        first = min(each.at for each in decisions)
+        added = first > case.decided_at and any(each.decided <= first for each in case.extensions)
         for name in case.jurisdictions:
             mine = [each for each in decisions if name in each.levels]
             action: MarketAction | None = None
@@ -123,28 +126,19 @@ def _standings(case: DryRunCase, policies: Mapping[str, Policy]) -> Iterator[Sta
                 action = decision.actions.get(name, action)
                 before = mine[place - 1].levels[name] if place else None
                 later = mine[place + 1].at if place + 1 < len(mine) else None
-                anew = before is None and decision.at > case.decided_at
-                if anew or (before is not None and is_raised(policies[name], before, decision.levels[name])):
-                    raised += 1
-                    yield _raised(policies[name], line, decision, action, later, raised)
+                standing = Standing(policies[name], decision.levels[name], line, action, decision.at, later)
+                if before is None:
+                    anew = decision.at > case.decided_at
                 else:
-                    level = decision.levels[name]
-                    yield Standing(policies[name], level, line, action, decision.at, later)
-
-
-def _raised(
-    policy: Policy, line: str, decision: LevelDecision, action: MarketAction | None, until: datetime | None, number: int
-) -> Standing:
-    return Standing(
-        policy,
-        decision.levels[policy.id],
-        line,
-        action,
-        decision.at,
-        until,
-        decision=RunningClock(f"new_decision:{number}", 1, decision.at),
-        new_facts=RunningClock(f"new_facts:{number}", 1, decision.new_facts or decision.at),
-    )
+                    anew = is_raised(policies[name], before, standing.level)
+                if anew:
+                    raised += 1
+                    standing = replace(standing, decision=RunningClock(f"new_decision:{raised}", 1, decision.at))
+                # Awareness of a line of the event as it began is one, however late a law's level for it is decided.
+                if anew and (added or before is not None):
+                    facts_at = decision.new_facts or decision.at
+                    standing = replace(standing, new_facts=RunningClock(f"new_facts:{raised}", 1, facts_at))
+                yield standing
 
 
 def is_raised(policy: Policy, before: str, after: str) -> bool:

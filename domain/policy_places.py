@@ -7,6 +7,22 @@ recalling firm. A profile names the usual place; a recall may name another when 
 from domain.policy import EEA_STATES, Policy
 from domain.policy_text import PolicyError, check_zone
 
+_NOT_AS_BERLIN = {
+    "BG": "Europe/Sofia",
+    "CY": "Asia/Nicosia",
+    "EE": "Europe/Tallinn",
+    "FI": "Europe/Helsinki",
+    "GR": "Europe/Athens",
+    "IE": "Europe/Dublin",
+    "IS": "Atlantic/Reykjavik",
+    "LT": "Europe/Vilnius",
+    "LV": "Europe/Riga",
+    "PT": "Europe/Lisbon",
+    "RO": "Europe/Bucharest",
+}
+_CENTRAL = "Europe/Berlin"
+"""The state's own zone counts (regulations.md §9); the other states that apply the MDR share the time of Berlin."""
+
 
 def at_place(policy: Policy, state: str | None, zone: str | None) -> Policy:
     """A policy as it counts for one recall: another member state's holidays, another zone's days.
@@ -23,6 +39,7 @@ def at_place(policy: Policy, state: str | None, zone: str | None) -> Policy:
                 [f"state: {state!r} does not apply the MDR; expected one of {', '.join(sorted(EEA_STATES))}"]
             )
         changes["calendar"] = policy.calendar.model_copy(update={"state": state})
+        zone = zone or _NOT_AS_BERLIN.get(state, _CENTRAL)
     if zone is not None:
         try:
             check_zone(zone)

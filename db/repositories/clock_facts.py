@@ -6,8 +6,8 @@ recorded.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlmodel import col, select
@@ -26,6 +26,14 @@ NEW_FACTS = "new_facts"
 DECIDED = ("approved", "overridden", "authority")
 
 
+@dataclass(frozen=True, slots=True)
+class Anew:
+    """Which clocks a decision on a level starts."""
+
+    decision: bool
+    awareness: bool
+
+
 async def facts_of(session: AsyncSession, recall: Recall, policies: Mapping[str, Policy] | None = None) -> Facts:
     """Everything on record that a limit runs from, in policy time; under the recall's policies unless others are given.
 
@@ -38,7 +46,11 @@ async def facts_of(session: AsyncSession, recall: Recall, policies: Mapping[str,
     complaints = await obligations.complaints(session, number)
     gates = await obligations.settled_by_gates(session, number)
     return Facts(
-        levels=tuple(_standings(recall, await _decisions(session, number), policies, clocks)),
+        levels=tuple(
+            _standings(
+                recall, await _decisions(session, number), policies, clocks, await original_lines(session, number)
+            )
+        ),
         clocks=clocks,
         harm={sequence: row.severity for sequence, row in complaints.items()},
         gates={
@@ -46,6 +58,11 @@ async def facts_of(session: AsyncSession, recall: Recall, policies: Mapping[str,
             for key, row in gates.items()
         },
     )
+
+
+async def original_lines(session: AsyncSession, number: str) -> frozenset[str]:
+    """Product lines of the recall as it began, whenever the trace found them; others came with an extension."""
+    return frozenset(line.key for line in await recalls.product_lines(session, number, 1))
 
 
 def policy_time(recall: Recall, at: datetime) -> datetime:
@@ -65,7 +82,11 @@ async def _decisions(session: AsyncSession, number: str) -> Sequence[ClassDecisi
 
 
 def _standings(
-    recall: Recall, rows: Sequence[ClassDecision], policies: Mapping[str, Policy], clocks: Sequence[RunningClock]
+    recall: Recall,
+    rows: Sequence[ClassDecision],
+    policies: Mapping[str, Policy],
+    clocks: Sequence[RunningClock],
+    original: Collection[str],
 ) -> list[Standing]:
     """One per decision on a line and jurisdiction; a policy the recall was moved to may not know an old level."""
     by_name = {clock.name: clock for clock in clocks}
@@ -89,27 +110,33 @@ def _standings(
                 since,
                 policy_time(recall, later.decided_at) if later else None,
             )
-            if is_raise(policy, before.level if before else None, row.level, turns[row.decided_at]):
-                turn = turns[row.decided_at]
-                standing = replace(
-                    standing,
-                    decision=_clock(by_name, f"{NEW_DECISION}:{turn}", since),
-                    new_facts=_clock(by_name, f"{NEW_FACTS}:{turn}", since),
-                )
+            turn = turns[row.decided_at]
+            anew = starts_anew(
+                policy, before.level if before else None, row.level, turn, added=row.product_line not in original
+            )
+            if anew.decision:
+                standing = replace(standing, decision=_clock(by_name, f"{NEW_DECISION}:{turn}", since))
+            if anew.awareness:
+                standing = replace(standing, new_facts=_clock(by_name, f"{NEW_FACTS}:{turn}", since))
             found.append(standing)
     return found
 
 
-def is_raise(policy: Policy, before: str | None, after: str, turn: int) -> bool:
-    """Whether a decision starts limits anew: a stricter level than before, or the first on a line that came later."""
+def starts_anew(policy: Policy, before: str | None, after: str, turn: int, *, added: bool) -> Anew:
+    """Which clocks a decision starts: both when it raises a level, or is the first on a line an extension added.
+
+    A line of the recall as it began that is only decided on later (`turn` > 1) has a decision of its own; that the firm
+    was aware from the beginning does not become less true.
+    """
     order = list(policy.levels)
     if before is None:
-        return turn > 1
-    return before in order and after in order and order.index(after) < order.index(before)
+        return Anew(decision=turn > 1, awareness=turn > 1 and added)
+    raised = before in order and after in order and order.index(after) < order.index(before)
+    return Anew(decision=raised, awareness=raised)
 
 
 def _clock(by_name: dict[str, RunningClock], name: str, since: datetime) -> RunningClock:
     return by_name.get(name) or RunningClock(name, 1, since)
 
 
-__all__ = ["DECIDED", "NEW_DECISION", "NEW_FACTS", "facts_of", "is_raise", "policy_time"]
+__all__ = ["DECIDED", "NEW_DECISION", "NEW_FACTS", "facts_of", "original_lines", "policy_time", "starts_anew"]

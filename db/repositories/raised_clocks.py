@@ -12,7 +12,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import audit, recalls
-from db.repositories.clock_facts import DECIDED, NEW_DECISION, NEW_FACTS, is_raise
+from db.repositories.clock_facts import DECIDED, NEW_DECISION, NEW_FACTS, original_lines, starts_anew
 from domain.policy import Policy
 from domain.roles import Permission, acting_role
 from models.complaint import Complaint
@@ -29,24 +29,33 @@ async def record(
     decision: Reclassify,
     now: datetime,
 ) -> None:
-    """Start both clocks when one of the decisions raised a level, or is the first on a line that came later."""
+    """Start the clocks of these decisions (`clock_facts.starts_anew`)."""
     known = {(row.product_line, row.jurisdiction): row.level for row in before}
-    turn = await _turn(session, recall.number)
-    raised = [
-        row
+    turn, original = await _turn(session, recall.number), await original_lines(session, recall.number)
+    anew = [
+        (
+            row,
+            starts_anew(
+                policies[row.jurisdiction],
+                known.get((row.product_line, row.jurisdiction)),
+                row.level,
+                turn,
+                added=row.product_line not in original,
+            ),
+        )
         for row in rows
-        if is_raise(policies[row.jurisdiction], known.get((row.product_line, row.jurisdiction)), row.level, turn)
     ]
-    if not raised:
+    started = [(row, what) for row, what in anew if what.decision]
+    if not started:
         return
     last = max((row.decided_at for row in before), default=recall.awareness_at)
     facts_at, source = await _facts(session, recall.number, last, decision.facts_known_at, now)
     author = decision.actor.principal
-    lines = ", ".join(sorted({f"{row.product_line} {row.jurisdiction} {row.level}" for row in raised}))
-    for name, at, told in (
-        (f"{NEW_DECISION}:{turn}", now, f"new level: {lines}"),
-        (f"{NEW_FACTS}:{turn}", facts_at, source),
-    ):
+    lines = ", ".join(sorted({f"{row.product_line} {row.jurisdiction} {row.level}" for row, _ in started}))
+    clocks = [(f"{NEW_DECISION}:{turn}", now, f"new level: {lines}")]
+    if any(what.awareness for _, what in started):
+        clocks.append((f"{NEW_FACTS}:{turn}", facts_at, source))
+    for name, at, told in clocks:
         if await recalls.start_clock(session, recall.number, name, at, source=told[:200], author=author, now=now):
             await audit.append(
                 session,
