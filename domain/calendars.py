@@ -3,9 +3,10 @@
 The library is right for US federal holidays as observed (days closed only by executive order stay working
 days), for nationwide holidays in Europe, for the days off of Canada's federal public service, for the public
 holidays of the Australian Capital Territory (seat of the TGA) and for the bank holidays of England and Wales
-(seat of the MHRA). Of Canada's days off it leaves out Easter Monday and the Civic Holiday of August: they count
-as working days here, so that a limit ends too early rather than too late. For a Chinese year whose notice it does not know it would estimate without make-up weekends;
-so China comes from the State Council's table, kept as data in `policies/calendars/` and read by the caller.
+(seat of the MHRA). Of Canada's days off it leaves out Easter Monday and the Civic Holiday of
+August: they count as working days here, so that a limit ends too early rather than too late. For a Chinese year
+whose notice it does not know it would estimate without make-up weekends; so China comes from the State Council's
+table, kept as data in `policies/calendars/` and read by the caller.
 
 Used from activities and the API, not from workflow code.
 """
