@@ -81,6 +81,13 @@ class DeletionIn(In):
     """Hash of the dossier kept elsewhere, where one is."""
 
 
+class DeletionOrderIn(In):
+    """The order to delete names the request that was read; another one is refused."""
+
+    request: int = Field(ge=1, le=2**53)
+    """Id of the open request, as `GET .../retention` shows it."""
+
+
 class WithdrawalIn(In):
     """Take the request back."""
 
@@ -116,6 +123,7 @@ class TombstoneOut(Out):
 __all__ = [
     "DeletedFileOut",
     "DeletionIn",
+    "DeletionOrderIn",
     "DeletionRequestOut",
     "LegalHoldIn",
     "LegalHoldLiftIn",

@@ -4,7 +4,7 @@ Nothing is deleted before its date, under a legal hold, or while anything is sti
 good is the tombstone and the audit trail.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import JSONResponse
@@ -29,6 +29,7 @@ from models.retention import Tombstone
 from models.schemas_common import Page
 from models.schemas_retention import (
     DeletionIn,
+    DeletionOrderIn,
     DeletionRequestOut,
     LegalHoldIn,
     LegalHoldLiftIn,
@@ -42,7 +43,10 @@ from models.schemas_retention import (
 router = APIRouter(
     tags=["retention"], responses=problems("unauthenticated", "not_permitted", "recall_unknown", "invalid")
 )
-Holder = Annotated[Principal, Depends(require(Permission.PLACE_LEGAL_HOLD))]
+Holder = Annotated[Principal, Depends(signs(Permission.PLACE_LEGAL_HOLD, "This file must be kept: I place a hold"))]
+Lifter = Annotated[
+    Principal, Depends(signs(Permission.PLACE_LEGAL_HOLD, "The matter is over: this legal hold is lifted"))
+]
 Asker = Annotated[Principal, Depends(require(Permission.REQUEST_DELETION))]
 Requester = Annotated[
     Principal,
@@ -94,6 +98,7 @@ async def place_legal_hold(
     recall = await load(state, number)
 
     async def carry_out(_: IdempotencyKey) -> Answer:
+        signer = await sign(state, principal, number, "place_legal_hold", body.model_dump(mode="json"))
         async with state.sessions.begin() as session:
             await retention.place_hold(
                 session,
@@ -103,6 +108,7 @@ async def place_legal_hold(
                 by=principal.name,
                 role=principal.role_for(Permission.PLACE_LEGAL_HOLD),
                 now=state.now(),
+                signature=signer.signature,
             )
             return Answer(201, await _retention_out(session, state, recall))
 
@@ -122,13 +128,15 @@ async def lift_legal_hold(
     hold_id: Annotated[int, Path(ge=1, le=2**53)],
     body: LegalHoldLiftIn,
     key: KeyDep,
-    principal: Holder,
+    principal: Lifter,
     state: StateDep,
 ) -> JSONResponse:
     """The matter is over; the retention date counts again."""
     recall = await load(state, number)
 
     async def carry_out(_: IdempotencyKey) -> Answer:
+        stated = {"hold": hold_id, "reason": body.reason}
+        signer = await sign(state, principal, number, "lift_legal_hold", stated)
         async with state.sessions.begin() as session:
             with _refusals():
                 await retention.lift_hold(
@@ -139,6 +147,7 @@ async def lift_legal_hold(
                     by=principal.name,
                     role=principal.role_for(Permission.PLACE_LEGAL_HOLD),
                     now=state.now(),
+                    signature=signer.signature,
                 )
             return Answer(200, await _retention_out(session, state, recall))
 
@@ -215,7 +224,7 @@ async def withdraw_deletion(
     responses=_CHANGING,
 )
 async def approve_deletion(
-    request: Request, number: NumberDep, key: KeyDep, principal: Deleter, state: StateDep
+    request: Request, number: NumberDep, body: DeletionOrderIn, key: KeyDep, principal: Deleter, state: StateDep
 ) -> JSONResponse:
     """Another person than who asked. Rows go in one transaction, then stored files and histories; repeat to finish."""
 
@@ -224,16 +233,17 @@ async def approve_deletion(
         if stone is None:
             await load(state, number)
             # On no recall: the signatures of the file go with it, this one stays.
-            signer = await sign(state, principal, None, "approve_deletion", {"recall": number})
+            signer = await sign(state, principal, None, "approve_deletion", await _order(state, number, body))
             async with state.sessions.begin() as session:
                 with _refusals():
                     stone = await deletions.delete_file(
                         session,
                         number,
+                        request=body.request,
                         by=principal.name,
                         role=principal.role_for(Permission.APPROVE_DELETION),
                         now=state.now(),
-                        signature=signer.signature,
+                        signature=signer.signature or "",
                     )
         await remove_the_rest(state, stone)
         async with state.sessions.begin() as session:
@@ -243,7 +253,7 @@ async def approve_deletion(
         assert finished is not None  # noqa: S101 - a tombstone is never removed
         return Answer(200, _tombstone_out(finished))
 
-    return await once(state, request, principal, key, asked={}, operation=carry_out)
+    return await once(state, request, principal, key, asked=body, operation=carry_out)
 
 
 @router.get("/tombstones", operation_id="listTombstones", summary="Deleted files", responses=problems("bad_cursor"))
@@ -267,6 +277,22 @@ async def get_tombstone(number: NumberDep, _: ReaderDep, state: StateDep) -> Tom
     if stone is None:
         raise Problem("not_found", f"No file of {number} was deleted.")
     return _tombstone_out(stone)
+
+
+async def _order(state: ApiState, number: str, body: DeletionOrderIn) -> dict[str, Any]:
+    """What the order is about, as it is signed: the request that is open now, whole."""
+    async with state.sessions() as session:
+        asked = await deletions.open_request(session, number)
+    if asked is None or asked.id != body.request:
+        raise Problem("conflict", "This request is not open now; read the file's retention again before you sign.")
+    return {
+        "recall": number,
+        "request": asked.id,
+        "reason": asked.reason,
+        "archive_sha256": asked.archive_sha256,
+        "keep_until": asked.keep_until.isoformat(),
+        "requested_by": asked.requested_by,
+    }
 
 
 class _refusals:  # noqa: N801 - reads as a statement

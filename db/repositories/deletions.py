@@ -22,7 +22,7 @@ from models.retention import DeletionRequest, Tombstone
 
 _DELETE: Final = (
     "SELECT delete_recall_file(:number, CAST(:request AS bigint), :by, CAST(:until AS date), CAST(:policies AS jsonb),"
-    " CAST(:now AS timestamptz))"
+    " CAST(:now AS timestamptz), CAST(:signature AS uuid))"
 )
 
 
@@ -98,20 +98,26 @@ async def withdraw_request(
 
 
 async def delete_file(
-    session: AsyncSession, number: str, *, by: str, role: str, now: datetime, signature: str | None = None
+    session: AsyncSession, number: str, *, request: int, by: str, role: str, now: datetime, signature: str
 ) -> Tombstone:
     """Delete the file's rows on the word of a second person; the tombstone and the audit trail stay.
 
+    Args:
+        request: the request that was read and signed.
+        signature: the signature under the order; the database looks at it once more.
+
     Raises:
-        RetentionRefused: nobody asked, the same person asked, or something needs the file (again).
+        RetentionRefused: nobody asked, another request is open, the same person asked, or something needs the file.
     """
     recall = await recalls.get(session, number, lock=True)
     asked = await _asked(session, number)
+    if asked.id != request:
+        raise RetentionRefused("conflict", f"Request {asked.id} is open, not {request}; read it before you sign.")
     if violates_four_eyes(asked.requested_by, by):
         raise RetentionRefused("four_eyes", f"{asked.requested_by} asked for it; another person must sign.")
     until = await _must_be_free(session, recall, now)
     kept = (await keeping(session, recall, now)).as_json()
-    values = {"number": number, "request": asked.id, "by": by, "until": until, "now": now}
+    values = {"number": number, "request": asked.id, "by": by, "until": until, "now": now, "signature": signature}
     reason, archive, asked_by = asked.reason, asked.archive_sha256, asked.requested_by
     await run(session, _DELETE, values | {"policies": json.dumps(kept)})
     session.expunge_all()

@@ -129,7 +129,15 @@ async def legal_holds(session: AsyncSession, number: str) -> Sequence[LegalHold]
 
 
 async def place_hold(
-    session: AsyncSession, number: str, *, reference: str, reason: str, by: str, role: str, now: datetime
+    session: AsyncSession,
+    number: str,
+    *,
+    reference: str,
+    reason: str,
+    by: str,
+    role: str,
+    now: datetime,
+    signature: str | None,
 ) -> LegalHold:
     """Keep the file beyond its retention date, until the hold is lifted."""
     await recalls.get(session, number, lock=True)
@@ -138,13 +146,29 @@ async def place_hold(
     await session.flush()
     data = {"hold": hold.id, "reference": reference}
     await audit.append(
-        session, number, actor=by, role=role, action="legal_hold.placed", at=now, reason=reason, data=data
+        session,
+        number,
+        actor=by,
+        role=role,
+        action="legal_hold.placed",
+        at=now,
+        reason=reason,
+        data=data,
+        signature=signature,
     )
     return hold
 
 
 async def lift_hold(
-    session: AsyncSession, number: str, hold_id: int, *, reason: str, by: str, role: str, now: datetime
+    session: AsyncSession,
+    number: str,
+    hold_id: int,
+    *,
+    reason: str,
+    by: str,
+    role: str,
+    now: datetime,
+    signature: str | None,
 ) -> LegalHold:
     """End a legal hold.
 
@@ -161,7 +185,15 @@ async def lift_hold(
     session.add(hold)
     data = {"hold": hold.id, "reference": hold.reference}
     await audit.append(
-        session, number, actor=by, role=role, action="legal_hold.lifted", at=now, reason=reason, data=data
+        session,
+        number,
+        actor=by,
+        role=role,
+        action="legal_hold.lifted",
+        at=now,
+        reason=reason,
+        data=data,
+        signature=signature,
     )
     return hold
 

@@ -14,10 +14,28 @@ from sqlalchemy.dialects import postgresql
 from db.repositories.dossier_plan import hanging, plan
 
 LOOSE: Final = (
+    (
+        "inbound_message",
+        (
+            "received_at >= (SELECT created_at FROM recall WHERE number = p_number)"
+            " AND contact_id IN (SELECT contact_id"
+            " FROM delivery JOIN campaign ON campaign.id = campaign_id WHERE recall_number = p_number) AND NOT EXISTS"
+            " (SELECT FROM delivery AS other JOIN campaign ON campaign.id = other.campaign_id"
+            " WHERE other.contact_id = inbound_message.contact_id AND campaign.recall_number <> p_number)"
+        ),
+    ),
+    (
+        "idempotency_key",
+        (
+            "recall_number = p_number OR (method_path LIKE '%/recalls/' || p_number || '/%'"
+            " AND method_path NOT LIKE '%/deletion/approve')"
+        ),
+    ),
     ("stock_claim", "claimant = p_number"),
     ("refused_access", "recall_number = p_number"),
 )
-"""Tables without a foreign key to the recall, with the rows that go with it."""
+"""Tables without a foreign key to the recall, with the rows that go with it: what a recipient wrote stays only as long
+as another recall that told them is kept."""
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 _PARAMETER: Final = "p_number"
 _WIDTH: Final = 110

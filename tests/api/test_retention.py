@@ -32,6 +32,12 @@ def owner(postgres: PostgresForTests) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
+async def order(api: Callers, path: str) -> dict[str, int]:
+    """The order to delete what was asked for; with nothing asked, a request that does not exist."""
+    found = (await api.get(f"{path}/retention")).json()
+    return {"request": found["request"]["id"] if found.get("request") else 1}
+
+
 def pin(owner: psycopg.Connection[Any], number: str) -> None:
     """The recall runs under the FDA profile as shipped."""
     policy = parse_policy((POLICIES / "us-fda.yaml").read_text(encoding="utf-8"))
@@ -104,18 +110,20 @@ async def test_a_legal_hold_placed_after_the_request_stops_the_deletion(api: Cal
     assert (await api.post(f"{path}/deletion", ASK)).status_code == 201
     assert (await api.post(f"{path}/deletion", ASK)).json()["type"] == "urn:recall:problem:already-decided"
     await api.post(f"{path}/legal-holds", HOLD, Role.REGULATORY)
-    refused = await api.post(f"{path}/deletion/approve", {}, HEAD)
+    refused = await api.post(f"{path}/deletion/approve", await order(api, path), HEAD)
     assert refused.json()["reasons"] == ["legal hold Docket 3:26-cv-00123"]
     assert (await api.post(f"{path}/deletion/withdraw", {"reason": "not yet"})).json()["request"] is None
-    assert (await api.post(f"{path}/deletion/approve", {}, HEAD)).json()["type"] == "urn:recall:problem:conflict"
+    assert (await api.post(f"{path}/deletion/approve", await order(api, path), HEAD)).json()[
+        "type"
+    ] == "urn:recall:problem:conflict"
 
 
 async def test_nobody_deletes_alone(api: Callers, ended: str) -> None:
     path = f"/v1/recalls/{ended}"
     assert (await api.post(f"{path}/deletion", ASK, HEAD)).status_code == 201
-    refused = await api.post(f"{path}/deletion/approve", {}, HEAD)
+    refused = await api.post(f"{path}/deletion/approve", await order(api, path), HEAD)
     assert (refused.status_code, refused.json()["type"]) == (403, "urn:recall:problem:four-eyes")
-    assert (await api.post(f"{path}/deletion/approve", {}, Role.QA)).status_code == 403
+    assert (await api.post(f"{path}/deletion/approve", await order(api, path), Role.QA)).status_code == 403
 
 
 async def test_a_deleted_file_leaves_a_tombstone_and_its_audit_trail_and_nothing_else(
@@ -130,7 +138,9 @@ async def test_a_deleted_file_leaves_a_tombstone_and_its_audit_trail_and_nothing
     owner.execute("UPDATE evidence SET recall_number = %s WHERE id = %s", [ended, upload.json()["id"]])
     stock = owner.execute("SELECT lot_id, location_id, on_hand, held FROM stock ORDER BY 1, 2").fetchall()
     await api.post(f"{path}/deletion", ASK)
-    gone = await api.post(f"{path}/deletion/approve", {}, HEAD, key="delete-1")
+    other = await api.post(f"{path}/deletion/approve", {"request": 999_999}, HEAD)
+    assert other.json()["type"] == "urn:recall:problem:conflict"
+    gone = await api.post(f"{path}/deletion/approve", await order(api, path), HEAD, key="delete-1")
     assert gone.status_code == 200, gone.text
     stone = gone.json()
     assert (stone["requested_by"], stone["approved_by"], stone["archive_sha256"]) == ("Quinn", "Hana", "a" * 64)
@@ -147,16 +157,17 @@ async def test_a_deleted_file_leaves_a_tombstone_and_its_audit_trail_and_nothing
     assert (await api.get("/v1/tombstones", Role.AUDITOR)).json()["items"] == [stone]
     assert (await api.get(f"/v1/tombstones/{ended}")).json() == stone
     actions = owner.execute("SELECT action FROM audit_event WHERE stream = %s ORDER BY seq", [ended]).fetchall()
-    assert [name for (name,) in actions][-3:] == ["deletion.requested", "file.deleted", "file.deletion_finished"]
+    wanted = ["deletion.requested", "decision.refused", "file.deleted", "file.deletion_finished"]
+    assert [name for (name,) in actions][-4:] == wanted
     with pytest.raises(RPCError, match="not found"):
         await temporal.client.get_workflow_handle(f"recall:{ended}").describe()
-    assert (await api.post(f"{path}/deletion/approve", {}, HEAD, key="delete-2")).json() == stone
+    assert (await api.post(f"{path}/deletion/approve", await order(api, path), HEAD, key="delete-2")).json() == stone
 
 
 def test_the_application_deletes_nothing_before_its_date_or_without_a_second_person(
     api: Callers, ended: str, owner: psycopg.Connection[Any], postgres: PostgresForTests
 ) -> None:
-    call = "SELECT delete_recall_file(%s, %s, %s, %s::date, '[]', now())"
+    call = "SELECT delete_recall_file(%s, %s, %s, %s::date, '[]', now(), '00000000-0000-4000-8000-000000000000')"
     with psycopg.connect(postgres.app_url, autocommit=True) as app:
         with pytest.raises(psycopg.errors.CheckViolation, match="nobody asked"):
             app.execute(call, [ended, 1, "Hana", "2004-01-01"])
@@ -170,6 +181,7 @@ def test_the_application_deletes_nothing_before_its_date_or_without_a_second_per
             ("quinn ", "2004-01-01", "one person"),
             ("Hana", "2999-01-01", "retention date"),
             ("Hana", None, "retention date"),
+            ("Hana", "2004-01-01", "not signed"),
         ):
             with pytest.raises(psycopg.errors.CheckViolation, match=why):
                 app.execute(call, [ended, asked[0], by, until])

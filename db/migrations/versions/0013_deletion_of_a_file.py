@@ -16,6 +16,15 @@ branch_labels = None
 depends_on = None
 
 DELETIONS = """
+    DELETE FROM inbound_message WHERE received_at >= (SELECT created_at FROM recall WHERE number = p_number)
+        AND contact_id IN (SELECT contact_id FROM delivery JOIN campaign ON campaign.id = campaign_id WHERE
+        recall_number = p_number) AND NOT EXISTS (SELECT FROM delivery AS other JOIN campaign ON campaign.id =
+        other.campaign_id WHERE other.contact_id = inbound_message.contact_id AND campaign.recall_number <>
+        p_number);
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('inbound_message', n);
+    DELETE FROM idempotency_key WHERE recall_number = p_number OR (method_path LIKE '%/recalls/' || p_number
+        || '/%' AND method_path NOT LIKE '%/deletion/approve');
+    GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('idempotency_key', n);
     DELETE FROM stock_claim WHERE claimant = p_number;
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('stock_claim', n);
     DELETE FROM refused_access WHERE recall_number = p_number;
@@ -147,7 +156,8 @@ DELETIONS = """
 FUNCTION = (  # names of our own tables, nothing from outside
     """
 CREATE FUNCTION delete_recall_file(
-    p_number text, p_request bigint, p_approved_by text, p_keep_until date, p_policies jsonb, p_now timestamptz
+    p_number text, p_request bigint, p_approved_by text, p_keep_until date, p_policies jsonb, p_now timestamptz,
+    p_signature uuid
 ) RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     file recall%ROWTYPE;
@@ -175,6 +185,10 @@ BEGIN
     IF EXISTS (SELECT FROM stock_claim WHERE claimant = p_number AND released_at IS NULL) THEN
         RAISE EXCEPTION 'stock is still locked' USING ERRCODE = 'check_violation';
     END IF;
+    IF NOT EXISTS (
+        SELECT FROM signature WHERE id = p_signature AND principal = p_approved_by AND operation = 'approve_deletion'
+        AND document #>> '{stated,recall}' = p_number AND document #>> '{stated,request}' = p_request::text
+    ) THEN RAISE EXCEPTION 'the order is not signed' USING ERRCODE = 'check_violation'; END IF;
     SELECT coalesce(jsonb_agg(jsonb_build_object('sha256', sha256, 'size', size) ORDER BY sha256), '[]')
         INTO stored FROM evidence WHERE recall_number = p_number;
 """  # noqa: S608
@@ -192,12 +206,14 @@ END $$
 
 def upgrade() -> None:
     op.execute(FUNCTION)
-    op.execute("REVOKE ALL ON FUNCTION delete_recall_file(text, bigint, text, date, jsonb, timestamptz) FROM PUBLIC")
+    op.execute(
+        "REVOKE ALL ON FUNCTION delete_recall_file(text, bigint, text, date, jsonb, timestamptz, uuid) FROM PUBLIC"
+    )
     op.execute(
         """
         DO $$ BEGIN
             IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'recall_app') THEN
-                GRANT EXECUTE ON FUNCTION delete_recall_file(text, bigint, text, date, jsonb, timestamptz)
+                GRANT EXECUTE ON FUNCTION delete_recall_file(text, bigint, text, date, jsonb, timestamptz, uuid)
                 TO recall_app;
             END IF;
         END $$
@@ -206,4 +222,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP FUNCTION delete_recall_file(text, bigint, text, date, jsonb, timestamptz)")
+    op.execute("DROP FUNCTION delete_recall_file(text, bigint, text, date, jsonb, timestamptz, uuid)")
