@@ -26,7 +26,7 @@ def _to_instant(value: Any) -> Any:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError(f"{value} names no time zone: {_FORM}")
-        return value
+        return _within_years(value)
     if not isinstance(value, str):
         raise ValueError(_FORM)
     text, _, zone = value.strip().rpartition(" ")
@@ -34,7 +34,7 @@ def _to_instant(value: Any) -> Any:
         instant = _parsed(value, value.strip())
         if instant.tzinfo is None:
             raise ValueError(f"{value!r} names no time zone: {_FORM}")
-        return instant
+        return _within_years(instant)
     local = _parsed(value, text)
     if local.tzinfo is not None:
         raise ValueError(f"{value!r} has an offset and a zone: {_FORM}")
@@ -52,10 +52,16 @@ def _parsed(value: str, text: str) -> datetime:
         raise ValueError(f"{value!r}: {_FORM}") from error
 
 
+def _within_years(instant: datetime) -> datetime:
+    """The instant, unless it lies where another time zone has no date for it."""
+    if not 1 < instant.year < 9999:
+        raise ValueError(f"{instant}: expected a year from 2 to 9998")
+    return instant
+
+
 def _placed(value: str, local: datetime, zone: ZoneInfo) -> datetime:
     """A local time as an instant; the hour a clock change skips or repeats is refused."""
-    if not 1 < local.year < 9999:
-        raise ValueError(f"{value!r}: expected a year from 2 to 9998")
+    _within_years(local)
     first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
     if first.utcoffset() != second.utcoffset():
         if first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != local:

@@ -86,7 +86,7 @@ class Policy(Part):
 
     schema_: Literal["recall-policy/1"] = Field(alias="schema")
     id: Name
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=1_000_000)
     title: Text
     title_zh: Text
     authority: Text

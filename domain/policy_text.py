@@ -4,7 +4,7 @@ The text comes from outside: aliases, repeated keys, huge or deeply nested files
 every fault is one line `path: what was expected`, never a traceback.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,11 @@ import yaml
 
 MAX_CHARACTERS: Final = 256 * 1024
 _MAX_DEPTH: Final = 24
+_MAX_NUMBER: Final = 40
+"""Characters of a number or an instant: a longer one costs time to read and is none that a rule could mean."""
+_SHOWN_BITS: Final = 256
+_BAD_VALUE: Final = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+"""What PyYAML raises, beside its own errors, for values that do not fit the tag they carry."""
 
 
 class PolicyError(ValueError):
@@ -41,14 +46,42 @@ class _Loader(yaml.SafeLoader):
         return self.peek_event().start_mark  # type: ignore[no-untyped-call]
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        if not isinstance(node, yaml.MappingNode):
+            raise yaml.MarkedYAMLError(problem="expected keys with values", problem_mark=node.start_mark)
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise yaml.MarkedYAMLError(problem="a key must be plain text", problem_mark=key.start_mark)
             if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"key {key.value!r} is given twice", problem_mark=key.start_mark)
+                problem = f"key {key.value[:60]!r} is given twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _bounded(construct: Callable[[Any, Any], Any], kind: str) -> Callable[[Any, Any], Any]:
+    """PyYAML's reader of one kind of value, with a limit to its length and its place in every fault."""
+
+    def read(loader: Any, node: Any) -> Any:
+        written = loader.construct_scalar(node)
+        if len(written) > _MAX_NUMBER:
+            problem = f"expected at most {_MAX_NUMBER} characters of {kind}, got {len(written)}"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        try:
+            return construct(loader, node)
+        except _BAD_VALUE as error:
+            raise yaml.MarkedYAMLError(problem=f"{written!r} is not {kind}", problem_mark=node.start_mark) from error
+
+    return read
+
+
+for _tag, _construct, _kind in (
+    ("bool", _Loader.construct_yaml_bool, "true or false"),
+    ("int", _Loader.construct_yaml_int, "a whole number"),
+    ("float", _Loader.construct_yaml_float, "a number"),
+    ("timestamp", _Loader.construct_yaml_timestamp, "a date or an instant"),
+):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _bounded(_construct, _kind))
 
 
 def _load(text: str) -> Any:
@@ -62,9 +95,9 @@ def _load(text: str) -> Any:
         problem = error.problem or "not valid YAML"
         if problem.startswith("but ") and error.context:
             problem = f"{error.context}, {problem}"
-        raise PolicyError([f"{where}: {problem}"]) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise PolicyError([f"{where}: {problem[:300]}"]) from error
+    except (yaml.YAMLError, RecursionError, *_BAD_VALUE) as error:
+        reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
         raise PolicyError([f"file: not valid YAML: {reason}"]) from error
 
 
@@ -98,7 +131,8 @@ def fault_line(item: Any) -> str:
     path = path_of(item["loc"])
     message = str(item["msg"]).removeprefix("Value error, ")
     given = item.get("input")
-    if isinstance(given, str | int | float) and repr(given) not in message:
+    too_long = isinstance(given, int) and given.bit_length() > _SHOWN_BITS  # Python refuses to write such a number
+    if isinstance(given, str | int | float) and not too_long and repr(given) not in message:
         message += f", got {repr(given)[:60]}"
     return f"{path}: {message}"
 

@@ -1,6 +1,7 @@
 """Cases as data: what fits is read, what does not is named by its path and what was expected, never a traceback."""
 
 import copy
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -56,6 +57,9 @@ def test_every_timeline_worked_by_hand_is_a_case_that_its_text_gives_back() -> N
         ("clocks/awareness", "2026-11-01 01:30 America/New_York", "happens twice: the clock is put back"),
         ("clocks/awareness", "2026-11-20T09:00:00+01:00 Europe/Berlin", "has an offset and a zone"),
         ("clocks/awareness", 7, "expected an instant like"),
+        ("clocks/awareness", "0001-01-01T00:00:00+14:00", "expected a year from 2 to 9998"),
+        ("clocks/awareness", datetime.max.replace(tzinfo=UTC), "expected a year from 2 to 9998"),
+        ("clocks/awareness", "9999-01-01 00:00 Asia/Tokyo", "expected a year from 2 to 9998"),
         ("clocks/awareness", None, "clocks.awareness: expected an instant like"),
         ("clocks/begun", "2026-11-20T09:00:00Z", "clocks.begun: Extra inputs are not permitted"),
         ("lines/pumps/0/levels/us-fda", "IV", "lines.pumps[0].levels.us-fda: no level 'IV'; expected one of I, II"),

@@ -1,5 +1,6 @@
 """Broken regulation profiles: every fault is one line with its path, never a traceback."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.dry_run_case import parse_case
 from domain.policy import PolicyError, parse_policy, policy_hash
+from domain.policy_text import fault_line
 from tests.domain.factories import policy_text
 
 pytestmark = pytest.mark.unit
@@ -99,7 +102,7 @@ def test_all_faults_are_reported_at_once() -> None:
         ("? [a]\n: 1", "line 1, column 3: a key must be plain text"),
         ("[" * 60, "line 1, column 25: nested deeper than 24 levels"),
         ("a: \x00", "file: not valid YAML"),
-        ("a: 2026-13-45", "file: not valid YAML"),
+        ("a: 2026-13-45", "line 1, column 4: '2026-13-45' is not a date or an instant"),
         ("x" * 600_000, "file: expected at most 262144 characters"),
     ],
 )
@@ -107,6 +110,49 @@ def test_a_text_that_is_no_plain_yaml_mapping_gives_its_place(text: str, line: s
     with pytest.raises(PolicyError) as caught:
         parse_policy(text)
     assert caught.value.faults[0].startswith(line), caught.value.faults
+
+
+UNFIT = {
+    "a: !!bool maybe": "line 1, column 4: 'maybe' is not true or false",
+    'a: !!int ""': "line 1, column 4: '' is not a whole number",
+    'a: !!float "-"': "line 1, column 4: '-' is not a number",
+    "a: !!timestamp xx": "line 1, column 4: 'xx' is not a date or an instant",
+    "a: !!timestamp {=: 2026-01-01}": "line 1, column 4: '2026-01-01' is not a date or an instant",
+    "a: !!set [x]": "line 1, column 4: expected keys with values",
+    "a: !!map x": "line 1, column 4: expected keys with values",
+    "a: !!int [1]": "line 1, column 4: expected a scalar node",
+    "a: 1" + ":59" * 400 + ".5": "line 1, column 4: expected at most 40 characters of a number, got 1203",
+    "a: 1" + ":59" * 80_000: "line 1, column 4: expected at most 40 characters of a whole number, got 240001",
+    "a: 0x" + "f" * 6000: "line 1, column 4: expected at most 40 characters of a whole number, got 6002",
+    "? 0x" + "f" * 6000 + "\n: 1": "line 1, column 3: expected at most 40 characters of a whole number, got 6002",
+    "a: !<" + "x" * 9000 + "> 1": "line 1, column 4: could not determine a constructor",
+}
+
+
+@pytest.mark.parametrize("parse", [parse_policy, parse_case])
+@pytest.mark.parametrize(("text", "line"), UNFIT.items(), ids=[text[:20].strip() for text in UNFIT])
+def test_a_value_that_does_not_fit_its_tag_or_is_overlong_is_one_line(
+    text: str, line: str, parse: Callable[[str], Any]
+) -> None:
+    before = time.process_time()
+    with pytest.raises(PolicyError) as caught:
+        parse(text)
+    [fault] = caught.value.faults
+    assert fault.startswith(line)
+    assert len(fault) < 400
+    assert time.process_time() - before < 1, "an overlong number is not computed"
+
+
+@pytest.mark.parametrize("version", ["1000001", "0xFFFFFFFFFFFFFFFF", "9" * 40])
+def test_a_version_beyond_a_million_is_refused(version: str) -> None:
+    text = policy_text("us-fda").replace("\nversion: 1\n", f"\nversion: {version}\n")
+    with pytest.raises(PolicyError, match=r"^version: Input should be less than or equal to 1000000, got [0-9]+$"):
+        parse_policy(text)
+
+
+def test_a_number_too_long_to_write_is_a_fault_without_it() -> None:
+    item = {"loc": ("version",), "msg": "Input should be less than 9", "input": 1 << 30_000}
+    assert fault_line(item) == "version: Input should be less than 9"
 
 
 @given(st.text(max_size=200))
