@@ -60,7 +60,7 @@ class StepActivities:
             role=Role.REGULATORY,
             meaning="the authority step was done",
             reference=passed.reference,
-            body={"evidence_ids": list(passed.evidence_ids)},
+            body={"evidence_ids": list(passed.evidence_ids)} | ({"answered": True} if passed.answered else {}),
         )
 
     async def _sign(

@@ -79,6 +79,8 @@ class PassGate(Decision):
     gate: str
     reference: str = Field(min_length=1, max_length=200)
     evidence_ids: tuple[str, ...] = ()
+    answered: bool = False
+    """The authority has commented, shown by the evidence: the end of its time to do so was not waited for."""
 
 
 class WaiveGate(Decision):

@@ -105,7 +105,10 @@ class GatePassIn(In):
     evidence_ids: Annotated[tuple[UUID, ...], Field(max_length=100)] = ()
     reason: Reason | None = None
     answered: bool = False
-    """The authority has commented: its time to do so need not be waited for (MDCG 2023-3, question 20)."""
+    """The authority has commented: its time to do so need not be waited for (MDCG 2023-3, question 20).
+
+    Within that time its answer is named in `evidence_ids`; the statement is part of what is signed.
+    """
 
 
 class NoticeApprovalIn(In):

@@ -174,7 +174,14 @@ def evidence_fits(desk: Desk, evidence_ids: Sequence[UUID]) -> Callable[[Recall]
     "/gates/{gate}/pass",
     operation_id="passGate",
     response_model=DecisionOut,
-    responses=problems("unknown_gate", "recall_unknown", "comment_window_open"),
+    responses=problems(
+        "unknown_gate",
+        "recall_unknown",
+        "comment_window_open",
+        "evidence_required",
+        "invalid",
+        "idempotency_key_reused",
+    ),
 )
 async def pass_gate(
     desk: DeskDep,
@@ -182,16 +189,19 @@ async def pass_gate(
     gate: GateKey,
     body: GatePassIn,
 ) -> JSONResponse:
-    """An authority step is done; name its reference and evidence."""
+    """An authority step is done; name its reference and evidence.
 
+    While the authority may still comment, `answered` with its answer as evidence passes the gate, and is signed.
+    """
     decision = PassGate(
         actor=principal.actor(),
         reason=body.reason,
         gate=gate,
         reference=body.reference,
         evidence_ids=tuple(str(each) for each in body.evidence_ids),
+        answered=body.answered,
     )
-    before = both(evidence_fits(desk, body.evidence_ids), window_over(desk.state, gate, answered=body.answered))
+    before = both(evidence_fits(desk, body.evidence_ids), window_over(desk.state, decision))
     return await desk.decide(principal, "pass_gate", body, decision, before=before)
 
 

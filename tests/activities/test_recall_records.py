@@ -203,6 +203,19 @@ async def test_signed_steps_close_their_task_and_are_recorded_once(case: Case) -
     assert (await actions(case)).count("task.opened") == 1
 
 
+@pytest.mark.parametrize("answered", [True, False])
+async def test_an_authoritys_answer_is_recorded_with_the_gate_it_passed(case: Case, answered: bool) -> None:
+    await case.traced()
+    regi = Actor(principal="regi", roles=("regulatory",))
+    await case.run(
+        case.steps.record_gate, decision("pass_gate", regi, gate="eu-mdr:x", reference="mail 3", answered=answered)
+    )
+    [signed] = await rows(case, SignOff)
+    [event] = [each for each in await rows(case, AuditEvent) if each.action == "gate.passed"]
+    assert signed.body.get("answered", False) is answered
+    assert event.data["body"].get("answered", False) is answered
+
+
 async def test_the_read_model_changes_its_version_only_with_its_content(case: Case) -> None:
     view = Projection(
         number=NUMBER, now=NOW, phase="assessment", waiting_for="x", next_deadline_at=None, next_deadline_name=None

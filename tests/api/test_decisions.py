@@ -67,7 +67,7 @@ async def test_a_recall_is_decided_step_by_step_over_http(
         ("/strategy/approve", {"capacity": "quality", "strategy": STRATEGY}, Role.QA),
         ("/strategy/approve", {"capacity": "regulatory", "strategy": STRATEGY}, Role.REGULATORY),
         ("/gates/us-fda:fda_informed/waive", {"reason": "urgent"}, Role.APPROVER),
-        ("/gates/us-fda:firm/pass", {"reference": "call 12"}, Role.REGULATORY),
+        ("/gates/us-fda:firm/pass", {"reference": "call 12", "answered": True}, Role.REGULATORY),
     ]
     for path, body, role in steps:
         answer = await api.post(base + path, body, role)
@@ -80,6 +80,7 @@ async def test_a_recall_is_decided_step_by_step_over_http(
     assert approved.status_code == 200
     record = dict(workers.calls)["record_gate"].decision
     assert (record["actor"]["principal"], record["actor"]["roles"]) == ("Rafael", ["regulatory"])
+    assert record["answered"] is True
 
 
 async def test_a_repeat_with_the_same_key_is_one_decision(

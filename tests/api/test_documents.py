@@ -252,35 +252,6 @@ async def test_a_submission_needs_the_role_and_a_transport_that_is_configured(ap
     assert (dropped.status_code, dropped.json()["type"].rsplit(":", 1)[1]) == (409, "transport-not-configured")
 
 
-async def test_the_comment_window_starts_with_the_draft_and_its_conflict_has_two_ways_out(
-    api: Callers, owing: Owing
-) -> None:
-    """Bucket 2: the notice is due 24 h after the decision, the window of 48 weekday hours ends later."""
-    windows = f"/v1/recalls/{owing.number}/comment-windows"
-    [before] = (await api.get(windows)).json()
-    assert (before["gate"], before["sent_at"], before["open"]) == ("eu-mdr:fsn_comments", None, False)
-    url = f"/v1/recalls/{owing.number}/obligations/eu-mdr:fsn_comments"
-    body = {"draft_sha256": (await explained(api, url))["draft_sha256"], "reference": "sent to BfArM"}
-    done = await api.post(f"{url}/draft/submit", body, Role.REGULATORY)
-    assert done.status_code == 201, done.text
-    assert done.json()["kind"] == "eu_fsn_draft"
-    [sent] = (await api.get(windows)).json()
-    assert sent["sent_at"] == done.json()["events"][0]["at"]
-    assert datetime.fromisoformat(sent["ends_at"]) - datetime.fromisoformat(sent["sent_at"]) >= timedelta(hours=48)
-    assert sent["open"]
-    assert "waive the gate for urgency" in sent["conflict"]
-    assert "send the notice after the window" in sent["conflict"]
-    passed = {"reference": "no comments"}
-    early = await api.post(f"/v1/recalls/{owing.number}/gates/eu-mdr:fsn_comments/pass", passed, Role.REGULATORY)
-    assert (early.status_code, early.json()["type"].rsplit(":", 1)[1]) == (409, "comment-window-open")
-    assert "waive the gate for urgency" in early.json()["detail"]
-    # With the authority's answer the window is no obstacle: what is missing now is only this recall's workflow.
-    answered = await api.post(
-        f"/v1/recalls/{owing.number}/gates/eu-mdr:fsn_comments/pass", passed | {"answered": True}, Role.REGULATORY
-    )
-    assert answered.json()["type"].rsplit(":", 1)[1] != "comment-window-open"
-
-
 async def test_a_document_made_elsewhere_is_frozen_by_its_files(api: Callers, owing: Owing, db: SessionFactory) -> None:
     url = await url_of(api, owing)
     body = {"reference": "portal 7", "evidence_ids": [await upload(db)]}
