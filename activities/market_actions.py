@@ -75,6 +75,7 @@ class MarketActionActivities:
                 at=record.now,
                 reason=decision.reason,
                 data={"actions": stated},
+                signature=actor.signature,
             )
 
     @activity.defn
@@ -125,7 +126,7 @@ class MarketActionActivities:
                 at=record.now,
                 reason=decision.reason,
                 body={"product_line": line[0], "jurisdiction": line[1], "evaluation": decision.evaluation},
-                signature_id=actor.signature,
+                signature=actor.signature,
             )
             await assessment.sign(session, sign_off)
             await audit.append(
@@ -137,6 +138,7 @@ class MarketActionActivities:
                 at=record.now,
                 reason=decision.reason,
                 data=sign_off.body | {"market_action": row.market_action_id},
+                signature=actor.signature,
             )
 
 

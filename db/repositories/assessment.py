@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -12,7 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import audit
-from db.rows import insert_new
+from db.rows import insert_new, uuid_of
 from domain.audit_chain import canonical_json
 from models.master import Partner
 from models.recall import ClassDecision, Consignee, HazardEvaluationRecord, SignOff
@@ -125,9 +124,20 @@ async def consignee_places(session: AsyncSession, number: str) -> list[tuple[str
 
 
 def sign_off(
-    number: str, step: str, outcome: str, *, actor: str, role: str, meaning: str, at: datetime, **rest: Any
+    number: str,
+    step: str,
+    outcome: str,
+    *,
+    actor: str,
+    role: str,
+    meaning: str,
+    at: datetime,
+    reason: str | None = None,
+    reference: str | None = None,
+    body: Mapping[str, Any] | None = None,
+    signature: str | None = None,
 ) -> SignOff:
-    """A sign-off with the fields every step shares."""
+    """A sign-off with the fields every step shares; `signature` is the id of the electronic signature under it."""
     return SignOff(
         recall_number=number,
         step=step,
@@ -136,10 +146,10 @@ def sign_off(
         role=role,
         meaning=meaning,
         signed_at=at,
-        reason=rest.get("reason"),
-        reference=rest.get("reference"),
-        body=rest.get("body", {}),
-        signature_id=UUID(rest["signature"]) if rest.get("signature") else None,
+        reason=reason,
+        reference=reference,
+        body=dict(body or {}),
+        signature_id=uuid_of(signature),
     )
 
 

@@ -4,8 +4,13 @@ import json
 
 import psycopg
 import pytest
+from sqlmodel import col, select
 
-from tests.activities.conftest import NUMBER
+from activities.market_actions import MarketActionActivities
+from db.repositories import assessment, audit, market_actions
+from models.messages import Actor
+from models.recall import SignOff
+from tests.activities.conftest import NOW, NUMBER, decision
 from tests.api.test_token_commands import call
 from tests.dossier.conftest import World
 from tests.support.servers import PostgresForTests
@@ -60,6 +65,38 @@ async def test_whatever_is_changed_behind_the_products_back_is_found(world: Worl
     code, printed, _ = await call(postgres.app_url, "audit", "verify", NUMBER)
     assert code == 0
     assert "3 signatures, each as it was made" in printed
+
+
+async def test_a_signed_market_action_and_the_signed_review_of_its_justification_are_bound_to_their_signatures(
+    world: World, postgres: PostgresForTests
+) -> None:
+    activity = MarketActionActivities(world.sessions)
+    regi, hugo = Actor(principal="regi", roles=("regulatory",)), Actor(principal="hugo", roles=("head_of_regulatory",))
+    line = {"product_line": "kits", "jurisdiction": "us-fda"}
+    stated = line | {"action": "market_withdrawal", "justification": "Carton only.", "conclusions": "Not reportable."}
+    await world.case.run(activity.record_market_actions, decision("record_market_actions", regi, 3, actions=[stated]))
+    async with world.sessions() as session:
+        written = (await market_actions.latest(session, NUMBER))[-1]
+    judged = line | {"market_action_id": written.id, "evaluation": "Conclusions follow.", "outcome": "accepted"}
+    review = decision("review_market_action", hugo, 4, **judged)
+    await world.case.run(activity.record_market_action_review, review)
+    code, printed, _ = await call(postgres.app_url, "audit", "verify", NUMBER, "--json")
+    assert code == 0, printed
+    assert json.loads(printed)["signatures"] == 5
+    async with world.sessions() as session:
+        query = select(SignOff.signature_id).where(col(SignOff.step).startswith("market_action"))
+        signatures = {str(each) for each in (await session.exec(query)).all()}
+        events = await audit.read(session, NUMBER)
+    acts = {event.data.get("signature") for event in events if event.action.startswith("market_action.")}
+    assert acts == signatures
+    assert len(signatures) == 2
+
+
+def test_a_sign_off_takes_no_field_it_does_not_know() -> None:
+    with pytest.raises(TypeError, match="signature_id"):
+        assessment.sign_off(  # type: ignore[call-arg]
+            NUMBER, "gate:x", "passed", actor="ada", role="approver", meaning="x", at=NOW, signature_id="lost"
+        )
 
 
 _TABLES = ("signature", "sign_off", "hazard_evaluation", "notice", "notice_body", "class_decision", "pinned_policy")
