@@ -18,7 +18,7 @@ from temporalio.service import RPCError
 from api.problems import Problem
 from api.state import ApiState
 from api.temporal_gateway import START_TIMEOUT, is_unreachable, unavailable
-from db.repositories import recall_intake
+from db.repositories import idempotency, recall_intake
 from domain.workflow_ids import recall_id
 from models.messages import RECALL_QUEUE, RecallInput
 from models.recall import Recall
@@ -113,6 +113,8 @@ async def sweep_forgotten(state: ApiState, interval: float = _SWEEP_EVERY) -> No
         await asyncio.sleep(interval)
         try:
             await start_forgotten(state)
+            async with state.sessions.begin() as session:
+                await idempotency.forget_expired(session, state.now())
         except Problem:
             continue  # Temporal is down; the dependency watch says so
         except Exception as error:  # noqa: BLE001 - the sweep must outlive a database restart

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import func, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -76,6 +76,18 @@ async def claim(
     ).one()
 
 
+async def forget_expired(session: AsyncSession, now: datetime) -> int:
+    """Delete keys whose time is over, with the answers kept for them; at most 1,000 at a time."""
+    expired = (
+        select(IdempotencyKey.principal, IdempotencyKey.key)
+        .where(col(IdempotencyKey.expires_at) <= now)
+        .limit(1000)
+        .with_for_update(skip_locked=True)
+    )
+    both = tuple_(col(IdempotencyKey.principal), col(IdempotencyKey.key))
+    return (await session.exec(delete(IdempotencyKey).where(both.in_(expired)))).rowcount
+
+
 async def reserve_recall(session: AsyncSession, principal: str, key: str, number: str) -> None:
     """Note the recall number reserved for a start, in the transaction that creates the recall."""
     await session.exec(
@@ -106,4 +118,4 @@ async def forget(session: AsyncSession, principal: str, key: str) -> None:
     )
 
 
-__all__ = ["claim", "exclusive", "finish", "forget", "reserve_recall"]
+__all__ = ["claim", "exclusive", "finish", "forget", "forget_expired", "reserve_recall"]

@@ -1,6 +1,7 @@
 """Starting a recall over HTTP: once per key, whatever crashes in between."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
 
@@ -12,6 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 from api import recall_start
 from api.problems import Problem
 from db.engine import SessionFactory
+from db.repositories import idempotency
 from domain.roles import Role
 from models.audit import AuditEvent
 from models.recall import Recall
@@ -235,3 +237,16 @@ async def test_a_missing_key_is_a_bad_request(api: Callers) -> None:
     answer = await api.client.post("/v1/recalls", json=intake(), headers=api.headers(Role.QA))
     assert answer.status_code == 400
     assert answer.json()["type"] == "urn:recall:problem:idempotency-key-missing"
+
+
+async def test_kept_answers_are_forgotten_when_their_time_is_over(
+    api: Callers, db: SessionFactory, temporal: WorkflowEnvironment
+) -> None:
+    first = await api.post("/v1/recalls", intake(), key="kept-1")
+    now = datetime.now(UTC)
+    async with db.begin() as session:
+        assert await idempotency.forget_expired(session, now + timedelta(days=29)) == 0
+    async with db.begin() as session:
+        assert await idempotency.forget_expired(session, now + timedelta(days=31)) >= 1
+        assert await idempotency.forget_expired(session, now + timedelta(days=31)) == 0
+    await temporal.client.get_workflow_handle(f"recall:{first.json()['number']}").terminate("test over")
