@@ -159,7 +159,8 @@ async def activate(
 ) -> PolicyVersion:
     """Put an approved version in force from `day`; the one before is superseded on that day.
 
-    Recalls that run keep what they are pinned to. The day is one of UTC, today or later.
+    Recalls that run keep what they are pinned to. The day is one of UTC, today or later. A version scheduled for a
+    later day never comes into force then, and whatever was to hold until that day ends on this one.
 
     Raises:
         ChangeRefused: it is not approved, older than what is in force, or the day is not one it is valid on.
@@ -169,10 +170,10 @@ async def activate(
     _need(row, "put in force", _S.APPROVED)
     _need_hash(row, sha256)
     _need_day(Policy.from_pinned(row.body), day, by.at.date())
-    query = select(PolicyVersion).where(
-        col(PolicyVersion.policy_id) == policy_id, col(PolicyVersion.state) == _S.IN_FORCE.value
-    )
-    before = (await session.exec(query.with_for_update())).all()
+    holding = col(PolicyVersion.state) == _S.IN_FORCE.value
+    outlasting = (col(PolicyVersion.state) == _S.SUPERSEDED.value) & (col(PolicyVersion.superseded_from) > day)
+    query = select(PolicyVersion).where(col(PolicyVersion.policy_id) == policy_id, holding | outlasting)
+    before = (await session.exec(query.order_by(col(PolicyVersion.version)).with_for_update())).all()
     if newer := [each.version for each in before if each.version > version]:
         detail = f"Version {max(newer)} is in force already; a rollback makes a new version with the old content."
         raise ChangeRefused("wrong_state", detail)

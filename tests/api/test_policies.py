@@ -239,6 +239,26 @@ async def test_a_version_put_in_force_for_a_later_day_waits_for_it(api: Callers,
             assert found.version == version
 
 
+async def test_a_version_put_in_force_before_one_that_is_scheduled_leaves_one_in_force_on_every_day(
+    api: Callers, db: SessionFactory
+) -> None:
+    await seeded(db)
+    sooner, later = TODAY + timedelta(days=2), TODAY + timedelta(days=10)
+    await in_force(api, day=later)
+    await in_force(api, edited(NEXT + 1, due="18 h"), day=sooner)
+    async with db() as session:
+        rows = {row.version: row for row in await policy_versions.listed(session) if row.policy_id == "us-fda"}
+    ended = {version: (row.superseded_from, row.superseded_by) for version, row in rows.items()}
+    assert ended == {V: (sooner, NEXT + 1), NEXT: (sooner, NEXT + 1), NEXT + 1: (None, None)}
+    for day in (TODAY + timedelta(days=each) for each in range(12)):
+        holding = [
+            row.version
+            for row in rows.values()
+            if row.in_force_from and row.in_force_from <= day and (not row.superseded_from or day < row.superseded_from)
+        ]
+        assert holding == [NEXT + 1 if day >= sooner else V], day
+
+
 async def test_nothing_is_put_in_force_for_a_day_that_has_passed(api: Callers, db: SessionFactory) -> None:
     await seeded(db)
     row = await approved(api)
