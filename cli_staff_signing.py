@@ -77,10 +77,14 @@ def train(
     policy: Annotated[str, typer.Option(help="Id of the policy, for example us-fda", show_default=False)],
     version: Annotated[int, typer.Option(min=1, max=1_000_000, help="Version trained on", show_default=False)],
     evidence: Annotated[str, typer.Option(help="Reference of what proves it", show_default=False)],
+    by: Annotated[str, typer.Option(help="Who vouches for it: another person", show_default=False)],
     on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of the training; today")] = None,
     database_url: DatabaseUrl = "",
 ) -> None:
-    """Record that somebody was trained on a version of a policy; nobody records their own."""
+    """Record that somebody was trained on a version of a policy; nobody vouches for their own, or types it in."""
+    vouching = by.strip()
+    if not vouching or len(vouching) > 120 or not vouching.isprintable():
+        refuse("--by: expected a principal, 1 to 120 characters on one line")
     now = datetime.now(UTC)
     try:
         body = TrainingIn(
@@ -99,7 +103,9 @@ def train(
     async def work(sessions: SessionFactory) -> bool:
         async with sessions.begin() as session:
             given = Training(**body.model_dump())
-            return await training.record(session, given, by=getpass.getuser(), role="command line", at=now)
+            return await training.record(
+                session, given, by=vouching, role="command line", at=now, typed_by=getpass.getuser()
+            )
 
     new = with_database(database_url, work)
     done = "recorded" if new else "on record already"

@@ -9,19 +9,21 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-import yaml
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.engine import make_engine, make_session_factory
 from db.password_hash import matches, random_password
-from db.repositories import signing_accounts, tokens, training
+from db.repositories import policy_versions, signing_accounts, tokens, training
+from db.repositories.policy_versions import Shipped
 from db.repositories.signing_accounts import By
-from db.repositories.training import Training
+from db.repositories.training import NoSuchVersion, Training
+from domain.policy import PolicyError, parse_policy
 from domain.roles import Role
 
 DEVELOPMENT_PEOPLE: Final[Mapping[Role, str]] = MappingProxyType(
@@ -63,9 +65,13 @@ async def ensure_tokens(database_url: str, secrets_path: Path) -> dict[str, dict
     known = _read(secrets_path)
     engine = make_engine(database_url, application_name="recall-tokens", pool_size=1)
     try:
+        shipped = _shipped()
         async with make_session_factory(engine).begin() as session:
+            # As a worker would: nobody is trained on a profile that is not on record.
+            await policy_versions.seed(session, shipped, datetime.now(UTC))
             for role, principal in DEVELOPMENT_PEOPLE.items():
                 known[role.value] = await _ensure(session, role, principal, known.get(role.value))
+                await _train(session, principal, shipped, datetime.now(UTC))
             # Written before the commit: a token in the database whose secret nobody kept could never be used.
             _write(secrets_path, known)
     finally:
@@ -83,7 +89,6 @@ async def _ensure(session: AsyncSession, role: Role, principal: str, entry: dict
             session, principal=principal, name="development", roles=[role], actor=_ACTOR, now=now
         )
     password = await _password(session, principal, known.get("password", ""), By(_ACTOR, "system", now))
-    await _train(session, principal, now)
     return {"principal": principal, "token": secret, "password": password}
 
 
@@ -99,19 +104,24 @@ async def _password(session: AsyncSession, principal: str, kept: str, by: By) ->
     return password
 
 
-async def _train(session: AsyncSession, principal: str, now: datetime) -> None:
-    """Training on the profiles that came with the software, as `recall up` enters them."""
-    for policy_id, version in _shipped():
-        given = Training(principal, policy_id, version, now.date(), "development account")
-        has = (await training.trained(session, [principal])).get(principal, {})
-        if has.get(policy_id, 0) < version:
-            await training.record(session, given, by=_ACTOR, role="system", at=now)
+async def _train(session: AsyncSession, principal: str, shipped: list[Shipped], now: datetime) -> None:
+    """Training on the profiles that came with the software; one that is only a draft here is for later."""
+    has = (await training.trained(session, [principal])).get(principal, {})
+    for policy in (each.policy for each in shipped):
+        if has.get(policy.id, 0) < policy.version:
+            given = Training(principal, policy.id, policy.version, now.date(), "development account")
+            with suppress(NoSuchVersion):
+                await training.record(session, given, by=_ACTOR, role="system", at=now)
 
 
-def _shipped() -> list[tuple[str, int]]:
-    """(id, version) of each profile; whether it is a valid one is the worker's to say."""
-    read = [yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader) for file in sorted(POLICIES.glob("*.yaml"))]
-    return [(str(each["id"]), int(each["version"])) for each in read]
+def _shipped() -> list[Shipped]:
+    """The profiles beside the software; one that cannot be read is the worker's to report."""
+    found = []
+    for file in sorted(POLICIES.glob("*.yaml")):
+        with suppress(PolicyError, UnicodeDecodeError):
+            text = file.read_text(encoding="utf-8")
+            found.append(Shipped(parse_policy(text), text))
+    return found
 
 
 def _read(path: Path) -> dict[str, dict[str, str]]:

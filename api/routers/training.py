@@ -12,7 +12,7 @@ from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import Problem, problems
 from api.security.bearer import Principal
 from db.repositories import training
-from db.repositories.training import OwnTraining, Training
+from db.repositories.training import NoSuchVersion, OwnTraining, Training
 from domain.roles import Permission
 from models.access import IdempotencyKey
 from models.schemas_common import FieldProblem, Page
@@ -57,6 +57,9 @@ async def record_training(
         except OwnTraining as error:
             await audit_refusal(state, None, caller, "record_training", "FourEyes")
             raise Problem("four_eyes", f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
+        except NoSuchVersion as error:
+            fault = FieldProblem(pointer="#/version", detail=str(error))
+            raise Problem("invalid", "One value is not valid; see `errors`.", errors=[fault]) from error
         return Answer(201, TrainingRecorded(**body.model_dump(exclude={"evidence"})))
 
     return await once(state, request, caller, key, asked=body, operation=carry_out)

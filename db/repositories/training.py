@@ -6,16 +6,21 @@ A later version covers an earlier one: whoever was trained on version 3 may sign
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import audit, policy_versions
 from db.rows import insert_new
+from domain.policy_versions import VersionState
 from domain.roles import Role, violates_four_eyes
 from models.access import ApiToken
+from models.policy_version import PolicyVersion
 from models.signing import TrainingRecord
 from models.staff import Staff
+
+_APPROVED: Final = tuple(each.value for each in (VersionState.APPROVED, VersionState.IN_FORCE, VersionState.SUPERSEDED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +38,31 @@ class OwnTraining(ValueError):  # noqa: N818 - a term of the API
     """Somebody would record a training of their own."""
 
 
-async def record(session: AsyncSession, training: Training, *, by: str, role: str, at: datetime) -> bool:
+class NoSuchVersion(ValueError):  # noqa: N818 - a term of the API
+    """Nobody can have been trained on a version that does not exist, or that nobody approved."""
+
+
+async def record(
+    session: AsyncSession, training: Training, *, by: str, role: str, at: datetime, typed_by: str | None = None
+) -> bool:
     """Record that somebody was trained; False when this very training is on record.
 
+    A later version covers the earlier ones, so only a version that was approved counts: a number out of the air would
+    cover everything that ever comes.
+
+    Args:
+        typed_by: who was at the keyboard, where that is not `by` itself; kept in the audit.
+
     Raises:
-        OwnTraining: it is the recorder's own.
+        OwnTraining: it is the recorder's own, or that of whoever typed it.
+        NoSuchVersion: no such version is approved, in force or superseded.
     """
-    if violates_four_eyes(training.principal, by):
+    if any(violates_four_eyes(training.principal, each) for each in (by, typed_by) if each is not None):
         raise OwnTraining("another person than the one who was trained records a training")
+    approved = await _approved(session, training.policy_id)
+    if training.version not in approved:
+        known = f"expected one of {', '.join(map(str, approved))}" if approved else "it has none"
+        raise NoSuchVersion(f"no approved version {training.version} of {training.policy_id}; {known}")
     row = {
         "principal": training.principal,
         "policy_id": training.policy_id,
@@ -53,8 +75,17 @@ async def record(session: AsyncSession, training: Training, *, by: str, role: st
     if not await insert_new(session, TrainingRecord, row):
         return False
     data = {name: row[name] for name in ("principal", "policy_id", "version", "trained_on", "evidence")}
+    if typed_by is not None:
+        data["typed_by"] = typed_by
     await audit.append(session, audit.SYSTEM, actor=by, role=role, action="training.recorded", at=at, data=data)
     return True
+
+
+async def _approved(session: AsyncSession, policy_id: str) -> Sequence[int]:
+    query = select(PolicyVersion.version).where(
+        col(PolicyVersion.policy_id) == policy_id, col(PolicyVersion.state).in_(_APPROVED)
+    )
+    return (await session.exec(query.order_by(col(PolicyVersion.version)))).all()
 
 
 async def trained(session: AsyncSession, principals: Iterable[str] | None = None) -> dict[str, dict[str, int]]:
@@ -119,4 +150,4 @@ async def listed(
     return (await session.exec(query.order_by(col(TrainingRecord.id)).limit(limit))).all()
 
 
-__all__ = ["OwnTraining", "Training", "gaps", "in_force", "listed", "missing", "record", "trained"]
+__all__ = ["NoSuchVersion", "OwnTraining", "Training", "gaps", "in_force", "listed", "missing", "record", "trained"]

@@ -17,6 +17,7 @@ from domain.policy import parse_policy
 from domain.roles import Role
 from models.audit import AuditEvent
 from tests.api.test_decisions import evaluate
+from tests.api.test_staff_signing_commands import in_force
 from tests.api.test_token_commands import call
 from tests.support.api import Callers
 from tests.support.recall_fakes import FakeRecallActivities
@@ -222,6 +223,7 @@ async def test_who_is_not_trained_on_the_recalls_policy_cannot_sign_until_somebo
     api: Callers, recall: str, db: SessionFactory, postgres: PostgresForTests, workers: FakeRecallActivities
 ) -> None:
     await pin_policy(db, recall)
+    await in_force(db, "us-fda")
     with psycopg.connect(postgres.admin_url) as admin:
         admin.execute("DELETE FROM training_record WHERE principal = 'Hana' AND policy_id = 'us-fda'")
     url = f"/v1/recalls/{recall}/cancel"
@@ -243,6 +245,9 @@ async def test_who_is_not_trained_on_the_recalls_policy_cannot_sign_until_somebo
     assert (await api.post("/v1/training", training, Role.QA)).status_code == 403
     ahead = training | {"trained_on": "2099-01-01"}
     assert (await api.post("/v1/training", ahead, Role.ADMIN)).status_code == 422
+    for invented in (2, 1_000_000):
+        unknown = await api.post("/v1/training", training | {"version": invented}, Role.ADMIN)
+        assert (unknown.status_code, unknown.json()["errors"][0]["pointer"]) == (422, "#/version")
     assert (await api.post("/v1/training", training, Role.ADMIN)).status_code == 201
     assert (await api.post(url, REASON, Role.HEAD_OF_QUALITY)).json().get("type") != "urn:recall:problem:not-trained"
     mine = (await api.get("/v1/training", Role.HEAD_OF_QUALITY, principal="Hana")).json()["items"]

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from cli import app
 from db.development_tokens import ensure_development_tokens
 from db.engine import SessionFactory
-from db.repositories import audit, tokens
+from db.repositories import audit, tokens, training
 from domain.roles import Role
 from tests.support.servers import PostgresForTests, free_port
 
@@ -110,3 +110,9 @@ async def test_development_tokens_are_private_complete_and_kept(
     second = json.loads(path.read_text())
     assert second["qa"]["token"] != first["qa"]["token"], "a revoked one is replaced"
     assert {**second, "qa": None} == {**first, "qa": None}, "the others are kept"
+    async with db() as session:
+        now = datetime.now(UTC)
+        assert await training.people_who_sign(session, now)
+        needed = await training.in_force(session, now.date())
+        assert "us-fda" in needed
+        assert await training.gaps(session, needed, now) == [], "all can sign under what is in force"
