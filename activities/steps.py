@@ -10,7 +10,7 @@ from activities.limits import NOTIFY
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
 from db.repositories import assessment, audit, evidence, recalls, tasks
-from domain.roles import Role
+from domain.roles import Permission, Role, acting_role
 from models.messages import (
     ApproveStrategy,
     PassGate,
@@ -48,8 +48,7 @@ class StepActivities:
         """An authority step before the notice: passed with its reference, or waived with its reason."""
         if record.operation == "waive_gate":
             waiver = WaiveGate.model_validate(record.decision)
-            roles = set(waiver.actor.roles)
-            role = Role.APPROVER if Role.APPROVER in roles else Role.REGULATORY
+            role = acting_role(waiver.actor.roles, Permission.WAIVE_GATE)
             await self._sign(record, f"gate:{waiver.gate}", "waived", role=role, meaning="urgency waiver of the gate")
             return
         passed = PassGate.model_validate(record.decision)
@@ -57,7 +56,7 @@ class StepActivities:
             record,
             f"gate:{passed.gate}",
             "passed",
-            role=Role.REGULATORY,
+            role=acting_role(passed.actor.roles, Permission.PASS_GATE),
             meaning="the authority step was done",
             reference=passed.reference,
             body={"evidence_ids": list(passed.evidence_ids)} | ({"answered": True} if passed.answered else {}),

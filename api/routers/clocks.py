@@ -154,7 +154,7 @@ def _stated(
         reference=body.reference,
         evidence_ids=body.evidence_ids,
         by=principal.name,
-        role=principal.shown_role,
+        role=principal.role_for(Permission.SUBMIT_OBLIGATION),
         now=now,
         reason=body.reason if isinstance(body, ClockCorrectionIn) else None,
         signature=signature,

@@ -95,7 +95,7 @@ async def submit(
                         evidence_ids=body.evidence_ids,
                         request=the_request,
                         by=principal.name,
-                        role=principal.shown_role,
+                        role=principal.role_for(Permission.SUBMIT_OBLIGATION),
                         signature=signer.signature,
                         now=state.now(),
                     )
@@ -130,7 +130,7 @@ async def stop(
                     deadline_id,
                     reason=body.reason,
                     by=principal.name,
-                    role=_signs_as(principal),
+                    role=Role(principal.role_for(Permission.SUBMIT_OBLIGATION)),
                     now=state.now(),
                     signature=signer.signature,
                 )
@@ -179,7 +179,7 @@ async def _worked_out(
         working=body.working,
         clocks=(await clock_facts.facts_of(session, recall)).clocks,
         by=principal.name,
-        role=principal.shown_role,
+        role=principal.role_for(Permission.SUBMIT_OBLIGATION),
         now=now,
         signature=signature,
     )
@@ -192,11 +192,6 @@ async def _worked_out(
         raise Problem("invalid", "One value is not valid; see `errors`.", errors=[fault]) from error
     rows = await obligations.of_recall(session, number)
     return next(row.id or 0 for row in rows if (row.name, row.jurisdiction) == (body.name, body.jurisdiction))
-
-
-def _signs_as(principal: Principal) -> Role:
-    roles = set(principal.roles)
-    return Role.REGULATORY if Role.REGULATORY in roles else Role.HEAD_OF_REGULATORY
 
 
 def _problem(number: str, deadline_id: int, error: Exception) -> Problem:

@@ -121,6 +121,35 @@ async def test_a_new_evaluation_makes_a_new_proposal_and_keeps_the_old_one(case:
     assert {row.proposal_id for row in await rows(case, ClassDecision)} == {first.proposal_id, second.proposal_id}
 
 
+async def test_facts_that_change_a_proposal_without_an_evaluation_give_it_an_id_of_its_own(
+    case: Case, postgres: PostgresForTests
+) -> None:
+    await case.traced()
+    mild = evaluation(seriousness="minor_reversible", likelihood="remote", immediate="minor_reversible")
+    await case.run(case.assessment.record_evaluation, evaluated(mild))
+    ref = RecallRef(number=NUMBER, now=NOW)
+    first = await case.run(case.assessment.propose_classes, ref)
+    with psycopg.connect(postgres.admin_url) as db:  # as when an expansion brings an implant into the line
+        db.execute("UPDATE product SET implantable = true WHERE id = %s", [case.lots["kit"]])
+    later = ref.model_copy(update={"now": NOW + timedelta(hours=1)})
+    second = await case.run(case.assessment.propose_classes, later)
+    assert await case.run(case.assessment.propose_classes, later) == second
+    assert second.proposal_id > first.proposal_id
+    classes = {(row.proposal_id, row.jurisdiction): row.recall_class for row in await rows(case, ClassDecision)}
+    assert classes == {
+        (proposal.proposal_id, each.jurisdiction): each.recall_class
+        for proposal in (first, second)
+        for each in proposal.classes
+    }, "what is stored under each id is what was shown under it"
+    figures = await case.run(case.assessment.record_class_decision, approved(second.proposal_id, 2))
+    shown = {each.recall_class for each in second.classes}
+    assert figures.recall_class == min(shown) != min(each.recall_class for each in first.classes)
+    await case.run(case.assessment.record_evaluation, evaluated(mild, hours=3))
+    after = ref.model_copy(update={"now": NOW + timedelta(hours=3)})
+    third = await case.run(case.assessment.propose_classes, after)
+    assert third.proposal_id > second.proposal_id, "an evaluation always makes a proposal to decide on"
+
+
 async def test_an_approval_starts_the_decision_clock_and_the_limits_of_each_law(case: Case) -> None:
     figures = await case.decided()
     decided_at = NOW + timedelta(hours=1)
@@ -201,19 +230,6 @@ async def test_signed_steps_close_their_task_and_are_recorded_once(case: Case) -
     assert (stored.state, stored.done_by) == ("done", "regi")
     assert len(await rows(case, SignOff)) == 1
     assert (await actions(case)).count("task.opened") == 1
-
-
-@pytest.mark.parametrize("answered", [True, False])
-async def test_an_authoritys_answer_is_recorded_with_the_gate_it_passed(case: Case, answered: bool) -> None:
-    await case.traced()
-    regi = Actor(principal="regi", roles=("regulatory",))
-    await case.run(
-        case.steps.record_gate, decision("pass_gate", regi, gate="eu-mdr:x", reference="mail 3", answered=answered)
-    )
-    [signed] = await rows(case, SignOff)
-    [event] = [each for each in await rows(case, AuditEvent) if each.action == "gate.passed"]
-    assert signed.body.get("answered", False) is answered
-    assert event.data["body"].get("answered", False) is answered
 
 
 async def test_the_read_model_changes_its_version_only_with_its_content(case: Case) -> None:

@@ -6,15 +6,19 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from sqlmodel import select
+from sqlmodel import col, select
 
 from db.engine import SessionFactory
+from db.repositories import tokens
 from domain.roles import Role
+from models.audit import AuditEvent
 from models.evidence import Evidence
 from models.recall import SignOff
+from models.signing import Signature
 from tests.capa.conftest import next_number, write_recall
 from tests.obligations.conftest import Owing
 from tests.support.api import Callers
+from tests.support.signing import can_sign
 
 pytestmark = pytest.mark.db
 
@@ -95,6 +99,30 @@ async def test_a_submission_needs_evidence_and_late_is_said_to_be_late(
     assert again.json() == done.json()
     twice = await api.post(url, body, Role.REGULATORY)
     assert (twice.status_code, twice.json()["type"].rsplit(":", 1)[1]) == (409, "obligation-not-open")
+
+
+async def test_whoever_has_several_functions_submits_in_the_one_that_may(
+    api: Callers, owing: Owing, db: SessionFactory
+) -> None:
+    report = (await listed(api, owing))["regulator_report"]
+    now = datetime.now(UTC)
+    async with db.begin() as session:
+        _, token = await tokens.create(
+            session, principal="Rita", name="two", roles=[Role.WAREHOUSE, Role.REGULATORY], actor="tests", now=now
+        )
+        await can_sign(session, token)
+    done = await api.client.post(
+        f"/v1/recalls/{owing.number}/obligations/{report['id']}/submit",
+        json={"reference": "ACK 8", "evidence_ids": [await upload(db)]},
+        headers={"Authorization": f"Bearer {token}", "Idempotency-Key": "two"},
+    )
+    assert done.status_code == 200, done.text
+    async with db() as session:
+        query = select(AuditEvent).where(col(AuditEvent.stream) == owing.number, col(AuditEvent.actor) == "Rita")
+        events = (await session.exec(query)).all()
+        [signed] = (await session.exec(select(Signature).where(col(Signature.principal) == "Rita"))).all()
+    assert len(events) > 1
+    assert {each.role for each in events} == {signed.role} == {"regulatory"}
 
 
 async def test_a_stop_is_signed_with_its_reason(api: Callers, owing: Owing, db: SessionFactory) -> None:
