@@ -9,7 +9,17 @@ from temporalio import activity
 from activities.class_rows import DECIDED, decided_row, figures_in_force, flags_of, proposed_row, short_row
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
-from db.repositories import assessment, audit, branch_facts, holds, market_actions, recalls, suggestions, tasks
+from db.repositories import (
+    assessment,
+    audit,
+    branch_facts,
+    holds,
+    market_actions,
+    proposals,
+    recalls,
+    suggestions,
+    tasks,
+)
 from db.rows import uuid_of
 from domain.branch_state import needed_signers
 from domain.class_suggestion import Model
@@ -104,31 +114,16 @@ class AssessmentActivities:
 
     @activity.defn
     async def propose_classes(self, ref: RecallRef) -> Proposal:
-        """Run each pinned policy's decision table over each product line's latest evaluation."""
+        """Run each pinned policy's decision table over each product line's latest evaluation.
+
+        A proposal that says something else than the one before has an id of its own, evaluation or not.
+        """
         async with self._sessions.begin() as session:
-            evaluations = await assessment.latest_evaluations(session, ref.number)
-            version = (await recalls.get(session, ref.number)).scope_version
-            lines = {line.key for line in await recalls.product_lines(session, ref.number, version)}
-            # A line that left the scope keeps its evaluation, but nothing is proposed for it any more.
-            evaluations = [row for row in evaluations if row.product_line in lines] or evaluations
-            proposal_id = max(row.id or 0 for row in evaluations)
-            policies = await recalls.pinned(session, ref.number)
-            actions = {
-                (row.product_line, row.jurisdiction): row.action
-                for row in await market_actions.latest(session, ref.number)
-            }
-            rows: list[ClassDecision] = []
-            for row in evaluations:
-                line = row.product_line
-                flags = flags_of(await recalls.products_of_line(session, ref.number, line))
-                left = await market_actions.left_control(session, ref.number, line)
-                for policy in policies:
-                    action = actions.get((line, policy.id), policy.actions[0].value)
-                    rows.append(proposed_row(policy, row, flags, proposal_id, ref, action=action, left=left))
-            new = await assessment.add_class_decisions(session, rows)
-            places = await assessment.consignee_places(session, ref.number)
-            scope = self._firm.scope_of(places)
             recall = await recalls.get(session, ref.number, lock=True)
+            rows, evaluations = await self._rows(session, recall, ref)
+            proposal_id = await proposals.number_rows(session, ref.number, rows, evaluations)
+            new = await assessment.add_class_decisions(session, rows)
+            scope = self._firm.scope_of(await assessment.consignee_places(session, ref.number))
             recall.geographic_scope = scope.scope.value
             recall.version += 1
             session.add(recall)
@@ -155,6 +150,28 @@ class AssessmentActivities:
                 geographic_scope=scope.scope.value,
                 signers=await self._signers(session, ref.number, scope.scope.value),
             )
+
+    async def _rows(
+        self, session: AsyncSession, recall: Recall, ref: RecallRef
+    ) -> tuple[list[ClassDecision], list[int]]:
+        """What is proposed for each line in scope under each law, and the ids of the evaluations it rests on."""
+        evaluations = await assessment.latest_evaluations(session, ref.number)
+        lines = {line.key for line in await recalls.product_lines(session, ref.number, recall.scope_version)}
+        # A line that left the scope keeps its evaluation, but nothing is proposed for it any more.
+        evaluations = [row for row in evaluations if row.product_line in lines] or evaluations
+        policies = await recalls.pinned(session, ref.number)
+        actions = {
+            (row.product_line, row.jurisdiction): row.action for row in await market_actions.latest(session, ref.number)
+        }
+        rows: list[ClassDecision] = []
+        for row in evaluations:
+            line = row.product_line
+            flags = flags_of(await recalls.products_of_line(session, ref.number, line))
+            left = await market_actions.left_control(session, ref.number, line)
+            for policy in policies:
+                action = actions.get((line, policy.id), policy.actions[0].value)
+                rows.append(proposed_row(policy, row, flags, ref, action=action, left=left))
+        return rows, [row.id or 0 for row in evaluations]
 
     async def _signers(self, session: AsyncSession, number: str, scope: str) -> dict[str, tuple[str, ...]]:
         """Class -> functions that must sign it: the rules look at the class that is about to be decided."""

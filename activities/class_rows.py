@@ -90,7 +90,6 @@ def proposed_row(
     policy: Policy,
     evaluation: HazardEvaluationRecord,
     flags: DeviceFlags,
-    proposal_id: int,
     ref: RecallRef,
     *,
     action: str,
@@ -98,7 +97,8 @@ def proposed_row(
 ) -> ClassDecision:
     """What the policy's decision table proposes for one product line, with every rule that fired.
 
-    A market action the trace contradicts is a question to the approver like any other.
+    A market action the trace contradicts is a question to the approver like any other. The proposal's id is given when
+    all its rows are there (`proposals.number_rows`).
     """
     found = policy.propose(HazardEvaluation.model_validate(evaluation.body["evaluation"]), flags)
     reasons: list[dict[str, Any]] = [rule.model_dump(mode="json") for rule in found.fired]
@@ -111,7 +111,7 @@ def proposed_row(
         product_line=evaluation.product_line,
         jurisdiction=policy.id,
         kind="proposed",
-        proposal_id=proposal_id,
+        proposal_id=0,
         recall_class=found.recall_class.value,
         level=found.level,
         local_term=policy.level(found.level).term,

@@ -17,7 +17,8 @@ from db.repositories import assessment, capa, checklist, market_actions, mass_ba
 from db.repositories.release import body_of
 from db.repositories.signatures import sha256_of
 from models.assessment import MarketActionRecord
-from models.disposition import Allocation, Disposition, Shortage
+from models.complaint import Complaint
+from models.disposition import Allocation, Disposition, RetainedSample, Shortage
 from models.evidence import Evidence
 from models.hold import Hold
 from models.notice import Notice
@@ -57,7 +58,7 @@ async def _files(session: AsyncSession, ids: Sequence[str | UUID]) -> dict[str, 
 async def _proposal(session: AsyncSession, number: str, stated: Stated, __: datetime) -> Facts:
     """The proposed classes and the evaluations they rest on."""
     evaluations = await assessment.latest_evaluations(session, number)
-    proposal = stated.get("proposal_id") or max((row.id or 0 for row in evaluations), default=0)
+    proposal = stated.get("proposal_id") or await assessment.latest_proposal(session, number)
     rows = await assessment.class_decisions(session, number, int(proposal), ("proposed",))
     return {
         "proposal": proposal,
@@ -193,6 +194,26 @@ async def _holds(session: AsyncSession, number: str, stated: Stated, __: datetim
     return {"holds": await _rows(session, Hold, number, stated["hold_ids"], ("id", "lot_id", "quantity", "state"))}
 
 
+async def _complaint(session: AsyncSession, number: str, stated: Stated, __: datetime) -> Facts:
+    """The report of harm as it was recorded; its free text by hash."""
+    query = select(Complaint).where(
+        col(Complaint.recall_number) == number, col(Complaint.sequence) == int(stated["complaint"])
+    )
+    row = (await session.exec(query)).one_or_none()
+    if row is None:
+        return {"complaint": None}
+    fields = ("sequence", "severity", "state", "awareness_at", "lot_id", "product_line")
+    return {
+        "complaint": {name: getattr(row, name) for name in fields} | {"description_sha256": sha256_of(row.description)}
+    }
+
+
+async def _sample(session: AsyncSession, number: str, stated: Stated, __: datetime) -> Facts:
+    """Which units were kept."""
+    fields = ("id", "lot_id", "location_id", "quantity", "settled_at")
+    return {"sample": await _rows(session, RetainedSample, number, [stated["sample"]], fields)}
+
+
 async def _allocation(session: AsyncSession, number: str, stated: Stated, __: datetime) -> Facts:
     """Which units for whom."""
     fields = ("id", "shortage_id", "lot_id", "location_id", "quantity", "state")
@@ -236,6 +257,8 @@ READERS: Final[Mapping[str, Reader]] = {
     "approve_allocation": _allocation,
     "reject_allocation": _allocation,
     "settle_shortage": _shortage,
+    "close_complaint": _complaint,
+    "settle_sample": _sample,
 }
 """Operation -> what is read for its signature besides what every signature names."""
 
