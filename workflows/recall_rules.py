@@ -156,7 +156,10 @@ def check_gate_waiver(state: RecallState, decision: WaiveGate) -> None:
 
 
 def check_notice(state: RecallState, started_by: str, decision: ApproveNotice) -> None:
-    """Another person than the one who started the recall approves exactly the bodies behind the hash."""
+    """Another person than the one who started the recall approves exactly the bodies behind the hash.
+
+    A gate that opened while the draft waited comes first; a recall that has ended only retracts and asks for none.
+    """
     needed = notice_signers(state)
     may_sign(decision.actor, needed, Permission.APPROVE_NOTICE)
     in_phase(state, *_NOTIFYING)
@@ -169,5 +172,7 @@ def check_notice(state: RecallState, started_by: str, decision: ApproveNotice) -
     if decision.sha256 != state.notice.sha256:
         refuse("HashMismatch", "the hash is not that of the draft; read the draft again before approving it")
     other_person(decision.actor, started_by, "started this recall")
+    if not state.ended and (gates := state.open_gates()):
+        refuse("WrongPhase", f"pass or waive first: {', '.join(gates)}")
     given = state.signed.get(notice_subject(state), [])
     next_turn(needed, given, decision.actor, decision.sha256)

@@ -51,7 +51,7 @@ def _notice(state: RecallState) -> str | None:
         return f"{_OF_THE[job.kind]} cannot be drafted: {state.notice_fault}"[:200]
     if job.stage == "waiting" and (lines := state.unclassified()):
         return f"the class of {', '.join(lines)}"[:200]
-    if job.stage == "waiting" and state.open_gates():
+    if not job.released and not state.ended and state.open_gates():
         return "the authority steps before the notice"
     if state.notice_open():
         return f"the approver's release of {_OF_THE[job.kind]}"

@@ -19,6 +19,7 @@ from models.messages import (
     CancelRecall,
     Complete,
     ExtendDeadline,
+    Gate,
     ObligationsReport,
     RecordAuthorityAnswer,
     Reopen,
@@ -277,6 +278,11 @@ async def test_whoever_was_told_of_a_cancelled_recall_gets_a_released_retraction
     run = await start()
     await run.to_campaign()
     await report(run, temporal, outstanding=1, finished=False)
+    assert fakes.decided is not None
+    gate = Gate(key="us-fda:harm_told", title="Tell the authority of the harm", waivable=False, source="test")
+    fakes.decided_change = {"gates": (*fakes.decided.gates, gate)}
+    await run.handle.signal("record_moved", "facts")
+    await run.until(lambda state: state.gates_open == ("us-fda:harm_told",))
     await run.decide("cancel", CancelRecall(actor=ADA, reason="the complaint was about another product"))
     state = await run.until(lambda state: state.waiting_for == "the approver's release of the retraction")
     assert (state.phase, state.notice.kind) == (Phase.CANCELLED, "retraction")
