@@ -6,6 +6,7 @@ are written as deadlines. Extra tasks never hold up a notice, because a late not
 they are reminded of and passed on as any task, and the completion checklist waits for them.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 from temporalio import workflow
@@ -14,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from domain import workflow_ids
     from domain.phases import Phase
     from domain.roles import Role
-    from models.messages import BranchFigures, ExtraTaskFigures, StepLimit
+    from models.messages import BranchFigures, DecisionFigures, ExtraTaskFigures, StepLimit
     from workflows.recall_companions import RecallCompanions
 
 FACTS: Final = "facts"
@@ -43,7 +44,7 @@ class RecallBranches(RecallCompanions):
                 break  # otherwise a class was decided meanwhile: what followed from the one before is out of date
         state.figures = turned.figures
         if turned.decided is not None and state.decided is not None:
-            state.decided = turned.decided
+            state.decided = with_open_gates(state.decided, turned.decided, state.gates_done)
         if turned.moved:
             self._timers.moved()
             if "obligations" in state.children:
@@ -79,4 +80,15 @@ class RecallBranches(RecallCompanions):
         return phase not in _STORY or _STORY.index(phase) >= _STORY.index(Phase(task.phase))
 
 
-__all__ = ["EXTRA", "FACTS", "RecallBranches"]
+def with_open_gates(before: DecisionFigures | None, now: DecisionFigures, done: Collection[str]) -> DecisionFigures:
+    """A gate that was asked for and is still open stays asked for: neither a move nor a branch that ends loosens it.
+
+    Without it here nobody could pass it any more, and its task would never end. Only a decision on the class, or on
+    what is done on a market, takes one back.
+    """
+    known = {*done, *(gate.key for gate in now.gates)}
+    kept = tuple(gate for gate in (before.gates if before else ()) if gate.key not in known)
+    return now.model_copy(update={"gates": (*now.gates, *kept)})
+
+
+__all__ = ["EXTRA", "FACTS", "RecallBranches", "with_open_gates"]

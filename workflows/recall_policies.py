@@ -6,8 +6,9 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from domain.phases import Phase
     from domain.roles import Permission
-    from models.messages import BranchFigures, DecisionFigures, DecisionReceipt, MovePolicies
+    from models.messages import BranchFigures, DecisionReceipt, MovePolicies
     from workflows.recall_amendments import RecallAmendments
+    from workflows.recall_branches import with_open_gates
     from workflows.recall_rules import in_phase
     from workflows.recall_state import RecallState
     from workflows.rules import need_reason, other_person, permit, refuse
@@ -68,19 +69,12 @@ class RecallPolicies(RecallAmendments):
         state = self._state
         state.figures = moved.figures
         if moved.decided is not None:
-            state.decided = _with_open_gates(state.decided, moved.decided)
+            state.decided = with_open_gates(state.decided, moved.decided, state.gates_done)
         # Tasks on record may be due earlier; reports are looked at by the workflow that owns them.
         self._timers.moved()
         await self._turn_branches()
         await self._write_deadlines("Deadlines under the versions moved to")
         await self._project()
-
-
-def _with_open_gates(before: DecisionFigures | None, now: DecisionFigures) -> DecisionFigures:
-    """A gate that was asked for stays asked for: a move never loosens what is open."""
-    known = {gate.key for gate in now.gates}
-    kept = tuple(gate for gate in (before.gates if before else ()) if gate.key not in known)
-    return now.model_copy(update={"gates": (*now.gates, *kept)})
 
 
 __all__ = ["RecallPolicies", "check_move"]

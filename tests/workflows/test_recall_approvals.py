@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from domain.phases import Phase
-from models.messages import ApproveNotice, ClassOverride, ExtraTaskFigures, Gate, OverrideClass
+from models.messages import ApproveNotice, ClassOverride, ExtraTaskFigures, Gate, OverrideClass, PassGate
 from tests.support.recall_fakes import FakeRecallActivities
-from tests.workflows.conftest import ADA, MIRA, RecallRun, actor
+from tests.workflows.conftest import ADA, MIRA, REGI, RecallRun, actor
 from tests.workflows.test_recall_workflow import refused
 
 pytestmark = pytest.mark.workflow
@@ -119,3 +119,27 @@ async def test_a_branch_that_fires_in_the_middle_adds_its_gate_and_its_task_once
     assert task.due_at is not None
     assert task.due_at - task.now == timedelta(hours=8)
     assert "gate:us-fda:harm_told" in fakes.tasks
+
+
+async def test_a_gate_that_opens_while_a_draft_waits_comes_before_its_release_and_no_later_look_drops_it(
+    start: Start, fakes: FakeRecallActivities
+) -> None:
+    run = await start()
+    await run.to_notice()
+    assert fakes.decided is not None
+    gate = Gate(key="us-fda:harm_told", title="Tell the authority of the harm", waivable=False, source="test")
+    asked_for = fakes.decided.gates
+    fakes.decided_change = {"gates": (*asked_for, gate)}
+    await run.handle.signal("record_moved", "facts")
+    state = await run.until(lambda state: state.gates_open == ("us-fda:harm_told",))
+    approval = ApproveNotice(actor=ADA, **NOTICE)
+    assert await refused(run.decide("approve_notice", approval)) == "WrongPhase"
+    # The facts changed again and the policies of now know nothing of the gate: it was asked for and stays.
+    fakes.decided_change, looks = {"gates": asked_for}, fakes.names().count("turn_branches")
+    await run.handle.signal("record_moved", "facts")
+    await run.until(lambda _: fakes.names().count("turn_branches") > looks)
+    state = await run.until(lambda state: state.waiting_for == "the authority steps before the notice")
+    assert state.gates_open == ("us-fda:harm_told",)
+    await run.decide("pass_gate", PassGate(actor=REGI, gate="us-fda:harm_told", reference="call 3"))
+    assert "gate:us-fda:harm_told" not in fakes.stages
+    await run.decide("approve_notice", approval)
