@@ -133,12 +133,17 @@ class RecallAmendments(RecallDecisions):
 
     async def _reclassified(self, before: ClassName, figures: DecisionFigures, proposal_id: int | None) -> None:
         state = self._state
+        left = self._gates_left(figures)
         state.decided = figures
         if proposal_id is not None:
             state.decided_proposal = proposal_id
             state.classified = list(state.lines())
             self._settled(f"reclassify:{proposal_id}")
         await self._ask_for_records(figures)
+        for gate in left:
+            await self._close_task(f"gate:{gate}", "not asked for at this level", "The gate is not asked for any more")
+        if left:
+            await self._write_deadlines("Reports that a gate would have settled")
         await self._turn_branches()
         if state.phase in (Phase.GATES, Phase.NOTIFICATION, Phase.RESOLUTION):
             await self._open_gate_tasks()
@@ -148,6 +153,11 @@ class RecallAmendments(RecallDecisions):
         elif state.notice_open():
             self._queue_notice(None)
         await self._project()
+
+    def _gates_left(self, figures: DecisionFigures) -> list[str]:
+        """Open gates that the new class does not ask for: nobody can pass them any more, so their tasks end."""
+        asked_for = {gate.key for gate in figures.gates}
+        return [key for key in self._state.open_gates() if key not in asked_for]
 
     # ------------------------------------------------------------------ what follows for the notices
 

@@ -17,7 +17,7 @@ from domain.obligations import RunningClock, base_name, every_obligation, series
 from domain.roles import Role
 from domain.workflow_ids import obligations_id
 from models.complaint import Complaint
-from models.recall import ClassDecision, ClockStart, Deadline, SignOff
+from models.recall import ClockStart, Deadline, SignOff
 from models.task import OPEN_STATES, Task
 
 
@@ -127,21 +127,23 @@ async def recurring_ids(session: AsyncSession, number: str) -> set[tuple[str, st
 async def settled_by_gates(session: AsyncSession, number: str) -> dict[tuple[str, str], SignOff | None]:
     """(jurisdiction, obligation id) that the passing of an applicable gate meets -> the gate's sign-off, if it has one.
 
-    While the gate is open it has a task of its own; a second one for the same act would only confuse. A waived gate
-    met nothing: the report is still owed.
+    A gate applies while a class in force asks for it; what was signed for one counts whatever is in force now. While
+    the gate is open it has a task of its own; a second one for the same act would only confuse. A waived gate met
+    nothing: the report is still owed.
     """
-    decided = select(ClassDecision.jurisdiction, ClassDecision.market_action).where(
-        col(ClassDecision.recall_number) == number, col(ClassDecision.kind).in_(("approved", "overridden"))
-    )
-    actions = (await session.exec(decided.distinct())).all()
+    in_force = await assessment.classes_in_force(session, number)
     signed = select(SignOff).where(col(SignOff.recall_number) == number, func.starts_with(SignOff.step, "gate:"))
     done = {row.step: row for row in (await session.exec(signed)).all()}
     found: dict[tuple[str, str], SignOff | None] = {}
     for policy in await recalls.pinned(session, number):
-        for jurisdiction, action in actions:
-            for gate in policy.gates_for(MarketAction(action)) if jurisdiction == policy.id else ():
-                for settled in gate.settles:
-                    found[policy.id, settled] = done.get(f"gate:{policy.id}:{gate.id}")
+        asked_for: set[str] = set()
+        for row in in_force:
+            if row.jurisdiction == policy.id:
+                asked_for |= {gate.id for gate in policy.gates_for(MarketAction(row.market_action), row.level)}
+        for gate in policy.gates:
+            sign_off = done.get(f"gate:{policy.id}:{gate.id}")
+            for settled in gate.settles if sign_off or gate.id in asked_for else ():
+                found[policy.id, settled] = sign_off or found.get((policy.id, settled))
     return found
 
 

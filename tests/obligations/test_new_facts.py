@@ -8,8 +8,9 @@ import pytest_asyncio
 from activities.obligations import ObligationActivities
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
-from db.repositories import by_hand, obligations_read
+from db.repositories import by_hand, obligations, obligations_read
 from db.repositories.clock_facts import NEW_DECISION, NEW_FACTS
+from models.recall import SignOff
 from tests.activities.conftest import ROOT
 from tests.capa.conftest import next_number, write_recall
 from tests.obligations.conftest import Owing
@@ -194,3 +195,48 @@ async def test_a_recall_reported_in_france_counts_by_french_holidays(db: Session
     # 3 April 2026 is Good Friday, a working day in France; in Germany the limit would roll to Tuesday 7 April.
     due = (await owing.deadlines())["eu-mdr:incident_report"].due_at
     assert due == datetime(2026, 4, 3, 21, 59, 59, tzinfo=UTC)
+
+
+async def test_a_report_gets_its_own_task_once_its_gate_is_not_asked_for_at_the_level_in_force(
+    db: SessionFactory,
+) -> None:
+    number = next_number()
+    await write_recall(db, number, jurisdictions=["ca-hc"], created_at=CREATED, awareness_at=CREATED)
+    owing = Owing(db, number, CREATED)
+    await owing.start("decision", CREATED)
+    await owing.decide("ca-hc", "II", "II")
+    await owing.turn(owing.at(0))
+    task = "obligation:recall_notification:ca-hc"
+    assert task not in await owing.tasks(), "the gate of section 63.2 has the task"
+    # Section 63.2 asks nothing of a recall of type III; what was owed before stays owed.
+    await owing.decide("ca-hc", "III", "III", at=owing.at(0.5))
+    await owing.turn(owing.at(0.5))
+    assert (await owing.tasks())[task].state == "offered"
+
+
+async def test_a_gate_that_was_passed_counts_whatever_the_level_in_force_asks_for(db: SessionFactory) -> None:
+    number = next_number()
+    await write_recall(db, number, jurisdictions=["ca-hc"], created_at=CREATED, awareness_at=CREATED)
+    owing = Owing(db, number, CREATED)
+    await owing.decide("ca-hc", "II", "II")
+    async with db.begin() as session:
+        session.add(
+            SignOff(
+                recall_number=number,
+                step="gate:ca-hc:hc_notified",
+                outcome="passed",
+                actor="regi",
+                role="regulatory",
+                meaning="the authority step was done",
+                reference="e-mail of 2 November",
+                body={},
+                signed_at=owing.at(0.25),
+            )
+        )
+    await owing.decide("ca-hc", "III", "III", at=owing.at(0.5))
+    async with db() as session:
+        settled = await obligations.settled_by_gates(session, number)
+    passed = settled["ca-hc", "recall_notification"]
+    assert passed is not None
+    assert passed.signed_at == owing.at(0.25)
+    assert ("ca-hc", "recall_report") not in settled

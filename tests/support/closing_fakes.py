@@ -47,6 +47,8 @@ class FakeClosingActivities:
         self.first_class: Literal["I", "II", "III"] = "I"
         self.next_class: Literal["I", "II", "III"] = "I"
         self.new_gates: tuple[Any, ...] = ()
+        self.gates_left: tuple[str, ...] = ()
+        """Keys of the gates that the next class does not ask for."""
         self.extended = TaskExtended(outcome="moved")
 
     def _note(self, name: str, argument: Any) -> None:
@@ -76,7 +78,8 @@ class FakeClosingActivities:
         self._note("record_reclassification", record)
         self.stages.pop(record.task_key or "", None)
         figures = self._figures(record)
-        return figures.model_copy(update={"recall_class": self.next_class, "gates": (*figures.gates, *self.new_gates)})
+        gates = [gate for gate in (*figures.gates, *self.new_gates) if gate.key not in self.gates_left]
+        return figures.model_copy(update={"recall_class": self.next_class, "gates": tuple(gates)})
 
     @activity.defn
     async def record_completion(self, record: RecordDecision) -> CompletionRecord:

@@ -176,6 +176,27 @@ async def test_a_class_that_rises_tells_everybody_and_new_gates_come_first(
     assert last.class_change == ("III", "I")
 
 
+async def test_a_gate_that_the_new_class_does_not_ask_for_leaves_no_task_and_its_reports_are_looked_at(
+    start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
+) -> None:
+    run = await start()
+    await run.to_gates()
+    await run.decide("pass_gate", PassGate(actor=REGI, gate="us-fda:fda_informed", reference="call 1"))
+    while "gate:us-fda:firm" not in fakes.stages:
+        await run.handle.query("snapshot")
+    obligations = temporal.client.get_workflow_handle(f"{run.handle.id}:obligations")
+    nudges = (await obligations.query("told")).count("nudge")
+    fakes.next_class, fakes.gates_left = "III", ("us-fda:fda_informed", "us-fda:firm")
+    given = AuthorityClass(product_line="Uni-Gold", jurisdiction="us-fda", recall_class="III", reference="Res 98113")
+    await run.decide("reclassify", Reclassify(actor=ADA, authority=(given,)))
+    closed = [(call.key, call.outcome) for name, call in fakes.calls if name == "close_task"]
+    closed = [(key, outcome) for key, outcome in closed if key.startswith("gate:")]
+    assert closed == [("gate:us-fda:firm", "not asked for at this level")]
+    assert (await obligations.query("told")).count("nudge") > nudges, "what the gate settled is owed by itself"
+    state = await run.until(lambda state: state.phase == Phase.NOTIFICATION)
+    assert state.gates_open == ()
+
+
 async def test_harm_reopens_the_evaluation_and_the_approver_decides_again(
     start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
 ) -> None:
