@@ -15,6 +15,7 @@ import re
 import struct
 import sys
 import zlib
+from decimal import Decimal
 from typing import Any, BinaryIO, Callable, Iterator  # noqa: UP035 - Python 3.9
 
 FORMAT = "recall-dossier/1"
@@ -256,6 +257,8 @@ def check_notices(d: Dossier) -> str:
     return f"{count} approved notices, {len(documents)} texts as approved"
 
 
+_UNDECIDED = ("proposed", "withdrawn", "void")
+
 # Where a signer's name is kept: table, column of the name, column of the signature, and which rows need none.
 SIGNED: list[tuple[str, str, str, Callable[[dict[str, Any]], bool]]] = [
     ("sign_off", "actor", "signature_id", lambda row: row["actor"] == "system"),
@@ -268,16 +271,166 @@ SIGNED: list[tuple[str, str, str, Callable[[dict[str, Any]], bool]]] = [
     ("consignee_documented", "signed_by", "signature_id", lambda row: False),
     ("submission", "submitted_by", "signature_id", lambda row: False),
     ("deadline", "met_by", "signature_id", lambda row: row["met_by"] in (None, "system")),
-    ("notice", "approved_by", "signature_id", lambda row: row["approved_by"] is None),
+    ("notice", "approved_by", "signature_id", lambda row: row["approved_by"] is None and row["approved_at"] is None),
     ("capa", "plan_approved_by", "plan_signature_id", lambda row: row["plan_approved_by"] is None),
     ("capa", "closed_by", "closing_signature_id", lambda row: row["closed_by"] is None),
-    ("disposition", "decided_by", "signature_id", lambda row: row["decided_by"] is None),
-    ("allocation", "decided_by", "signature_id", lambda row: row["decided_by"] is None),
+    ("disposition", "decided_by", "signature_id", lambda row: row["decided_by"] is None and row["state"] in _UNDECIDED),
+    ("allocation", "decided_by", "signature_id", lambda row: row["decided_by"] is None and row["state"] in _UNDECIDED),
     ("shortage", "settled_by", "signature_id", lambda row: row["settled_by"] is None),
     ("policy_version", "reviewed_by", "review_signature", lambda row: row["reviewed_by"] is None),
     ("policy_version", "approved_by", "approval_signature", lambda row: row["approved_by"] is None),
     ("policy_version", "activated_by", "activation_signature", lambda row: row["activated_by"] is None),
 ]
+
+
+# What a signature must say to stand under a record: (the document that was signed, the record's row) -> it does.
+Rule = Callable[[dict[str, Any], dict[str, Any]], bool]
+
+
+def says(**columns: str) -> Rule:
+    """The signer named this record: said=column, each as the row has it."""
+    return lambda signed, row: all(_plain(signed["stated"].get(k)) == _plain(row[c]) for k, c in columns.items())
+
+
+def _plain(value: Any) -> str | None:
+    """Numbers in a path were signed as text; no text is as good as an empty one."""
+    return None if value in (None, "", 0) else str(value)
+
+
+def _in_state(rule: Rule, *states: str) -> Rule:
+    return lambda signed, row: row["state"] in states and rule(signed, row)
+
+
+def _disposition(signed: dict[str, Any], row: dict[str, Any]) -> bool:
+    proposals = signed["refers_to"].get("dispositions", [])
+    return row["sequence"] in signed["stated"]["sequences"] and any(as_proposed(each, row) for each in proposals)
+
+
+def _fits(rule: Rule, signed: dict[str, Any], row: dict[str, Any]) -> bool:
+    """The rule's verdict; a document that lacks what the rule asks for does not fit."""
+    try:
+        return rule(signed, row)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return False
+
+
+def same(then: dict[str, Any], row: dict[str, Any], *names: str) -> bool:
+    return all(then[name] == row[name] for name in names)
+
+
+def keeps(*names: str) -> Rule:
+    return lambda then, row: same(then, row, *names)
+
+
+def as_proposed(signed: dict[str, Any], row: dict[str, Any]) -> bool:
+    """Withdrawing the rest of a disposition that is partly carried out leaves what was carried out, never more."""
+    then, now = Decimal(signed["quantity"]), Decimal(row["quantity"])
+    ended = row["state"] == "done" and Decimal(row["done"]) == now < then
+    columns = ("sequence", "kind", "lot_id", "location_id", "consignee_id", "proposed_by", "reason")
+    return same(signed, row, *columns) and (now == then or ended)
+
+
+def as_justified(signed: dict[str, Any], row: dict[str, Any]) -> bool:
+    texts = digest({name: row[name] for name in ("justification", "conclusions", "follow_up")})
+    return signed["sha256"] == texts and same(signed, row, "product_line", "jurisdiction", "action", "decided_by")
+
+
+def as_owed(signed: dict[str, Any], row: dict[str, Any]) -> bool:
+    """A limit that is not met yet may come earlier, with its grounds, while a report is on its way; never later."""
+    grounds = same(signed, row, "clock", "limit_text", "basis", "source")
+    return row["due_at"] < signed["due_at"] or (row["due_at"] == signed["due_at"] and grounds)
+
+
+CLASS = ("product_line", "jurisdiction", "class", "level", "market_action", "reasons_sha256")
+
+
+def _class(signed: dict[str, Any], row: dict[str, Any]) -> bool:
+    """The proposed class as it was signed, or the other one that the signer stated for this line and jurisdiction."""
+    if row["kind"] == "approved":
+        return class_line(row) in [tuple(c[name] for name in CLASS) for c in signed["refers_to"].get("classes", [])]
+    given = signed["stated"].get("authority" if row["kind"] == "authority" else "overrides") or []
+    wanted = tuple(row[name] for name in ("product_line", "jurisdiction", "recall_class"))
+    named = [each for each in given if (each["product_line"], each["jurisdiction"], each["recall_class"]) == wanted]
+    return any(each.get("level") in (None, row["level"]) for each in named)
+
+
+def class_line(row: dict[str, Any]) -> tuple[Any, ...]:
+    columns = ("product_line", "jurisdiction", "recall_class", "level", "market_action")
+    return (*(row[name] for name in columns), digest(row["reasons"]))
+
+
+def _market_action(signed: dict[str, Any], row: dict[str, Any]) -> bool:
+    columns = ("product_line", "jurisdiction", "action", "justification", "conclusions", "follow_up")
+    return any(all(each.get(name) == row[name] for name in columns) for each in signed["stated"]["actions"])
+
+
+def _with_the_form(signed: dict[str, Any], row: dict[str, Any]) -> bool:
+    said = signed["stated"]
+    action = said["market_actions"].get(row["jurisdiction"])
+    return (said["product_line"], action) == (row["product_line"], row["action"]) and row["justification"] is None
+
+
+def _gate(signed: dict[str, Any], row: dict[str, Any]) -> bool:
+    said = signed["stated"]
+    return (said["gate"].split(":")[0], said["reference"]) == (row["jurisdiction"], row["reference"])
+
+
+def _settled(signed: dict[str, Any], row: dict[str, Any]) -> bool:
+    """A later look may lower the figures; one that raises them takes the decision back."""
+    (then,) = signed["refers_to"]["shortage"]
+    stands = row["settled_by"] is not None
+    grown = stands and Decimal(row["quantity"]) > Decimal(then["quantity"])
+    return then["id"] == row["id"] == signed["stated"]["shortage"] and not grown
+
+
+# Which operation may stand under a record, by table and column of the signature, and what it must say about the record.
+# A row of sign_off is not here: its hash is in the audit, with its signature.
+OPERATIONS: dict[tuple[str, str], dict[str, Rule]] = {
+    ("hazard_evaluation", "signature_id"): {"record_evaluation": says(product_line="product_line")},
+    ("class_decision", "signature_id"): dict.fromkeys(("approve_assessment", "override_class", "reclassify"), _class),
+    ("market_action", "signature_id"): {"record_market_actions": _market_action, "record_evaluation": _with_the_form},
+    ("market_action_review", "signature_id"): {
+        "review_market_action": says(market_action_id="market_action_id", outcome="outcome", evaluation="evaluation"),
+    },
+    ("scope_version", "signature_id"): {
+        "expand_scope": lambda signed, row: row["change"] == "expand",
+        "reduce_scope": lambda signed, row: row["change"] == "reduce",
+    },
+    ("authority_answer", "signature_id"): {
+        "record_authority_answer": says(jurisdiction="jurisdiction", answer="answer", reference="reference"),
+    },
+    ("consignee_documented", "signature_id"): {
+        "document_consignee": says(consignee="consignee_id", kind="kind", account="account"),
+        "settle_query": says(consignee="consignee_id", reason="account"),
+    },
+    ("submission", "signature_id"): {"submit_obligation": says(obligation="deadline_id")},
+    ("deadline", "signature_id"): {
+        "submit_obligation": says(obligation="id"),
+        "stop_obligation": says(obligation="id"),
+        "pass_gate": _gate,
+    },
+    ("notice", "signature_id"): {"approve_notice": says(notice_id="id", sha256="sha256")},
+    ("capa", "plan_signature_id"): {"approve_plan": says(capa="sequence")},
+    ("capa", "closing_signature_id"): {"sign_off": says(capa="sequence")},
+    ("disposition", "signature_id"): {
+        "approve_disposition": _in_state(_disposition, "approved", "done", "withdrawn"),
+        "reject_disposition": _in_state(_disposition, "rejected"),
+    },
+    ("allocation", "signature_id"): {
+        "approve_allocation": _in_state(says(allocation="id"), "approved", "shipped", "void"),
+        "reject_allocation": _in_state(says(allocation="id"), "rejected"),
+    },
+    ("shortage", "signature_id"): {"settle_shortage": _settled},
+    ("policy_version", "review_signature"): {
+        "policy:review": says(policy_id="policy_id", version="version", sha256="sha256"),
+    },
+    ("policy_version", "approval_signature"): {
+        "policy:approve": says(policy_id="policy_id", version="version", sha256="sha256"),
+    },
+    ("policy_version", "activation_signature"): {
+        "policy:manage": says(policy_id="policy_id", version="version", sha256="sha256"),
+    },
+}
 
 
 class Signatures:
@@ -314,11 +467,12 @@ class Signatures:
             self._need(actors <= {by, "system"}, f"acts under signature {signature} are not by its signer")
         for table, name, column, unsigned in SIGNED:
             for row in self.rows(table):
-                self._bound(table, row, row[name], row[column], unsigned(row))
+                self._bound(table, column, row, row[name], unsigned(row))
         self._sign_offs()
         for row in self.known.values():
             if row["id"] in self.acts:
                 self._refers_to(row["id"], row["document"])
+                self._names_records(row["id"], row["document"]["refers_to"])
         return self.faults
 
     def _need(self, condition: object, fault: str) -> None:
@@ -334,8 +488,8 @@ class Signatures:
         kept = tuple(row[name] for name in (*columns, "token_id", "session_id"))
         self._need(said == kept, f"signature {row['id']}: its row says something else than what was signed")
 
-    def _bound(self, table: str, row: dict[str, Any], name: Any, signature: Any, unsigned: bool) -> None:
-        where = f"{table} {row.get('id') or row.get('version')}"
+    def _bound(self, table: str, column: str, row: dict[str, Any], name: Any, unsigned: bool) -> None:
+        where, signature = f"{table} {row.get('id') or row.get('version')}", row[column]
         if signature is None:
             self._need(unsigned or (table == "policy_version" and row["shipped"]), f"{where}: no signature of {name}")
             return
@@ -345,6 +499,11 @@ class Signatures:
         by = found["principal"] if found else None
         self._need(name in (by, None), f"{where}: says {name}, signed by {by}")
         self._need(by in self.acts.get(signature, ()), f"{where}: the audit has no act under its signature")
+        if found and (table, column) in OPERATIONS:
+            rule, does = OPERATIONS[table, column].get(found["operation"]), found["operation"]
+            self._need(rule is not None, f"{where}: its signature was given for {does}, not for this")
+            fits = rule is None or _fits(rule, found["document"], row)
+            self._need(fits, f"{where}: its signature ({does}) was given for another record or another content")
 
     def _sign_offs(self) -> None:
         wanted = sorted(
@@ -379,18 +538,39 @@ class Signatures:
         for each in (refers.get("notice") or {}).get("bodies", []):
             key = (each["kind"], each["channel"], each["language"], each["sha256"])
             said.append((f"notice {'.'.join(key[:3])}", key, key if key in texts else None))
-        classes = {
-            (row["product_line"], row["jurisdiction"], row["recall_class"], row["level"], digest(row["reasons"]))
-            for row in self.rows("class_decision")
-        }
+        classes = {class_line(row) for row in self.rows("class_decision")}
         for each in refers.get("classes", []):
-            line = (each["product_line"], each["jurisdiction"], each["class"], each["level"], each["reasons_sha256"])
+            line = tuple(each[name] for name in CLASS)
             said.append((f"class of {line[0]} in {line[1]}", line, line if line in classes else None))
         if document["operation"] == "record_evaluation":
             kept = [r["body"]["evaluation"] for r in self.rows("hazard_evaluation") if r["signature_id"] == signature]
             said.append(("the evaluation", [stated["evaluation"]], kept))
         for what, then, now in said:
             self._need(then == now, f"signature {signature}: {what} is not what was signed")
+
+    def _names_records(self, signature: str, refers: dict[str, Any]) -> None:
+        """Each record that lay before the signer is there, once, and as it was as far as nothing may change it."""
+        actions = [each for each in (refers.get("market_action"), *refers.get("before", [])) if each]
+        report = [refers["obligation"]] if refers.get("obligation") else []
+        named: list[tuple[str, tuple[str, ...], list[dict[str, Any]], Rule]] = [
+            ("disposition", ("sequence",), refers.get("dispositions", []), as_proposed),
+            (
+                "allocation",
+                ("id",),
+                refers.get("allocation", []),
+                keeps("shortage_id", "lot_id", "location_id", "quantity"),
+            ),
+            ("shortage", ("id",), refers.get("shortage", []), keeps("consignee_id", "product_id")),
+            ("hold", ("id",), refers.get("holds", []), keeps("lot_id")),
+            ("market_action", ("id",), actions, as_justified),
+            ("deadline", ("name", "jurisdiction"), report, as_owed),
+        ]
+        for table, key, entries, holds in named:
+            for each in entries:
+                rows = [row for row in self.rows(table) if same(each, row, *key)]
+                fits = len(rows) == 1 and _fits(holds, each, rows[0])
+                what = " ".join(str(each[name]) for name in key)
+                self._need(fits, f"signature {signature}: {table} {what} is not what was signed")
 
 
 def check_signatures(d: Dossier) -> str:

@@ -13,7 +13,7 @@ from db.repositories import audit
 from db.repositories.dossier_plan import METADATA, plan
 from domain.audit_chain import normalise
 
-REFERRED = ("signature", "evidence", "pinned_policy", "capa_entry", "notice_body")
+REFERRED = ("signature", "evidence", "pinned_policy", "capa_entry", "notice_body", "hold")
 """Tables a signature's document refers to, and its own."""
 
 
