@@ -1,9 +1,9 @@
 """What every entry about a consignee needs first: the recall still open, the caller's permission, one transaction per
 Idempotency-Key, and the nudges afterwards."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
@@ -59,10 +59,12 @@ class Desk:
         status: int = 200,
         moved: str = "checklist",
         signed_as: str | None = None,
+        about: Mapping[str, Any] | None = None,
     ) -> JSONResponse:
         """Do it in one transaction, once; then tell the campaign, the consignee's case and the recall.
 
-        `signed_as`: the operation as its signature names it, at the desk of a route that signs.
+        `signed_as`: the operation as its signature names it, at the desk of a route that signs; `about`: what is signed
+        besides the body, the consignee where nothing else is named.
 
         Raises:
             Problem: 404, 409 the recall has ended, 422, and whatever `act` raises.
@@ -70,7 +72,7 @@ class Desk:
 
         async def operation(_: IdempotencyKey) -> Answer:
             if signed_as is not None:
-                stated = {"consignee": consignee_id} | body.model_dump(mode="json")
+                stated = {**(about or {"consignee": consignee_id}), **body.model_dump(mode="json")}
                 await sign(self.state, self.principal, self.number, signed_as, stated)
             try:
                 async with self.state.sessions.begin() as session:
@@ -122,15 +124,22 @@ def signing_desk(meaning: str) -> Callable[..., Desk]:
     return made
 
 
-def quality_desk(
-    request: Request,
-    number: NumberDep,
-    key: KeyDep,
-    principal: Annotated[Principal, Depends(require(Permission.COMPLETE_QUALITY))],
-    state: StateDep,
-) -> Desk:
-    """The desk of whoever signs for quality; a report of harm is closed whatever has become of the recall."""
-    return Desk(state, request, principal, number, key, Permission.COMPLETE_QUALITY, after_the_end=True)
+def quality_desk(meaning: str) -> Callable[..., Desk]:
+    """The desk of whoever signs for quality, with this meaning.
+
+    A report of harm is closed whatever has become of the recall.
+    """
+
+    def made(
+        request: Request,
+        number: NumberDep,
+        key: KeyDep,
+        principal: Annotated[Principal, Depends(signs(Permission.COMPLETE_QUALITY, meaning))],
+        state: StateDep,
+    ) -> Desk:
+        return Desk(state, request, principal, number, key, Permission.COMPLETE_QUALITY, after_the_end=True)
+
+    return made
 
 
 __all__ = ["Desk", "desk", "quality_desk", "signing_desk"]

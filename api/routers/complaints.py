@@ -21,6 +21,7 @@ from models.schemas_common import FieldProblem, Page
 from models.schemas_complaints import ComplaintCloseIn, ComplaintIn, ComplaintOut
 
 router = APIRouter(prefix="/recalls/{number}/complaints", tags=["complaints"])
+Closing = Annotated[Desk, Depends(quality_desk("I close this report of harm: its outcome is as stated"))]
 _WRITING = (
     "idempotency_key_missing",
     "unauthenticated",
@@ -107,14 +108,21 @@ async def list_complaints(
 async def close_complaint(
     sequence: Annotated[int, Path(ge=1, le=2**31 - 1)],
     body: ComplaintCloseIn,
-    at_desk: Annotated[Desk, Depends(quality_desk)],
+    at_desk: Closing,
 ) -> JSONResponse:
     """Sign what came of it, once a hazard evaluation has taken it into account (where one is still possible)."""
 
     async def act(session: AsyncSession, by: By) -> ComplaintOut:
         try:
             closed = await complaint_followup.close(
-                session, at_desk.number, sequence, outcome=body.outcome, by=by.actor, role=by.role, at=by.at
+                session,
+                at_desk.number,
+                sequence,
+                outcome=body.outcome,
+                by=by.actor,
+                role=by.role,
+                at=by.at,
+                signature=by.signature,
             )
         except complaint_followup.UnknownComplaint as error:
             raise Problem("not_found", f"The recall {at_desk.number} has no complaint {sequence}.") from error
@@ -123,7 +131,9 @@ async def close_complaint(
         await _cite(session, closed, body.evidence_ids, by)
         return _out(closed)
 
-    return await at_desk.carry_out(body, act, consignee_id=None, moved="complaint")
+    return await at_desk.carry_out(
+        body, act, consignee_id=None, moved="complaint", signed_as="close_complaint", about={"complaint": sequence}
+    )
 
 
 async def _cite(session: AsyncSession, complaint: Complaint, ids: list[UUID], by: By) -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.deps import NumberDep, ReaderDep, StateDep
-from api.disposal_work import PROBLEMS, DisposalDesk, disposal_desk
+from api.disposal_work import PROBLEMS, DisposalDesk, Signs, disposal_desk
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import problems
 from api.records import load
@@ -55,12 +55,17 @@ async def retain_sample(number: NumberDep, body: SampleIn, desk: DeskDep) -> JSO
 async def settle_sample(
     number: NumberDep, sample_id: Annotated[int, Path(ge=1, le=2**53)], body: SettleSampleIn, desk: DeskDep
 ) -> JSONResponse:
-    """From then on the units are disposed of like all others."""
+    """Sign what the authority answered; from then on the units are disposed of like all others."""
 
     async def act(session: AsyncSession, who: Who) -> BaseModel:
         return _sample_out(await samples.settle(session, number, sample_id, body.reference, who))
 
-    return await desk.carry_out(Permission.SUBMIT_OBLIGATION, f"settle_sample_{sample_id}", body, act)
+    signs = Signs(
+        "I confirm the authority's answer about this sample",
+        "settle_sample",
+        {"sample": sample_id} | body.model_dump(mode="json"),
+    )
+    return await desk.carry_out(Permission.SUBMIT_OBLIGATION, f"settle_sample_{sample_id}", body, act, signs=signs)
 
 
 @router.get(

@@ -146,7 +146,15 @@ async def _evaluated_since(session: AsyncSession, complaint: Complaint) -> set[s
 
 
 async def close(
-    session: AsyncSession, number: str, sequence: int, *, outcome: str, by: str, role: str, at: datetime
+    session: AsyncSession,
+    number: str,
+    sequence: int,
+    *,
+    outcome: str,
+    by: str,
+    role: str,
+    at: datetime,
+    signature: str | None = None,
 ) -> Complaint:
     """Sign what came of a complaint; closing it with the same words again changes nothing.
 
@@ -171,8 +179,16 @@ async def close(
     session.add(complaint)
     for key in (f"complaint:{sequence}", f"on_call:{sequence}"):
         await tasks.close(session, number, key, outcome="complaint closed", done_by=by, now=at)
-    data = {"complaint": sequence}
-    await audit.append(session, number, actor=by, role=role, action="complaint.closed", at=at, data=data)
+    await audit.append(
+        session,
+        number,
+        actor=by,
+        role=role,
+        action="complaint.closed",
+        at=at,
+        data={"complaint": sequence},
+        signature=signature,
+    )
     return complaint
 
 

@@ -109,7 +109,14 @@ async def _note(session: AsyncSession, row: RetainedSample, who: Who, action: st
         "reference": row.settled_reference,
     }
     await audit.append(
-        session, row.recall_number, actor=who.principal, role=who.role, action=action, at=who.at, data=data
+        session,
+        row.recall_number,
+        actor=who.principal,
+        role=who.role,
+        action=action,
+        at=who.at,
+        data=data,
+        signature=who.signature,
     )
 
 

@@ -67,10 +67,19 @@ async def test_retained_samples_are_settled_with_the_authoritys_reference(wareho
     too_much = await warehouse.api.post(url, body | {"quantity": "48"}, Role.QA)
     assert too_much.json()["type"] == "urn:recall:problem:quantity-exceeded"
     settle = f"{url}/{kept.json()['id']}/settle"
+    warehouse.run("UPDATE signing_session SET closed_at = now() WHERE principal = 'Rafael'")
+    unsigned = await warehouse.api.post(settle, {"reference": "FDA-2026-17"}, Role.REGULATORY)
+    assert (unsigned.status_code, unsigned.json()["type"]) == (401, "urn:recall:problem:signature-required")
+    warehouse.run("UPDATE signing_session SET closed_at = NULL WHERE principal = 'Rafael'")
     settled = await warehouse.api.post(settle, {"reference": "FDA-2026-17"}, Role.REGULATORY)
     assert settled.json()["settled_reference"] == "FDA-2026-17"
     (position,) = (await warehouse.api.get(f"{URL}/positions")).json()
     assert position["available"] == "50"
+    ((role, data),) = warehouse.rows("SELECT role, data FROM audit_event WHERE action = 'sample.settled'")
+    ((document,),) = warehouse.rows("SELECT document FROM signature WHERE id = %s", data["signature"])
+    assert document["stated"] == {"sample": kept.json()["id"], "reference": "FDA-2026-17"}
+    assert document["refers_to"]["sample"][0]["quantity"] == "3"
+    assert (role, document["meaning"]) == ("regulatory", "I confirm the authority's answer about this sample")
 
 
 async def test_a_shortage_from_the_figure_to_the_shipment(warehouse: Warehouse) -> None:

@@ -257,11 +257,27 @@ async def test_the_recall_takes_a_complaint_up_once_and_it_is_closed_after_a_new
         NUMBER,
     )
     assert (await api.post(f"{path}/1/close", closing, Role.REGULATORY)).status_code == 403
+    world.run("UPDATE signing_session SET closed_at = now() WHERE principal = 'Quinn'")
+    unsigned = await api.post(f"{path}/1/close", closing)
+    assert (unsigned.status_code, unsigned.json()["type"]) == (401, "urn:recall:problem:signature-required")
+    world.run("UPDATE signing_session SET closed_at = NULL WHERE principal = 'Quinn'")
     closed = await api.post(f"{path}/1/close", closing)
     assert (closed.status_code, closed.json()["state"], closed.json()["closed_by"]) == (200, "closed", "Quinn")
+    signed_as_stated(world, closing["outcome"])
     assert world.one("SELECT state FROM task WHERE key = 'complaint:1'") == "done"
     assert (await take_up(db, now + timedelta(minutes=2))).open == 0
     assert (await api.post(f"{path}/9/close", closing)).status_code == 404
+
+
+def signed_as_stated(world: World, outcome: str) -> None:
+    """The act in the audit is bound to a signature over the complaint's number, its outcome and what was reported."""
+    event = world.one("SELECT actor, role, data FROM audit_event WHERE action = 'complaint.closed'")
+    signed = world.one("SELECT meaning, document FROM signature WHERE id = %s", event["data"]["signature"])
+    document = signed["document"]
+    assert (document["stated"]["complaint"], document["stated"]["outcome"]) == (1, outcome)
+    assert signed["meaning"] == "I close this report of harm: its outcome is as stated"
+    assert (document["signer"]["principal"], document["signer"]["role"]) == (event["actor"], event["role"])
+    assert document["refers_to"]["complaint"]["severity"] == world.one("SELECT severity FROM complaint")
 
 
 async def test_many_reports_at_once_are_numbered_one_by_one(http: httpx.AsyncClient, world: World) -> None:
