@@ -57,6 +57,7 @@ class TaskActivities:
     async def close_task(self, close: CloseTask) -> None:
         """Close a task whose aim was reached without anybody saying so."""
         async with self._sessions.begin() as session:
+            await recalls.share(session, [close.number])
             done = await tasks.close(
                 session, close.number, close.key, outcome=close.outcome, done_by=close.done_by, now=close.now
             )

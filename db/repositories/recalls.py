@@ -1,6 +1,6 @@
 """The recall row, its pinned policies, clock starts and deadlines: what the recall's workflow writes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -39,6 +39,16 @@ async def get(session: AsyncSession, number: str, *, lock: bool = False) -> Reca
     if found is None:
         raise UnknownRecall(number)
     return found
+
+
+async def share(session: AsyncSession, numbers: Collection[str]) -> None:
+    """Keep the recalls from being locked by `get` until the transaction ends, beside others who do the same.
+
+    Whoever holds a recall goes on to its audit chain and its tasks, in either order; whoever locks one of those first
+    asks for this before it, or each could wait for the other.
+    """
+    query = select(Recall.number).where(col(Recall.number).in_(numbers)).order_by(col(Recall.number))
+    await session.exec(query.with_for_update(read=True, key_share=True))
 
 
 async def project(session: AsyncSession, view: Projection) -> None:

@@ -166,7 +166,9 @@ async def move(
     query = select(Task).where(col(Task.assignee) == leaver, col(Task.state).in_(OPEN_STATES))
     if number is not None:
         query = query.where(col(Task.recall_number) == number)
-    found = (await session.exec(query.order_by(col(Task.recall_number), col(Task.id)).with_for_update())).all()
+    await recalls.share(session, {task.recall_number for task in (await session.exec(query)).all()})
+    fresh = query.with_for_update().execution_options(populate_existing=True)
+    found = (await session.exec(fresh.order_by(col(Task.recall_number), col(Task.id)))).all()
     assigned: list[int] = []
     offered: list[int] = []
     for task in found:
@@ -197,6 +199,8 @@ _GRACE: Final = timedelta(hours=12)
 
 
 async def _locked(session: AsyncSession, task_id: int) -> Task:
+    number = select(Task.recall_number).where(col(Task.id) == task_id)
+    await recalls.share(session, (await session.exec(number)).all())
     query = select(Task).where(col(Task.id) == task_id).with_for_update().execution_options(populate_existing=True)
     return (await session.exec(query)).one()
 

@@ -8,7 +8,7 @@ from sqlalchemy import case, func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import audit, staff_messages
+from db.repositories import audit, recalls, staff_messages
 from domain.roles import HEADS, Role
 from domain.task_times import Stage, TaskTimes, due_stage, next_instant
 from models.assessment import ExpertReview, ExpertState
@@ -63,6 +63,7 @@ def _clock(task: Task) -> TaskClock:
 
 async def turn(session: AsyncSession, recall: Recall, keys: Sequence[str], now: datetime) -> TasksTurned:
     """Take each task as far as `now` asks; repeating it changes nothing."""
+    await recalls.share(session, [recall.number])
     query = (
         select(Task)
         .where(col(Task.recall_number) == recall.number, col(Task.key).in_(keys), col(Task.state).in_(OPEN_STATES))

@@ -1,0 +1,91 @@
+"""Whoever acts on a task lets the recall's holder go first: the holder writes the audit chain and then moves tasks."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlmodel import col, select
+
+from db.repositories import audit, recalls, task_actions
+from db.repositories.task_actions import Doer
+from domain.workflow_ids import recall_id
+from models.messages import CloseTask, OpenTask, TurnTasks
+from models.staff import Staff
+from models.task import Task
+from tests.activities.conftest import NOW, NUMBER, Case
+
+pytestmark = pytest.mark.db
+KEY = "holds:1"
+WILL = Doer(principal="will", role="warehouse")
+
+
+async def task_id(case: Case) -> int:
+    async with case.sessions() as session:
+        found = (await session.exec(select(Task.id).where(col(Task.key) == KEY))).one()
+    assert found is not None
+    return found
+
+
+async def accept(case: Case) -> None:
+    number = await task_id(case)
+    async with case.sessions.begin() as session:
+        await task_actions.accept(session, number, doer=WILL, now=NOW)
+
+
+async def move(case: Case) -> None:
+    async with case.sessions.begin() as session:
+        await task_actions.move(
+            session, doer=WILL, leaver="will", taker="wanda", reason="ill", number=None, now=NOW + timedelta(hours=1)
+        )
+
+
+async def turn(case: Case) -> None:
+    due = TurnTasks(number=NUMBER, keys=(KEY,), now=NOW + timedelta(hours=9))
+    await case.run(case.tasks.turn_tasks, due)
+
+
+async def close(case: Case) -> None:
+    ended = CloseTask(number=NUMBER, key=KEY, outcome="all confirmed", done_by="system", now=NOW)
+    await case.run(case.tasks.close_task, ended)
+
+
+@pytest.mark.parametrize("act", [accept, move, turn, close])
+async def test_an_act_on_a_task_and_branches_that_move_it_never_wait_for_each_other(case: Case, act) -> None:  # type: ignore[no-untyped-def]
+    await case.traced()
+    at = NOW + timedelta(hours=8)
+    task = OpenTask(
+        number=NUMBER, key=KEY, step="hold_confirmation", what="Confirm", role="warehouse", remind_at=at,
+        due_at=at + timedelta(hours=9), escalate_at=at + timedelta(hours=10), owner=recall_id(NUMBER), now=NOW,
+    )  # fmt: skip
+    await case.run(case.tasks.open_task, task)
+    if act is move:
+        await accept(case)
+        async with case.sessions.begin() as session:
+            session.add(Staff(principal="wanda", name="Wanda", roles=["warehouse"], language="en"))
+    async with case.sessions.begin() as holder:
+        await recalls.get(holder, NUMBER, lock=True)
+        await audit.append(holder, NUMBER, actor="system", role="system", action="facts.changed", at=NOW)
+        connection = await holder.connection()
+        me = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+        acting = asyncio.create_task(act(case))
+        async with asyncio.timeout(10):
+            while not await _waits_for(case, me):  # noqa: ASYNC110 - only the database knows who waits
+                await asyncio.sleep(0.01)
+        await connection.execute(
+            text("UPDATE task SET due_at = due_at - interval '1 hour' WHERE key = :key"), {"key": KEY}
+        )
+    await acting
+    async with case.sessions() as session:
+        row = (await session.exec(select(Task).where(col(Task.key) == KEY))).one()
+        assert await audit.first_broken_link(session, NUMBER) is None
+    assert row.due_at == at + timedelta(hours=8), "the holder's change and the act are both on record"
+    if act is accept:
+        assert row.assignee == "will"
+
+
+async def _waits_for(case: Case, pid: int) -> bool:
+    query = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE :pid = ANY (pg_blocking_pids(pid)))"
+    async with case.sessions() as session:
+        found = await (await session.connection()).execute(text(query), {"pid": pid})
+        return bool(found.scalar_one())
