@@ -56,9 +56,10 @@ Unlocker = Annotated[Principal, Depends(require(Permission.UNLOCK_SIGNING))]
 )
 async def open_session(body: SigningSessionIn, principal: PrincipalDep, state: StateDep) -> SigningSessionOut:
     """Begin a period in which your token alone signs; it ends when it rests too long, or at `ends_at`."""
-    await check_password(state, principal, body.password)
+    checked = await check_password(state, principal, body.password)
     now = state.now()
     async with state.sessions.begin() as session:
+        _refuse(await signing_accounts.recheck(session, principal.name, checked))
         row = await signing_periods.open_period(
             session,
             token_id=principal.token_id,
@@ -107,7 +108,7 @@ async def close_session(principal: PrincipalDep, state: StateDep) -> Response:
 )
 async def change_password(body: PasswordChangeIn, principal: PrincipalDep, state: StateDep) -> Response:
     """With the old one, which counts like every check; open signing periods end."""
-    await check_password(state, principal, body.current, changing=True)
+    checked = await check_password(state, principal, body.current, changing=True)
     new = body.new.get_secret_value()
     fault = fault_of(new, principal=principal.name, least=state.settings.password_min_length)
     if fault is None and new == body.current.get_secret_value():
@@ -117,16 +118,20 @@ async def change_password(body: PasswordChangeIn, principal: PrincipalDep, state
         raise Problem("invalid", "The new password is not valid; see `errors`.", errors=faults)
     stored = await hashed(new)
     async with state.sessions.begin() as session:
+        _refuse(await signing_accounts.recheck(session, principal.name, checked), changing=True)
         by = By(principal.name, principal.shown_role, state.now())
         await signing_accounts.set_password(session, principal.name, new, by, initial=False, password_hash=stored)
     return Response(status_code=204)
 
 
-async def check_password(state: ApiState, principal: Principal, password: SecretStr, *, changing: bool = False) -> None:
+async def check_password(state: ApiState, principal: Principal, password: SecretStr, *, changing: bool = False) -> str:
     """Check the caller's password; a wrong one is counted and audited, whatever is answered.
 
     Args:
         changing: an initial or old password may still be used to choose the next one.
+
+    Returns:
+        The hash it was checked against; whoever relies on the check looks again (`signing_accounts.recheck`).
 
     Raises:
         Problem: 401 wrong or none, 403 locked or to be changed, 429 too many checks.
@@ -141,6 +146,13 @@ async def check_password(state: ApiState, principal: Principal, password: Secret
             By(principal.name, principal.shown_role, state.now()),
             max_age=timedelta(days=state.settings.password_max_days),
         )
+        account = await signing_accounts.find(session, principal.name)
+        checked = account.password_hash if account else ""
+    _refuse(found, changing=changing)
+    return checked
+
+
+def _refuse(found: Checked, *, changing: bool = False) -> None:
     if found == Checked.locked:
         raise Problem("signing_locked", "Too many passwords were wrong. An admin can unlock it.")
     if found == Checked.wrong:

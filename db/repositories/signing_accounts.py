@@ -58,6 +58,7 @@ async def check(
         return Checked.locked
     right = await matches(account.password_hash if account else None, password)
     if account is None:
+        await _note(session, "signing.wrong_password", by, {"principal": principal, "account": False})
         return Checked.wrong
     if not right:
         return await _wrong(session, account, by)
@@ -65,6 +66,22 @@ async def check(
     session.add(account)
     old = max_age is not None and account.changed_at + max_age <= by.at
     return Checked.change_needed if account.must_change or old else Checked.right
+
+
+async def recheck(session: AsyncSession, principal: str, password_hash: str) -> Checked:
+    """Whether a password that was right a moment ago still is, now that the account's row is locked by this session.
+
+    A check is committed on its own, so that a wrong password stays counted; a lock-out or a reset may come after it.
+
+    Args:
+        password_hash: the account's when it was checked; each setting of a password makes another.
+    """
+    account = await find(session, principal, lock=True)
+    if account is None or account.password_hash != password_hash:
+        return Checked.wrong
+    if account.locked_at is not None:
+        return Checked.locked
+    return Checked.change_needed if account.must_change else Checked.right
 
 
 async def _wrong(session: AsyncSession, account: SigningAccount, by: By) -> Checked:
@@ -121,4 +138,4 @@ async def _note(session: AsyncSession, action: str, by: By, data: dict[str, obje
     )
 
 
-__all__ = ["By", "Checked", "check", "find", "set_password", "unlock"]
+__all__ = ["By", "Checked", "check", "find", "recheck", "set_password", "unlock"]

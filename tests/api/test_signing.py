@@ -106,14 +106,17 @@ async def test_five_wrong_passwords_lock_a_person_out_until_another_admin_unlock
 _KINDS = ("wrong_password", "locked_out", "tried_while_locked")
 
 
-async def test_a_person_without_a_password_is_answered_like_one_with_a_wrong_one(
-    api: Callers, postgres: PostgresForTests
+async def test_a_person_without_a_password_is_answered_like_one_with_a_wrong_one_and_audited(
+    api: Callers, db: SessionFactory, postgres: PostgresForTests
 ) -> None:
     wrong = await give(api, WRONG, Role.QA)
     with psycopg.connect(postgres.admin_url) as admin:
         admin.execute("DELETE FROM signing_account WHERE principal = 'Quinn'")
     none = await give(api, WRONG, Role.QA)
     assert [answer.json() | {"instance": ""} for answer in (wrong, none)] == [wrong.json() | {"instance": ""}] * 2
+    counted, tried = await audited(db, "signing.wrong_password")
+    assert counted.data == {"principal": "Quinn", "failed": 1}
+    assert (tried.actor, tried.data) == ("Quinn", {"principal": "Quinn", "account": False})
 
 
 async def test_an_initial_password_opens_nothing_but_its_own_change(
