@@ -54,7 +54,7 @@ class ReclassificationActivities:
         else:
             rows = await _proposed_again(session, policies, record, decision)
         await assessment.add_class_decisions(session, rows)
-        await raised_clocks.record(session, recall, policies, before, rows, decision, record.now)
+        await raised_clocks.record(session, recall, policies, before, rows, decision, record)
         now_in_force = await assessment.classes_in_force(session, record.number)
         worst = strictest(RecallClass(row.recall_class) for row in now_in_force)
         recall.recall_class = worst.value if worst else None
@@ -102,7 +102,7 @@ async def _sign(
     session: AsyncSession, record: RecordDecision, decision: Reclassify, rows: Sequence[ClassDecision]
 ) -> None:
     actor = decision.actor
-    role = acting_role(actor.roles, Permission.DECIDE_ASSESSMENT)
+    role = record.role or acting_role(actor.roles, Permission.DECIDE_ASSESSMENT)
     references = sorted({each.reference for each in decision.authority})
     sign_off = assessment.sign_off(
         record.number,

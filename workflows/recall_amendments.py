@@ -24,7 +24,8 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows import recall_rules_amendments as rules
     from workflows.activity_options import TRACE
-    from workflows.recall_decisions import RecallDecisions
+    from workflows.recall_decisions import RecallDecisions, reclassify_key
+    from workflows.recall_signers import assessment_subject
     from workflows.recall_state import NoticeJob
     from workflows.rules import refuse
 
@@ -69,10 +70,19 @@ class RecallAmendments(RecallDecisions):
         async with self._lock:
             rules.check_reclassification(self._state, self._start.started_by, self._start.jurisdictions, decision)
             before = self._decided().recall_class
-            key = f"reclassify:{decision.proposal_id}" if decision.proposal_id is not None else None
+            key = role = None
+            if decision.proposal_id is not None:
+                subject, base = assessment_subject(self._state), reclassify_key(decision.proposal_id)
+                key = self._sign_key(base, len(self._state.signed.get(subject, [])))
+                role = await self._class_signed("reclassify", decision, base)
+                if role is None:
+                    return self._receipt(self._next_signature(subject))
             figures = await self._record(
-                "record_reclassification", "reclassify", decision, DecisionFigures, task_key=key
+                "record_reclassification", "reclassify", decision, DecisionFigures, task_key=key, role=role
             )
+            if key is not None:
+                self._state.signed.pop(subject, None)
+                self._settled(key)
             await self._reclassified(before, figures, decision.proposal_id)
             return self._receipt(f"class {figures.recall_class}, before {before}")
 
@@ -138,7 +148,6 @@ class RecallAmendments(RecallDecisions):
         if proposal_id is not None:
             state.decided_proposal = proposal_id
             state.classified = list(state.lines())
-            self._settled(f"reclassify:{proposal_id}")
         await self._ask_for_records(figures)
         for gate in left:
             await self._close_task(f"gate:{gate}", "not asked for at this level", "The gate is not asked for any more")

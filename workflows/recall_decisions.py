@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows import recall_rules as rules
     from workflows.recall_market import RecallMarket
     from workflows.recall_signers import (
+        ClassSignature,
         assessment_content,
         assessment_signers,
         assessment_subject,
@@ -33,6 +34,11 @@ with workflow.unsafe.imports_passed_through():
 
 SIGNATURES = 2
 """Quality and regulatory affairs."""
+
+
+def reclassify_key(proposal_id: int) -> str:
+    """Task to decide on the class again."""
+    return f"reclassify:{proposal_id}"
 
 
 class RecallDecisions(RecallMarket):
@@ -178,14 +184,12 @@ class RecallDecisions(RecallMarket):
 
     # ------------------------------------------------------------------ helpers
 
-    async def _class_signed(self, operation: str, decision: ApproveAssessment | OverrideClass) -> str | None:
+    async def _class_signed(self, operation: str, decision: ClassSignature, base: str = "assessment") -> str | None:
         """Take the signature; the function it counts for when nobody else has to sign the class."""
         state = self._state
         needed, content = assessment_signers(state, decision), assessment_content(decision)
         subject = assessment_subject(state)
-        return await self._signed_by_all(
-            subject, needed, decision, operation, content, "assessment", "Decide the class"
-        )
+        return await self._signed_by_all(subject, needed, decision, operation, content, base, "Decide the class")
 
     def _next_signature(self, subject: str) -> str:
         given = self._state.signed[subject]
@@ -207,17 +211,16 @@ class RecallDecisions(RecallMarket):
 
     async def _propose(self) -> Proposal:
         """Propose classes for the lines in scope; with a class in force, the approver gets a task for it."""
-        state = self._state
+        state, before = self._state, self._state.proposal
+        base = "assessment" if state.decided is None or before is None else reclassify_key(before.proposal_id)
         proposal: Proposal = await self._do("propose_classes", self._ref(), Proposal, "Decision table: propose classes")
         state.proposal = proposal
         why = f"proposal {proposal.proposal_id} takes its place"
-        await self._void_approvals("assessment", "assessment", why, keep=assessment_subject(state))
+        await self._void_approvals("assessment", base, why, keep=assessment_subject(state))
         if state.proposal_open():
-            key, what = (
-                f"reclassify:{proposal.proposal_id}",
-                f"Decide on the class again: proposal {proposal.proposal_id}",
-            )
-            await self._open_task(key, "approval", what, Role.APPROVER)
+            what = f"Decide on the class again: proposal {proposal.proposal_id}"
+            first = Role(assessment_signers(state)[0])
+            await self._open_task(reclassify_key(proposal.proposal_id), "approval", what, first)
             await self._project()
         return proposal
 

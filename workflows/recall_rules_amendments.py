@@ -1,7 +1,8 @@
 """What must be true before a running recall's scope or class changes.
 
 Growing is never held up: quality alone expands. Shrinking takes product out of a safety measure, so it needs an
-approver who did not start the recall; a new class needs an approver who neither started it nor evaluated the hazard.
+approver who did not start the recall; a new class needs the signers the approval rules name for it, none of whom
+started the recall or evaluated the hazard. The authority's own class is only recorded: an approver alone does that.
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,10 @@ from typing import Final
 from domain.phases import Phase
 from domain.roles import Permission
 from models.messages import ExpandScope, Reclassify, ReduceScope
+from workflows.approval_rules import may_sign, next_turn
 from workflows.recall_rules import in_phase
 from workflows.recall_rules_market import check_justified
+from workflows.recall_signers import assessment_content, assessment_signers, assessment_subject
 from workflows.recall_state import RecallState
 from workflows.rules import need_reason, other_person, permit, refuse
 
@@ -46,7 +49,10 @@ def check_reclassification(
     state: RecallState, started_by: str, jurisdictions: Sequence[str], decision: Reclassify
 ) -> None:
     """A new class rests on the newest proposal, or is the authority's own."""
-    permit(decision.actor, Permission.DECIDE_ASSESSMENT)
+    if decision.authority:
+        permit(decision.actor, Permission.DECIDE_ASSESSMENT)
+    else:
+        may_sign(decision.actor, assessment_signers(state, decision), Permission.DECIDE_ASSESSMENT)
     in_phase(state, *_CLASSED)
     if (decision.proposal_id is None) == (not decision.authority):
         refuse("InvalidInput", "give either the proposal to decide on or the authority's classes")
@@ -83,6 +89,8 @@ def _check_proposal(state: RecallState, decision: Reclassify) -> None:
             refuse("InvalidInput", f"nothing was proposed for {override.product_line} under {override.jurisdiction}")
     if decision.overrides:
         need_reason(decision.reason, "another class than the proposed one")
+    given = state.signed.get(assessment_subject(state), [])
+    next_turn(assessment_signers(state, decision), given, decision.actor, assessment_content(decision))
 
 
 __all__ = ["check_expansion", "check_reclassification", "check_reduction"]

@@ -25,8 +25,11 @@ Changer = Annotated[Principal, Depends(signs(Permission.CHANGE_SCOPE, "I add the
 Reducer = Annotated[
     Principal, Depends(signs(Permission.DECIDE_ASSESSMENT, "I approve taking these lots out of the recall"))
 ]
-Approver = Annotated[
-    Principal, Depends(signs(Permission.DECIDE_ASSESSMENT, "I have reviewed and decide on the class of the recall"))
+ClassSigner = Annotated[
+    Principal,
+    Depends(
+        signs(Permission.DECIDE_ASSESSMENT, "I have reviewed and decide on the class of the recall", with_others=True)
+    ),
 ]
 
 
@@ -74,7 +77,7 @@ async def reduce_scope(desk: DeskDep, principal: Reducer, body: ReductionIn) -> 
 
 
 @router.post("/reclassify", operation_id="reclassify", summary="Decide on the class again", response_model=DecisionOut)
-async def reclassify(desk: DeskDep, principal: Approver, body: ReclassificationIn) -> JSONResponse:
+async def reclassify(desk: DeskDep, principal: ClassSigner, body: ReclassificationIn) -> JSONResponse:
     """Confirm or change the newest proposal, or record the authority's own class.
 
     Deadlines only become earlier. When the class rises, everybody told gets an amended notice.

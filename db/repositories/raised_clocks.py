@@ -16,7 +16,7 @@ from db.repositories.clock_facts import DECIDED, NEW_DECISION, NEW_FACTS, origin
 from domain.policy import Policy
 from domain.roles import Permission, acting_role
 from models.complaint import Complaint
-from models.messages import Reclassify
+from models.messages import Reclassify, RecordDecision
 from models.recall import ClassDecision, HazardEvaluationRecord, Recall
 
 
@@ -27,9 +27,10 @@ async def record(
     before: Sequence[ClassDecision],
     rows: Sequence[ClassDecision],
     decision: Reclassify,
-    now: datetime,
+    given: RecordDecision,
 ) -> None:
-    """Start the clocks of these decisions (`clock_facts.starts_anew`)."""
+    """Start the clocks of these decisions (`clock_facts.starts_anew`), as of the instant they were `given`."""
+    now = given.now
     known = {(row.product_line, row.jurisdiction): row.level for row in before}
     turn, original = await _turn(session, recall.number), await original_lines(session, recall.number)
     anew = [
@@ -61,7 +62,7 @@ async def record(
                 session,
                 recall.number,
                 actor=author,
-                role=acting_role(decision.actor.roles, Permission.DECIDE_ASSESSMENT),
+                role=given.role or acting_role(decision.actor.roles, Permission.DECIDE_ASSESSMENT),
                 action="clock.started",
                 at=now,
                 data={"name": name, "at": at, "source": told[:200]},

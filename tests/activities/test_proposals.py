@@ -4,11 +4,14 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
-from models.messages import RecallRef
+from activities.policies import PolicyStore
+from activities.reclassification import ReclassificationActivities
+from models.audit import AuditEvent
+from models.messages import Actor, RecallRef
 from models.recall import ClassDecision
-from tests.activities.conftest import NOW, NUMBER, Case, approved, evaluated
+from tests.activities.conftest import NOW, NUMBER, ROOT, Case, approved, decision, evaluated
 from tests.domain.factories import evaluation
 from tests.support.servers import PostgresForTests
 
@@ -44,3 +47,25 @@ async def test_facts_that_change_a_proposal_without_an_evaluation_give_it_an_id_
     after = ref.model_copy(update={"now": NOW + timedelta(hours=3)})
     third = await case.run(case.assessment.propose_classes, after)
     assert third.proposal_id > second.proposal_id, "an evaluation always makes a proposal to decide on"
+
+
+async def test_a_class_decided_again_is_recorded_in_the_function_its_last_signer_signed_for(case: Case) -> None:
+    await case.traced()
+    mild = evaluation(seriousness="minor_reversible", likelihood="remote", immediate="minor_reversible")
+    await case.run(case.assessment.record_evaluation, evaluated(mild))
+    first = await case.run(case.assessment.propose_classes, RecallRef(number=NUMBER, now=NOW))
+    await case.run(case.assessment.record_class_decision, approved(first.proposal_id))
+    await case.run(case.assessment.record_evaluation, evaluated(hours=2))
+    risen = await case.run(case.assessment.propose_classes, RecallRef(number=NUMBER, now=NOW + timedelta(hours=2)))
+    last = Actor(principal="regi", roles=("regulatory",))  # one the rules ask for, who decides no class alone
+    record = decision("reclassify", last, 3, proposal_id=risen.proposal_id).model_copy(update={"role": "regulatory"})
+    activity = ReclassificationActivities(case.sessions, PolicyStore.load(ROOT / "policies"))
+    figures = await case.run(activity.record_reclassification, record)
+    assert figures.recall_class == "I"
+    async with case.sessions() as session:
+        events = (await session.exec(select(AuditEvent).where(col(AuditEvent.actor) == "regi"))).all()
+    assert {(event.action, event.role) for event in events} >= {
+        ("class.changed", "regulatory"),
+        ("clock.started", "regulatory"),
+    }
+    assert {event.role for event in events} == {"regulatory"}

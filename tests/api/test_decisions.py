@@ -83,6 +83,23 @@ async def test_a_recall_is_decided_step_by_step_over_http(
     assert record["answered"] is True
 
 
+async def test_a_class_decided_again_takes_the_signature_of_a_function_only_the_rules_name(
+    api: Callers, workers: FakeRecallActivities, recall: str
+) -> None:
+    base = f"/v1/recalls/{recall}"
+    await evaluate(api, recall)
+    first = await api.post(f"{base}/assessment/approve", {"proposal_id": 1}, Role.APPROVER)
+    assert first.status_code == 200, first.text
+    workers.assessment_signers = {"I": ("approver", "regulatory")}
+    anew = await api.post(f"{base}/evaluations", EVALUATION | {"reason": "new facts"}, Role.MEDICAL)
+    assert anew.status_code == 200, anew.text
+    answers = [
+        await api.post(f"{base}/reclassify", {"proposal_id": 2}, role) for role in (Role.APPROVER, Role.REGULATORY)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200], answers[-1].text
+    assert workers.names().count("record_reclassification") == 1
+
+
 async def test_a_repeat_with_the_same_key_is_one_decision(
     api: Callers, workers: FakeRecallActivities, recall: str
 ) -> None:

@@ -6,7 +6,16 @@ from datetime import timedelta
 import pytest
 
 from domain.phases import Phase
-from models.messages import ApproveNotice, ClassOverride, ExtraTaskFigures, Gate, OverrideClass, PassGate
+from models.messages import (
+    ApproveNotice,
+    ClassOverride,
+    ExtraTaskFigures,
+    Gate,
+    OverrideClass,
+    PassGate,
+    Reclassify,
+    RecordEvaluation,
+)
 from tests.support.recall_fakes import FakeRecallActivities
 from tests.workflows.conftest import ADA, MIRA, REGI, RecallRun, actor
 from tests.workflows.test_recall_workflow import refused
@@ -76,6 +85,38 @@ async def test_a_new_proposal_voids_the_signatures_under_the_one_before(
     await run.approve(BORIS, proposal=2)
     await run.approve(HANA, proposal=2)
     await run.until(lambda state: state.phase == Phase.STRATEGY)
+
+
+async def test_a_class_decided_again_needs_every_signer_of_its_rules_and_a_newer_proposal_voids_what_was_signed(
+    start: Start, fakes: FakeRecallActivities
+) -> None:
+    run = await start()
+    await run.to_strategy()
+    fakes.assessment_signers = {"I": TWO, "II": ("approver",)}
+    anew = RecordEvaluation(
+        actor=MIRA, product_line="Uni-Gold", evaluation={}, market_actions={"us-fda": "removal"}, reason="new facts"
+    )
+    milder = ClassOverride(product_line="Uni-Gold", jurisdiction="us-fda", recall_class="II")
+    await run.decide("record_evaluation", anew)
+    assert fakes.tasks["reclassify:2"].role == "approver"
+    receipt = await run.decide("reclassify", Reclassify(actor=ADA, proposal_id=2))
+    assert "signed for approver, 1 so far" in receipt.detail
+    assert fakes.tasks["reclassify:2:sign:2"].role == "head_of_quality"
+    await run.decide("record_evaluation", anew)
+    voided = next(argument for name, argument in fakes.calls if name == "void_approvals")
+    assert (voided.subject, voided.signers) == ("assessment:2", ("ada",))
+    assert "reclassify:2:sign:2" not in fakes.stages
+    again = Reclassify(actor=BORIS, proposal_id=3, overrides=(milder,), reason="seldom")
+    assert await refused(run.decide("reclassify", again.model_copy(update={"actor": MIRA}))) == "NotPermitted"
+    await run.decide("reclassify", again)
+    assert await refused(run.decide("reclassify", Reclassify(actor=HANA, proposal_id=3))) == "HashMismatch"
+    assert await refused(run.decide("reclassify", again.model_copy(update={"actor": ADA}))) == "NotPermitted"
+    assert "record_reclassification" not in fakes.names()
+    await run.decide("reclassify", again.model_copy(update={"actor": HANA}))
+    [recorded] = [argument for name, argument in fakes.calls if name == "record_reclassification"]
+    assert (recorded.role, recorded.task_key) == ("head_of_quality", "reclassify:3:sign:2")
+    assert not [key for key in fakes.stages if key.startswith("reclassify:3")]
+    assert await refused(run.decide("reclassify", again)) == "AlreadyDecided"
 
 
 async def test_without_rules_the_approver_alone_decides_and_nothing_is_collected(
