@@ -149,7 +149,7 @@ async def test_a_task_is_accepted_by_its_role_once(api: Callers, postgres: Postg
     assert (await api.post(url, None, Role.AUDITOR)).status_code == 403
 
 
-@pytest.mark.parametrize(("key", "status"), [("help:7", 200), ("deadline:cn-nmpa:x", 200), ("assessment", 409)])
+@pytest.mark.parametrize(("key", "status"), [("help:7", 200), ("deadline:cn-nmpa:x", 409), ("assessment", 409)])
 async def test_only_a_task_no_decision_ends_is_completed_by_saying_what_came_of_it(
     api: Callers, postgres: PostgresForTests, key: str, status: int
 ) -> None:
