@@ -5,6 +5,8 @@ anything else; what the change means for people outside becomes the next notice 
 recall reopens it.
 """
 
+from collections.abc import Sequence
+
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
@@ -112,8 +114,11 @@ class RecallAmendments(RecallDecisions):
             if isinstance(error.cause, ApplicationError) and error.cause.type == "InvalidInput":
                 refuse("InvalidInput", error.cause.message)
             raise
+        before = state.lines()
         state.scope, state.scope_version = change.figures, change.scope_version
-        self._forget_lines()
+        gone = [line for line in before if line not in state.lines()]
+        await self._end_tasks_of(gone)
+        self._forget_lines(gone)
         self._stock_appeared = self._scope_moved = True
         await self._turn_branches()
         await self._void_signatures(operation, decision)
@@ -121,11 +126,11 @@ class RecallAmendments(RecallDecisions):
         await self._project()
         return change
 
-    def _forget_lines(self) -> None:
+    def _forget_lines(self, gone: Sequence[str]) -> None:
         """A product line that left the scope is evaluated anew if it ever comes back."""
         state, lines = self._state, self._state.lines()
-        for line in [line for line in state.assessors if line not in lines]:
-            del state.assessors[line]
+        for line in dict.fromkeys([*gone, *(line for line in state.assessors if line not in lines)]):
+            state.assessors.pop(line, None)
             self._timers.drop(self._evaluation_key(line))
             state.evaluations[line] = state.evaluations.get(line, 1) + 1
         state.classified = [line for line in state.classified if line in lines]

@@ -217,6 +217,8 @@ class RecallDecisions(RecallMarket):
         state.proposal = proposal
         why = f"proposal {proposal.proposal_id} takes its place"
         await self._void_approvals("assessment", base, why, keep=assessment_subject(state))
+        if base != reclassify_key(proposal.proposal_id) and base != "assessment" and self._timers.watches(base):
+            await self._close_task(base, why, "Another proposal takes its place")
         if state.proposal_open():
             what = f"Decide on the class again: proposal {proposal.proposal_id}"
             first = Role(assessment_signers(state)[0])

@@ -5,6 +5,8 @@ is a task for the designated person until it is accepted; one that is owed and n
 recall with an open task is never completed.
 """
 
+from collections.abc import Sequence
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -101,6 +103,27 @@ class RecallMarket(RecallCampaigns):
         for line, jurisdiction in figures.records_owed:
             if market_key(line, jurisdiction) not in self._state.justified:
                 await self._ask_for_justification(line, jurisdiction)
+
+    async def _end_tasks_of(self, gone: Sequence[str]) -> None:
+        """Tasks about product lines that left the scope end, or no decision ever would: their lines are refused.
+
+        A justification nobody accepted goes with them, so that the action is decided anew if a line comes back.
+        """
+        state = self._state
+        for line in gone:
+            await self._end_task(self._evaluation_key(line))
+            for key in (market_key(line, each) for each in self._start.jurisdictions):
+                asked = [await self._end_task(task) for task in (self._justify_key(key), self._review_key(key))]
+                if any(asked):
+                    state.justifications[key] = state.justifications.get(key, 0) + 1
+                if state.justified.get(key, rules.ACCEPTED) != rules.ACCEPTED:
+                    del state.justified[key], state.justified_by[key], state.market_actions[key]
+
+    async def _end_task(self, key: str) -> bool:
+        if not (self._timers.watches(key) or key in self._opening):
+            return False
+        await self._close_task(key, "its product line left the scope", "The product line left the scope")
+        return True
 
     async def _evaluate_anew(self, changed: list[MarketActionFor]) -> None:
         state = self._state

@@ -17,6 +17,7 @@ from models.messages import (
     PassGate,
     Reclassify,
     RecordEvaluation,
+    RecordMarketActions,
     ReduceScope,
 )
 from tests.support.recall_fakes import FakeRecallActivities
@@ -247,3 +248,48 @@ async def test_a_notice_that_cannot_be_drafted_is_shown_and_tried_again_when_the
     fakes.change, fakes.holds = GROWN, [HoldFigures(confirmed=5)]
     await expand(run)
     await run.until(lambda state: state.waiting_for == "the approver's release of the notice")
+
+
+async def test_tasks_about_a_product_line_end_when_it_leaves_the_scope_and_are_new_ones_when_it_comes_back(
+    start: Start, fakes: FakeRecallActivities
+) -> None:
+    fakes.lines = ("Uni-Gold", "controls")
+    run = await start()
+    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
+    why = {"justification": "Only the carton.", "conclusions": "No risk."}
+    given = {"product_line": "controls", "jurisdiction": "us-fda", "action": "market_withdrawal"} | why
+    withdrawn = RecordMarketActions.model_validate({"actor": REGI, "actions": [given]})
+    await run.decide("record_market_actions", withdrawn)
+    while not {"evaluation:controls", "review:1:us-fda:controls"} <= set(fakes.stages):
+        await run.handle.query("snapshot")
+    fakes.change, fakes.lines = SHRUNK, ("Uni-Gold",)
+    await reduce(run)
+    assert set(fakes.stages) == {"evaluation:Uni-Gold"}
+    outcomes = {call.outcome for name, call in fakes.calls if name == "close_task" and "controls" in call.key}
+    assert outcomes == {"its product line left the scope"}
+    fakes.change, fakes.lines = GROWN, ("Uni-Gold", "controls")
+    await expand(run)
+    assert "evaluation:controls:2" in fakes.stages
+    bare = RecordEvaluation(actor=MIRA, product_line="controls", evaluation={}, market_actions={})
+    assert await refused(run.decide("record_evaluation", bare)) == "MarketActionMissing"
+    await run.decide("record_market_actions", withdrawn)
+    assert [key for key in fakes.stages if key.startswith("review:")] == ["review:3:us-fda:controls"]
+
+
+async def test_a_proposal_that_takes_the_place_of_another_ends_the_task_to_decide_on_it(
+    start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
+) -> None:
+    run = await start()
+    await to_resolution(run, temporal)
+    for number, action in ((2, "correction"), (3, "removal")):
+        given = {"product_line": "Uni-Gold", "jurisdiction": "us-fda", "action": action}
+        await run.decide(
+            "record_market_actions", RecordMarketActions.model_validate({"actor": REGI, "actions": [given]})
+        )
+        again = RecordEvaluation(
+            actor=MIRA, product_line="Uni-Gold", evaluation={}, market_actions={}, reason="another action"
+        )
+        await run.decide("record_evaluation", again)
+        assert [key for key in fakes.stages if key.startswith("reclassify:")] == [f"reclassify:{number}"]
+    closed = [(call.key, call.outcome) for name, call in fakes.calls if name == "close_task"]
+    assert ("reclassify:2", "proposal 3 takes its place") in closed
