@@ -8,7 +8,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from domain.workflow_ids import campaign_id, capa_id, disposition_id, obligations_id, recall_id
 from tests.e2e.closure import Closure
 from tests.e2e.running import World
-from tests.support.stack import wait_for
+from tests.support.stack import recall, wait_for
 
 pytestmark = pytest.mark.e2e
 MOST_EVENTS = 760
@@ -43,6 +43,8 @@ async def test_a_recall_ends_terminated_and_every_step_before_it_is_on_record(wo
     actions = [event["action"] for event in office.all(f"{case.base}/audit")]
     for action in ("completion.signed", "authority.answered", "phase.entered"):
         assert action in actions
+    verified = recall("audit", "verify", case.number, env={"RECALL_STATE_DIR": str(world.stack.state_dir)})
+    assert verified.returncode == 0, verified.stdout + verified.stderr
     await _check_workflows(world, case.number)
 
 
