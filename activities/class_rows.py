@@ -162,12 +162,21 @@ def decided_row(
     """The approver's decision on one proposed class.
 
     Raises:
-        ApplicationError: `InvalidInput` when the level named does not cover the class.
+        ApplicationError: `InvalidInput` when the level named does not cover the class, or the recall has moved since
+            the proposal to a version of the policy without its level.
     """
     recall_class = RecallClass(override.recall_class if override else proposed.recall_class)
     level = level_of(policy, recall_class, override.level) if override else proposed.level
     if override and override.level is None and recall_class == proposed.recall_class:
         level = proposed.level
+    if level not in policy.levels:
+        where = f"{proposed.product_line} under {policy.id}"
+        raise ApplicationError(
+            f"overrides: {where} is proposed at level {level}, which version {policy.version} of the policy does not "
+            f"have; name one of {', '.join(policy.levels)} or evaluate the hazard again",
+            type="InvalidInput",
+            non_retryable=True,
+        )
     changed = (recall_class, level) != (proposed.recall_class, proposed.level)
     reason = [{"id": "override", "reason": record.decision.get("reason"), "decided": True}]
     return ClassDecision(
