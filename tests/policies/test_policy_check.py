@@ -265,7 +265,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         (TEXTS["us-fda"].replace("decision_table:", "decision_table: &t", 1) + "\nx: *t\n", "aliases"),
         ("{a: " * 5000, "nested deeper than 24 levels"),
         ("- " * 100_000, "nested deeper than 24 levels"),
-        ("version: " + "9" * 200_000, "file: not valid YAML"),
+        ("version: " + "9" * 200_000, "line 1, column 10: expected at most 40 characters of a whole number"),
         ("a: [" + "1," * 60_000 + "]", "schema: Field required"),
         ("\n".join(f"k{n}: 1" for n in range(15_000)), "schema: Field required"),
         ("x" * 600_000, "file: expected at most 262144 characters"),
