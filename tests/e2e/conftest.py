@@ -13,6 +13,7 @@ import pytest
 from tests.e2e.chain import Group, group
 from tests.e2e.killing import KILLED_PARTS, Killed, worker_scenarios
 from tests.e2e.running import World, running_world
+from tests.e2e.temporal import end_everything
 
 _MANY = 250
 
@@ -48,3 +49,12 @@ def world(_worker_kills_begin: object) -> Iterator[World]:
     """The stack of the tests whose killed part is back within seconds."""
     with running_world(_groups()) as running:
         yield running
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _scenarios_end_with_their_module(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a module's recalls still have to do is not the next module's load."""
+    yield
+    module = request.path
+    if any(item.path == module and "world" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        end_everything(request.getfixturevalue("world"))

@@ -153,7 +153,10 @@ class RecallCase:
             found = self.read()
             return found if found["phase"] == phase else None
 
-        return wait_for(f"{self.number} to enter {phase}", look, within_s, _POLL_S)
+        try:
+            return wait_for(f"{self.number} to enter {phase}", look, within_s, _POLL_S)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; its workflow says {self.live()}") from error
 
     def wait_heard(self) -> None:
         """Until something was heard of everybody. Whoever only acknowledged still owes quantities: the phase stays."""

@@ -1,6 +1,7 @@
 """A recall's workflows as Temporal and its Web UI show them."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -9,6 +10,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHistory
+from temporalio.service import RPCError
 
 from domain import workflow_ids
 from plugin import recall_plugin
@@ -50,6 +52,28 @@ def with_client(world: World, ask: Callable[[Client], Awaitable[T]]) -> T:
         return await ask(await Client.connect(addresses["temporal"], plugins=plugins))
 
     return asyncio.run(run())
+
+
+def end_everything(world: World) -> int:
+    """Terminate every running workflow, as whoever is done with a server does; returns how many there were.
+
+    A scenario leaves hundreds of silent consignees behind whose reminders run at the test's pace: without this they
+    would be the load under which the next scenario is judged.
+    """
+
+    async def end(client: Client) -> int:
+        running = [each.id async for each in client.list_workflows("ExecutionStatus = 'Running'")]
+        at_once = asyncio.Semaphore(16)
+
+        async def end_one(workflow: str) -> None:
+            async with at_once:
+                with contextlib.suppress(RPCError):  # it ended by itself in between
+                    await client.get_workflow_handle(workflow).terminate("the scenario is over")
+
+        await asyncio.gather(*map(end_one, running))
+        return len(running)
+
+    return with_client(world, end)
 
 
 def see_recall(world: World, case: RecallCase) -> Seen:

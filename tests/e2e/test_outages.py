@@ -71,7 +71,8 @@ def test_an_api_started_while_database_and_temporal_are_down_says_so_once_and_re
     wait_for("a line on each in the log", lambda: len(_changes(world, logged, "up")) >= 3, 30, 0.2)
     down = _changes(world, logged, "down")
     assert sorted(down) == ["database", "migrations", "temporal"], "each is told once"
-    assert recall("status", "--state-dir", str(world.stack.state_dir)).returncode == 0
+    status = ("status", "--state-dir", str(world.stack.state_dir))
+    wait_for("the worker to be ready again too", lambda: recall(*status).returncode == 0, 90, 0.5)
 
 
 def _readiness(world: World, status: int) -> dict[str, str] | None:
