@@ -64,7 +64,7 @@ class Office:
             try:
                 response = self.request(role, method, path, **options)
                 if response.status_code == 401 and "signature-required" in response.text:
-                    self._give_password(role)
+                    self.sign_in(role)
                     return None
             except httpx.TransportError:
                 return None
@@ -74,7 +74,8 @@ class Office:
         answer: httpx.Response = wait_for(f"an answer to {method} {path}", ask, 60, _POLL_S)
         return answer
 
-    def _give_password(self, role: str) -> None:
+    def sign_in(self, role: str) -> None:
+        """Begin a signing period: what follows within it is signed without the password."""
         body = {"password": self._tokens[role]["password"]}
         answer = self.request(role, "POST", "/v1/me/signing-session", json=body)
         assert answer.status_code == 201 or answer.status_code in _AGAIN, answer.text

@@ -31,6 +31,7 @@ _HTTP_TIMEOUT_S = 30.0
 def test_a_decision_sent_while_no_worker_runs_counts_once_when_its_repeat_is_answered(world: World) -> None:
     case = world.case("Absent").start()
     proposal = case.evaluate()
+    world.office.sign_in("approver")
     path, body, key = f"{case.base}/assessment/approve", {"proposal_id": proposal}, secrets.token_hex(8)
     with frozen(world.process("worker-1")):
         before = time.monotonic()
