@@ -16,7 +16,8 @@ from db.engine import SessionFactory
 from db.repositories import audit, signature_rows
 from db.repositories.dossier import snapshot
 from db.repositories.recall_views import audit_head
-from dossier.verify import SIGNED, Signatures
+from dossier.verify_rules import SIGNED
+from dossier.verify_signatures import Signatures
 
 audit_app = typer.Typer(name="audit", help="The hash-chained record of a recall.", no_args_is_help=True)
 

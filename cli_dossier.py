@@ -19,7 +19,8 @@ from cli_token import DatabaseUrl, refuse, with_database
 from db.engine import SessionFactory
 from domain.recall_number import RecallNumber, RecallNumberError
 from domain.roles import Role
-from dossier.export import VERIFIER, Exported, Exporter, Order, UnknownRecall
+from dossier.export import Exported, Exporter, Order, UnknownRecall
+from dossier.verifier import verifier_source
 from plugin import recall_plugin
 from settings import get_settings
 from stack.commands import leave
@@ -38,7 +39,7 @@ def dossier(
 ) -> None:
     """Write the evidence file of a recall: record, documents, evidence, audit, histories, manifest, verifier."""
     if verifier:
-        sys.stdout.write(VERIFIER.read_text(encoding="utf-8"))
+        sys.stdout.write(verifier_source())
         return
     order, target = _order(number, without_histories), _target(out)
     clients: list[Client | None] = []

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from dossier.verify import BIG, CHUNK, NAME, SEAL, central_header, ending, local_header
+from dossier.verify_file import BIG, CHUNK, NAME, SEAL, central_header, ending, local_header
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,14 +21,14 @@ from db.engine import SessionFactory
 from db.repositories import audit
 from db.repositories.dossier import Snapshot, snapshot, uploads
 from db.repositories.retention import keeping
-from dossier import verify
 from dossier.archive import ArchiveWriter
 from dossier.histories import Histories, TemporalUnavailable, expected_workflows
 from dossier.parts import Gap, Record, readable, write_audit, write_documents, write_evidence, write_record
+from dossier.verifier import verifier_source
+from dossier.verify_file import FORMAT
 from models.recall import Recall
 
 README: Final = Path(__file__).parents[1] / "templates" / "dossier" / "README.md"
-VERIFIER: Final = Path(verify.__file__)
 
 
 class UnknownRecall(LookupError):  # noqa: N818
@@ -89,7 +89,7 @@ class Exporter:
     async def write(self, order: Order, archive: ArchiveWriter) -> Exported:
         """All parts and the seal; the same state and order make the same bytes."""
         archive.add("README.md", _readme(order))
-        archive.add("verify.py", VERIFIER.read_bytes())
+        archive.add("verify.py", verifier_source().encode())
         async with snapshot(self._sessions) as session:
             recall = await session.get(Recall, order.number)
             if recall is None:
@@ -163,7 +163,7 @@ def _manifest(
 ) -> dict[str, Any]:
     (head,) = record.rows["audit_head"]
     return {
-        "format": verify.FORMAT,
+        "format": FORMAT,
         "recall": order.number,
         "phase": record.rows["recall"][0]["phase"],
         "exported_at": order.now.isoformat(),
@@ -189,4 +189,4 @@ def _readme(order: Order) -> bytes:
     return Template(README.read_text(encoding="utf-8")).substitute(values).encode()
 
 
-__all__ = ["VERIFIER", "Exported", "Exporter", "Order", "UnknownRecall"]
+__all__ = ["Exported", "Exporter", "Order", "UnknownRecall"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from db.repositories import audit
-from dossier.export import VERIFIER
+from dossier.verifier import verifier_source
 from tests.activities.conftest import NUMBER
 from tests.api.test_token_commands import call
 from tests.dossier.conftest import World
@@ -115,14 +115,16 @@ async def test_faults_are_one_line_and_code_2(
 
 async def test_the_verifier_is_printed_and_says_what_it_cannot_read(tmp_path: Path) -> None:
     printed = await run(["-m", "cli", "dossier", "--verifier"])
-    assert (printed.code, printed.out) == (0, VERIFIER.read_text())
+    assert (printed.code, printed.out) == (0, verifier_source())
+    alone = tmp_path / "verify.py"
+    alone.write_text(verifier_source(), encoding="utf-8")
     for arguments, code in (([str(tmp_path / "none.zip")], 2), ([str(tmp_path)], 2), ([], 2), (["x", "--sha", "y"], 2)):
-        result = await run(["-I", "-S", str(VERIFIER), *arguments])
+        result = await run(["-I", "-S", str(alone), *arguments])
         assert (result.code, result.out, result.errors.count("\n")) == (code, "", 1)
 
 
 def test_the_verifier_is_python_3_9_and_imports_the_standard_library_only() -> None:
-    source = VERIFIER.read_text()
+    source = verifier_source()
     tree = ast.parse(source, feature_version=(3, 9))
     imported = {
         name.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names

@@ -20,7 +20,8 @@ import pytest
 
 from domain.audit_chain import chain_hash
 from dossier.archive import ArchiveWriter
-from dossier.verify import CHECKS, SEAL, Dossier, Fault, check_layout, check_seal, main, verify
+from dossier.verify import CHECKS, main, verify
+from dossier.verify_file import SEAL, Dossier, Fault, check_layout, check_seal
 from tests.activities.conftest import NUMBER
 from tests.dossier.conftest import World
 
