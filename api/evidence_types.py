@@ -71,8 +71,8 @@ def _office(part: str) -> Callable[[bytes], bool]:
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 return {"[Content_Types].xml", part} <= set(archive.namelist())
-        except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
-            return False
+        except (zipfile.BadZipFile, RuntimeError, OSError, ValueError):
+            return False  # zipfile refuses a directory that needs a later zip version with a kind of RuntimeError
 
     return check
 

@@ -5,6 +5,7 @@ anything else; what the change means for people outside becomes the next notice 
 recall reopens it.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 from temporalio import workflow
@@ -190,9 +191,9 @@ class RecallAmendments(RecallDecisions):
         if state.phase == Phase.RESOLUTION:
             state.phase = Phase.NOTIFICATION
 
+    @abstractmethod
     async def _void_signatures(self, operation: str, decision: Decision) -> None:
         """Whatever was signed or answered was about another recall than the one that goes on now."""
-        raise NotImplementedError  # by the part that closes the recall
 
 
 def _both(

@@ -5,6 +5,7 @@ sets a flag: one look at the record follows, however many signals came. A lost o
 turn looks as well.
 """
 
+from abc import ABC, abstractmethod
 from datetime import timedelta
 from typing import Any, Final
 
@@ -38,7 +39,7 @@ _MANY: Final = frozenset({"effectiveness", "checklist", "disposition"})
 """Reports that can come by the hundred."""
 
 
-class RecallCompanions(RecallCore):
+class RecallCompanions(RecallCore, ABC):
     """Starting workflows beside the recall, and following what they and the record say."""
 
     async def _start_child(self, name: str, argument: Any, workflow_id: str, summary: str) -> None:
@@ -109,11 +110,13 @@ class RecallCompanions(RecallCore):
         if figures.reopened:
             await self._nudge_campaigns()
 
+    @abstractmethod
     async def _turn_branches(self) -> None:
-        raise NotImplementedError  # by the part that follows the branches
+        """Look at the facts; take up what the policies ask for now."""
 
+    @abstractmethod
     async def _read_checklist(self) -> None:
-        raise NotImplementedError  # by the part that closes the recall
+        """Look at what is still missing before the recall may be completed."""
 
     async def _note_communication(self) -> None:
         """The first communication starts clocks of its own (21 CFR 806.10(b)); the last first notice ends one."""

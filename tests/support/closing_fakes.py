@@ -1,5 +1,6 @@
 """Same-named stand-ins of the activities that change and close a recall, with answers from a script."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Literal
 
 from temporalio import activity
@@ -26,7 +27,7 @@ from models.messages import (
 )
 
 
-class FakeClosingActivities:
+class FakeClosingActivities(ABC):
     """Part of `FakeRecallActivities`."""
 
     lines: tuple[str, ...]
@@ -51,11 +52,13 @@ class FakeClosingActivities:
         """Keys of the gates that the next class does not ask for."""
         self.extended = TaskExtended(outcome="moved")
 
+    @abstractmethod
     def _note(self, name: str, argument: Any) -> None:
-        raise NotImplementedError
+        """Remember a call."""
 
+    @abstractmethod
     def _figures(self, record: RecordDecision) -> DecisionFigures:
-        raise NotImplementedError
+        """What a decision on the class leads to."""
 
     @activity.defn
     async def amend_scope(self, request: AmendScope) -> ScopeChange:
