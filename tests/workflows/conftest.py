@@ -222,10 +222,18 @@ class RecallRun:
         """Query until the snapshot shows what the test waits for (the test's own timeout bounds it)."""
         while True:
             snapshot = await self.handle.query(RecallWorkflow.snapshot)
-            if seen(snapshot):
+            if seen(snapshot) and await self._at_rest():
                 return snapshot
             # Without a cache every query is a replay; an unbroken row of them starves the workflow's own tasks.
             await asyncio.sleep(0.05)
+
+    async def _at_rest(self) -> bool:
+        """Whether what a query saw has also happened for an update.
+
+        A query is replayed to the last event, an activity's answer among them. The workflow task that takes this answer
+        up may still be to come; an update would join it, and updates are looked at before answers.
+        """
+        return not (await self.handle.describe()).raw_description.HasField("pending_workflow_task")
 
     async def history_length(self) -> int:
         return (await self.handle.describe()).history_length
