@@ -15,7 +15,6 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from domain.phases import Phase
-    from domain.roles import Role
     from models.messages import (
         BeginIntake,
         PolicyFigures,
@@ -26,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.activity_options import TRACE
     from workflows.recall_closing import CAPACITIES, RecallClosing
     from workflows.recall_decisions import SIGNATURES
-    from workflows.recall_signers import assessment_signers, assessment_subject
+    from workflows.recall_signers import assessment_subject
     from workflows.recall_snapshot import snapshot_of
     from workflows.recall_state import NoticeJob
 
@@ -103,8 +102,7 @@ class RecallWorkflow(RecallClosing):
             await self._open_evaluations()
             await self._wait(lambda: state.proposal is not None and not state.missing_lines())
             if not state.signed.get(assessment_subject(state)):
-                first = Role(assessment_signers(state)[0])
-                await self._open_task("assessment", "approval", "Approve, override or reject the class", first)
+                await self._ask_for_class()
             # Records that arrive meanwhile may show a further product line; it is evaluated first.
             await self._wait(lambda: state.decided is not None or bool(state.missing_lines()))
         self._move(Phase.ASSESSMENT, Phase.STRATEGY)

@@ -70,10 +70,11 @@ class RecallApprovals(RecallBranches):
         """Task of the next signature, after `given` others."""
         return base if not given else f"{base}:sign:{given + 1}"
 
-    async def _void_approvals(self, step: str, base: str, why: str, keep: str | None = None) -> None:
-        """Signatures under a proposal or draft that was replaced count no more; whoever signs next is told."""
+    async def _void_approvals(self, step: str, base: str, why: str, keep: str | None = None) -> bool:
+        """Signatures under a proposal or draft that was replaced count no more; whether there were any."""
         state = self._state
-        for subject in [each for each in state.signed if each.split(":", 1)[0] == step and each != keep]:
+        replaced = [each for each in state.signed if each.split(":", 1)[0] == step and each != keep]
+        for subject in replaced:
             given = state.signed.pop(subject)
             void = VoidApprovals(
                 number=self._start.number,
@@ -85,6 +86,7 @@ class RecallApprovals(RecallBranches):
             )
             await self._do("void_approvals", void, None, f"Signatures under the {step} are void")
             await self._close_task(self._sign_key(base, len(given)), f"void: {why}", "The signature is not asked for")
+        return bool(replaced)
 
 
 __all__ = ["RecallApprovals"]

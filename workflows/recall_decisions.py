@@ -74,7 +74,7 @@ class RecallDecisions(RecallMarket):
         """Approve the proposed classes."""
         async with self._lock:
             rules.check_approval(self._state, self._start.started_by, decision)
-            role = await self._class_signed("approve_assessment", decision)
+            role = await self._class_signed("approve_assessment", decision, self._state.assessment_task)
             if role is None:
                 return self._receipt(self._next_signature(assessment_subject(self._state)))
             await self._decide_class("approve_assessment", decision, role)
@@ -89,7 +89,7 @@ class RecallDecisions(RecallMarket):
         """Approve with another class, with a reason."""
         async with self._lock:
             rules.check_override(self._state, self._start.started_by, decision)
-            role = await self._class_signed("override_class", decision)
+            role = await self._class_signed("override_class", decision, self._state.assessment_task)
             if role is None:
                 return self._receipt(self._next_signature(assessment_subject(self._state)))
             await self._decide_class("override_class", decision, role)
@@ -184,7 +184,7 @@ class RecallDecisions(RecallMarket):
 
     # ------------------------------------------------------------------ helpers
 
-    async def _class_signed(self, operation: str, decision: ClassSignature, base: str = "assessment") -> str | None:
+    async def _class_signed(self, operation: str, decision: ClassSignature, base: str) -> str | None:
         """Take the signature; the function it counts for when nobody else has to sign the class."""
         state = self._state
         needed, content = assessment_signers(state, decision), assessment_content(decision)
@@ -197,34 +197,44 @@ class RecallDecisions(RecallMarket):
 
     async def _decide_class(self, operation: str, decision: ApproveAssessment | OverrideClass, role: str) -> None:
         state, subject = self._state, assessment_subject(self._state)
-        key = self._sign_key("assessment", len(state.signed.get(subject, [])))
+        key = self._sign_key(state.assessment_task, len(state.signed.get(subject, [])))
         state.decided = await self._record("record_class_decision", operation, decision, DecisionFigures, key, role)
         state.signed.pop(subject, None)
         self._settled(key)
         state.decided_proposal = decision.proposal_id
         state.classified = list(state.lines())
-        self._settled("assessment")
+        self._settled(state.assessment_task)
         await self._ask_for_records(state.decided)
         if state.decided.branches_move:
             await self._turn_branches()
         await self._left(Phase.ASSESSMENT)
 
     async def _propose(self) -> Proposal:
-        """Propose classes for the lines in scope; with a class in force, the approver gets a task for it."""
+        """Propose classes for the lines in scope; whoever has to sign first has a task for it."""
         state, before = self._state, self._state.proposal
-        base = "assessment" if state.decided is None or before is None else reclassify_key(before.proposal_id)
+        again = before if state.decided is not None else None
+        base = state.assessment_task if again is None else reclassify_key(again.proposal_id)
         proposal: Proposal = await self._do("propose_classes", self._ref(), Proposal, "Decision table: propose classes")
         state.proposal = proposal
         why = f"proposal {proposal.proposal_id} takes its place"
-        await self._void_approvals("assessment", base, why, keep=assessment_subject(state))
-        if base != reclassify_key(proposal.proposal_id) and base != "assessment" and self._timers.watches(base):
+        voided = await self._void_approvals("assessment", base, why, keep=assessment_subject(state))
+        if again is not None and again.proposal_id != proposal.proposal_id and self._timers.watches(base):
             await self._close_task(base, why, "Another proposal takes its place")
+        if voided and state.decided is None:
+            # The first signer's task ended with the signature that is void now.
+            state.assessment_task = f"assessment:{proposal.proposal_id}"
+            await self._ask_for_class()
         if state.proposal_open():
             what = f"Decide on the class again: proposal {proposal.proposal_id}"
             first = Role(assessment_signers(state)[0])
             await self._open_task(reclassify_key(proposal.proposal_id), "approval", what, first)
             await self._project()
         return proposal
+
+    async def _ask_for_class(self) -> None:
+        """A task for whoever signs the proposal first."""
+        first = Role(assessment_signers(self._state)[0])
+        await self._open_task(self._state.assessment_task, "approval", "Approve, override or reject the class", first)
 
     async def _gate_settled(self, gate: str, outcome: str) -> None:
         self._state.gates_done[gate] = outcome

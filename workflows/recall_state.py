@@ -72,6 +72,9 @@ class RecallState(BaseModel):
     """Product lines the class in force speaks of."""
     decided_proposal: int | None = None
     """The proposal the class in force rests on; a newer one waits for the approver's word."""
+    assessment_task: str = "assessment"
+    """Key of the first signer's task while the class is decided for the first time; another one when signatures were
+    void, because a task that is done is never opened again."""
     strategy: Strategy | None = None
     strategy_signers: dict[str, str] = Field(default_factory=dict)
     gates_done: dict[str, str] = Field(default_factory=dict)

@@ -6,9 +6,11 @@ from datetime import timedelta
 import pytest
 
 from domain.phases import Phase
+from domain.scope import LotRef, ScopeCriteria
 from models.messages import (
     ApproveNotice,
     ClassOverride,
+    ExpandScope,
     ExtraTaskFigures,
     Gate,
     OverrideClass,
@@ -17,7 +19,7 @@ from models.messages import (
     RecordEvaluation,
 )
 from tests.support.recall_fakes import FakeRecallActivities
-from tests.workflows.conftest import ADA, MIRA, REGI, RecallRun, actor
+from tests.workflows.conftest import ADA, MIRA, QUINN, REGI, RecallRun, actor
 from tests.workflows.test_recall_workflow import refused
 
 pytestmark = pytest.mark.workflow
@@ -81,8 +83,29 @@ async def test_a_new_proposal_voids_the_signatures_under_the_one_before(
     assert "void_approvals" in fakes.names()
     voided = next(argument for name, argument in fakes.calls if name == "void_approvals")
     assert (voided.subject, voided.signers) == ("assessment:1", ("ada",))
-    assert "assessment:sign:2" not in fakes.stages
+    assert [key for key in fakes.stages if key.startswith("assessment")] == ["assessment:2"]
+    assert fakes.tasks["assessment:2"].role == "approver"
     await run.approve(BORIS, proposal=2)
+    assert [key for key in fakes.stages if key.startswith("assessment")] == ["assessment:2:sign:2"]
+    assert fakes.tasks["assessment:2:sign:2"].role == "head_of_quality"
+    await run.approve(HANA, proposal=2)
+    await run.until(lambda state: state.phase == Phase.STRATEGY)
+    assert not [key for key in fakes.stages if key.startswith("assessment")]
+
+
+async def test_a_change_of_scope_that_voids_a_signature_asks_the_first_signer_again(
+    start: Start, fakes: FakeRecallActivities
+) -> None:
+    fakes.assessment_signers = {"I": TWO}
+    run = await start()
+    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
+    await run.evaluate()
+    await run.approve()
+    fakes.evaluated += 1  # the proposal says something else now: an id of its own, without an evaluation
+    added = ScopeCriteria(lots=(LotRef(product_code="P", number="L2"),))
+    await run.decide("expand_scope", ExpandScope(actor=QUINN, reason="the same resin", added=added))
+    assert [key for key in fakes.stages if key.startswith("assessment")] == ["assessment:2"]
+    await run.approve(proposal=2)
     await run.approve(HANA, proposal=2)
     await run.until(lambda state: state.phase == Phase.STRATEGY)
 
