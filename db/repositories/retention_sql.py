@@ -17,8 +17,7 @@ LOOSE: Final = (
     (
         "inbound_message",
         (
-            "received_at >= (SELECT created_at FROM recall WHERE number = p_number)"
-            " AND contact_id IN (SELECT contact_id"
+            "contact_id IN (SELECT contact_id"
             " FROM delivery JOIN campaign ON campaign.id = campaign_id WHERE recall_number = p_number) AND NOT EXISTS"
             " (SELECT FROM delivery AS other JOIN campaign ON campaign.id = other.campaign_id"
             " WHERE other.contact_id = inbound_message.contact_id AND campaign.recall_number <> p_number)"
@@ -34,8 +33,11 @@ LOOSE: Final = (
     ("stock_claim", "claimant = p_number"),
     ("refused_access", "recall_number = p_number"),
 )
-"""Tables without a foreign key to the recall, with the rows that go with it: what a recipient wrote stays only as long
-as another recall that told them is kept."""
+"""Tables without a foreign key to the recall, with the rows that go with it.
+
+What a recipient wrote, whenever, stays only as long as another recall that told them is kept; that may be the older of
+the two, and deleted first.
+"""
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 _PARAMETER: Final = "p_number"
 _WIDTH: Final = 110

@@ -178,6 +178,62 @@ async def test_a_deleted_file_leaves_a_tombstone_and_its_audit_trail_and_nothing
     assert (await api.post(f"{path}/deletion/approve", await order(api, path), HEAD, key="delete-2")).json() == stone
 
 
+def tell(owner: psycopg.Connection[Any], number: str, phone: str) -> None:
+    """A message of the recall to the contact with this number, who has written before and since."""
+    owner.execute(
+        "INSERT INTO contact (partner_id, position, name, role, phone, channels, status) SELECT partner_id,"
+        " coalesce((SELECT max(position) FROM contact), 0) + 1, 'Store', 'store', %(phone)s::text, '{sms}', 'verified'"
+        " FROM consignee WHERE NOT EXISTS (SELECT FROM contact WHERE phone = %(phone)s::text) LIMIT 1",
+        {"phone": phone},
+    )
+    owner.execute(
+        "INSERT INTO notice (recall_number, version, kind, sha256, drafted_by, drafted_at)"
+        " VALUES (%s, 1, 'initial', 'x', 'system', now()) ON CONFLICT DO NOTHING",
+        [number],
+    )
+    owner.execute(
+        "INSERT INTO campaign (recall_number, sequence, notice_id, started_at)"
+        " SELECT recall_number, 1, id, now() FROM notice WHERE recall_number = %s ON CONFLICT DO NOTHING",
+        [number],
+    )
+    owner.execute(
+        "INSERT INTO delivery (id, campaign_id, consignee_id, contact_id, step, kind, channel, language, priority,"
+        " state, attempt, ambiguous, created_at) SELECT gen_random_uuid(), campaign.id,"
+        " (SELECT min(id) FROM consignee), contact.id, 0, 'initial', 'sms', 'en', 1, 'delivered', 1, false, now()"
+        " FROM campaign, contact"
+        " WHERE recall_number = %s AND phone = %s",
+        [number, phone],
+    )
+    owner.execute(
+        "INSERT INTO inbound_message (provider, provider_id, contact_id, body, outcome, received_at)"
+        " SELECT 'twilio', phone || day, id, day, 'reply', now() + day::interval FROM contact,"
+        " unnest(ARRAY['-400 days', '1 day']) AS day WHERE phone = %s ON CONFLICT DO NOTHING",
+        [phone],
+    )
+
+
+async def test_what_recipients_wrote_and_kept_answers_go_with_the_file_unless_another_recall_told_them(
+    api: Callers, ended: str, owner: psycopg.Connection[Any]
+) -> None:
+    mine, shared = "+14155550101", "+14155550102"
+    owner.execute(
+        'INSERT INTO recall SELECT (jsonb_populate_record(recall, \'{"number": "RC-2026-000777"}\')).* FROM recall'
+    )
+    for number, phone in ((ended, mine), (ended, shared), ("RC-2026-000777", shared)):
+        tell(owner, number, phone)
+    await api.post(f"/v1/recalls/{ended}/deletion", ASK, key="ask-1")
+    approve = f"/v1/recalls/{ended}/deletion/approve"
+    gone = await api.post(approve, await order(api, f"/v1/recalls/{ended}"), HEAD, key="delete-1")
+    assert gone.status_code == 200, gone.text
+    kept = owner.execute(
+        "SELECT phone, count(*) FROM inbound_message JOIN contact ON contact.id = contact_id GROUP BY phone"
+    )
+    assert kept.fetchall() == [(shared, 2)], "the older message, too: the recall it answered may be deleted already"
+    assert gone.json()["tables"]["inbound_message"] == 2
+    keys = owner.execute("SELECT key FROM idempotency_key WHERE method_path LIKE %s", [f"%{ended}%"])
+    assert keys.fetchall() == [("delete-1",)]
+
+
 def test_the_application_deletes_nothing_before_its_date_or_without_a_second_person(
     api: Callers, ended: str, owner: psycopg.Connection[Any], postgres: PostgresForTests
 ) -> None:

@@ -16,11 +16,10 @@ branch_labels = None
 depends_on = None
 
 DELETIONS = """
-    DELETE FROM inbound_message WHERE received_at >= (SELECT created_at FROM recall WHERE number = p_number)
-        AND contact_id IN (SELECT contact_id FROM delivery JOIN campaign ON campaign.id = campaign_id WHERE
-        recall_number = p_number) AND NOT EXISTS (SELECT FROM delivery AS other JOIN campaign ON campaign.id =
-        other.campaign_id WHERE other.contact_id = inbound_message.contact_id AND campaign.recall_number <>
-        p_number);
+    DELETE FROM inbound_message WHERE contact_id IN (SELECT contact_id FROM delivery JOIN campaign ON
+        campaign.id = campaign_id WHERE recall_number = p_number) AND NOT EXISTS (SELECT FROM delivery AS
+        other JOIN campaign ON campaign.id = other.campaign_id WHERE other.contact_id =
+        inbound_message.contact_id AND campaign.recall_number <> p_number);
     GET DIAGNOSTICS n = ROW_COUNT; counts := counts || jsonb_build_object('inbound_message', n);
     DELETE FROM idempotency_key WHERE recall_number = p_number OR (method_path LIKE '%/recalls/' || p_number
         || '/%' AND method_path NOT LIKE '%/deletion/approve');
