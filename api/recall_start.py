@@ -107,18 +107,23 @@ async def start_forgotten(state: ApiState) -> int:
     return started
 
 
+async def sweep(state: ApiState) -> None:
+    """Forget kept answers whose time is over, whether Temporal is there or not; then `start_forgotten`."""
+    async with state.sessions.begin() as session:
+        await idempotency.forget_expired(session, state.now())
+    await start_forgotten(state)
+
+
 async def sweep_forgotten(state: ApiState, interval: float = _SWEEP_EVERY) -> None:
-    """Call `start_forgotten` until cancelled; a server that is down is tried again at the next turn."""
+    """Call `sweep` until cancelled; a server that is down is tried again at the next turn."""
     while True:
         await asyncio.sleep(interval)
         try:
-            await start_forgotten(state)
-            async with state.sessions.begin() as session:
-                await idempotency.forget_expired(session, state.now())
+            await sweep(state)
         except Problem:
             continue  # Temporal is down; the dependency watch says so
         except Exception as error:  # noqa: BLE001 - the sweep must outlive a database restart
             _log.warning(json.dumps({"event": "sweep_failed", "error": type(error).__name__}))
 
 
-__all__ = ["cut", "product_label", "start_forgotten", "start_workflow", "sweep_forgotten"]
+__all__ = ["cut", "product_label", "start_forgotten", "start_workflow", "sweep", "sweep_forgotten"]

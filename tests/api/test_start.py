@@ -250,3 +250,14 @@ async def test_kept_answers_are_forgotten_when_their_time_is_over(
         assert await idempotency.forget_expired(session, now + timedelta(days=31)) >= 1
         assert await idempotency.forget_expired(session, now + timedelta(days=31)) == 0
     await temporal.client.get_workflow_handle(f"recall:{first.json()['number']}").terminate("test over")
+
+
+async def test_kept_answers_are_forgotten_while_temporal_is_away(offline: Callers, postgres: PostgresForTests) -> None:
+    await offline.post("/v1/recalls", intake(), key="kept-2")
+    with psycopg.connect(postgres.owner_url, autocommit=True) as owner:
+        owner.execute("UPDATE recall SET created_at = created_at - interval '2 minutes'")
+        owner.execute("UPDATE idempotency_key SET expires_at = now() - interval '1 second'")
+        state = offline.client._transport.app.state.api  # type: ignore[attr-defined]
+        with pytest.raises(Problem):
+            await recall_start.sweep(state)
+        assert owner.execute("SELECT count(*) FROM idempotency_key").fetchone() == (0,)
