@@ -28,7 +28,7 @@ from domain.hazard import HazardEvaluation
 from domain.levels import MarketAction, RecallClass, strictest
 from domain.policy import Policy
 from domain.policy_approvals import ApprovalStep
-from domain.roles import Role
+from domain.roles import Permission, Role, acting_role
 from models.messages import (
     ApproveAssessment,
     DecisionFigures,
@@ -245,13 +245,13 @@ class AssessmentActivities:
     async def record_rejection(self, end: EndRecall) -> HoldFigures:
         """No recall: the claims become nonconformity holds (design promise 6), open tasks are cancelled."""
         async with self._sessions.begin() as session:
-            actor = end.actor.principal
+            actor, role = end.actor.principal, acting_role(end.actor.roles, Permission.DECIDE_ASSESSMENT)
             sign_off = assessment.sign_off(
                 end.number,
                 "assessment",
                 "rejected",
                 actor=actor,
-                role=Role.APPROVER,
+                role=role,
                 meaning="rejection: no recall",
                 at=end.now,
                 reason=end.reason,
@@ -264,7 +264,7 @@ class AssessmentActivities:
                     session,
                     end.number,
                     actor=actor,
-                    role=Role.APPROVER,
+                    role=role,
                     action="recall.rejected",
                     at=end.now,
                     reason=end.reason,

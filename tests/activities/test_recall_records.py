@@ -269,6 +269,15 @@ async def test_a_rejection_keeps_every_hold_as_a_nonconformity(case: Case) -> No
     assert (await actions(case)).count("recall.rejected") == 1
 
 
+async def test_a_rejection_is_signed_in_the_function_that_allowed_it(case: Case) -> None:
+    await case.traced()
+    hana = Actor(principal="hana", roles=("supplier_quality", "head_of_quality"))
+    await case.run(case.assessment.record_rejection, EndRecall(number=NUMBER, now=NOW, actor=hana, reason="another"))
+    [signed] = await rows(case, SignOff)
+    [event] = [each for each in await rows(case, AuditEvent) if each.action == "recall.rejected"]
+    assert (signed.role, event.role) == ("head_of_quality", "head_of_quality")
+
+
 async def test_the_audit_of_a_recall_names_who_did_what(case: Case) -> None:
     await case.decided()
     async with case.sessions() as session:
