@@ -18,6 +18,7 @@ from db.repositories.holds_of_lots import lots_to_nonconformity, reclaim_lots
 from db.repositories.scope_versions import Definition
 from db.repositories.trace_roots import resolve_roots
 from db.repositories.withdrawals import withdraw_lots
+from domain.roles import Permission, acting_role
 from models.messages import AmendScope, ScopeChange
 from models.recall import Recall
 
@@ -80,11 +81,12 @@ async def amend(session: AsyncSession, recall: Recall, request: AmendScope) -> S
     if request.scope_version != before.version + 1:
         raise ScopeChangeRefused(f"scope_version {request.scope_version}: the next one is {before.version + 1}")
     change = await (_expand if request.change == "expand" else _reduce)(session, recall, request, before)
+    allowed_by = Permission.CHANGE_SCOPE if request.change == "expand" else Permission.DECIDE_ASSESSMENT
     await audit.append(
         session,
         recall.number,
         actor=request.actor.principal,
-        role=",".join(request.actor.roles)[:24] or "staff",
+        role=acting_role(request.actor.roles, allowed_by),
         action="scope.expanded" if request.change == "expand" else "scope.reduced",
         at=request.now,
         reason=request.reason,

@@ -44,7 +44,7 @@ from tests.support.chain import Chain, day
 NUMBER, OTHER_RECALL = "RC-2026-000001", "RC-2026-000002"
 NOW = day(500)
 DAY = timedelta(days=1)
-ADA = Actor(principal="ada", roles=("approver",))
+ADA = Actor(principal="ada", roles=("warehouse", "head_of_quality"))
 LINKS = NoticeLinks(public_url="https://recall.firm.example", secret="s" * 32, mail_from="Recall <r@firm.example>")
 LADDER = Ladder(
     steps=(

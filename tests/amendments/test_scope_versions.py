@@ -32,7 +32,7 @@ async def test_an_expansion_holds_and_asks_for_the_difference_only(story: Story)
     assert after[: len(before)] == before
     assert story.holds()["B1"] == (Decimal(30), "requested")
     event = story.event("scope.expanded")
-    assert (event["actor"], event["role"], event["reason"]) == ("ada", "approver", "the laboratory found more")
+    assert (event["actor"], event["role"], event["reason"]) == ("ada", "head_of_quality", "the laboratory found more")
     assert event["data"]["change"]["lots_added"] == 1
     row = story.rows("SELECT * FROM scope_version WHERE version = 2")[0]
     assert (row["change"], row["decided_by"], len(row["criteria"]["parts"])) == ("expand", "ada", 2)

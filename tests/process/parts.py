@@ -43,7 +43,7 @@ LADDER = Ladder(
         LadderStep(kind=StepKind.PHONE, after=DAY),
     )
 )
-ADA = Actor(principal="Ada", roles=("approver",))
+ADA = Actor(principal="Ada", roles=("approver", "head_of_quality"))
 POLICIES = PolicyStore.load(ROOT / "policies")
 RENDERER = NoticeRenderer()
 
