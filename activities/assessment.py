@@ -96,17 +96,23 @@ class AssessmentActivities:
     async def _actions_signed_with(
         self, session: AsyncSession, decision: RecordEvaluation, record: RecordDecision
     ) -> None:
-        """Market actions the assessor signed with the form, where none was decided before."""
+        """Market actions the assessor signed with the form, where another one or none is on record.
+
+        The workflow lets no form contradict an action that counts. One whose justification nobody had accepted counts
+        no more once its line has left the scope, though it is the last on record when the line comes back.
+        """
         line, actor = decision.product_line, decision.actor
         known = {
-            row.jurisdiction for row in await market_actions.latest(session, record.number) if row.product_line == line
+            (row.jurisdiction, row.action)
+            for row in await market_actions.latest(session, record.number)
+            if row.product_line == line
         }
         rows = [
             market_actions.record(
                 record.number, line, jurisdiction, action, by=actor.principal, role=Role.MEDICAL, at=record.now
             )
             for jurisdiction, action in decision.market_actions.items()
-            if jurisdiction not in known
+            if (jurisdiction, action) not in known
         ]
         for row in rows:
             row.signature_id = actor.signature

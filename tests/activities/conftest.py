@@ -110,15 +110,15 @@ def decision(operation: str, who: Actor, hours: float = 0, **fields: Any) -> Rec
     )
 
 
-def evaluated(form: Any = SERIOUS, line: str = "kits", hours: float = 0) -> RecordDecision:
-    """A signed evaluation."""
+def evaluated(form: Any = SERIOUS, line: str = "kits", hours: float = 0, **actions: str) -> RecordDecision:
+    """A signed evaluation; `actions`: other market actions than the usual, by jurisdiction with `_` for `-`."""
     return decision(
         "record_evaluation",
         Actor(principal="mira", roles=("medical",)),
         hours,
         product_line=line,
         evaluation=form.model_dump(mode="json"),
-        market_actions=ACTIONS,
+        market_actions=ACTIONS | {name.replace("_", "-"): action for name, action in actions.items()},
     )
 
 

@@ -70,18 +70,31 @@ async def test_an_action_is_stored_once_signed_off_and_audited_and_a_later_one_r
 async def test_the_class_rests_on_the_action_in_force_not_on_the_first_the_law_knows(case: Case) -> None:
     await case.traced()
     await case.run(MarketActionActivities(case.sessions).record_market_actions, acts(0, {"action": "correction"}))
-    await case.run(case.assessment.record_evaluation, evaluated())
+    await case.run(case.assessment.record_evaluation, evaluated(us_fda="correction"))
     assert (await proposed(case)).market_action == "correction"
     assert (await proposed(case, "eu-mdr")).market_action == "fsca"  # signed by the assessor with the form
     by = {row.jurisdiction: row.decided_by for row in await rows(case, MarketActionRecord)}
     assert by == {"us-fda": "regi", "eu-mdr": "mira", "cn-nmpa": "mira"}
 
 
+async def test_an_action_signed_with_the_form_replaces_one_that_counted_no_more_when_its_line_came_back(
+    case: Case,
+) -> None:
+    await case.traced()
+    never_accepted = acts(0, {"action": "market_withdrawal"} | WHY)
+    await case.run(MarketActionActivities(case.sessions).record_market_actions, never_accepted)
+    await case.run(case.assessment.record_evaluation, evaluated(hours=1))
+    assert (await proposed(case)).market_action == "removal", "what the assessor signed is what is proposed"
+    async with case.sessions() as session:
+        [in_force] = [row for row in await market_actions.latest(session, NUMBER) if row.jurisdiction == "us-fda"]
+    assert (in_force.action, in_force.decided_by, in_force.justification) == ("removal", "mira", None)
+
+
 async def test_a_stock_recovery_of_what_the_trace_finds_at_consignees_is_a_question_to_the_approver(case: Case) -> None:
     await case.traced()
     record = acts(0, {"action": "stock_recovery"} | WHY)
     await case.run(MarketActionActivities(case.sessions).record_market_actions, record)
-    await case.run(case.assessment.record_evaluation, evaluated())
+    await case.run(case.assessment.record_evaluation, evaluated(us_fda="stock_recovery"))
     reasons = (await proposed(case)).reasons
     [question] = [each["reason"] for each in reasons if "stock recovery" in each["reason"]]
     assert question == (
