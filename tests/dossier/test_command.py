@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,3 +132,18 @@ def test_the_verifier_is_python_3_9_and_imports_the_standard_library_only() -> N
     }
     imported |= {(node.module or "").split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert imported <= sys.stdlib_module_names
+
+
+def test_no_part_of_the_verifier_takes_a_name_that_another_part_or_an_import_has() -> None:
+    names: list[str] = []
+    for node in ast.parse(verifier_source()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.append(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names += [each.asname or each.name for each in node.names]
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            names += [
+                each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+            ]
+    assert {"SEAL", "check_chain", "OPERATIONS", "Signatures", "main"} <= set(names)
+    assert [name for name, times in Counter(names).items() if times > 1] == []
