@@ -21,6 +21,7 @@ from db.repositories.mass_balance_sql import SCOPE, STATED
 from db.rows import uuid_of
 from domain.shortage import shortage
 from models.disposition import Shortage
+from models.signing import Signature
 
 _FIGURES = f"""
 WITH {SCOPE}, {STATED},
@@ -113,7 +114,7 @@ async def settle(session: AsyncSession, number: str, shortage_id: int, who: Who,
     """Decide that nothing more is supplied for a shortage; settling again changes nothing.
 
     Raises:
-        DisposalRefused: the recall has no such shortage.
+        DisposalRefused: the recall has no such shortage, or it has grown since the signature was given.
     """
     await lock_recalls(session, [number])
     row = await session.get(Shortage, shortage_id, populate_existing=True)
@@ -121,6 +122,10 @@ async def settle(session: AsyncSession, number: str, shortage_id: int, who: Who,
         raise DisposalRefused("not_found", f"The recall {number} has no shortage {shortage_id}.")
     if row.settled_at is not None:
         return row
+    signed = await _signed_for(session, who)
+    if signed is not None and row.quantity > signed:
+        grown = f"The shortage has grown from {signed.normalize():f} to {row.quantity.normalize():f} units"
+        raise DisposalRefused("conflict", f"{grown} since you signed; read it again.")
     row.settled_by, row.settled_at, row.settled_reason = who.principal, who.at, reason[:500]
     row.signature_id = uuid_of(who.signature)
     session.add(row)
@@ -137,6 +142,12 @@ async def settle(session: AsyncSession, number: str, shortage_id: int, who: Who,
         signature=who.signature,
     )
     return row
+
+
+async def _signed_for(session: AsyncSession, who: Who) -> Decimal | None:
+    """How much was short when it was signed for: a look at the records may have come between."""
+    found = await session.get(Signature, uuid_of(who.signature)) if who.signature else None
+    return Decimal(found.document["refers_to"]["shortage"][0]["quantity"]) if found else None
 
 
 __all__ = ["compute", "listed", "of_recall", "settle"]

@@ -15,6 +15,7 @@ import pytest
 
 from db.engine import SessionFactory
 from db.repositories import allocations, audit, disposition_decisions, shortages
+from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
 from db.repositories.signatures import Signer, make
 from db.repositories.signed_content import refers_to
@@ -180,6 +181,19 @@ async def test_what_may_change_after_the_signature_is_no_fault(world: World, pos
         await disposition_decisions.withdraw(session, NUMBER, 1, Who("quinn", "qa", NOW), "Rest is reworked")
         await disposition_decisions.withdraw(session, NUMBER, 2, Who("quinn", "qa", NOW), "Not needed")
     assert (await faults(world, postgres)) == ([], True), "the rest of it withdrawn; one withdrawn undecided"
+
+
+async def test_a_shortage_that_grew_since_it_was_signed_for_is_not_settled(
+    world: World, postgres: PostgresForTests
+) -> None:
+    _, shortage = await proposed(world, postgres)
+    signed = await signature(world.sessions, "settle_shortage", "Nothing more", shortage=shortage, reason="Closed ward")
+    with psycopg.connect(postgres.admin_url, autocommit=True) as admin:
+        admin.execute("UPDATE shortage SET quantity = 8 WHERE id = %s", [shortage])
+    with pytest.raises(DisposalRefused, match="grown from 5 to 8 units since you signed"):
+        async with world.sessions.begin() as session:
+            await shortages.settle(session, NUMBER, shortage, dora(signed), "Closed ward")
+    assert (await faults(world, postgres)) == ([], True), "the signature is an attempt without an act"
 
 
 async def faults(world: World, postgres: PostgresForTests) -> tuple[list[str], bool]:
