@@ -251,6 +251,8 @@ class AssessmentActivities:
     async def record_rejection(self, end: EndRecall) -> HoldFigures:
         """No recall: the claims become nonconformity holds (design promise 6), open tasks are cancelled."""
         async with self._sessions.begin() as session:
+            # The recall before its audit chain and its tasks, as everybody takes them.
+            await recalls.get(session, end.number, lock=True)
             actor, role = end.actor.principal, acting_role(end.actor.roles, Permission.DECIDE_ASSESSMENT)
             sign_off = assessment.sign_off(
                 end.number,

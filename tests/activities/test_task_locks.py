@@ -1,16 +1,19 @@
 """Whoever acts on a task lets the recall's holder go first: the holder writes the audit chain and then moves tasks."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import audit, recalls, task_actions
 from db.repositories.task_actions import Doer
 from domain.workflow_ids import recall_id
-from models.messages import CloseTask, OpenTask, TurnTasks
+from models.messages import Actor, CloseTask, EndRecall, OpenTask, TurnTasks
 from models.staff import Staff
 from models.task import Task
 from tests.activities.conftest import NOW, NUMBER, Case
@@ -50,31 +53,25 @@ async def close(case: Case) -> None:
     await case.run(case.tasks.close_task, ended)
 
 
+async def reject(case: Case) -> None:
+    await case.run(
+        case.assessment.record_rejection,
+        EndRecall(number=NUMBER, now=NOW, actor=Actor(principal="ada", roles=("approver",)), reason="another"),
+    )
+
+
 @pytest.mark.parametrize("act", [accept, move, turn, close])
 async def test_an_act_on_a_task_and_branches_that_move_it_never_wait_for_each_other(case: Case, act) -> None:  # type: ignore[no-untyped-def]
-    await case.traced()
-    at = NOW + timedelta(hours=8)
-    task = OpenTask(
-        number=NUMBER, key=KEY, step="hold_confirmation", what="Confirm", role="warehouse", remind_at=at,
-        due_at=at + timedelta(hours=9), escalate_at=at + timedelta(hours=10), owner=recall_id(NUMBER), now=NOW,
-    )  # fmt: skip
-    await case.run(case.tasks.open_task, task)
+    at = await _open_task(case)
     if act is move:
         await accept(case)
         async with case.sessions.begin() as session:
             session.add(Staff(principal="wanda", name="Wanda", roles=["warehouse"], language="en"))
     async with case.sessions.begin() as holder:
         await recalls.get(holder, NUMBER, lock=True)
-        await audit.append(holder, NUMBER, actor="system", role="system", action="facts.changed", at=NOW)
-        connection = await holder.connection()
-        me = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
-        acting = asyncio.create_task(act(case))
-        async with asyncio.timeout(10):
-            while not await _waits_for(case, me):  # noqa: ASYNC110 - only the database knows who waits
-                await asyncio.sleep(0.01)
-        await connection.execute(
-            text("UPDATE task SET due_at = due_at - interval '1 hour' WHERE key = :key"), {"key": KEY}
-        )
+        await _write_chain(holder)
+        acting = await _started_and_waiting(case, holder, act)
+        await _pull_task(holder)
     await acting
     async with case.sessions() as session:
         row = (await session.exec(select(Task).where(col(Task.key) == KEY))).one()
@@ -82,6 +79,52 @@ async def test_an_act_on_a_task_and_branches_that_move_it_never_wait_for_each_ot
     assert row.due_at == at + timedelta(hours=8), "the holder's change and the act are both on record"
     if act is accept:
         assert row.assignee == "will"
+
+
+async def test_a_rejection_waits_for_whoever_acts_on_a_task_of_the_recall(case: Case) -> None:
+    await _open_task(case)
+    async with case.sessions.begin() as holder:
+        await recalls.share(holder, [NUMBER])  # as for any act on a task
+        await _pull_task(holder)
+        acting = await _started_and_waiting(case, holder, reject)
+        await _write_chain(holder)
+    await acting
+    async with case.sessions() as session:
+        row = (await session.exec(select(Task).where(col(Task.key) == KEY))).one()
+    assert (row.state, row.outcome) == ("cancelled", "recall rejected")
+
+
+async def _open_task(case: Case) -> datetime:
+    """A task, due nine hours after the instant of its reminder, which is returned."""
+    await case.traced()
+    at = NOW + timedelta(hours=8)
+    task = OpenTask(
+        number=NUMBER, key=KEY, step="hold_confirmation", what="Confirm", role="warehouse", remind_at=at,
+        due_at=at + timedelta(hours=9), escalate_at=at + timedelta(hours=10), owner=recall_id(NUMBER), now=NOW,
+    )  # fmt: skip
+    await case.run(case.tasks.open_task, task)
+    return at
+
+
+async def _started_and_waiting(
+    case: Case, holder: AsyncSession, act: Callable[[Case], Coroutine[Any, Any, None]]
+) -> asyncio.Task[None]:
+    """The act, begun beside the holder's transaction and waiting for it."""
+    me = (await (await holder.connection()).execute(text("SELECT pg_backend_pid()"))).scalar_one()
+    acting = asyncio.create_task(act(case))
+    async with asyncio.timeout(10):
+        while not await _waits_for(case, me):  # noqa: ASYNC110 - only the database knows who waits
+            await asyncio.sleep(0.01)
+    return acting
+
+
+async def _write_chain(holder: AsyncSession) -> None:
+    await audit.append(holder, NUMBER, actor="system", role="system", action="facts.changed", at=NOW)
+
+
+async def _pull_task(holder: AsyncSession) -> None:
+    change = text("UPDATE task SET due_at = due_at - interval '1 hour' WHERE key = :key")
+    await (await holder.connection()).execute(change, {"key": KEY})
 
 
 async def _waits_for(case: Case, pid: int) -> bool:
