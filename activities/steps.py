@@ -9,7 +9,8 @@ from temporalio import activity
 from activities.limits import NOTIFY
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
-from db.repositories import assessment, audit, evidence, recalls, tasks
+from db.repositories import assessment, audit, evidence, obligations, recalls, tasks
+from domain.phases import is_final
 from domain.roles import Permission, Role, acting_role
 from models.messages import (
     ApproveStrategy,
@@ -151,7 +152,10 @@ class StepActivities:
 
     @activity.defn
     async def project(self, view: Projection) -> None:
-        """Write the workflow's view to the read model; a change of phase is an audit event."""
+        """Write the workflow's view to the read model; a change of phase is an audit event.
+
+        With its last phase a recall's recurring reports end: a file that is terminated owes none.
+        """
         async with self._sessions.begin() as session:
             before = (await recalls.get(session, view.number, lock=True)).phase
             await recalls.project(session, view)
@@ -165,3 +169,5 @@ class StepActivities:
                     at=view.now,
                     data={"from": before, "to": view.phase.value},
                 )
+                if is_final(view.phase):
+                    await obligations.end_series(session, view.number, reason="the recall has ended", now=view.now)

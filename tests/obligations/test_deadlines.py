@@ -2,14 +2,20 @@
 
 import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from temporalio.testing import ActivityEnvironment
 
+from activities.policies import PolicyStore
+from activities.steps import StepActivities
 from db.repositories import evidence, obligations, recalls
+from domain.phases import Phase
 from domain.roles import Role
 from models.evidence import Evidence
+from models.messages import Projection
 from models.recall import SignOff
 from tests.obligations.conftest import Owing
 
@@ -260,6 +266,23 @@ async def test_when_the_recall_has_ended_no_further_recurring_report_is_owed(owi
     figures = await owing.turn(owing.at(2), ending=True)
     assert figures.open == 0
     assert (await owing.deadlines())["us-fda:status_report"].stopped_reason == "the recall has ended"
+
+
+async def test_a_file_is_never_seen_terminated_and_owing_its_next_recurring_report(owing: Owing) -> None:
+    await class_one(owing)
+    await owing.start("first_communication", owing.at(0))
+    await owing.turn(owing.at(0))
+    steps = StepActivities(owing.sessions, PolicyStore.load(Path(__file__).parents[2] / "policies"))
+    for phase in (Phase.AWAITING_AUTHORITY, Phase.TERMINATED):
+        before = (await owing.deadlines())["us-fda:status_report"]
+        assert before.stopped_at is None, "only the end of the recall stops it"
+        view = Projection(
+            number=owing.number, now=owing.at(2), phase=phase, waiting_for=None, next_deadline_at=None,
+            next_deadline_name=None,
+        )  # fmt: skip
+        await ActivityEnvironment().run(steps.project, view)
+    assert (await owing.deadlines())["us-fda:status_report"].stopped_reason == "the recall has ended"
+    assert (await owing.tasks())["obligation:status_report:us-fda"].state == "done"
 
 
 async def test_evidence_of_a_submission_is_linked_to_the_deadline(owing: Owing) -> None:
