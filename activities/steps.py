@@ -154,7 +154,7 @@ class StepActivities:
     async def project(self, view: Projection) -> None:
         """Write the workflow's view to the read model; a change of phase is an audit event.
 
-        With its last phase a recall's recurring reports end: a file that is terminated owes none.
+        With a recall's last phase its recurring reports end: the next one is not owed, one that came due before is.
         """
         async with self._sessions.begin() as session:
             before = (await recalls.get(session, view.number, lock=True)).phase
