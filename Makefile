@@ -6,21 +6,27 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 ARGS ?=
-BENCHES := import_movements trace
+PROCESSES ?= 2
+# Each bounded at its default size; ARGS gives another one to a single bench: make bench BENCHES=campaign ARGS=...
+BENCHES ?= suggestion suggestion_devices documents levels mass_balance import_movements trace progress notify answers \
+  campaign priority
+PRISM := tests/contract/node_modules/.installed
 
 ifdef DATA
 export DATA
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check up down status lock openapi deadlines bench
+.PHONY: help setup demo test contract check up down status lock openapi deadlines bench chaos
 
 help:
 	@echo "make demo [DATA=file]   a whole recall on real servers, checked from outside (no set-up needed)"
-	@echo "make test [ARGS=...]    all tests; ARGS goes to pytest"
+	@echo "make test [ARGS=...]    all tests; ARGS goes to pytest, PROCESSES=1 runs them one by one"
+	@echo "make contract           our requests to Twilio against Twilio's description (Prism; needs node)"
 	@echo "make check              lint, format, types, import rules"
 	@echo "make up | status | down the embedded stack; ARGS goes to recall"
 	@echo "make bench              figures (not part of the tests)"
+	@echo "make chaos              a campaign of 5,000 under 50 random kills; ARGS: --consignees --kills --seed --report"
 	@echo "make openapi            write openapi.json from the code"
 	@echo "make deadlines          write docs/deadlines.md from the regulation profiles"
 	@echo "make lock               resolve requirements.lock again"
@@ -38,8 +44,17 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)
 	@$(PY) -m demo $(ARGS)
 
-test: $(STAMP)
-	@$(PY) -m pytest $(ARGS)
+test: $(STAMP) $(PRISM)
+	@$(PY) -m pytest --numprocesses $(PROCESSES) $(ARGS)
+
+contract: $(STAMP) $(PRISM)
+	@$(PY) -m pytest tests/contract $(ARGS)
+
+# Prism checks our requests to Twilio against Twilio's description; without node those tests are skipped.
+$(PRISM): tests/contract/package-lock.json tests/contract/package.json
+	@if ! command -v npm >/dev/null; then echo "npm is not installed: the contract tests will be skipped"; \
+	elif cd tests/contract && timeout 300 npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; \
+	then touch node_modules/.installed; else echo "Prism cannot be installed: the contract tests will be skipped"; fi
 
 check: $(STAMP)
 	$(VENV)/bin/ruff check .
@@ -57,7 +72,10 @@ status: $(STAMP)
 	@$(VENV)/bin/recall status $(ARGS)
 
 bench: $(STAMP)
-	@for file in bench/[a-z]*.py; do echo "== $$file"; $(PY) -m bench.$$(basename $$file .py) $(ARGS) || exit 1; done
+	@for name in $(BENCHES); do echo "== $$name"; $(PY) -m bench.$$name $(ARGS) || exit 1; done
+
+chaos: $(STAMP)
+	@$(PY) -m tests.chaos $(ARGS)
 
 openapi: $(STAMP)
 	@$(PY) -m cli openapi > openapi.json.new && mv openapi.json.new openapi.json

@@ -56,7 +56,7 @@ def openapi() -> None:
     from api.app import create_app  # noqa: PLC0415 - loads the whole API, for this command only
     from settings import Settings  # noqa: PLC0415
 
-    sys.stdout.write(json.dumps(create_app(Settings()).openapi(), indent=1, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(create_app(Settings()).openapi(), indent=0, ensure_ascii=False) + "\n")
     leave(0)
 
 

@@ -21,7 +21,7 @@ from temporalio.service import RPCError
 
 from cli_token import AsJson, DatabaseUrl, refuse, with_database
 from db.engine import SessionFactory
-from db.repositories import recalls_read, staff, task_actions, task_list
+from db.repositories import recalls_read, staff, task_actions, task_list, unplaced
 from domain.roles import Role
 from plugin import recall_plugin
 
@@ -43,7 +43,7 @@ def list_tasks(
 ) -> None:
     """Open tasks, oldest first; with --person somebody's whole day, including whom they stand in for."""
 
-    async def work(sessions: SessionFactory) -> list[dict[str, Any]]:
+    async def work(sessions: SessionFactory) -> tuple[list[dict[str, Any]], int]:
         now = datetime.now(UTC)
         async with sessions() as session:
             whose = None
@@ -55,15 +55,20 @@ def list_tasks(
             rows = await task_list.list_open(
                 session, number=recall, mine=whose, role=role, overdue=overdue, limit=_MOST, now=now
             )
-        return [task.model_dump(mode="json") | {"overdue": task_list.is_late(task, now)} for task in rows]
+            messages = await unplaced.waiting(session)
+        return [task.model_dump(mode="json") | {"overdue": task_list.is_late(task, now)} for task in rows], messages
 
     try:
-        found = with_database(database_url, work)
+        found, messages = with_database(database_url, work)
     except staff.UnknownPerson:
         refuse(f"{person}: nobody on staff and no token has this principal")
     if as_json:
         sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
         return
+    _show(found, messages)
+
+
+def _show(found: list[dict[str, Any]], messages: int) -> None:
     table = Table("id", "recall", "what", "for", "assignee", "due", "state")
     for row in found:
         due = f"{row['due_at'] or ''}{' LATE' if row['overdue'] else ''}"
@@ -72,6 +77,8 @@ def list_tasks(
     _out.print(table)
     if len(found) == _MOST:
         _out.print(f"only the first {_MOST} are shown; narrow the list")
+    if messages:
+        _out.print(f"messages that belong to nobody and wait for a reader: {messages} (GET /v1/unplaced-messages)")
 
 
 @tasks_app.command("move")

@@ -34,14 +34,74 @@ class Settings(BaseSettings):
     smtp_starttls: bool = Field(default=False, validation_alias="SMTP_STARTTLS")
     mail_from: str = "Product Safety <recall@recall.invalid>"
     """From header of notices; its domain also forms the deterministic Message-ID."""
+    bounce_address: str | None = None
+    """Address that notices come back to, as `name@domain`; each notice gets its own `name+<token>@domain`. Empty: the
+    address of `mail_from`."""
+    mailbox_maildir: Path | None = None
+    """Maildir with the mail that comes back; read where no IMAP server is set."""
+    imap_host: str | None = Field(default=None, validation_alias="IMAP_HOST")
+    """IMAP server of the mailbox with the mail that comes back; empty means that no mailbox is read."""
+    imap_port: int = Field(default=993, ge=1, le=65535, validation_alias="IMAP_PORT")
+    """993 is TLS from the first byte; any other port starts with STARTTLS."""
+    imap_username: str | None = Field(default=None, validation_alias="IMAP_USERNAME")
+    imap_password: SecretStr | None = Field(default=None, validation_alias="IMAP_PASSWORD")
+    imap_folder: str = Field(default="INBOX", pattern=r"^[ !#-\[\]-~]{1,200}$", validation_alias="IMAP_FOLDER")
+    imap_done_folder: str = Field(
+        default="Processed", pattern=r"^[ !#-\[\]-~]{1,200}$", validation_alias="IMAP_DONE_FOLDER"
+    )
+    """Folder that read mail is moved to; it is made when it is missing."""
+    imap_tls: bool = Field(default=True, validation_alias="IMAP_TLS")
+    """Whether the server must offer TLS with a valid certificate; false only for a server on this machine."""
+    mailbox_seconds: int = Field(default=60, ge=5, le=3600)
+    """Real seconds between two looks into the mailbox."""
+    mailbox_max_bytes: int = Field(default=25 * 1024 * 1024, ge=65_536, le=100 * 1024 * 1024)
+    """Largest mail that is read whole; of a larger one only the beginning, and a person looks at it."""
+    mailbox_authserv_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9.-]{1,255}$")
+    """Name under which our mail system writes Authentication-Results (RFC 8601); empty: no such field is trusted."""
+    stuck_minutes: int = Field(default=30, ge=1, le=1440)
+    """Real minutes after which a provider is asked for a message it accepted and never reported on."""
 
     twilio_account_sid: str | None = Field(default=None, validation_alias="TWILIO_ACCOUNT_SID")
     twilio_auth_token: SecretStr | None = Field(default=None, validation_alias="TWILIO_AUTH_TOKEN")
     twilio_auth_token_previous: SecretStr | None = Field(default=None, validation_alias="TWILIO_AUTH_TOKEN_PREVIOUS")
     """Second token accepted on webhooks while the first is being rotated."""
     twilio_from: str | None = Field(default=None, validation_alias="TWILIO_FROM")
+    twilio_voice_from: str | None = Field(default=None, validation_alias="TWILIO_VOICE_FROM")
+    """Number (E.164) that calls are made from; without it `twilio_from`, where that is a number."""
+    twilio_inbound_numbers: list[str] = Field(default_factory=list, validation_alias="TWILIO_INBOUND_NUMBERS")
+    """Numbers (E.164, JSON list) that recipients text to, when `twilio_from` is a messaging service: Twilio's list of
+    them is looked through for texts that never reached our webhook. Empty: `twilio_from`, where that is a number."""
     twilio_base_url: str | None = Field(default=None, validation_alias="TWILIO_BASE_URL")
     """Set only for the local stand-in or a contract test; empty means Twilio itself."""
+
+    messaging_adapters: dict[str, str] = Field(default_factory=dict)
+    """Channel -> `module:function` of an adapter of one's own, as JSON; the function is given these settings. It takes
+    the place of the shipped adapter; a drill never calls it."""
+
+    emails_per_second: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Most e-mails per second of all worker processes together, as the mail server or provider allows; empty means
+    unlimited. Likewise the next four, each in its provider's unit."""
+    sms_segments_per_second: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Segments, not messages: a text in Chinese has a segment per 67 characters (a long code sends about 1/s)."""
+    calls_per_second: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    webhook_requests_per_second: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    push_messages_per_second: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+    webhook_keys: dict[str, SecretStr | list[SecretStr]] = Field(default_factory=dict)
+    """Key name (`webhook_key` of a contact) -> secret, or both secrets of a rotation with the newer one first, as JSON.
+    They sign what recipients' systems get and verify what they answer."""
+    webhook_networks: list[str] = Field(default_factory=list)
+    """Private networks (CIDR, JSON list) that webhooks may call; public addresses always may be called."""
+    webhook_ca_file: Path | None = None
+    """Certificates of authorities (PEM) that are trusted beside the usual ones when recipients' systems are called."""
+    vapid_private_key: SecretStr | None = None
+    """Key that identifies us to browsers' push services (RFC 8292): 32 bytes in base64url; without it there is no push.
+    A subscription is good for this key only."""
+    vapid_subject: str | None = Field(default=None, pattern=r"^(mailto:[^@\s]+@[^@\s]+|https://[^\s]+)$")
+    """Whom a push service writes to when something is wrong; defaults to `company_email`."""
+    push_networks: list[str] = Field(default_factory=list)
+    """Private networks (CIDR, JSON list) with a push service of one's own. Apart from `webhook_networks`: where a push
+    goes, any recipient with a link can say."""
 
     public_url: str = "http://127.0.0.1:8080"
     """Base of links in notices and of webhook signatures; never taken from the request."""
@@ -88,6 +148,16 @@ class Settings(BaseSettings):
     """Address of an S3-compatible server; empty means AWS."""
     evidence_s3_prefix: str = ""
     """Begins the name of every object."""
+
+    def own_numbers(self) -> list[str]:
+        """The numbers whose incoming texts Twilio is asked for."""
+        number = self.twilio_from or ""
+        return self.twilio_inbound_numbers or ([number] if number.startswith("+") else [])
+
+    def webhook_secrets(self) -> dict[str, list[str]]:
+        """Key name -> its secrets in plain text, for whoever signs and verifies."""
+        listed = {name: each if isinstance(each, list) else [each] for name, each in self.webhook_keys.items()}
+        return {name: [secret.get_secret_value() for secret in secrets] for name, secrets in listed.items()}
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ and SIGINT let activities finish, then end the process.
 import argparse
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -40,10 +41,13 @@ from activities.notice import NoticeActivities
 from activities.notice_rendering import NoticeRenderer
 from activities.notify import NotifyActivities
 from activities.obligations import ObligationActivities
+from activities.pacing import pacers
 from activities.policies import PolicyStore
 from activities.policy_moves import PolicyMoveActivities
+from activities.push_subscriptions import marking_gone
 from activities.quarantine import QuarantineActivities
 from activities.reclassification import ReclassificationActivities
+from activities.running_batches import SLOTS
 from activities.staff_rendering import StaffRenderer
 from activities.steps import StepActivities
 from activities.submissions import SubmissionActivities
@@ -55,21 +59,26 @@ from adapters.messaging.factory import build_adapters, build_blocked_adapters
 from adapters.regulator.factory import build_transports
 from db.engine import SessionFactory, make_engine, make_session_factory
 from db.repositories.stock import StockLedger
+from domain.channels import Channel, notify_queue, urgent_left_out
 from domain.firm import Firm
 from domain.regions import parse_regions
-from models.messages import EMAIL_QUEUE, INVENTORY_QUEUE, RECALL_QUEUE, SMS_QUEUE
+from models.messages import INVENTORY_QUEUE, RECALL_QUEUE
 from plugin import recall_plugin, workflow_runner
 from settings import Settings, get_settings
 from suggestion.model_file import shipped_model
+from worker_returns import kept_returns, returning
 from workflows.campaign import CampaignWorkflow
 from workflows.capa import CapaWorkflow
 from workflows.consignee_case import ConsigneeCaseWorkflow
 from workflows.disposition import DispositionWorkflow
 from workflows.obligations import ObligationsWorkflow
 from workflows.recall import RecallWorkflow
+from workflows.returns import ReturnsWorkflow
 
 HERE = Path(__file__).parent
-QUEUES = (RECALL_QUEUE, INVENTORY_QUEUE, EMAIL_QUEUE, SMS_QUEUE)
+NOTIFY_QUEUES = tuple(notify_queue(channel, urgent=urgent) for channel in Channel for urgent in (False, True))
+"""Two per channel: a slow provider holds up no other channel, and no crowd of other batches holds up class I."""
+QUEUES = (RECALL_QUEUE, INVENTORY_QUEUE, *NOTIFY_QUEUES)
 WORKFLOWS: tuple[type, ...] = (
     RecallWorkflow,
     CampaignWorkflow,
@@ -77,6 +86,7 @@ WORKFLOWS: tuple[type, ...] = (
     CapaWorkflow,
     DispositionWorkflow,
     ObligationsWorkflow,
+    ReturnsWorkflow,
 )
 log = logging.getLogger("worker")
 
@@ -118,10 +128,9 @@ def build_workers(client: Client, sessions: SessionFactory, settings: Settings, 
     """One Worker per task queue asked for, sharing one set of activities."""
     sending = notifying(sessions, settings)
     by_queue: dict[str, list[Callable[..., Any]]] = {
-        RECALL_QUEUE: recording(client, sessions, settings),
+        RECALL_QUEUE: [*recording(client, sessions, settings), *returning(client, sessions, settings)],
         INVENTORY_QUEUE: holding(sessions),
-        EMAIL_QUEUE: sending,
-        SMS_QUEUE: sending,
+        **dict.fromkeys(NOTIFY_QUEUES, sending),
     }
     return [
         Worker(
@@ -130,7 +139,9 @@ def build_workers(client: Client, sessions: SessionFactory, settings: Settings, 
             workflows=list(WORKFLOWS) if queue == RECALL_QUEUE else [],
             activities=by_queue[queue],
             workflow_runner=workflow_runner(),
-            max_concurrent_activities=20,
+            # A batch that waits for its channel's pace, or a look that waits for its turn, holds a slot and does
+            # nothing: many may.
+            max_concurrent_activities=20 if queue == INVENTORY_QUEUE else SLOTS,
             graceful_shutdown_timeout=timedelta(seconds=20),
         )
         for queue in queues
@@ -141,7 +152,7 @@ def recording(client: Client, sessions: SessionFactory, settings: Settings) -> l
     """Every activity of the recall queue: they read and write the record."""
     policies = PolicyStore.load(HERE / "policies")
     return [
-        *deciding(sessions, policies, settings),
+        *deciding(client, sessions, policies, settings),
         *asking(client, sessions, policies, settings),
         *changing_and_closing(sessions, policies),
         *capa_and_obligations(sessions, policies, settings),
@@ -161,13 +172,15 @@ def the_firm(settings: Settings) -> Firm:
     return Firm(settings.home_country, settings.reporting_currency, parse_regions(table))
 
 
-def deciding(sessions: SessionFactory, policies: PolicyStore, settings: Settings) -> list[Callable[..., Any]]:
+def deciding(
+    client: Client, sessions: SessionFactory, policies: PolicyStore, settings: Settings
+) -> list[Callable[..., Any]]:
     """Activities of the way from the alarm to the notice, and of the tasks on it."""
     firm, approvals = the_firm(settings), ApprovalActivities(sessions)
     intake = IntakeActivities(sessions, policies, firm)
     assessment = AssessmentActivities(sessions, policies, firm, shipped_model())
     actions = MarketActionActivities(sessions)
-    steps, tasks = StepActivities(sessions, policies), TaskActivities(sessions)
+    steps, tasks = StepActivities(sessions, policies), TaskActivities(sessions, teller(client))
     return [
         intake.begin_intake,
         intake.resolve_scope,
@@ -194,7 +207,8 @@ def asking(
     client: Client, sessions: SessionFactory, policies: PolicyStore, settings: Settings
 ) -> list[Callable[..., Any]]:
     """Activities of notices, campaigns and cases: what consignees are asked and what they tell."""
-    notice = NoticeActivities(sessions, NoticeRenderer(HERE / "templates" / "notices"), settings)
+    renderer, tell = NoticeRenderer(HERE / "templates" / "notices"), teller(client)
+    notice = NoticeActivities(sessions, renderer, settings, tell=tell)
     campaign, cases = CampaignActivities(sessions), CaseActivities(sessions, client)
     return [
         notice.draft_notice,
@@ -203,12 +217,13 @@ def asking(
         campaign.advance_campaign,
         campaign.end_campaign,
         campaign.note_campaign_stop,
+        campaign.record_campaign_decision,
         cases.start_cases,
         cases.look_at_case,
         cases.stop_cases,
         ComplaintActivities(sessions, policies).take_up_complaints,
-        BranchActivities(sessions, policies, the_firm(settings), teller(client)).turn_branches,
-        PolicyMoveActivities(sessions, policies, the_firm(settings), teller(client)).record_policy_move,
+        BranchActivities(sessions, policies, the_firm(settings), tell).turn_branches,
+        PolicyMoveActivities(sessions, policies, the_firm(settings), tell).record_policy_move,
     ]
 
 
@@ -220,9 +235,10 @@ def holding(sessions: SessionFactory) -> list[Callable[..., Any]]:
 
 def notifying(sessions: SessionFactory, settings: Settings) -> list[Callable[..., Any]]:
     """Activities of both notify queues: they send messages."""
-    adapters = build_adapters(settings)
+    adapters = build_adapters(settings, push_gone=marking_gone(sessions))
     links = notice_links(settings)
-    notify = NotifyActivities(sessions, adapters, build_blocked_adapters(), links)
+    paces = pacers(sessions, settings)
+    notify = NotifyActivities(sessions, adapters, build_blocked_adapters(), links, paces=paces)
     renderer = StaffRenderer(HERE / "templates" / "staff")
     staff = StaffMessageActivities(sessions, adapters, renderer, settings.mail_from, links)
     return [notify.send_batch, staff.send_staff_messages]
@@ -234,6 +250,7 @@ def changing_and_closing(sessions: SessionFactory, policies: PolicyStore) -> lis
     return [
         closing.record_completion,
         closing.record_authority_answer,
+        closing.record_closure_notice,
         closing.record_reopening,
         closing.record_cancellation,
         closing.end_claims,
@@ -296,10 +313,17 @@ async def run(settings: Settings, queues: Sequence[str]) -> int:
         if RECALL_QUEUE in queues:
             await enter_shipped_policies(sessions)
         workers = build_workers(client, sessions, settings, queues)
+        # Half a million objects of modules and tables live for ever: a search for garbage need not walk over them.
+        gc.collect()
+        gc.freeze()
         log.info("polling %s", ", ".join(queues))
+        if left_out := urgent_left_out(queues):
+            log.warning("not served here: %s; class I waits unless another worker serves them", ", ".join(left_out))
         async with contextlib.AsyncExitStack() as stack:
             for worker in workers:
                 await stack.enter_async_context(worker)
+            if RECALL_QUEUE in queues:
+                await stack.enter_async_context(kept_returns(client, settings))
             await stop.wait()
             log.info("stopping: running activities may finish")
     finally:
@@ -308,13 +332,15 @@ async def run(settings: Settings, queues: Sequence[str]) -> int:
 
 
 def main() -> int:
-    """Entry point: `python worker.py [--queues recall,inventory,notify-email,notify-sms]`."""
+    """Entry point: `python worker.py [--queues recall,inventory,notify-email,notify-sms,notify-voice,...]`."""
     parser = argparse.ArgumentParser(description="Runs the recall orchestrator's workers.")
     parser.add_argument("--queues", default=",".join(QUEUES), help="comma-separated task queues to serve")
     queues = [queue.strip() for queue in parser.parse_args().queues.split(",") if queue.strip()]
     if unknown := [queue for queue in queues if queue not in QUEUES]:
         parser.error(f"unknown task queue {unknown[0]!r}; known are {', '.join(QUEUES)}")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # Tells of every glyph it keeps: which characters a text has is nobody's business in a log.
+    logging.getLogger("fontTools").setLevel(logging.WARNING)
     return asyncio.run(run(get_settings(), queues))
 
 

@@ -3,7 +3,7 @@
 from temporalio import activity
 
 from db.engine import SessionFactory
-from db.repositories import assessment, audit, tasks
+from db.repositories import assessment, audit, recalls, tasks
 from models.messages import SignApproval, VoidApprovals
 
 
@@ -31,6 +31,7 @@ class ApprovalActivities:
             signature=actor.signature,
         )
         async with self._sessions.begin() as session:
+            await recalls.get(session, sign.number, lock=True)  # before its chain and its tasks, as everybody
             if not await assessment.sign(session, row):
                 return
             await tasks.close(

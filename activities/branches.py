@@ -11,10 +11,11 @@ from typing import Any, Final
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from activities.class_rows import figures_in_force
 from activities.intake import policy_figures
+from activities.nudging import has_ended
 from activities.policies import PolicyStore
 from db.engine import SessionFactory
 from db.repositories import branch_facts, branch_tasks, recalls
@@ -37,7 +38,7 @@ def teller(client: Client) -> Tell:
         try:
             await handle.signal(TASK_MOVED, key)
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
+            if not has_ended(error):
                 raise  # away: the activity is tried again
 
     return tell

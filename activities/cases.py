@@ -11,8 +11,9 @@ from typing import Final, TypeVar
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
+from activities.nudging import has_ended
 from db.engine import SessionFactory
 from db.repositories import case_turn, cases, recalls
 from db.repositories.cases import By
@@ -112,7 +113,7 @@ class CaseActivities:
         try:
             await handle.signal("stop")
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
+            if not has_ended(error):
                 raise  # away: the activity is tried again
 
 

@@ -16,6 +16,7 @@ from domain.checklist import still_open
 from domain.roles import Permission, acting_role
 from models.closing import AuthorityAnswer
 from models.messages import (
+    AnnounceClosure,
     CancelFigures,
     ClosingFigures,
     Complete,
@@ -30,7 +31,7 @@ from models.recall import SignOff
 
 SIGN_AS = {"quality": Permission.COMPLETE_QUALITY, "regulatory": Permission.COMPLETE_REGULATORY}
 _BOTH = 2
-_CLOSING_STEPS = ("completion", "authority_answer")
+_CLOSING_STEPS = ("completion", "authority_answer", "closure_notice")
 
 
 class ClosingActivities:
@@ -100,6 +101,7 @@ class ClosingActivities:
             signature=actor.signature,
         )
         async with self._sessions.begin() as session:
+            await recalls.get(session, record.number, lock=True)  # before its chain and its tasks, as everybody
             if await closing.is_signed(session, record.number, sign_off.step, sign_off.actor, record.now):
                 return
             session.add(
@@ -163,10 +165,36 @@ class ClosingActivities:
             signature=decision.actor.signature,
         )
         async with self._sessions.begin() as session:
+            await recalls.get(session, record.number, lock=True)  # before its chain and its tasks, as everybody
             if await closing.is_signed(session, record.number, sign_off.step, sign_off.actor, record.now):
                 return
             await _sign(session, sign_off, "recall.reopened")
             await _void(session, record, sign_off)
+
+    @activity.defn
+    async def record_closure_notice(self, record: RecordDecision) -> None:
+        """Whether everybody told is to be told of the end; the notice itself is drafted and released at the end."""
+        decision = AnnounceClosure.model_validate(record.decision)
+        async with self._sessions.begin() as session:
+            await recalls.get(session, record.number, lock=True)
+            if await closing.closure_notice_decided(session, record.number, record.now):
+                return
+            if record.task_key is not None:
+                outcome, actor = "told" if decision.wanted else "not told", decision.actor.principal
+                await tasks.close(
+                    session, record.number, record.task_key, outcome=outcome, done_by=actor, now=record.now
+                )
+            await audit.append(
+                session,
+                record.number,
+                actor=decision.actor.principal,
+                role=acting_role(decision.actor.roles, Permission.DRAFT_NOTICE),
+                action=closing.CLOSURE_NOTICE,
+                at=record.now,
+                reason=decision.reason,
+                data={"wanted": decision.wanted},
+                signature=decision.actor.signature,
+            )
 
     @activity.defn
     async def record_cancellation(self, end: EndRecall) -> CancelFigures:
@@ -189,6 +217,8 @@ class ClosingActivities:
             signature=end.actor.signature,
         )
         async with self._sessions.begin() as session:
+            # A draft that is being written may be asking somebody to read it: either it sees the end, or its task does.
+            await recalls.get(session, end.number, lock=True)
             if not await closing.is_signed(session, end.number, sign_off.step, actor, end.now):
                 claims = await holds.to_nonconformity(session, end.number, end.now)
                 kept = _outliving(await closing.task_owners(session, end.number))

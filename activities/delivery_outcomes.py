@@ -6,12 +6,19 @@ Unknown errors count as transient, with a cap after which another address or a p
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from activities.clock import ActivityClock
 from adapters.messaging.base import ErrorKind, SendError
 from db.repositories.deliveries import Claimed, Outcome, Result
+from domain.channels import Channel
 
-_CODE_LENGTH = 40
+_CODE_LENGTH: Final = 40
+_SEEN_TWICE: Final = frozenset({Channel.EMAIL.value})
+"""Channels whose provider cannot be asked what it took, and whose every repeat the recipient gets. A recipient's system
+and a browser cannot be asked either, but take a repeat as the same message."""
+_UNDECIDED: Final = frozenset({"twilio:call-log"})
+"""Codes of a provider that was asked, and does not know yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +34,27 @@ class SendingLimits:
     lease: timedelta = timedelta(seconds=60)
     renew_every: timedelta = timedelta(seconds=10)
     call_time: timedelta = timedelta(seconds=35)
-    """Longest provider call; nothing is sent with less than this left of its lease."""
+    """Longest usual provider call; nothing is sent with less than this left of its lease. A longer one (a mail server
+    that scans) is covered by the lease's renewal."""
     ask_again: timedelta = timedelta(seconds=15)
-    """When a delivery of unknown fate is looked for: time for a callback to arrive."""
+    """When a delivery of unknown fate is looked for: time for a callback to arrive; longer after each failure."""
+    longest_question: timedelta = timedelta(minutes=10)
+    """Longest pause between questions to a provider that cannot be asked now."""
+    blind_attempts: int = 3
+    """How often an e-mail is handed over whose acceptance is never heard of: the recipient may have each of them."""
     first_retry: timedelta = timedelta(seconds=2)
     longest_retry: timedelta = timedelta(hours=1)
     attempts: int = 12
-    """Transient errors in a row (about an hour) after which another address or a person takes over."""
+    """Transient errors (about an hour) after which another address or a person takes over."""
+    throttled_tries: int = 8
+    """How often a batch offers a message that the provider does not take because we are too fast."""
+    throttled_wait: timedelta = timedelta(minutes=1)
+    """How long it then stands back, unless the provider names a longer time."""
+    patience: timedelta = timedelta(days=3)
+    """Age at which a message that is "too fast", or whose provider is away as a whole, is given up: its recipient is
+    reached otherwise then."""
+    longest: timedelta = timedelta(minutes=20)
+    """A batch ends after this time, well before its activity would be given up; what is left waits for the next."""
     stopped_row: timedelta = timedelta(minutes=15)
     """How long the delivery that stopped the campaign stands back, so that a probe tries another one."""
 
@@ -64,12 +85,37 @@ class Outcomes:
         return self._make(row, "retry")
 
     def unsure(self, row: Claimed, code: str) -> Outcome:
-        """Nobody knows whether it was sent: look for it later, give up after the cap."""
-        kind = ErrorKind.TRANSIENT.value
-        if row.attempt >= self._limits.attempts:
+        """Nobody knows whether it was sent: look for it later and ever more rarely, give up after the cap."""
+        kind, blind = ErrorKind.TRANSIENT.value, row.channel in _SEEN_TWICE
+        if self._is_last(row) or (blind and row.was_submitting and row.failures + 1 >= self._limits.blind_attempts):
             return self.failed(row, kind, code)
-        until = self._clock.now() + self._limits.ask_again
-        return self._make(row, "unsure", until=until, error_kind=kind, error_code=code)
+        growth = (8 if blind else 2) ** min(row.failures, 10)
+        until = self._clock.now() + min(self._limits.ask_again * growth, self._limits.longest_retry)
+        return self._make(row, "unsure", until=until, error_kind=kind, error_code=code, counted=True)
+
+    def unanswered(self, row: Claimed, error: SendError) -> Outcome:
+        """The provider cannot say now whether it was sent: no attempt at sending, so it is asked until it is old."""
+        if error.code in _UNDECIDED:
+            return self.unsure(row, error.code)
+        kind = ErrorKind.TRANSIENT.value
+        if self._is_old(row):
+            return self.failed(row, kind, error.code)
+        if error.kind is ErrorKind.PERMANENT_CAMPAIGN:
+            wait = self._limits.stopped_row
+        else:
+            # The first question is the second attempt.
+            asked = min(max(row.attempt - 2, 0), 10)
+            wait = min(self._limits.ask_again * (1 << asked), self._limits.longest_question)
+            wait = max(wait, error.retry_after or wait)
+        return self._make(row, "unsure", until=self._clock.now() + wait, error_kind=kind, error_code=error.code)
+
+    def throttled(self, row: Claimed, error: SendError) -> Outcome:
+        """Not taken because we are too fast: it waits, and that is no failed attempt; given up only by its age."""
+        now = self._clock.now()
+        if self._is_old(row):
+            return self.failed(row, error.kind.value, error.code)
+        until = now + max(self._limits.throttled_wait, error.retry_after or timedelta(0))
+        return self._make(row, "retry", until=until, error_kind=error.kind.value, error_code=error.code)
 
     def refused(self, row: Claimed, error: SendError) -> Outcome:
         """The adapter's error, read by its kind."""
@@ -78,14 +124,25 @@ class Outcomes:
             return self.failed(row, kind.value, error.code)
         if error.maybe_sent:
             return self.unsure(row, error.code)
-        if kind is ErrorKind.PERMANENT_CAMPAIGN:
+        stops = kind is ErrorKind.PERMANENT_CAMPAIGN
+        # An outage is no failed attempt: else the first refusal after a long one would be the last.
+        counted = not (stops or error.outage)
+        if stops:
             wait = self._limits.stopped_row
-        elif row.attempt >= self._limits.attempts:
+        elif self._is_old(row) if error.outage else self._is_last(row):
             return self.failed(row, kind.value, error.code)
         else:
-            wait = min(self._limits.first_retry * (1 << min(row.attempt - 1, 30)), self._limits.longest_retry)
+            before = row.attempt - 1 if error.outage else row.failures
+            wait = min(self._limits.first_retry * (1 << min(before, 30)), self._limits.longest_retry)
+            wait = max(wait, error.retry_after or wait)
         until = self._clock.now() + wait
-        return self._make(row, "retry", until=until, error_kind=kind.value, error_code=error.code)
+        return self._make(row, "retry", until=until, error_kind=kind.value, error_code=error.code, counted=counted)
+
+    def _is_old(self, row: Claimed) -> bool:
+        return self._clock.now() - row.created_at > self._limits.patience
+
+    def _is_last(self, row: Claimed) -> bool:
+        return row.failures + 1 >= self._limits.attempts
 
     def _make(
         self,
@@ -96,6 +153,7 @@ class Outcomes:
         error_kind: str | None = None,
         error_code: str | None = None,
         until: datetime | None = None,
+        counted: bool = False,
     ) -> Outcome:
         return Outcome(
             id=row.id,
@@ -106,4 +164,5 @@ class Outcomes:
             error_kind=error_kind,
             error_code=error_code[:_CODE_LENGTH] if error_code else None,
             until=until,
+            counted=counted,
         )

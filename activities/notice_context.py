@@ -5,12 +5,12 @@ What changed is counted from the last notice that was sent, so that changes whos
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.exceptions import ApplicationError
 
-from db.repositories import notices, recalls
+from db.repositories import notice_facts, notices, recalls
 from db.repositories.notices import ProductLots
 from domain.levels import MarketAction, RecallClass, strictest
 from domain.notice_content import (
@@ -20,6 +20,7 @@ from domain.notice_content import (
     NoticeLevel,
     NoticeLots,
     NoticeProduct,
+    NoticeSource,
     NoticeTexts,
 )
 from models.messages import DraftNotice
@@ -27,6 +28,8 @@ from models.notice import Notice
 from models.recall import ClassDecision, Recall
 from settings import Settings
 
+EU: Final = "eu-mdr"
+"""The law under which a notice names the manufacturer's single registration number (MDR Art. 89(8))."""
 _DEPTH = {
     "wholesale": Depth.WHOLESALE,
     "retail": Depth.RETAIL,
@@ -48,12 +51,12 @@ class Changed:
 
 
 async def change_of(session: AsyncSession, draft: DraftNotice, scope_version: int) -> Changed | None:
-    """What an amendment or retraction changes against the last notice sent; None for the first notice.
+    """What an amendment or retraction changes against the last notice sent; None for the first notice and the last.
 
     Raises:
         ApplicationError: `InvalidInput` when no notice was sent that could be changed.
     """
-    if draft.kind == "initial":
+    if draft.kind in ("initial", "closure"):
         return None
     before = await notices.sent(session, draft.number)
     if not before:
@@ -93,9 +96,17 @@ def _listed(products: list[ProductLots]) -> tuple[NoticeLots, ...]:
 
 
 async def context_of(
-    session: AsyncSession, recall: Recall, settings: Settings, draft: DraftNotice, changed: Changed | None
+    session: AsyncSession,
+    recall: Recall,
+    settings: Settings,
+    draft: DraftNotice,
+    changed: Changed | None,
+    laws: tuple[NoticeSource, ...] = (),
 ) -> NoticeContext:
     """Everything the templates of one notice version may say.
+
+    Args:
+        laws: what obliges a distributor to recall from its own customers.
 
     Raises:
         ApplicationError: `InvalidInput` when there is nothing to give notice of.
@@ -103,12 +114,14 @@ async def context_of(
     products = await notices.affected_products(session, recall.number)
     if not products and changed is not None:
         products = await notices.products_of(session, changed.stored["lots_removed"])
+    expiry = await notice_facts.expiry_of(session, [product.id or 0 for product, _, _ in products])
     classes = await _classes(session, recall)
     if not products or not classes:
         raise ApplicationError("no affected product reached a consignee, or no class is approved", type="InvalidInput")
     strategy = await notices.signed_strategy(session, recall.number)
     shipped_from, shipped_until = await notices.distribution_window(session, recall.number)
     actions = {MarketAction(row.market_action) for row in classes}
+    by_line = _class_of_line(classes)
     texts = {language: NoticeTexts(**each) for language, each in recall.translations.items()}
     return NoticeContext(
         recall_no=recall.number,
@@ -118,7 +131,7 @@ async def context_of(
         recall_class=strictest(RecallClass(row.recall_class) for row in classes) or RecallClass.I,
         market_action=next((action for action in _SEVEREST if action in actions), sorted(actions)[0]),
         levels=await _levels(session, recall.number, classes),
-        products=tuple(map(_product, products)),
+        products=tuple(_product(found, expiry, by_line) for found in products),
         distributed_from=_day(shipped_from),
         distributed_until=_day(shipped_until),
         depth=_DEPTH[strategy.depth] if strategy else Depth.USER,
@@ -129,6 +142,8 @@ async def context_of(
         firm_name=settings.company_name,
         firm_phone=settings.company_phone,
         firm_email=settings.company_email,
+        sub_recall_laws=laws,
+        manufacturer_srn=(settings.eu_srn or None) if EU in recall.jurisdictions else None,
     )
 
 
@@ -152,14 +167,28 @@ async def _levels(session: AsyncSession, number: str, classes: list[ClassDecisio
     )
 
 
-def _product(found: ProductLots) -> NoticeProduct:
+def _class_of_line(classes: list[ClassDecision]) -> dict[str, RecallClass | None]:
+    """The strictest class of each product line."""
+    lines = {row.product_line for row in classes}
+    return {
+        line: strictest(RecallClass(row.recall_class) for row in classes if row.product_line == line) for line in lines
+    }
+
+
+def _product(
+    found: ProductLots, expiry: dict[int, dict[str, date]], classes: dict[str, RecallClass | None]
+) -> NoticeProduct:
     product, maker, lots = found
+    known = expiry.get(product.id or 0, {})
     return NoticeProduct(
         name=product.name,
         code=product.code,
         gtin=product.gtin,
         udi_di=product.udi_di,
         manufacturer=maker,
+        unit=product.unit_of_use,
+        recall_class=classes.get(product.code if product.family is None else product.family),
+        expiry={lot: known[lot] for lot in lots if lot in known},
         lots=tuple(lots),
     )
 

@@ -7,10 +7,11 @@ they are turned into the stored form and every look-alike in the values becomes 
 
 import re
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from activities.notice_body import (
@@ -29,11 +30,28 @@ from domain.notice_content import NoticeContext, NoticeKind, RecipientValues
 TEMPLATES: Final = Path(__file__).parents[1] / "templates" / "notices"
 MAX_LISTED_LOTS: Final = 500
 """A notice lists every affected lot up to this many; beyond it names the count (own lots are always listed)."""
+_HTML: Final = ".html.j2"
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
 class NoticeTemplateError(Exception):
     """A template is missing or broken; the message names the file."""
+
+
+class _Loader(FileSystemLoader):
+    """Words under two names: `x.j2` for plain text, and `x.html.j2` for HTML, the same source with values escaped.
+
+    What a macro returns counts as safe where it is called from HTML, so it must have been escaped inside.
+    """
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        """The source of a template; an HTML one that has no file of its own is the plain one."""
+        try:
+            return super().get_source(environment, template)
+        except TemplateNotFound:
+            if not template.endswith(_HTML):
+                raise
+            return super().get_source(environment, template.removesuffix(_HTML) + ".j2")
 
 
 class NoticeRenderer:
@@ -42,13 +60,18 @@ class NoticeRenderer:
     def __init__(self, template_dir: Path = TEMPLATES) -> None:
         self._folder = template_dir
         self._environment = ImmutableSandboxedEnvironment(
-            loader=FileSystemLoader(template_dir),
-            autoescape=lambda name: name is not None and name.endswith(".html.j2"),
+            loader=_Loader(template_dir),
+            autoescape=lambda name: name is not None and name.endswith(_HTML),
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
+
+    @property
+    def folder(self) -> Path:
+        """Where the templates are."""
+        return self._folder
 
     def available(self) -> list[tuple[NoticeKind, Channel, str]]:
         """Every combination that has templates."""
@@ -78,6 +101,8 @@ class NoticeRenderer:
         html = self._render(f"{stem}.html.j2", language, context) if mail else None
         if channel is Channel.SMS:
             text = " ".join(text.split())
+        elif channel is Channel.VOICE:
+            text = "\n\n".join(" ".join(part.split()) for part in _BLANK_LINES.sub("\n\n", text).split("\n\n"))
         try:
             return ApprovedBody.make(
                 kind,

@@ -12,6 +12,9 @@ from temporalio import activity
 from activities.clock import ActivityClock
 from activities.compose import Composer, NoticeComposer, NoticeLinks
 from activities.delivery_outcomes import SendingLimits
+from activities.pacing import Pace, Pacer, Unpaced
+from activities.recording import Recorders
+from activities.running_batches import RunningBatches
 from activities.sending import BatchSender
 from adapters.messaging.base import MessagingAdapter
 from db.engine import SessionFactory
@@ -32,18 +35,25 @@ class NotifyActivities:
         drill_adapters: Mapping[Channel, MessagingAdapter],
         links: NoticeLinks,
         limits: SendingLimits = _DEFAULT_LIMITS,
+        paces: Mapping[Channel, Pace] | None = None,
+        running: RunningBatches | None = None,
     ) -> None:
+        """`paces`: how fast each channel may send; without it as fast as the providers take it."""
         self._sessions = sessions
         self._adapters = adapters
         self._drill_adapters = drill_adapters
         self._links = links
         self._limits = limits
+        self._paces = paces or {channel: Pacer(sessions, channel, None) for channel in Channel}
+        self._running = running or RunningBatches()
+        self._recorders = Recorders(sessions, limits)
 
     @activity.defn
     async def send_batch(self, request: SendBatch) -> BatchResult:
         """Claim and send up to `request.limit` due deliveries of one channel (design §6)."""
         drill = request.drill or await self._is_drill(request.number)
-        adapter = (self._drill_adapters if drill else self._adapters).get(Channel(request.channel))
+        channel = Channel(request.channel)
+        adapter = (self._drill_adapters if drill else self._adapters).get(channel)
         if adapter is None:
             reason = f"{request.channel}:not-configured: no server or account is configured for this channel"
             return BatchResult(claimed=0, submitted=0, failed=0, deferred=0, ambiguous=0, campaign_stop=reason)
@@ -54,9 +64,12 @@ class NotifyActivities:
             composer=self._composer(request),
             clock=ActivityClock(request.now),
             limits=self._limits,
+            pace=Unpaced() if drill else self._paces[channel],
+            recorders=self._recorders,
             heartbeat=activity.heartbeat,
         )
-        return await _until_told_to_stop(sender)
+        with self._running.one(channel, request.priority, sender.stop):
+            return await _until_told_to_stop(sender)
 
     def _composer(self, request: SendBatch) -> Composer:
         return NoticeComposer(request.number, request.campaign_id, self._links)

@@ -2,28 +2,30 @@
 
 A group of deliveries is marked `submitting` and committed before any of them is handed to the provider; the next
 group is marked while this one is being sent; outcomes are committed by the group. Whatever the process dies of, a
-delivery is then either still `pending`, recorded, or found in `submitting` after its lease: such a one is looked for
-(callback, provider) before it is sent again.
+delivery is then `pending`, recorded, or found in `submitting` after its lease and looked for before it is sent again.
 """
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 
-from activities.clock import ActivityClock
+from activities.clock import ActivityClock, seconds
 from activities.compose import ComposeError, Composer, Draft
 from activities.delivery_outcomes import Outcomes, SendingLimits
+from activities.pacing import Pace, units_of
+from activities.recording import Recorders
 from adapters.messaging.base import ErrorKind, MessagingAdapter, OutgoingMessage, SendError
+from adapters.messaging.turns import STILL_WANTED, TurnLapsed
 from db.engine import SessionFactory
 from db.repositories import deliveries
-from db.repositories.deliveries import Claimed, Outcome
+from db.repositories.deliveries import Claimed, Outcome, Standing
+from domain.channels import Channel
 from models.messages import BatchResult, SendBatch
 
 _LOG = logging.getLogger(__name__)
@@ -31,11 +33,25 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Held:
-    """A claimed delivery and until when (monotonic seconds) its lease surely holds."""
+    """A claimed delivery and until when (`clock.seconds`) its lease surely holds."""
 
     row: Claimed
     draft: Draft
     lease_ends: float
+    called_off: bool = False
+    """Answered, or in its quiet hours, since it was claimed: it goes back unsent."""
+
+    def stands(self, found: Standing | None, lease_ends: float) -> None:
+        """What the renewal of its lease found; None: it is another's, or was cancelled."""
+        if found is None:
+            self.lease_ends = 0.0
+            return
+        self.lease_ends = lease_ends
+        if self.row.was_submitting:
+            # It may have been sent, so it is asked for in any case.
+            self.row = replace(self.row, wanted=found.wanted)
+        else:
+            self.called_off = not (found.wanted and found.timely)
 
 
 class BatchSender:
@@ -50,6 +66,8 @@ class BatchSender:
         composer: Composer,
         clock: ActivityClock,
         limits: SendingLimits,
+        pace: Pace,
+        recorders: Recorders,
         heartbeat: Callable[[dict[str, int]], None],
     ) -> None:
         self._request = request
@@ -58,11 +76,12 @@ class BatchSender:
         self._composer = composer
         self._clock = clock
         self._limits = limits
+        self._pace = pace
         self._make = Outcomes(limits, clock)
         self._heartbeat = heartbeat
         self._held: dict[UUID, _Held] = {}
         self._todo: asyncio.Queue[_Held | None] = asyncio.Queue(maxsize=limits.claim_group)
-        self._outcomes: asyncio.Queue[Outcome | None] = asyncio.Queue()
+        self._recorder = recorders.one(request, clock, self._recorded)
         self._counts: Counter[str] = Counter()
         self._stopping = False
         self._stop_reason: str | None = None
@@ -71,19 +90,24 @@ class BatchSender:
     def stop(self) -> None:
         """Send nothing more; what is claimed and not sent goes back to `pending`."""
         self._stopping = True
+        self._pace.withdraw(self)
 
     async def run(self) -> BatchResult:
         """Claim, send and record until the limit is reached or nothing is due."""
         keeper = asyncio.create_task(self._keep_leases())
+        end = asyncio.get_running_loop().call_later(self._limits.longest.total_seconds(), self.stop)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._claim())
                 group.create_task(self._send_all())
-                group.create_task(self._record())
+                group.create_task(self._recorder.run())
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
         finally:
             keeper.cancel()
+            end.cancel()
+            # Its transaction is over when this returns: else it would hold the leases' rows until somebody lets it run.
+            await asyncio.gather(keeper, return_exceptions=True)
         if self._fault is not None:
             raise self._fault
         counts = self._counts
@@ -104,7 +128,8 @@ class BatchSender:
         left = self._request.limit
         try:
             while left > 0 and not self._stopping:
-                group = await self._claim_group(min(self._limits.claim_group, left))
+                size = self._pace.claim_size(self._limits.claim_group)
+                group = await self._claim_group(min(size, left))
                 if not group:
                     break
                 left -= len(group)
@@ -113,12 +138,13 @@ class BatchSender:
         except SQLAlchemyError as error:
             # What is claimed already is still sent and recorded; the batch fails afterwards and is repeated.
             self._fault = error
-        finally:
-            for _ in range(self._limits.concurrency):
-                await self._todo.put(None)
+        # Only where somebody still takes them: when the batch fails, the senders are gone, and waiting for room in the
+        # queue would never end.
+        for _ in range(self._limits.concurrency):
+            await self._todo.put(None)
 
     async def _claim_group(self, size: int) -> list[_Held]:
-        now, begun = self._clock.now(), asyncio.get_running_loop().time()
+        now, begun = self._clock.now(), seconds()
         async with self._sessions.begin() as session:
             rows = await deliveries.claim(
                 session,
@@ -144,39 +170,78 @@ class BatchSender:
                 for _ in range(self._limits.concurrency):
                     senders.create_task(self._sender())
         finally:
-            self._outcomes.put_nowait(None)
+            self._recorder.finish()
 
     async def _sender(self) -> None:
         while (held := await self._todo.get()) is not None:
+            await self._recorder.room()
             outcome = await self._one(held)
             if outcome is None:
                 self._held.pop(held.row.id, None)
                 continue
-            self._outcomes.put_nowait(outcome)
+            self._recorder.add(outcome)
 
     async def _one(self, held: _Held) -> Outcome | None:
         """What became of one delivery; None when it is no longer ours to speak of."""
         row = held.row
-        if self._stopping:
+        if self._stopping or held.called_off:
             return self._make.put_back(row)
-        left = held.lease_ends - asyncio.get_running_loop().time()
-        if left < self._limits.call_time.total_seconds():
-            # Another sender may take it any moment: sending it now could be twice.
-            return None if left <= 0 else self._make.put_back(row)
+        if row.address is None:
+            return self._make.failed(row, ErrorKind.PERMANENT_CONTACT.value, f"{row.channel}:no-address")
         try:
             message = held.draft()
         except ComposeError as error:
             _LOG.error("delivery %s cannot be composed: %s", row.id, error)
             return self._make.failed(row, "content", str(error))
+        return await self._offer(held, message)
+
+    async def _offer(self, held: _Held, message: OutgoingMessage) -> Outcome | None:
+        """Hand it over at the channel's pace; what is not taken because we are too fast is offered again."""
+        row = held.row
+        units = units_of(Channel(row.channel), message)
+        for tries_left in reversed(range(self._limits.throttled_tries)):
+            if not await self._turn(row, units):
+                break
+            found = await self._try(held, message)
+            if not isinstance(found, SendError):
+                return found
+            await self._pace.too_fast(found.retry_after)
+            if not tries_left:
+                return self._make.throttled(row, found)
+        return self._make.put_back(row)
+
+    async def _try(self, held: _Held, message: OutgoingMessage) -> Outcome | SendError | None:
+        """One call; the error itself when the provider did not take it because we are too fast."""
+        row = held.row
+        asked = STILL_WANTED.set(lambda: not self._stopping and self._ours(held))
         try:
+            if not self._ours(held):
+                raise TurnLapsed
             return await self._hand_over(row, message)
+        except TurnLapsed:
+            left = held.lease_ends - seconds()
+            return None if left <= 0 and not held.called_off else self._make.put_back(row)
         except SendError as error:
-            return self._refused(row, error)
+            return error if error.throttled and not error.maybe_sent else self._refused(row, error)
         except Exception as error:  # noqa: BLE001
             # A fault of the adapter itself: nobody knows whether it was sent, and the others must go on. Only its
             # type is logged, because its text may quote the address.
             _LOG.error("delivery %s: %s in the %s adapter", row.id, type(error).__name__, row.channel)
             return self._make.unsure(row, f"{row.channel}:unknown:fault")
+        finally:
+            STILL_WANTED.reset(asked)
+
+    def _ours(self, held: _Held) -> bool:
+        """Whether it is still to be handed over; else another sender may take it any moment, and it could go twice."""
+        return not held.called_off and held.lease_ends - seconds() >= self._limits.call_time.total_seconds()
+
+    async def _turn(self, row: Claimed, units: int) -> bool:
+        """Wait for the channel's pace; False when the batch was stopped meanwhile."""
+        if self._pace.at_once(units):
+            return True
+        if self._stopping:
+            return False
+        return await self._pace.turn(row.priority, units, self) and not self._stopping
 
     async def _hand_over(self, row: Claimed, message: OutgoingMessage) -> Outcome:
         if row.was_submitting:
@@ -185,7 +250,9 @@ class BatchSender:
             try:
                 found = await self._adapter.find_sent(message, since)
             except SendError as error:
-                return self._make.unsure(row, error.code)
+                if error.kind is ErrorKind.PERMANENT_CAMPAIGN:
+                    self._stop_campaign(error)
+                return self._make.unanswered(row, error)
             if found is not None:
                 return self._make.submitted(row, found.provider_id)
             if not row.wanted:
@@ -199,57 +266,14 @@ class BatchSender:
             if self._stop_reason is not None:
                 # Under way when the first one was refused; it stands back alone.
                 return self._make.put_back(row)
-            self._stopping, self._stop_reason = True, f"{error.code}: {error.detail}"
+            self._stop_campaign(error)
         return self._make.refused(row, error)
 
-    # ------------------------------------------------------------------ record
+    def _stop_campaign(self, error: SendError) -> None:
+        self._stop_reason = self._stop_reason or f"{error.code}: {error.detail}"
+        self.stop()
 
-    async def _record(self) -> None:
-        finished = False
-        while not finished:
-            first = await self._outcomes.get()
-            if first is None:
-                return
-            group = [first]
-            finished = await self._collect(group)
-            await self._write(group)
-
-    async def _collect(self, group: list[Outcome]) -> bool:
-        """Fill a group until it is full or old; True when there will be no more."""
-        try:
-            async with asyncio.timeout(self._limits.record_every.total_seconds()):
-                while len(group) < self._limits.record_group:
-                    following = await self._outcomes.get()
-                    if following is None:
-                        return True
-                    group.append(following)
-        except TimeoutError:
-            pass
-        return False
-
-    async def _write(self, group: list[Outcome]) -> None:
-        """Commit a group; a database that is away for a moment must not turn a sent notice into a doubtful one."""
-        request, pause = self._request, 0.1
-        deadline = asyncio.get_running_loop().time() + self._limits.lease.total_seconds()
-        while True:
-            try:
-                async with self._sessions.begin() as session:
-                    await deliveries.record(
-                        session,
-                        group,
-                        number=request.number,
-                        campaign_id=request.campaign_id,
-                        channel=request.channel,
-                        now=self._clock.now(),
-                    )
-            except (OperationalError, InterfaceError, PoolTimeout) as error:
-                if asyncio.get_running_loop().time() + pause > deadline:
-                    raise
-                _LOG.warning("a group of outcomes cannot be recorded yet: %s", type(error).__name__)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 2.0)
-            else:
-                break
+    def _recorded(self, group: Sequence[Outcome]) -> None:
         self._counts.update(outcome.result for outcome in group)
         for outcome in group:
             self._held.pop(outcome.id, None)
@@ -260,16 +284,19 @@ class BatchSender:
         while True:
             self._heartbeat(dict(self._counts))
             await asyncio.sleep(self._limits.renew_every.total_seconds())
-            held = [(each.row.id, each.row.attempt) for each in self._held.values()]
+            held = list(self._held.values())
             if not held:
                 continue
-            now, begun = self._clock.now(), asyncio.get_running_loop().time()
+            now, begun = self._clock.now(), seconds()
+            claims = [(each.row.id, each.row.attempt) for each in held]
             try:
                 async with self._sessions.begin() as session:
-                    ours = await deliveries.renew(session, held, now + self._limits.lease)
+                    ours = await deliveries.renew(session, claims, now=now, lease_until=now + self._limits.lease)
             except SQLAlchemyError as error:
                 _LOG.warning("leases cannot be renewed yet: %s", type(error).__name__)
                 continue
-            for delivery_id, _ in held:
-                if delivery_id in ours and delivery_id in self._held:
-                    self._held[delivery_id].lease_ends = begun + self._limits.lease.total_seconds()
+            for each in held:
+                each.stands(ours.get(each.row.id), begun + self._limits.lease.total_seconds())
+            if any(found.halted for found in ours.values()):
+                # Paused, aborted or over: what is claimed and not yet handed over goes back.
+                self.stop()

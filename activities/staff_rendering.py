@@ -14,6 +14,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from db.repositories.staff_messages import Pending
 from domain.channels import Channel
+from domain.visible_text import without_hidden
 from models.staff import MessageKind
 
 TEMPLATES: Final = Path(__file__).parents[1] / "templates" / "staff"
@@ -58,7 +59,8 @@ class StaffRenderer:
         """
         language = _language(pending.person.language)
         template = self._environment.get_template(f"{kind.value}/{channel.value}.{language}.txt.j2")
-        text = template.render(self._facts(pending, language) | ({"link": link} if link else {}))
+        # Titles and reasons are people's words: nothing hidden in them may turn a line around.
+        text = without_hidden(template.render(self._facts(pending, language) | ({"link": link} if link else {})), "\n")
         if channel is Channel.SMS:
             return StaffText("", " ".join(text.split()), language)
         subject, _, body = text.partition("\n")

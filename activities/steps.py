@@ -82,6 +82,7 @@ class StepActivities:
             **rest,
         )
         async with self._sessions.begin() as session:
+            await recalls.get(session, record.number, lock=True)  # before its chain and its tasks, as everybody
             if not await assessment.sign(session, sign_off):
                 return
             refused = await self._cite(session, record, step, role, body.get("evidence_ids", []))

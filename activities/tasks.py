@@ -4,23 +4,28 @@ Each may run again after a crash and then changes nothing. Messages are written 
 of and sent afterwards, so a mail server that is away delays a message and never a hand-over.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.branches import Tell
 from activities.compose import NoticeLinks
+from activities.notice_test_message import test_message
 from activities.staff_rendering import StaffRenderer
 from adapters.messaging.base import ErrorKind, MessagingAdapter, OutgoingMessage, SendError
 from adapters.messaging.message_ids import message_id_for
 from db.engine import SessionFactory
-from db.repositories import audit, recalls, staff_messages, task_turns, tasks
+from db.repositories import audit, notice_reviews, recalls, staff_messages, task_turns, tasks
 from db.repositories.staff_messages import Pending
 from domain.channels import Channel
 from domain.expert_links import expert_url, make_expert_token
+from domain.workflow_ids import recall_id
 from models.messages import (
     CloseTask,
     OpenTask,
@@ -34,6 +39,7 @@ from models.messages import (
 )
 from models.staff import MessageKind, StaffMessageState
 
+_LOG = logging.getLogger(__name__)
 _AMBIGUOUS: Final = "ambiguous: "
 _MOST: Final = 200
 """Messages of one activity; the next one goes on."""
@@ -42,8 +48,10 @@ _MOST: Final = 200
 class TaskActivities:
     """Everything about tasks that needs the database."""
 
-    def __init__(self, sessions: SessionFactory) -> None:
+    def __init__(self, sessions: SessionFactory, tell: Tell | None = None) -> None:
+        """`tell`: a workflow, of a task of its own that ended with another one."""
         self._sessions = sessions
+        self._tell = tell
 
     @activity.defn
     async def open_task(self, task: OpenTask) -> TaskOpened:
@@ -55,9 +63,18 @@ class TaskActivities:
 
     @activity.defn
     async def close_task(self, close: CloseTask) -> None:
-        """Close a task whose aim was reached without anybody saying so."""
+        """Close a task whose aim was reached without anybody saying so.
+
+        With the task to release a draft ends the one to read its passages.
+        """
+        draft, asked = notice_reviews.version_of(close.key), None
         async with self._sessions.begin() as session:
-            await recalls.share(session, [close.number])
+            if draft is None:
+                await recalls.share(session, [close.number])
+            else:
+                await recalls.get(session, close.number, lock=True)
+                await notice_reviews.drop(session, close.number, draft, close.outcome, close.now)
+                asked = await notice_reviews.latest(session, close.number)
             done = await tasks.close(
                 session, close.number, close.key, outcome=close.outcome, done_by=close.done_by, now=close.now
             )
@@ -71,6 +88,8 @@ class TaskActivities:
                     at=close.now,
                     data={"key": close.key, "outcome": close.outcome},
                 )
+        if asked is not None and self._tell is not None:
+            await self._tell(recall_id(close.number), asked)
 
     @activity.defn
     async def task_clock(self, own: OwnTasks) -> TaskClocks:
@@ -103,6 +122,7 @@ class StaffMessageActivities:
         self._renderer = renderer
         self._mail_from = mail_from
         self._links = links
+        self._public_url = links.public_url if links else ""
 
     @activity.defn
     async def send_staff_messages(self, request: SendStaffMessages) -> StaffSent:
@@ -137,15 +157,24 @@ class StaffMessageActivities:
             return StaffMessageState.blocked
         address = pending.person.email if channel is Channel.EMAIL else pending.person.phone
         adapter = self._adapters.get(channel)
-        if address is None or adapter is None or (pending.expert and self._links is None):
+        linked = pending.expert or pending.message.notice_body_id
+        if address is None or adapter is None or (linked and self._links is None):
             why = "no address" if address is None else "the channel is not configured"
             return await self._failed(session, pending, request, f"{channel.value}:{why}")
         try:
-            sent = await self._once(adapter, self._compose(pending, address, channel), pending)
+            sent = await self._once(adapter, await self._outgoing(session, pending, address, channel), pending)
         except SendError as error:
             if error.kind is ErrorKind.PERMANENT_CONTACT:
                 return await self._failed(session, pending, request, error.code)
             message.error = f"{_AMBIGUOUS if error.maybe_sent else ''}{error.code}"[:300]
+            return StaffMessageState.pending
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            # A fault of ours must not hold up the messages behind it, a page about harm among them. Its text may quote
+            # an address.
+            _LOG.error("message %s to staff: %s", message.id, type(error).__name__)
+            message.error = f"{_AMBIGUOUS}{channel.value}:fault:{type(error).__name__}"[:300]
             return StaffMessageState.pending
         message.state, message.provider_id, message.error = StaffMessageState.sent.value, sent, None
         message.sent_at = request.now
@@ -160,6 +189,13 @@ class StaffMessageActivities:
                 return earlier.provider_id[:200]
         return (await adapter.send(outgoing)).provider_id[:200]
 
+    async def _outgoing(
+        self, session: AsyncSession, pending: Pending, address: str, channel: Channel
+    ) -> OutgoingMessage:
+        if pending.message.notice_body_id is not None:
+            return await test_message(session, pending, address, self._public_url, self._mail_from)
+        return self._compose(pending, address, channel)
+
     def _compose(self, pending: Pending, address: str, channel: Channel) -> OutgoingMessage:
         text = self._renderer.render(MessageKind(pending.message.kind), channel, pending, self._link(pending))
         identity: UUID = uuid5(NAMESPACE_URL, f"staff-message:{pending.message.dedupe}:{pending.recall.number}")
@@ -173,6 +209,7 @@ class StaffMessageActivities:
             message_id=message_id_for(identity, self._mail_from) if mail else None,
             language=text.language,
             priority=1,
+            answer_counts=False,
         )
 
     def _link(self, pending: Pending) -> str | None:

@@ -18,16 +18,22 @@ from api.monitor import expected_revision, watch
 from api.openapi import TAGS, install_openapi
 from api.problems import install_handlers
 from api.recall_start import sweep_forgotten
+from api.recipient_access import too_large_page
 from api.routers import (
     amendments,
     assessment,
     branches,
+    bulk_answers,
+    calls,
+    campaigns,
     capas,
     cases,
+    chasing,
     clocks,
     closing,
     closure,
     complaints,
+    contacts,
     costs,
     deadline_history,
     decisions,
@@ -41,19 +47,29 @@ from api.routers import (
     expert_reviews,
     health,
     holds,
+    hospital,
     master,
+    notice_checks,
+    notice_letters,
+    notice_previews,
     obligations,
     patients,
     phone_replies,
     policies,
     policy_changes,
     policy_moves,
+    push,
     recall_file,
     recall_parts,
     recalls,
     recipient,
+    recipient_files,
+    recipient_lost,
+    recipient_sites,
+    recipient_tables,
     responsibilities,
     retention,
+    returned_mail,
     returns,
     samples,
     shortages,
@@ -63,6 +79,7 @@ from api.routers import (
     suggestions,
     tasks,
     training,
+    unplaced,
     webhooks,
 )
 from api.state import ApiState, open_state
@@ -112,7 +129,7 @@ def _wrap(app: FastAPI, *, https: bool) -> None:
     inner = app.build_middleware_stack
 
     def build() -> ASGIApp:
-        return RequestContext(inner(), https=https)
+        return RequestContext(inner(), https=https, too_large_page=too_large_page)
 
     app.build_middleware_stack = build  # type: ignore[method-assign]
 
@@ -120,11 +137,18 @@ def _wrap(app: FastAPI, *, https: bool) -> None:
 def _include(app: FastAPI, settings: Settings) -> None:
     app.include_router(health.router)
     app.include_router(webhooks.router)
+    app.include_router(hospital.router)
+    app.include_router(push.router)
+    app.include_router(calls.router)
     app.include_router(recipient.router)
+    app.include_router(recipient_tables.router)
+    app.include_router(recipient_sites.router)
+    app.include_router(recipient_files.router, max_body_size=recipient_files.BODY_LIMIT)
+    app.include_router(recipient_lost.router)
     app.include_router(expert_page.router)
     for module in (recalls, decisions, holds, phone_replies, recall_parts, recall_file, tasks, staff, master, signing):
         app.include_router(module.router, prefix="/v1")
-    for module in (cases, complaints, patients, effectiveness, closure):
+    for module in (cases, chasing, contacts, complaints, patients, effectiveness, closure):
         app.include_router(module.router, prefix="/v1")
     for module in (dispositions, disposition_execution, returns, costs, samples, shortages):
         app.include_router(module.router, prefix="/v1")
@@ -133,8 +157,13 @@ def _include(app: FastAPI, settings: Settings) -> None:
         app.include_router(module.router, prefix="/v1")
     for module in (policies, policy_changes, documents):
         app.include_router(module.router, prefix="/v1")
-    for module in (signatures, training):
+    app.include_router(notice_previews.test_page)
+    for module in (signatures, training, notice_checks, notice_letters, notice_previews):
         app.include_router(module.router, prefix="/v1")
+    app.include_router(bulk_answers.router, prefix="/v1", max_body_size=bulk_answers.BODY_LIMIT)
+    app.include_router(campaigns.router, prefix="/v1")
+    app.include_router(returned_mail.router, prefix="/v1")
+    app.include_router(unplaced.router, prefix="/v1")
     for module in (dry_runs, policy_moves, responsibilities, branches):
         app.include_router(module.router, prefix="/v1")
     app.include_router(evidence.router, prefix="/v1", max_body_size=settings.evidence_max_bytes + _MULTIPART_OVERHEAD)

@@ -6,15 +6,11 @@ It shows the recall's own texts, the evaluation and what the rules propose: no n
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-from api.reply_fields import LANGUAGES
+from api.page_languages import languages_in
+from api.page_templates import css, environment_of, messages, speaker
 from db.repositories.expert_reviews import ExpertAnswer, ReviewFile
 from domain.hazard import HazardEvaluation
 from domain.hazard_scales import CRITERIA, DefectEvidence, Detectability, Likelihood, Seriousness
@@ -22,7 +18,7 @@ from domain.levels import RecallClass
 from domain.notice_content import best_language
 
 FOLDER: Final = Path(__file__).parents[1] / "templates" / "expert"
-_STYLE: Final = Path(__file__).parents[1] / "templates" / "pages" / "reply.css"
+LANGUAGES: Final = languages_in(FOLDER)
 FIELDS: Final = ("agrees", "recall_class", "rationale", "name", "qualification")
 _LONGEST: Final = {"rationale": 4000, "name": 200, "qualification": 500}
 Words = Callable[..., str]
@@ -154,13 +150,13 @@ def read_answer(form: Mapping[str, str]) -> tuple[ExpertAnswer | None, dict[str,
 def render_expert_page(page: ExpertPage, lang: str) -> str:
     """HTML of the page, or of the thanks once `page.reference` is set."""
     return (
-        _environment()
+        environment_of(FOLDER)
         .get_template("page.html.j2")
         .render(
             page=page,
             lang=lang,
             m=words(lang),
-            css=_css(),
+            css=css(),
             languages=[(each, catalogue(each)["language_name"]) for each in LANGUAGES],
         )
     )
@@ -171,37 +167,14 @@ def expert_language(asked: str | None, own: str) -> str:
     return asked if asked in LANGUAGES else best_language(own, LANGUAGES)
 
 
-@lru_cache(maxsize=8)
 def catalogue(lang: str) -> dict[str, str]:
     """All messages of a language the page speaks."""
-    read = yaml.safe_load((FOLDER / f"messages.{lang}.yaml").read_text(encoding="utf-8"))
-    return {str(key): str(text) for key, text in read.items()}
+    return messages(FOLDER, lang)
 
 
 def words(lang: str) -> Words:
-    """Messages by key; values are only ever arguments, braces inside them are not read again."""
-    known = catalogue(lang)
-
-    def message(key: str, **values: object) -> str:
-        return known[key].format_map(values)
-
-    return message
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-@lru_cache(maxsize=1)
-def _css() -> Markup:
-    return Markup(_STYLE.read_text(encoding="utf-8"))  # noqa: S704 - our own file
+    """Messages by key."""
+    return speaker(catalogue(lang))
 
 
 __all__ = [

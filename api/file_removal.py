@@ -9,12 +9,12 @@ from typing import Final
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from adapters.evidence.base import EvidenceUnavailable
 from api.problems import Problem
 from api.state import ApiState
-from api.temporal_gateway import is_unreachable, unavailable
+from api.temporal_gateway import is_gone, is_unreachable, unavailable
 from db.repositories import deletions
 from domain.workflow_ids import recall_id
 from models.retention import Tombstone
@@ -55,7 +55,7 @@ async def _remove_histories(state: ApiState, number: str) -> None:
         try:
             await client.workflow_service.delete_workflow_execution(request, timeout=_RPC)
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
+            if not is_gone(error):
                 raise
 
 

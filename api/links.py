@@ -2,6 +2,9 @@
 
 from domain.links import (
     RECIPIENT_PATH,
+    TWILIO_CALL_STATUS_PATH,
+    TWILIO_KEY_PATH,
+    TWILIO_SCRIPT_PATH,
     TWILIO_STATUS_PATH,
     CallbackRefused,
     LinkBadSignature,
@@ -13,11 +16,15 @@ from domain.links import (
     read_link_token,
     read_status_callback,
     recipient_url,
+    signed_callback_url,
     status_callback_url,
 )
 
 __all__ = [
     "RECIPIENT_PATH",
+    "TWILIO_CALL_STATUS_PATH",
+    "TWILIO_KEY_PATH",
+    "TWILIO_SCRIPT_PATH",
     "TWILIO_STATUS_PATH",
     "CallbackRefused",
     "LinkBadSignature",
@@ -29,5 +36,6 @@ __all__ = [
     "read_link_token",
     "read_status_callback",
     "recipient_url",
+    "signed_callback_url",
     "status_callback_url",
 ]

@@ -10,12 +10,16 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Callable
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import MEDIA_TYPE, Problem, problem_document
+
+PageFor = Callable[[Scope], Response | None]
 
 access_log = logging.getLogger("api.access")
 
@@ -36,9 +40,11 @@ SECURITY_HEADERS: Final = {
 class RequestContext:
     """Gives each request its id, adds the headers and writes the log line when the answer is out."""
 
-    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+    def __init__(self, app: ASGIApp, *, https: bool, too_large_page: PageFor | None = None) -> None:
+        """`too_large_page`: what is read in a browser instead of a problem document, for the paths it answers for."""
         self.app = app
         self.https = https
+        self.too_large_page = too_large_page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI entry."""
@@ -59,8 +65,9 @@ class RequestContext:
                 headers = MutableHeaders(scope=message)
                 self._complete(headers, request_id)
                 if _is_plain_413(status, headers):
-                    _describe_413(headers, request_id)
-                    state["body"] = _too_large(request_id)
+                    answer = (self.too_large_page and self.too_large_page(scope)) or _too_large(request_id)
+                    headers.update(answer.headers)
+                    state["body"] = bytes(answer.body)
             elif "body" in state:
                 message = {"type": "http.response.body", "body": state.pop("body")}
             await send(message)
@@ -83,14 +90,9 @@ def _is_plain_413(status: int, headers: Headers) -> bool:
     return status == 413 and headers.get("content-type", "").startswith("text/plain")
 
 
-def _describe_413(headers: MutableHeaders, request_id: str) -> None:
-    headers["Content-Type"] = MEDIA_TYPE
-    headers["Content-Length"] = str(len(_too_large(request_id)))
-
-
-def _too_large(request_id: str) -> bytes:
+def _too_large(request_id: str) -> Response:
     document = problem_document(Problem("too_large", "The body is larger than this route accepts."), request_id)
-    return json.dumps(document).encode()
+    return JSONResponse(document, 413, media_type=MEDIA_TYPE)
 
 
 def _write_line(scope: Scope, status: int, seconds: float) -> None:

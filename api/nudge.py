@@ -18,6 +18,8 @@ NUDGE: Final = "nudge"
 """Signal of the workflows that read everything from the record."""
 RECORD_MOVED: Final = "record_moved"
 """Signal of the recall's workflow: something it decides by has changed in the record."""
+TEXTS_CORRECTED: Final = "texts_corrected"
+"""Signal of the recall's workflow: reason, hazard or a translation was corrected."""
 TASK_MOVED: Final = "task_moved"
 """Signal of every workflow that owns tasks."""
 
@@ -41,6 +43,11 @@ async def nudge_workflow(state: ApiState, workflow_id: str) -> None:
 async def nudge_recall(state: ApiState, number: str, kind: str) -> None:
     """Tell the recall what has changed (`effectiveness`, `complaint`, `checklist`); a lost signal is read later."""
     await _signal(state, recall_id(number), RECORD_MOVED, kind)
+
+
+async def nudge_texts(state: ApiState, number: str) -> None:
+    """Tell the recall that its texts were corrected; a draft that waits for its release is made anew."""
+    await _signal(state, recall_id(number), TEXTS_CORRECTED)
 
 
 async def nudge_owners(state: ApiState, owners: Iterable[tuple[str | None, str]]) -> None:
@@ -69,4 +76,12 @@ async def _signal(state: ApiState, workflow: str, signal: str, *arguments: str) 
         _log.info(json.dumps({"event": "nudge_lost", "workflow": workflow, "reason": type(error).__name__}))
 
 
-__all__ = ["nudge_after_reply", "nudge_campaign", "nudge_case", "nudge_owners", "nudge_recall", "nudge_workflow"]
+__all__ = [
+    "nudge_after_reply",
+    "nudge_campaign",
+    "nudge_case",
+    "nudge_owners",
+    "nudge_recall",
+    "nudge_texts",
+    "nudge_workflow",
+]

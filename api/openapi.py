@@ -5,6 +5,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from models.schemas_common import ProblemDocument
+from models.schemas_hospital import HospitalAnswerIn
 
 TAGS: Final = [
     {"name": "recalls", "description": "Start, list and read recalls."},
@@ -12,6 +13,8 @@ TAGS: Final = [
     {"name": "assessment", "description": "Market actions, and our class, the approver's and the authority's."},
     {"name": "suggestions", "description": "Classes suggested from text: advice beside the decision table."},
     {"name": "recall records", "description": "Trace, holds, consignees, deliveries, replies, audit of one recall."},
+    {"name": "notices", "description": "Content check of a notice, review of its texts, preview, test to oneself."},
+    {"name": "campaigns", "description": "Notices on their way: paused, resumed, aborted."},
     {"name": "capa", "description": "Corrective and preventive action: cause, plan, verified effect."},
     {"name": "obligations", "description": "Reports owed to authorities and the public."},
     {"name": "effectiveness", "description": "Checks that consignees received, understood and acted on the notice."},
@@ -22,6 +25,7 @@ TAGS: Final = [
     {"name": "holds", "description": "Confirming that stock is locked."},
     {"name": "replies", "description": "Answers entered on a consignee's behalf."},
     {"name": "cases", "description": "Consignees that stay silent, refuse, or state what cannot be; patient counts."},
+    {"name": "chasing", "description": "How far consignees are, whom to call next and what to say."},
     {"name": "complaints", "description": "Harm reported under a recall."},
     {"name": "tasks", "description": "What people have to do."},
     {"name": "staff", "description": "Our own people: addresses, functions, absence and who stands in."},
@@ -32,7 +36,7 @@ TAGS: Final = [
     {"name": "master data", "description": "Products, and who is calling."},
     {"name": "recipient", "description": "The page behind a signed link, for recipients without an account."},
     {"name": "expert", "description": "The page behind an outside expert's signed link."},
-    {"name": "webhooks", "description": "Called by Twilio, verified by signature."},
+    {"name": "webhooks", "description": "Called by Twilio and by recipients' systems, verified by signature."},
     {"name": "health", "description": "For supervisors and load balancers."},
 ]
 
@@ -52,9 +56,10 @@ def install_openapi(app: FastAPI) -> None:
 
 def _complete(document: dict[str, Any]) -> None:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    model = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(model.pop("$defs", {}))
-    schemas["ProblemDocument"] = model
+    for shared in (ProblemDocument, HospitalAnswerIn):  # the latter is read by hand, behind its signature
+        model = shared.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(model.pop("$defs", {}))
+        schemas[shared.__name__] = model
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     for path in document["paths"].values():

@@ -18,7 +18,7 @@ from temporalio.service import RPCError
 from api.problems import Problem
 from api.state import ApiState
 from api.temporal_gateway import START_TIMEOUT, is_unreachable, unavailable
-from db.repositories import idempotency, recall_intake
+from db.repositories import idempotency, recall_intake, reply_drafts, strangers
 from domain.workflow_ids import recall_id
 from models.messages import RECALL_QUEUE, RecallInput
 from models.recall import Recall
@@ -108,10 +108,14 @@ async def start_forgotten(state: ApiState) -> int:
 
 
 async def sweep(state: ApiState) -> None:
-    """Forget kept answers whose time is over, whether Temporal is there or not; then `start_forgotten`."""
+    """Forget kept answers and drafts whose time is over, whether Temporal is there or not; then `start_forgotten`, and
+    forget the messages of strangers whose time is over."""
     async with state.sessions.begin() as session:
         await idempotency.forget_expired(session, state.now())
+        await reply_drafts.forget_old(session, state.now())
     await start_forgotten(state)
+    async with state.sessions.begin() as session:
+        await strangers.forget(session, state.now(), state.evidence.remove)
 
 
 async def sweep_forgotten(state: ApiState, interval: float = _SWEEP_EVERY) -> None:

@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.types import Scope
 
 from api.links import LinkClaims, LinkError, LinkExpired, read_link_token
 from api.reply_fields import LANGUAGES, PageChange
@@ -18,9 +19,10 @@ from api.state import ApiState
 from db.repositories import consignee_lots, recipient_read, refusals
 from db.repositories.consignee_lots import ConsigneeLotRow
 from db.repositories.recipient_read import RecipientRecord
+from db.repositories.reply_drafts import KEPT_FOR
 from domain.phases import Phase, is_final
 
-_STATUS = {"expired": 410, "closed": 410, "too_many": 429, "unavailable": 503}
+_STATUS = {"expired": 410, "closed": 410, "slow": 408, "too_large": 413, "too_many": 429, "unavailable": 503}
 """Refusals that are no 403."""
 
 
@@ -49,10 +51,17 @@ class Visitor:
     """What it is asked for; once nothing is left of the recall, what it had been asked for."""
     secret: str
     change: PageChange | None = None
+    all_sites: bool = False
+    """The link is the message's own, which leads to all of its sites."""
+
+    @property
+    def hospital(self) -> bool:
+        """Whether it has patients to count."""
+        return self.record.kind == "hospital"
 
 
-async def let_in(request: Request, state: ApiState, token: str) -> Visitor:
-    """Read the link and what it leads to.
+async def let_in(request: Request, state: ApiState, token: str, form_id: str | None = None) -> Visitor:
+    """Read the link and what it leads to, and whether the posted form has carried a reply already.
 
     Raises:
         RefusedLink: malformed, forged, expired, foreign or closed, or too many requests.
@@ -65,7 +74,14 @@ async def let_in(request: Request, state: ApiState, token: str) -> Visitor:
     if wait := state.page_limiter.wait_needed(f"page:{claims.recall_no}:{claims.consignee_id}"):
         raise RefusedLink("too_many", wait=wait)
     async with state.sessions() as session:
-        record = await recipient_read.find(session, claims.recall_no, claims.consignee_id, claims.delivery_id)
+        record = await recipient_read.find(
+            session,
+            claims.recall_no,
+            claims.consignee_id,
+            claims.delivery_id,
+            form_id=form_id,
+            drafts_since=state.now() - KEPT_FOR,
+        )
         if record is None:
             raise RefusedLink("foreign", "link_foreign", claims.recall_no, claims.consignee_id)
         every = (await consignee_lots.every_lot_of(session, [record.consignee_id]))[record.consignee_id]
@@ -73,7 +89,8 @@ async def let_in(request: Request, state: ApiState, token: str) -> Visitor:
     if is_final(Phase(record.phase)) and not withdrawn:
         raise RefusedLink("closed", "link_closed", record.number, record.consignee_id)
     lots = tuple(row for row in every if row.asked or withdrawn)
-    return Visitor(record, lots, key, None if withdrawn else change_for(record, every))
+    change = None if withdrawn else change_for(record, every)
+    return Visitor(record, lots, key, change, claims.all_sites)
 
 
 def change_for(record: RecipientRecord, lots: Sequence[ConsigneeLotRow]) -> PageChange | None:
@@ -149,6 +166,14 @@ def refusal(state: ApiState, refused: RefusedLink, language: str) -> HTMLRespons
     return HTMLResponse(page, _STATUS.get(refused.reason, 403), headers)
 
 
+def too_large_page(scope: Scope) -> HTMLResponse | None:
+    """What a recipient reads whose upload the framework cut off before any route saw it; None for other callers."""
+    if not scope["path"].startswith("/r/"):
+        return None
+    state: ApiState = scope["app"].state.api
+    return refusal(state, RefusedLink("too_large"), accepted_language(Request(scope)))
+
+
 def accepted_language(request: Request) -> str:
     """The first language of `Accept-Language` that the page speaks; English otherwise."""
     for part in request.headers.get("accept-language", "")[:200].split(","):
@@ -159,15 +184,20 @@ def accepted_language(request: Request) -> str:
     return "en"
 
 
-def page_headers(nonce: str) -> dict[str, str]:
-    """Headers of every page: no script at all, one style by nonce, never cached or indexed."""
+def page_headers(nonce: str, *, script: bool = False, posted: bool = False) -> dict[str, str]:
+    """Headers of every page: no script but our own file where a step has one, one style by nonce, never cached.
+
+    The answer to a form (`posted`) may be kept by this one browser: with `no-store` its back button shows an error
+    page instead of the step before. It is asked for anew in every other case.
+    """
     policy = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
+    policy += "; script-src 'self'" if script else ""
     return {
         "Content-Security-Policy": policy,
         "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-store",
+        "Cache-Control": "private, no-cache" if posted else "no-store",
         "X-Robots-Tag": "noindex",
     }
 
@@ -181,5 +211,6 @@ __all__ = [
     "let_in",
     "page_headers",
     "refused_page",
+    "too_large_page",
     "unavailable_page",
 ]

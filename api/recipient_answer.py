@@ -6,6 +6,7 @@ recognised when it is posted to another's link, without any session on the serve
 
 import hashlib
 import hmac
+import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections import defaultdict
@@ -15,16 +16,20 @@ from decimal import Decimal
 
 import phonenumbers
 
-from api.reply_fields import QUANTITIES, PageLot, quantity_field
+from api.reply_fields import GONE, QUANTITIES, PageLot, quantity_field
 from api.reply_form import ReceiverAnswer, ReplyAnswer
 from db.repositories.consignee_lots import ConsigneeLotRow
 from db.repositories.recipient_read import RecipientRecord
-from db.repositories.statements import LatestStatement
+from db.repositories.statements import EarlierStatement
+from domain.harm import mentions_harm
 from domain.notice_content import plain
+from models.harm import HarmStated
 from models.replies import PageReply, PassedOnLot, PassedOnTo, StatedLot
 
 _ROLE_LENGTH = 100
 _REMARK_LENGTH = 2000
+_CUT = " [...]"
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 def new_form_id(secret: str, recall_no: str, consignee_id: int) -> str:
@@ -58,12 +63,14 @@ def page_lots(rows: Sequence[ConsigneeLotRow]) -> tuple[PageLot, ...]:
             gtin=row.gtin,
             last_shipped_on=row.last_shipped_on,
             stated=row.stated,
+            returned=row.returned,
+            number=row.number,
         )
         for row in rows
     )
 
 
-def earlier_values(statement: LatestStatement, lots: Sequence[ConsigneeLotRow]) -> dict[str, str]:
+def earlier_values(statement: EarlierStatement, lots: Sequence[ConsigneeLotRow]) -> dict[str, str]:
     """An earlier answer as form values, to be corrected. Receivers are asked for again.
 
     "None of these lots" said nothing about a lot that has come in since, so then it is not proposed.
@@ -73,8 +80,12 @@ def earlier_values(statement: LatestStatement, lots: Sequence[ConsigneeLotRow]) 
     if statement.affected or (statement.affected is False and complete):
         values["affected"] = "yes" if statement.affected else "no"
     for lot in statement.lots:
-        for name in QUANTITIES:
-            values[quantity_field(name, str(lot.lot_id))] = plain(getattr(lot, name))
+        figures = {name: getattr(lot, name) for name in (*QUANTITIES, *GONE)}
+        values |= {
+            quantity_field(name, str(lot.lot_id)): plain(figure)
+            for name, figure in figures.items()
+            if figure is not None
+        }
     return values
 
 
@@ -91,10 +102,13 @@ def acknowledgement(record: RecipientRecord, form_id: str, at: datetime) -> Page
 
 def statement(record: RecipientRecord, form_id: str, answer: ReplyAnswer, at: datetime) -> PageReply:
     """The complete answer."""
-    remarks = [answer.remark] if answer.remark else []
+    remarks = []
+    if answer.confirm_reason:
+        remarks.append(f"Figures above our shipments, reason given: {answer.confirm_reason}")
     if len(answer.responder_role) > _ROLE_LENGTH:
         remarks.append(f"Role: {answer.responder_role}")
     receivers = _receivers(answer.receivers, record.country, remarks)
+    remarks += [answer.remark] if answer.remark else []
     return PageReply(
         recall_number=record.number,
         consignee_id=record.consignee_id,
@@ -103,15 +117,32 @@ def statement(record: RecipientRecord, form_id: str, answer: ReplyAnswer, at: da
         form_id=form_id,
         affected=answer.affected,
         statements=tuple(
-            StatedLot(lot_id=int(lot.key), on_hand=lot.on_hand, used=lot.used, held=lot.held, passed_on=lot.passed_on)
+            StatedLot(
+                lot_id=int(lot.key),
+                **{name: getattr(lot, name) for name in ("on_hand", "used", "held", "passed_on", *GONE)},
+            )
             for lot in answer.lots
         ),
         passed_on=receivers,
         responder_name=answer.responder_name,
         responder_role=answer.responder_role[:_ROLE_LENGTH],
-        free_text="\n".join(remarks)[:_REMARK_LENGTH] or None,
-        harm=answer.harm.stated() if answer.harm else None,
+        free_text=_kept("\n".join(remarks)),
+        harm=_harm(answer),
+        patients=answer.patients,
+        contact_id=record.contact_id,
     )
+
+
+def _kept(text: str) -> str | None:
+    """The text as far as the record has room for it; what was cut is seen to be cut."""
+    return (text if len(text) <= _REMARK_LENGTH else f"{text[: _REMARK_LENGTH - len(_CUT)]}{_CUT}") or None
+
+
+def _harm(answer: ReplyAnswer) -> HarmStated | None:
+    """Harm asked for, or told in the remark, wherever in it."""
+    if answer.harm is not None:
+        return answer.harm.stated()
+    return HarmStated(description=answer.remark) if answer.remark and mentions_harm(answer.remark) else None
 
 
 def _receivers(given: Sequence[ReceiverAnswer], country: str | None, remarks: list[str]) -> tuple[PassedOnTo, ...]:
@@ -147,7 +178,9 @@ def e164(phone: str | None, country: str | None) -> str | None:
         return None
     if not phonenumbers.is_possible_number(parsed):
         return None
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    # Some countries leave the length open: an extension, or two numbers in one box, are no number to dial.
+    return number if _E164.fullmatch(number) else None
 
 
 __all__ = [

@@ -4,21 +4,37 @@ One module for the names, because three parties must agree on them: the page tha
 reader, and the route. `templates/pages/README.md` lists them for people.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
-LANGUAGES: Final = ("en", "zh-CN")
+from api.page_languages import languages_in
+
+LANGUAGES: Final = languages_in(Path(__file__).parents[1] / "templates" / "pages")
+"""Languages of the page: a file of messages each."""
 QUANTITIES: Final = ("on_hand", "held", "used", "passed_on")
+"""Asked of every lot: zero is an answer, an empty box is none."""
+GONE: Final = ("returned", "destroyed")
+"""Asked of every lot, too, but most have none: an empty box says nothing about them."""
+PATIENTS: Final = ("exposed", "contacted", "monitored", "replaced")
+"""Counts of a hospital's patients: all four or none."""
 MAX_RECEIVERS: Final = 20
+CANNOT_NAME: Final = "confirm_receivers"
+"""Box on `passed_on`: not every receiver can be named here. The answer is taken, and a person asks."""
 HARM: Final = ("harm", "harm_severity", "harm_description")
 """Fields of the question whether anybody was harmed; any of them answered is a report."""
 SEVERITIES: Final = ("unknown", "other", "serious", "death")
 """Choices of `harm_severity`, the first one preselected."""
+
+
+LISTED: Final = "listed"
+"""Hidden beside `affected`: which lots the question was about, so that "none of these" speaks of no other."""
 
 
 class ReplyStep(StrEnum):
@@ -49,6 +65,10 @@ class PageLot:
     last_shipped_on: date | None = None
     stated: bool = False
     """The quantity is another consignee's statement (passed on), not our record."""
+    returned: Decimal = Decimal(0)
+    """Units that our dock has counted back; `shipped` is without them."""
+    number: str = ""
+    """The bare lot number; `lot` may say more where the number alone leaves a doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,28 +102,44 @@ def quantity_field(name: str, key: str) -> str:
     return f"{name}-{key}"
 
 
+def patients_field(name: str) -> str:
+    """`patients_exposed`: one of PATIENTS."""
+    return f"patients_{name}"
+
+
 def receiver_field(index: int, name: str) -> str:
     """`to-0-name`; name is one of lot, quantity, name, email, phone."""
     return f"to-{index}-{name}"
 
 
+_FIXED: Final = {
+    ReplyStep.ACKNOWLEDGE: ("acknowledged",),
+    ReplyStep.AFFECTED: ("affected", LISTED),
+    ReplyStep.PERSON: (
+        *(patients_field(name) for name in PATIENTS),
+        "patients_final",
+        "responder_name",
+        "responder_role",
+        "remark",
+        *HARM,
+    ),
+}
+
+
+def list_of(lots: Sequence[PageLot]) -> str:
+    """What tells one list of lots from another; the order does not matter."""
+    return hashlib.sha256(",".join(sorted(lot.key for lot in lots)).encode()).hexdigest()[:16]
+
+
 def step_fields(step: ReplyStep, lots: Sequence[PageLot], receivers: int = MAX_RECEIVERS) -> list[str]:
     """Every field name a step asks for; all others are carried along hidden."""
-    match step:
-        case ReplyStep.ACKNOWLEDGE:
-            return ["acknowledged"]
-        case ReplyStep.AFFECTED:
-            return ["affected"]
-        case ReplyStep.LOTS:
-            named = [quantity_field(name, lot.key) for lot in lots for name in QUANTITIES]
-            return [*named, "confirm_quantities"]
-        case ReplyStep.PASSED_ON:
-            names = ("lot", "quantity", "name", "email", "phone")
-            return [receiver_field(index, name) for index in range(receivers) for name in names]
-        case ReplyStep.PERSON:
-            return ["responder_name", "responder_role", "remark", *HARM]
-        case _:
-            return []
+    if step is ReplyStep.LOTS:
+        figures = [quantity_field(name, lot.key) for lot in lots for name in (*QUANTITIES, *GONE)]
+        return [*figures, "confirm_quantities", "confirm_reason"]
+    if step is ReplyStep.PASSED_ON:
+        names = ("lot", "quantity", "name", "email", "phone")
+        return [*(receiver_field(index, name) for index in range(receivers) for name in names), CANNOT_NAME]
+    return list(_FIXED.get(step, ()))
 
 
 def all_fields(lots: Sequence[PageLot]) -> list[str]:

@@ -1,56 +1,25 @@
 """Reads the recipient page's form: which answers, what is wrong with them, which step comes next.
 
-Pure: no request, no database. Nothing is guessed: "1,200" could be two numbers in two countries, so it is asked
-again; an empty box is not zero.
+Pure: no request, no database. Each step is checked by the module of its subject (`reply_lots`, `reply_receivers`,
+`reply_patients`); this one knows their order.
 """
 
-import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final
 
-from api.reply_fields import (
-    MAX_RECEIVERS,
-    QUANTITIES,
-    FieldError,
-    PageLot,
-    ReplyStep,
-    all_fields,
-    quantity_field,
-    receiver_field,
-)
+from api.reply_fields import GONE, LISTED, QUANTITIES, FieldError, PageLot, ReplyStep, all_fields, list_of
 from api.reply_harm import HarmAnswer, harm_in
-from domain.notice_content import plain, visible
+from api.reply_lots import LotAnswer, anything, check_lots, exceeds, lot_answers
+from api.reply_patients import asks_patients, check_patients, patients_in
+from api.reply_receivers import ReceiverAnswer, check_receivers, receiver_answers, receivers_shown
+from domain.notice_content import visible
+from models.replies import PatientsStated
 
-_NUMBER: Final = re.compile(r"\d{1,12}(\.\d{1,6})?")
-_EMAIL: Final = re.compile(r"[^@\s<>,;]{1,64}@[^@\s<>,;]{1,190}\.[^@\s<>,;.]{2,63}")
-_PHONE: Final = re.compile(r"\+?[\d][\d\s()/.-]{4,29}")
-_LONGEST: Final = {"remark": 2000, "harm_description": 2000}
-
-
-@dataclass(frozen=True, slots=True)
-class LotAnswer:
-    """The statement about one lot, in units of use."""
-
-    key: str
-    on_hand: Decimal
-    held: Decimal
-    """Part of `on_hand` that is set aside."""
-    used: Decimal
-    passed_on: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiverAnswer:
-    """To whom a part of a lot went."""
-
-    lot_key: str
-    quantity: Decimal
-    name: str
-    email: str | None
-    phone: str | None
+_LONGEST: Final = {"remark": 2000, "harm_description": 2000, "confirm_reason": 500}
+_UNCHECKED: Final = ("switch_lang", "read_code", "files")
+"""Buttons that leave the answers as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +35,9 @@ class ReplyAnswer:
     quantities_confirmed: bool
     """The recipient insisted on figures larger than our shipments."""
     harm: HarmAnswer | None = None
+    patients: PatientsStated | None = None
+    confirm_reason: str | None = None
+    """Why it insists; a query is opened all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,39 +53,35 @@ class FormReading:
     """Set when and only when `step` is DONE."""
 
 
-def read_form(form: Mapping[str, str], lots: Sequence[PageLot]) -> FormReading:
+def read_form(form: Mapping[str, str], lots: Sequence[PageLot], *, hospital: bool = False) -> FormReading:
     """Read one posted page.
 
     Args:
         form: the posted fields, all as text (see `templates/pages/README.md`).
         lots: the consignee's own lots; fields of other lots are ignored.
+        hospital: whether the consignee has patients to count.
     """
     values = {name: _clean(name, form[name]) for name in all_fields(lots) if form.get(name)}
+    if values.get("affected") == "no" and values.get(LISTED, list_of(lots)) != list_of(lots):
+        # A lot has come in, or gone, since it was said: of the list as it is now nobody has said anything.
+        del values["affected"]
     step = _step(form.get("step"))
+    path = _path(values, lots)
     if form.get("back"):
-        return FormReading(values, _before(step, values, lots))
-    if form.get("switch_lang") or (step is ReplyStep.PASSED_ON and form.get("more")):
+        before = path[max(path.index(step) - 1, 0)] if step in path else ReplyStep.AFFECTED
+        return FormReading(values, before)
+    if any(form.get(button) for button in _UNCHECKED) or (step is ReplyStep.PASSED_ON and form.get("more")):
         return FormReading(values, step)
     # A later page may be posted with earlier answers missing or altered: the first bad step is shown.
-    for one in _path(values, lots):
-        errors = tuple(_check(one, values, lots))
+    for one in path:
+        errors = tuple(_check(one, values, lots, hospital))
         if errors:
-            shown = errors if one is step else ()
-            return FormReading(values, one, shown)
+            return FormReading(values, one, errors if one is step else ())
         if one is step:
-            path = _path(values, lots)
             following = path[path.index(one) + 1] if one is not ReplyStep.PERSON else ReplyStep.DONE
-            answer = _answer(values, lots) if following is ReplyStep.DONE else None
+            answer = _answer(values, lots, path, hospital) if following is ReplyStep.DONE else None
             return FormReading(values, following, (), answer)
     return FormReading(values, ReplyStep.AFFECTED)
-
-
-def receivers_shown(form: Mapping[str, str], lots: Sequence[PageLot]) -> int:
-    """How many receiver blocks to print: those filled in, at least one per lot passed on, one more on request."""
-    filled = [index for index in range(MAX_RECEIVERS) if _has_receiver(form, index)]
-    wanted = sum(1 for lot in lots if (_number(form.get(quantity_field("passed_on", lot.key), "")) or 0) > 0)
-    count = max(wanted, filled[-1] + 1 if filled else 0, 1)
-    return min(count + (1 if form.get("more") else 0), MAX_RECEIVERS)
 
 
 def _step(name: str | None) -> ReplyStep:
@@ -127,156 +95,51 @@ def _path(values: Mapping[str, str], lots: Sequence[PageLot]) -> list[ReplyStep]
     path = [ReplyStep.ACKNOWLEDGE, ReplyStep.AFFECTED]
     if values.get("affected") != "no":
         path.append(ReplyStep.LOTS)
-        if any((_number(values.get(quantity_field("passed_on", lot.key), "")) or 0) > 0 for lot in lots):
+        if anything(values, "passed_on", lots):
             path.append(ReplyStep.PASSED_ON)
     return [*path, ReplyStep.PERSON]
 
 
-def _before(step: ReplyStep, values: Mapping[str, str], lots: Sequence[PageLot]) -> ReplyStep:
-    path = _path(values, lots)
-    return path[max(path.index(step) - 1, 0)] if step in path else ReplyStep.AFFECTED
-
-
-def _check(step: ReplyStep, values: Mapping[str, str], lots: Sequence[PageLot]) -> list[FieldError]:
+def _check(step: ReplyStep, values: Mapping[str, str], lots: Sequence[PageLot], hospital: bool) -> list[FieldError]:
     match step:
         case ReplyStep.ACKNOWLEDGE:
             return [] if values.get("acknowledged") == "yes" else [FieldError("acknowledged", "error_acknowledge")]
         case ReplyStep.AFFECTED:
             return [] if values.get("affected") in {"yes", "no"} else [FieldError("affected", "error_affected")]
         case ReplyStep.LOTS:
-            return [error for lot in lots for error in _check_lot(lot, values)]
+            return check_lots(values, lots)
         case ReplyStep.PASSED_ON:
-            return _check_receivers(values, lots)
+            return check_receivers(values, lots)
         case _:
             wanted = {"responder_name": "error_name", "responder_role": "error_role"}
-            return [FieldError(name, message) for name, message in wanted.items() if not values.get(name)]
-
-
-def _check_lot(lot: PageLot, values: Mapping[str, str]) -> list[FieldError]:
-    errors, numbers = [], {}
-    for name in QUANTITIES:
-        field = quantity_field(name, lot.key)
-        error, number = _read_number(field, values.get(field, ""), lot_key=lot.key)
-        if error is not None:
-            errors.append(error)
-        elif number is not None:
-            numbers[name] = number
-    if errors:
-        return errors
-    if numbers["held"] > numbers["on_hand"]:
-        errors.append(FieldError(quantity_field("held", lot.key), "error_held", lot_key=lot.key))
-    stated = numbers["on_hand"] + numbers["used"] + numbers["passed_on"]
-    if stated > lot.shipped and values.get("confirm_quantities") != "yes":
-        told = {"stated": plain(stated), "shipped": plain(lot.shipped)}
-        field = quantity_field("on_hand", lot.key)
-        errors.append(FieldError(field, "error_more_than_shipped", told, lot_key=lot.key))
-    return errors
-
-
-def _check_receivers(values: Mapping[str, str], lots: Sequence[PageLot]) -> list[FieldError]:
-    errors: list[FieldError] = []
-    passed = {lot.key: _number(values.get(quantity_field("passed_on", lot.key), "")) or Decimal(0) for lot in lots}
-    given = dict.fromkeys(passed, Decimal(0))
-    for index in range(MAX_RECEIVERS):
-        if _has_receiver(values, index):
-            errors += _check_receiver(index, values, passed, given)
-    for key, quantity in passed.items():
-        if quantity > 0 and given[key] == 0 and not errors:
-            errors.append(FieldError(receiver_field(0, "name"), "error_receiver_missing", lot_key=key))
-    return errors
-
-
-def _check_receiver(
-    index: int, values: Mapping[str, str], passed: Mapping[str, Decimal], given: dict[str, Decimal]
-) -> list[FieldError]:
-    def field(name: str) -> str:
-        return receiver_field(index, name)
-
-    def complain(name: str, message: str, **told: str) -> FieldError:
-        return FieldError(field(name), message, told, receiver=index)
-
-    errors = []
-    if not values.get(field("name")):
-        errors.append(complain("name", "error_receiver_name"))
-    email, phone = values.get(field("email"), ""), values.get(field("phone"), "")
-    if not (email or phone):
-        errors.append(complain("email", "error_receiver_contact"))
-    if email and not _EMAIL.fullmatch(email):
-        errors.append(complain("email", "error_receiver_email"))
-    if phone and not _PHONE.fullmatch(phone):
-        errors.append(complain("phone", "error_receiver_phone"))
-    error, number = _read_number(field("quantity"), values.get(field("quantity"), ""), receiver=index)
-    key = values.get(field("lot"), "")
-    if error is not None:
-        errors.append(error)
-    if passed.get(key, Decimal(0)) <= 0:
-        errors.append(complain("lot", "error_receiver_lot"))
-    elif number is not None:
-        given[key] += number
-        if given[key] > passed[key]:
-            errors.append(complain("quantity", "error_receiver_too_many", passed_on=plain(passed[key])))
-    return errors
-
-
-def _read_number(
-    field: str, text: str, *, lot_key: str | None = None, receiver: int | None = None
-) -> tuple[FieldError | None, Decimal | None]:
-    number = _number(text)
-    if number is not None:
-        return None, number
-    message = (
-        "error_required" if not text else "error_too_large" if text.isascii() and text.isdigit() else "error_number"
-    )
-    return FieldError(field, message, lot_key=lot_key, receiver=receiver), None
-
-
-def _number(text: str) -> Decimal | None:
-    return Decimal(text) if text.isascii() and _NUMBER.fullmatch(text) else None
-
-
-def _has_receiver(values: Mapping[str, str], index: int) -> bool:
-    # The lot is preselected, so it alone says nothing.
-    return any(values.get(receiver_field(index, name)) for name in ("quantity", "name", "email", "phone"))
+            counts = check_patients(values) if asks_patients(values, lots, hospital=hospital) else []
+            return counts + [FieldError(name, message) for name, message in wanted.items() if not values.get(name)]
 
 
 def _clean(name: str, text: str) -> str:
     # Full-width digits are what a Chinese keyboard types.
-    numeric = name.startswith(QUANTITIES) or name.endswith("-quantity")
+    numeric = name.startswith((*QUANTITIES, *GONE, "patients_")) or name.endswith("-quantity")
     return visible(unicodedata.normalize("NFKC", text) if numeric else text, _LONGEST.get(name, 200))
 
 
-def _answer(values: Mapping[str, str], lots: Sequence[PageLot]) -> ReplyAnswer:
+def _answer(
+    values: Mapping[str, str], lots: Sequence[PageLot], path: Sequence[ReplyStep], hospital: bool
+) -> ReplyAnswer:
     affected = values["affected"] == "yes"
-
-    def quantity(name: str, lot: PageLot) -> Decimal:
-        # "None of them" is a statement of zero about every lot.
-        return (_number(values.get(quantity_field(name, lot.key), "")) or Decimal(0)) if affected else Decimal(0)
-
-    stated = tuple(LotAnswer(lot.key, **{name: quantity(name, lot) for name in QUANTITIES}) for lot in lots)
-    receivers = []
-    if ReplyStep.PASSED_ON in _path(values, lots):
-        for index in range(MAX_RECEIVERS):
-            if _has_receiver(values, index):
-                told = {
-                    name: values.get(receiver_field(index, name))
-                    for name in ("lot", "quantity", "name", "email", "phone")
-                }
-                receivers.append(
-                    ReceiverAnswer(
-                        told["lot"] or "",
-                        Decimal(told["quantity"] or "0"),
-                        told["name"] or "",
-                        told["email"],
-                        told["phone"],
-                    )
-                )
+    confirmed = affected and values.get("confirm_quantities") == "yes"
     return ReplyAnswer(
         affected,
-        stated,
-        tuple(receivers),
+        lot_answers(values, lots, affected=affected),
+        receiver_answers(values) if ReplyStep.PASSED_ON in path else (),
         values["responder_name"],
         values["responder_role"],
         values.get("remark"),
-        quantities_confirmed=affected and values.get("confirm_quantities") == "yes",
+        quantities_confirmed=confirmed,
         harm=harm_in(values),
+        patients=patients_in(values) if asks_patients(values, lots, hospital=hospital) else None,
+        # A reason left over from figures that were corrected since explains nothing.
+        confirm_reason=values.get("confirm_reason") if confirmed and exceeds(values, lots) else None,
     )
+
+
+__all__ = ["FormReading", "LotAnswer", "ReceiverAnswer", "ReplyAnswer", "read_form", "receivers_shown"]

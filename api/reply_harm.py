@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Final
 
 from api.reply_fields import SEVERITIES
-from db.repositories.recipient_read import RecipientRecord
+from db.repositories.recipient_read import RecipientRecord, RecordedWords
+from domain.harm import mentions_harm
 from domain.notice_content import visible
 from models.complaint import HarmSeverity
 from models.harm import HarmStated
@@ -46,8 +47,23 @@ def harm_in(values: Mapping[str, str]) -> HarmAnswer | None:
 
 
 def harm_now(form: Mapping[str, str], record: RecipientRecord, form_id: str, at: datetime) -> PageReply:
-    """The report made by the button `report_harm`; the same content of the same form again is the same report."""
-    found = _read(form, "now_severity", "now_description")
+    """The report made by the button `report_harm`."""
+    return report_of(_read(form, "now_severity", "now_description"), record, form_id, at)
+
+
+def harm_beside(values: Mapping[str, str], recorded: RecordedWords | None) -> HarmAnswer | None:
+    """Harm in a form that makes no answer (any more), except what its own answer on record says already."""
+    remark, found = values.get("remark", ""), harm_in(values)
+    if found is None and mentions_harm(remark) and not (recorded and recorded.has(remark)):
+        found = HarmAnswer(SEVERITIES[0], remark)
+    if found is None or recorded is None:
+        return found
+    stated = found.stated()
+    return None if (stated.severity, stated.description) == (recorded.severity, recorded.description) else found
+
+
+def report_of(found: HarmAnswer, record: RecipientRecord, form_id: str, at: datetime) -> PageReply:
+    """A report beside the answer; the same content of the same form again is the same report."""
     content = hashlib.sha256(f"{found.severity}\n{found.description}".encode()).hexdigest()[:8]
     return PageReply(
         recall_number=record.number,
@@ -65,4 +81,4 @@ def _read(values: Mapping[str, str], severity: str, description: str) -> HarmAns
     return HarmAnswer(chosen if chosen in SEVERITIES else SEVERITIES[0], text or None)
 
 
-__all__ = ["REPORT", "HarmAnswer", "harm_in", "harm_now"]
+__all__ = ["REPORT", "HarmAnswer", "harm_beside", "harm_in", "harm_now", "report_of"]

@@ -4,33 +4,33 @@ Each step is one whole form; what earlier steps said is carried along in hidden 
 session and the browser's back button works. Context and field names: `templates/pages/README.md`.
 """
 
-import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
-import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
+from api.page_words import PAGES, catalogue, css, environment, languages, placeholders, words
 from api.reply_fields import (
+    GONE,
     LANGUAGES,
     MAX_RECEIVERS,
+    PATIENTS,
+    QUANTITIES,
     SEVERITIES,
     FieldError,
     PageChange,
     PageLot,
     ReplyStep,
     all_fields,
+    list_of,
     step_fields,
 )
 from api.reply_form import receivers_shown
 from api.reply_harm import harm_in
+from api.reply_patients import asks_patients
+from api.reply_receivers import asks_why_unnamed
+from api.scan_check import Scan
 from domain.notice_content import best_language, plain
 
-PAGES: Final = Path(__file__).parents[1] / "templates" / "pages"
 REFUSALS: Final = (
     "malformed",
     "signature",
@@ -40,6 +40,8 @@ REFUSALS: Final = (
     "foreign",
     "too_many",
     "unavailable",
+    "slow",
+    "too_large",
 )
 """Reasons `render_refused_page` has words for."""
 _TOTAL_STEPS: Final = 4
@@ -50,6 +52,17 @@ _NUMBER_OF_STEP: Final = {
     ReplyStep.PASSED_ON: 3,
     ReplyStep.PERSON: 4,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierAnswer:
+    """One recorded answer as the recipient is shown it: figures, never who gave it."""
+
+    reference: str
+    at: str
+    affected: bool
+    values: Mapping[str, str]
+    """Field values of its figures, as `ReplyPage.values`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +81,9 @@ class ReplyPage:
     firm_email: str
     recipient_name: str
     products: tuple[str, ...]
-    reason: str
-    hazard: str
+    reason: str | None
+    hazard: str | None
+    """As the released notice says them; None where it cannot be read, and then the page leads back to the notice."""
     lots: tuple[PageLot, ...]
     texts_language: str = "en"
     """Language of `reason` and `hazard`."""
@@ -86,6 +100,22 @@ class ReplyPage:
     """Shown on the last page."""
     change: PageChange | None = None
     """What the newest notice changed for this recipient."""
+    scan: Scan | None = None
+    """What a code just scanned or typed turned out to be."""
+    resumed_on: str | None = None
+    """Day of the draft that is shown again; it can be given up."""
+    push: bool = False
+    """A browser of this person can be subscribed to notices."""
+    sites: bool = False
+    """The link leads to all sites of the notice."""
+    history: tuple[EarlierAnswer, ...] = ()
+    """Answers recorded so far, the newest first."""
+    hospital: bool = False
+    """It has patients: asked for counts where it used units."""
+    unrecorded: bool = False
+    """Figures changed after the form was sent are not recorded; the recorded ones are shown."""
+    questioned: bool = False
+    """The answer on record does not fit what was delivered: a query is open."""
 
 
 def page_language(asked: str | None, partner_language: str) -> str:
@@ -99,26 +129,26 @@ def render_reply_page(step: ReplyStep, lang: str, page: ReplyPage) -> str:
     Raises:
         ValueError: `lang` is none of LANGUAGES.
     """
-    m = _words(lang)
+    m = words(lang)
     heading = m(f"{step.value}_heading")
     shown = receivers_shown({**page.values, **({"more": "yes"} if page.more_receivers else {})}, page.lots)
     own = set(step_fields(step, page.lots, shown))
     carried = [(name, page.values[name]) for name in all_fields(page.lots) if name not in own and page.values.get(name)]
     passed = [lot for lot in page.lots if page.values.get(f"passed_on-{lot.key}", "0").strip("0.")]
     return (
-        _environment()
+        environment()
         .get_template("reply.html.j2")
         .render(
             page=page,
             step=step.value,
             lang=lang,
             m=m,
-            css=_css(),
+            css=css(),
             plain=plain,
             heading=heading,
             number=_NUMBER_OF_STEP.get(step),
             total=_TOTAL_STEPS,
-            languages=_languages(),
+            languages=languages(),
             carried=carried,
             errors=[_told(error, page, m) for error in page.errors],
             receivers=shown,
@@ -126,7 +156,13 @@ def render_reply_page(step: ReplyStep, lang: str, page: ReplyPage) -> str:
             severities=SEVERITIES,
             harm_reported=harm_in(page.values) is not None,
             passed_on_lots=passed,
+            listed=list_of(page.lots),
             ask_confirmation=_asks_confirmation(page),
+            ask_unnamed=asks_why_unnamed(page.values, page.errors, shown),
+            figures=(*QUANTITIES, *GONE),
+            patients=PATIENTS,
+            ask_patients=asks_patients(page.values, page.lots, hospital=page.hospital),
+            script=step is ReplyStep.LOTS,
         )
     )
 
@@ -142,15 +178,15 @@ def render_refused_page(
     if reason not in REFUSALS:
         raise ValueError(f"reason: expected one of {', '.join(REFUSALS)}")
     return (
-        _environment()
+        environment()
         .get_template("refused.html.j2")
         .render(
             reason=reason,
             lang=lang,
-            m=_words(lang),
-            css=_css(),
+            m=words(lang),
+            css=css(),
             csp_nonce=csp_nonce,
-            languages=_languages(),
+            languages=languages(),
             firm_name=firm_name,
             firm_phone=firm_phone,
             firm_email=firm_email,
@@ -158,73 +194,29 @@ def render_refused_page(
     )
 
 
-@lru_cache(maxsize=8)
-def catalogue(lang: str) -> dict[str, str]:
-    """All messages of a language.
-
-    Raises:
-        ValueError: there is no such language.
-    """
-    if lang not in LANGUAGES:
-        raise ValueError(f"lang: expected one of {', '.join(LANGUAGES)}")
-    read = yaml.safe_load((PAGES / f"messages.{lang}.yaml").read_text(encoding="utf-8"))
-    return {str(key): str(text) for key, text in read.items()}
-
-
-def placeholders(text: str) -> set[str]:
-    """Names a message wants filled in."""
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
-
-
-def _words(lang: str) -> Callable[..., str]:
-    words = catalogue(lang)
-
-    def message(key: str, **values: object) -> str:
-        # Values are only ever arguments: braces inside them are not read again.
-        return words[key].format_map(values)
-
-    return message
-
-
 def _told(error: FieldError, page: ReplyPage, m: Callable[..., str]) -> dict[str, str]:
     label = ""
     if error.lot_key is not None:
         lot = next((lot for lot in page.lots if lot.key == error.lot_key), None)
         name = error.field.rpartition("-")[0]
-        named = [m(name)] if name in {"on_hand", "held", "used", "passed_on"} else []
+        named = [m(name)] if name in (*QUANTITIES, *GONE) else []
         label = " – ".join([*([m("lot_label", lot=lot.lot)] if lot else []), *named])
     elif error.receiver is not None:
         label = m("receiver_legend", number=error.receiver + 1)
+    elif error.field in {f"patients_{name}" for name in PATIENTS}:
+        label = m(error.field)
     return {"field": error.field, "text": m(error.message, label=label, **error.values)}
 
 
 def _asks_confirmation(page: ReplyPage) -> bool:
-    too_many = any(error.message == "error_more_than_shipped" for error in page.errors)
+    too_many = any(error.message in {"error_more_than_shipped", "error_confirm_reason"} for error in page.errors)
     return too_many or page.values.get("confirm_quantities") == "yes"
 
 
-def _languages() -> list[tuple[str, str]]:
-    return [(lang, catalogue(lang)["language_name"]) for lang in LANGUAGES]
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(PAGES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-@lru_cache(maxsize=1)
-def _css() -> Markup:
-    return Markup((PAGES / "reply.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
-
-
 __all__ = [
+    "PAGES",
     "REFUSALS",
+    "EarlierAnswer",
     "ReplyPage",
     "ReplyStep",
     "catalogue",

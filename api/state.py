@@ -11,12 +11,15 @@ from temporalio.client import Client
 
 from adapters.evidence.base import EvidenceStore
 from adapters.evidence.factory import build_evidence_store
+from api.notice_words import ToldWords
 from api.pagination import Cursors
 from api.policies import Jurisdictions
+from api.push_key import public_push_key
 from api.security.rate_limit import RateLimiter
 from api.temporal_gateway import TemporalGateway
 from db.engine import SessionFactory, make_engine, make_session_factory
 from domain.class_suggestion import Model
+from domain.webhook_keys import WebhookKeys, parse_webhook_keys
 from settings import Settings
 from suggestion.model_file import shipped_model
 
@@ -36,10 +39,18 @@ class ApiState:
     jurisdictions: Jurisdictions
     advice: Model
     """The model that suggests classes from text."""
+    webhook_keys: WebhookKeys
+    """What recipients' systems sign their answers with."""
+    push_key: str | None
+    """Our public key for browsers' push services; None where there is no push."""
     page_limiter: RateLimiter
     webhook_limiter: RateLimiter
     password_limiter: RateLimiter
     """Checks of a password per person: each costs memory and time on purpose."""
+    told_words: ToldWords
+    """What released notices say, for the recipients' pages."""
+    test_limiter: RateLimiter
+    """Test messages per person: each is a real message that costs money."""
 
     def now(self) -> datetime:
         """The API's clock, in UTC."""
@@ -55,12 +66,14 @@ async def open_state(settings: Settings, temporal_client: Client | None = None) 
     """Build the state without touching the network; both servers may still be down.
 
     Raises:
-        ConfigurationError: no database address is configured, or half an evidence bucket.
+        ConfigurationError: no database address is configured, half an evidence bucket, or a key that is none.
     """
     if settings.database_url is None:
         raise ConfigurationError("DATABASE_URL is not set: the API needs the address of its PostgreSQL database")
     try:
         evidence = build_evidence_store(settings)
+        webhook_keys = parse_webhook_keys(settings.webhook_secrets())
+        push_key = public_push_key(settings)
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
     url = settings.database_url.get_secret_value()
@@ -78,9 +91,13 @@ async def open_state(settings: Settings, temporal_client: Client | None = None) 
             cursors=Cursors(_cursor_secret(settings)),
             jurisdictions=Jurisdictions.load(),
             advice=shipped_model(),
+            webhook_keys=webhook_keys,
+            push_key=push_key,
             page_limiter=RateLimiter(capacity=60, per_second=1),
             webhook_limiter=RateLimiter(capacity=2000, per_second=500),
             password_limiter=RateLimiter(capacity=20, per_second=0.5),
+            told_words=ToldWords(),
+            test_limiter=RateLimiter(capacity=10, per_second=1 / 30),
         )
     finally:
         await engine.dispose()

@@ -56,10 +56,22 @@ class TemporalGateway:
 
 
 def is_unreachable(error: Exception) -> bool:
-    """Whether the call may succeed later, as it is (a lazy client that cannot connect raises RuntimeError)."""
+    """Whether the call may succeed later, as it is (a lazy client that cannot connect raises RuntimeError).
+
+    A server that has just been started does not know its own namespaces for a moment.
+    """
     if isinstance(error, RPCError):
-        return error.status in _UNREACHABLE
+        return error.status in _UNREACHABLE or _lacks_namespace(error)
     return isinstance(error, RuntimeError)
+
+
+def is_gone(error: RPCError) -> bool:
+    """Whether there is no such workflow, run or update; not so while the server does not know the whole namespace."""
+    return error.status == RPCStatusCode.NOT_FOUND and not _lacks_namespace(error)
+
+
+def _lacks_namespace(error: RPCError) -> bool:
+    return any(each.type_url.endswith(".NamespaceNotFoundFailure") for each in error.grpc_status.details)
 
 
 def unavailable(detail: str) -> Problem:
@@ -77,6 +89,7 @@ __all__ = [
     "RESULT_TIMEOUT",
     "START_TIMEOUT",
     "TemporalGateway",
+    "is_gone",
     "is_unreachable",
     "unavailable",
 ]

@@ -34,6 +34,7 @@ DEVELOPMENT_PEOPLE: Final[Mapping[Role, str]] = MappingProxyType(
         Role.REGULATORY: "Rafael Okoye",
         Role.WAREHOUSE: "Wanda Silva",
         Role.SUPPLIER_QUALITY: "Sunil Petrov",
+        Role.ACCOUNT_MANAGER: "Amara Lindholm",
         Role.AUDITOR: "Audrey Tanaka",
         Role.ADMIN: "Adam Nilsson",
         Role.HEAD_OF_QUALITY: "Hana Novak",

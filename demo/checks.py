@@ -227,7 +227,9 @@ def notice_faults(notices: Iterable[dict[str, Any]], started_by: str) -> Iterato
     for notice in notices:
         hashes = []
         for each in notice["bodies"]:
-            content = {name: value for name, value in each["body"].items() if name != "sha256"}
+            # A body that encloses nothing is hashed without a word of it.
+            unhashed = {"sha256"} if each["body"].get("enclosed") is not None else {"sha256", "enclosed"}
+            content = {name: value for name, value in each["body"].items() if name not in unhashed}
             text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
             hashes.append(hashlib.sha256(text.encode()).hexdigest())
             if hashes[-1] != each["sha256"]:

@@ -22,6 +22,8 @@ from demo.waiting import Deadline, DemoError
 PROJECT = Path(__file__).parents[1]
 _CONFIGURING = ("DATABASE_", "SMTP_", "TEMPORAL_", "TWILIO_", "RECALL_", "PG")
 _PORTS = 7
+INVENTED_SRN = "XX-MF-000000000"
+"""The demonstration's firm is invented, and so is its registration: its notices under the MDR have to name one."""
 _START_S = 180.0
 _STOP_S = 90.0
 _SHARED_ROOT = Path("/var/lib/recall-orchestrator")
@@ -103,7 +105,7 @@ class Embedded:
             self.process = subprocess.Popen(
                 command,
                 cwd=PROJECT,
-                env=clean_environment(),
+                env=clean_environment({"RECALL_EU_SRN": INVENTED_SRN}),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

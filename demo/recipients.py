@@ -210,7 +210,8 @@ class Recipients:
             lot = lot_of(one.group, books)
             lines[lot] = books.statement(lot)
             figures = dict(zip(("on_hand", "used", "held", "passed_on"), lines[lot], strict=True))
-            filled[name] = format(figures[kind].normalize(), "f")
+            if kind in figures:  # nothing was sent back or destroyed: those boxes may stay empty
+                filled[name] = format(figures[kind].normalize(), "f")
         if set(lines) != set(books.received):
             raise PageError(
                 f"{person.partner}: the page asks for {sorted(lines)}, received was {sorted(books.received)}"

@@ -88,6 +88,12 @@ class Staff:
                 "title": alarm.title,
                 "reason": "Retained samples read negative on weakly reactive specimens: 4 of 60.",
                 "hazard": "A false negative result: the infection is missed and treatment is delayed.",
+                "translations": {
+                    "zh-CN": {
+                        "reason": "留样对弱反应性标本检测为阴性：60 份中有 4 份。",
+                        "hazard": "假阴性结果：感染被漏检，治疗被延误。",
+                    }
+                },
                 "trigger": {"source": "internal_test", "reference": "LR-2026-1107"},
                 "awareness_at": (datetime.now(UTC) - timedelta(hours=3)).isoformat(),
                 "jurisdictions": list(alarm.jurisdictions),

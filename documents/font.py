@@ -43,9 +43,9 @@ def _known() -> frozenset[int]:
 
 
 def drawable(text: str) -> str:
-    """The text with every character the font lacks written as its code point, `[U+1F600]`."""
-    known = _known()
-    return "".join(each if ord(each) in known or each == "\n" else f"[U+{ord(each):04X}]" for each in text)
+    """The text with every character the font lacks written as its code point, `[U+1F600]`; a tab is a gap."""
+    known, plain = _known(), text.replace("\t", "    ")
+    return "".join(each if ord(each) in known or each == "\n" else f"[U+{ord(each):04X}]" for each in plain)
 
 
 @lru_cache(maxsize=8)

@@ -59,7 +59,8 @@ def _scalar(value: object, path: str) -> str | int | float | bool | None:
 
 
 def _text(value: str, path: str) -> str:
-    if "\x00" in value or any("\ud800" <= char <= "\udfff" for char in value):
+    # Most texts are ids: ASCII has no surrogates, and knows it without being read.
+    if "\x00" in value or (not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value)):
         raise AuditValueError(f"{path}: text with a NUL or half a surrogate pair cannot be stored")
     return value
 

@@ -1,4 +1,4 @@
-"""What a person does next about a consignee that does not answer: call, visit, report to the authority, document.
+"""What a person does next about a consignee that does not answer: call, account manager, visit, authority, document.
 
 Each step has a task with its own limit; when that limit passes, or the step was done without an answer, the next one
 is opened beside it. A refusal goes straight to the authority, a consignee that is out of business to the documented
@@ -16,6 +16,8 @@ class Stage(StrEnum):
     """The step; its value is the prefix of the task's key."""
 
     CALL = "call"
+    MANAGER = "manager"
+    """Whoever of our staff looks after the customer; left out where nobody does."""
     VISIT = "visit"
     AUTHORITY = "report"
     """Reporting the consignee to the authority; `authority:` keys are the recall's own."""
@@ -24,7 +26,7 @@ class Stage(StrEnum):
 
 CONTACT_REASONS: Final = frozenset({"silence", "bounce", "refusal", "out_of_business", "effectiveness"})
 """Reasons of cases that end when the consignee answers or is documented."""
-_CLIMB: Final = (Stage.CALL, Stage.VISIT, Stage.AUTHORITY, Stage.ACCOUNT)
+_CLIMB: Final = (Stage.CALL, Stage.MANAGER, Stage.VISIT, Stage.AUTHORITY, Stage.ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,13 @@ class Next:
     look_at: datetime | None = None
 
 
-def next_stage(reasons: Collection[str], tasks: Sequence[StageTask], now: datetime) -> Next:
-    """What follows from the open reasons and the episode's tasks at `now`."""
+def next_stage(
+    reasons: Collection[str], tasks: Sequence[StageTask], now: datetime, *, has_manager: bool = False
+) -> Next:
+    """What follows from the open reasons and the episode's tasks at `now`; `has_manager`: somebody looks after it."""
     for stage in _ways(reasons):
+        if stage is Stage.MANAGER and not has_manager:
+            continue
         own = [task for task in tasks if task.stage is stage]
         if not own:
             return Next(stage=stage)
@@ -60,8 +66,8 @@ def _ways(reasons: Collection[str]) -> tuple[Stage, ...]:
     if not CONTACT_REASONS.intersection(reasons):
         return ()
     if "out_of_business" in reasons:
-        return _CLIMB[3:]
-    return _CLIMB[2:] if "refusal" in reasons else _CLIMB
+        return (Stage.ACCOUNT,)
+    return (Stage.AUTHORITY, Stage.ACCOUNT) if "refusal" in reasons else _CLIMB
 
 
 def task_key(stage: Stage, consignee_id: int, episode: int = 1) -> str:

@@ -74,12 +74,14 @@ _BY_STEP: Final[Mapping[str, Item | None]] = {
     # What the checklist is for, and what comes after it.
     "completion": None,
     "authority_answer": None,
+    "closure_notice": None,
     "unaccounted": None,
 }
 _BY_KEY: Final[Mapping[str, Item]] = {
     "query": Item.QUERIES,
     "settle_query": Item.QUERIES,
     "call": Item.CASES,
+    "manager": Item.CASES,
     "visit": Item.CASES,
     "authority": Item.CASES,
     "account": Item.CASES,
@@ -87,6 +89,7 @@ _BY_KEY: Final[Mapping[str, Item]] = {
     "check": Item.EFFECTIVENESS,
     "holds": Item.HOLDS,
     "notice": Item.CAMPAIGN,
+    "notice_review": Item.CAMPAIGN,
     "campaign-stop": Item.CAMPAIGN,
     "complaint": Item.COMPLAINTS,
     "on_call": Item.COMPLAINTS,

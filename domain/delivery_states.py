@@ -27,8 +27,36 @@ _REPORTS: Final[Mapping[str, str]] = MappingProxyType(
         "undelivered": "failed",
         "failed": "failed",
         "canceled": "failed",
+        # calls
+        "initiated": "submitted",
+        "ringing": "submitted",
+        "answered": "submitted",
+        "in-progress": "submitted",
+        "completed": "delivered",
+        "key_pressed": "delivered",
+        "answered_by_machine": "failed",
+        "busy": "failed",
+        "no-answer": "failed",
+        # reports of mail systems
+        "delayed": "submitted",
+        "handed_on": "submitted",
+        "dead": "failed",
+        "not_delivered": "failed",
     }
 )
+
+
+_TRY_LATER: Final = frozenset({"busy", "no-answer", "answered_by_machine"})
+
+
+def failure_kind(status: str) -> str:
+    """What a report of failure says of the address: `transient` (nobody there now), `undelivered` or no such address.
+
+    The first rules the address out for its step of the ladder, the second for the campaign, the third for good.
+    """
+    if status == "dead":
+        return "permanent_contact"
+    return "transient" if status in _TRY_LATER else "undelivered"
 
 
 def state_of_report(status: str) -> str | None:

@@ -5,14 +5,17 @@ jurisdictions counts, signatures add up, and `domain.timeline` computes what is 
 recall itself will know (an answer, a query) has its limit and the event it waits for, but no instant.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Final
 
 from domain.dry_run_asks import Ask, DryRun
 from domain.dry_run_steps import EVENTS, Moments, moment_of
 from domain.expressions import holds
+from domain.ladder import Ladder
 from domain.limits import Limit
 from domain.policy import Policy, common_ladder
 from domain.policy_approvals import ApprovalStep, required_signers
@@ -21,6 +24,7 @@ from domain.policy_facts import PolicyFacts
 from domain.policy_figures import DueFigure, Sourced
 from domain.policy_parts import Gate
 from domain.policy_tasks import ExtraTask, HumanStep, TaskRule
+from domain.stages import Owed
 from domain.timeline import Calendars, Facts, Standing, duties
 from domain.timeline_count import compute
 from domain.timeline_facts import Duty
@@ -216,10 +220,13 @@ def _reach(scene: Scene, moments: Moments) -> Iterator[Ask]:
         return
     ladder = common_ladder([(each.policy, each.level) for each in standings])
     start = moments.first_communication
+    rule = "; ".join(sorted({f"{each.policy.id}@{each.policy.version}" for each in standings}))
+    seen: Counter[str] = Counter()
     for step, offset in list(zip(ladder.steps, ladder.offsets(), strict=True))[1:]:
+        seen[step.kind] += 1
         yield Ask(
             kind="ladder",
-            key=f"ladder:{step.kind}",
+            key=f"ladder:{step.kind}" + (f":{seen[step.kind]}" if seen[step.kind] > 1 else ""),
             jurisdiction=_ALL,
             what=f"{step.kind} to consignees that stay silent ({step.contact.replace('_', ' ')} contact)",
             what_zh=f"未答复单位：{_LADDER_ZH[step.kind]}",
@@ -227,8 +234,9 @@ def _reach(scene: Scene, moments: Moments) -> Iterator[Ask]:
             asked_at=start,
             limit=_elapsed(offset),
             due_at=start + offset if start else None,
-            rule="; ".join(sorted({f"{each.policy.id}@{each.policy.version}" for each in standings})),
+            rule=rule,
         )
+    yield from _stages(ladder, rule)
     widest = max(standings, key=lambda each: each.policy.level(each.level).effectiveness.percent)
     checks = widest.policy.level(widest.level).effectiveness
     yield Ask(
@@ -243,6 +251,28 @@ def _reach(scene: Scene, moments: Moments) -> Iterator[Ask]:
     )
 
 
+def _stages(ladder: Ladder, rule: str) -> Iterator[Ask]:
+    """How whoever has acknowledged is asked for the rest; it runs from each consignee's own answer."""
+    for stage in ladder.stages:
+        what, what_zh, since = _STAGES[stage.owed]
+        offsets = accumulate(step.after for step in stage.steps)
+        for step, offset in zip(stage.steps, offsets, strict=True):
+            yield Ask(
+                kind="ladder",
+                key=f"ladder:{stage.owed}:{step.kind}",
+                jurisdiction=_ALL,
+                what=f"{step.kind} to consignees that {what} ({step.contact.replace('_', ' ')} contact)",
+                what_zh=f"{what_zh}：{_LADDER_ZH[step.kind]}",
+                asked_when=since,
+                limit=_elapsed(offset),
+                rule=rule,
+            )
+
+
+_STAGES: Final = {
+    Owed.QUANTITIES: ("have acknowledged and owe their quantities", "未填报数量单位", "the consignee acknowledges"),
+    Owed.ACTION: ("have not set everything aside", "未完成隔离单位", "the consignee states its quantities"),
+}
 _LADDER_ZH: Final = {"reminder": "催办", "escalation": "升级联系", "phone": "电话联系", "first": "首次通知"}
 
 

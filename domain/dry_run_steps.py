@@ -30,6 +30,7 @@ EVENTS: Final[Mapping[HumanStep, Event]] = MappingProxyType(
         _S.HOLD_CONFIRMATION: Event("stock is requested to be held", "封存确认"),
         _S.PHONE_CALL: Event("a consignee stays silent to the last message", "电话联系"),
         _S.QUERY: Event("a statement cannot be", "数量质询"),
+        _S.ACCOUNT_MANAGER: Event("a call reaches nobody and somebody looks after the customer", "客户经理联系"),
         _S.VISIT: Event("a call reaches nobody", "现场走访"),
         _S.SETTLE_QUERY: Event("a query is answered", "质询处理"),
         _S.EFFECTIVENESS_CHECK: Event("a consignee is drawn for a check", "有效性检查"),

@@ -12,21 +12,32 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
 from domain.recall_number import RecallNumber, RecallNumberError
 
 _VERSION: Final = 1
-_HAS_DELIVERY, _IS_DRILL = 0b01, 0b10
+_HAS_DELIVERY, _IS_DRILL, _ALL_SITES = 0b001, 0b010, 0b100
 _MAC_BYTES: Final = 16
 _EXPIRY_BYTES: Final = 5
 _LONGEST: Final = 120
 _MIN_SECRET: Final = 16
 TWILIO_STATUS_PATH: Final = "/v1/webhooks/twilio/status"
 """Path of Twilio's delivery reports; `n` is the delivery id, `s` its HMAC."""
+TWILIO_CALL_STATUS_PATH: Final = "/v1/webhooks/twilio/call-status"
+"""Path of Twilio's reports of calls."""
+TWILIO_SCRIPT_PATH: Final = "/v1/webhooks/twilio/call"
+"""Path from which Twilio fetches what a call says."""
+TWILIO_KEY_PATH: Final = "/v1/webhooks/twilio/call-key"
+"""Path to which Twilio sends the key that was pressed."""
+HOSPITAL_PATH: Final = "/v1/webhooks/hospital"
+"""Below it, followed by the delivery's id, a recipient's system posts its answer."""
 RECIPIENT_PATH: Final = "/r/"
 """Path of the recipient page, followed by the token."""
+SITES_PATH: Final = "/sites"
+"""After the token: the page of a person that answers for several sites."""
 
 
 class LinkError(Exception):
@@ -72,31 +83,46 @@ class LinkClaims:
     delivery_id: UUID | None
     """The delivery that carried the link; None for one handed out by staff."""
     expires_at: datetime
+    all_sites: bool = False
+    """Good for every site of the message that carried it; a link to one of them is handed on to people there."""
 
 
 def make_link_token(
-    secret: str, *, recall_no: str, consignee_id: int, delivery_id: UUID | None, expires_at: datetime
+    secret: str,
+    *,
+    recall_no: str,
+    consignee_id: int,
+    delivery_id: UUID | None,
+    expires_at: datetime,
+    all_sites: bool = False,
 ) -> str:
     """Token of at most 62 characters for a recall of our own numbering.
 
     Args:
         expires_at: aware instant, kept to the second.
+        all_sites: the link of a message for several sites, which its reader answers for.
 
     Raises:
         ValueError: the secret is shorter than 16 characters, the expiry is naive or out of range, the
-            consignee id is not positive, or the number is no recall number.
+            consignee id is not positive, the number is no recall number, or `all_sites` comes without a delivery.
     """
-    number = RecallNumber.parse(recall_no)
+    number = _number(recall_no)
     if expires_at.tzinfo is None:
         raise ValueError("expires_at: expected an aware instant")
     if consignee_id < 1:
         raise ValueError("consignee_id: expected a positive id")
+    if all_sites and delivery_id is None:
+        raise ValueError("all_sites: expected the delivery whose sites are meant")
     flags = (_HAS_DELIVERY if delivery_id else 0) | (_IS_DRILL if number.drill else 0)
+    flags |= _ALL_SITES if all_sites else 0
     payload = bytes([_VERSION, flags])
     payload += _varint(number.year) + _varint(number.sequence) + _varint(consignee_id)
     payload += int(expires_at.timestamp()).to_bytes(_EXPIRY_BYTES, "big")
     payload += delivery_id.bytes if delivery_id else b""
     return encode_token(payload + token_mac(secret, b"recipient link", payload))
+
+
+_number = lru_cache(maxsize=256)(RecallNumber.parse)
 
 
 def read_link_token(secret: str, token: str, now: datetime) -> LinkClaims:
@@ -125,13 +151,18 @@ def recipient_url(public_url: str, token: str) -> str:
 
 
 def status_callback_url(secret: str, public_url: str, delivery_id: UUID) -> str:
-    """Address a provider reports a delivery to; the first report heals a send whose answer was lost."""
-    signature = encode_token(token_mac(secret, b"status callback", delivery_id.bytes))
-    return f"{public_url.rstrip('/')}{TWILIO_STATUS_PATH}?n={delivery_id.hex}&s={signature}"
+    """Address Twilio reports a text message to; the first report heals a send whose answer was lost."""
+    return signed_callback_url(secret, public_url, TWILIO_STATUS_PATH, delivery_id)
 
 
-def read_status_callback(secret: str, n: str, s: str) -> UUID:
-    """The delivery a callback address was made for.
+def signed_callback_url(secret: str, public_url: str, path: str, delivery_id: UUID) -> str:
+    """Address of ours that a provider may call about one delivery; good for this path and this delivery only."""
+    signature = encode_token(token_mac(secret, _purpose(path), delivery_id.bytes))
+    return f"{public_url.rstrip('/')}{path}?n={delivery_id.hex}&s={signature}"
+
+
+def read_status_callback(secret: str, n: str, s: str, path: str = TWILIO_STATUS_PATH) -> UUID:
+    """The delivery a callback address below `path` was made for.
 
     Raises:
         CallbackRefused: the id is malformed or the signature is not ours.
@@ -140,10 +171,14 @@ def read_status_callback(secret: str, n: str, s: str) -> UUID:
         delivery_id = UUID(hex=n)
     except ValueError:
         raise CallbackRefused("n: expected a delivery id") from None
-    expected = encode_token(token_mac(secret, b"status callback", delivery_id.bytes))
+    expected = encode_token(token_mac(secret, _purpose(path), delivery_id.bytes))
     if n != delivery_id.hex or not hmac.compare_digest(s.encode(), expected.encode()):
         raise CallbackRefused("the callback address is not signed by this installation")
     return delivery_id
+
+
+def _purpose(path: str) -> bytes:
+    return b"status callback" if path == TWILIO_STATUS_PATH else f"callback {path}".encode()
 
 
 def _parse(payload: bytes) -> LinkClaims:
@@ -160,7 +195,7 @@ def _parse(payload: bytes) -> LinkClaims:
             raise ValueError("wrong length")
     except (IndexError, ValueError, OverflowError, OSError, RecallNumberError):
         raise LinkMalformed("a signed link of another shape") from None
-    return LinkClaims(number, consignee, delivery, expires_at)
+    return LinkClaims(number, consignee, delivery, expires_at, all_sites=bool(flags & _ALL_SITES))
 
 
 def token_mac(secret: str, purpose: bytes, payload: bytes) -> bytes:
@@ -171,8 +206,13 @@ def token_mac(secret: str, purpose: bytes, payload: bytes) -> bytes:
     """
     if len(secret) < _MIN_SECRET:
         raise ValueError(f"RECALL_LINK_SECRET: expected at least {_MIN_SECRET} characters")
-    key = hmac.digest(secret.encode(), purpose, hashlib.sha256)
+    key = _key(secret, purpose)
     return hmac.digest(key, payload, hashlib.sha256)[:_MAC_BYTES]
+
+
+@lru_cache(maxsize=64)
+def _key(secret: str, purpose: bytes) -> bytes:
+    return hmac.digest(secret.encode(), purpose, hashlib.sha256)
 
 
 def _varint(number: int) -> bytes:

@@ -31,6 +31,7 @@ from domain.policy_parts import (
     LevelRules,
     MassBalanceRule,
     Obligation,
+    QuietHours,
     Retention,
 )
 from domain.policy_tasks import ExtraTask, HumanStep, TaskRule
@@ -101,6 +102,7 @@ class Policy(Part):
     actions: tuple[MarketAction, ...] = Field(min_length=1)
     """Market actions this law knows."""
     channels: Channels
+    quiet_hours: QuietHours | None = None
     closing: Closing
     levels: dict[LevelCode, LevelRules] = Field(min_length=1, max_length=20)
     """The jurisdiction's own levels, strictest first."""

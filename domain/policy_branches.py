@@ -7,6 +7,7 @@ the same limit the shorter one counts. Who does a step is set by the first branc
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field, model_validator
@@ -140,6 +141,7 @@ def _level(rules: LevelRules, fired: list[Branch]) -> LevelRules:
             ladder = _earlier(ladder, branch.ladder)
         if branch.effectiveness and branch.effectiveness.percent > checks.percent:
             checks = checks.model_copy(update=dict(branch.effectiveness))
+    ladder = _with_deputy(ladder)
     obligations = tuple(_shortest(item, fired) for item in rules.obligations)
     return rules.model_copy(
         update={"notify": notify, "ladder": ladder, "effectiveness": checks, "obligations": obligations}
@@ -152,6 +154,16 @@ def _earlier(ladder: LadderRules, branch: BranchLadder) -> LadderRules:
         step, after = getattr(ladder, name), getattr(branch, name)
         steps[name] = step.model_copy(update={"after": min(step.after, after, key=Limit.as_timedelta)})
     return ladder.model_copy(update=steps)
+
+
+def _with_deputy(ladder: LadderRules) -> LadderRules:
+    """The deputy is told halfway to the escalation where a branch has pulled that forward to before it."""
+    first, escalation = (each.after.as_timedelta() for each in (ladder.first_reminder, ladder.escalation))
+    if ladder.deputy is None or ladder.deputy.after.as_timedelta() < escalation:
+        return ladder
+    minutes = (first + escalation) / 2 // timedelta(minutes=1)
+    after = Limit.parse(f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min")
+    return ladder.model_copy(update={"deputy": ladder.deputy.model_copy(update={"after": after})})
 
 
 def _common(obligations: tuple[Obligation, ...], fired: list[Branch], at_levels: set[str]) -> tuple[Obligation, ...]:

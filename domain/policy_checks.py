@@ -10,7 +10,8 @@ from domain.expressions import facts_used
 from domain.policy_branches import STEPS_OF_LADDER, Branch, longer_than, merged_task, no_longer
 from domain.policy_facts import OF_A_SIGNATURE
 from domain.policy_figures import Sourced, overlapping
-from domain.policy_parts import Gate, Obligation
+from domain.policy_parts import Gate, Obligation, StageRules
+from domain.stages import Owed
 
 if TYPE_CHECKING:
     from domain.policy import Policy
@@ -113,6 +114,8 @@ def _lone_figures(policy: "Policy") -> Iterator[tuple[str, Sourced]]:
     yield "retention", policy.retention
     yield "channels", policy.channels
     yield "closing", policy.closing
+    if policy.quiet_hours:
+        yield "quiet_hours", policy.quiet_hours
     yield "hold", policy.hold
     yield "mass_balance", policy.mass_balance
     for step, rule in policy.tasks.items():
@@ -122,6 +125,12 @@ def _lone_figures(policy: "Policy") -> Iterator[tuple[str, Sourced]]:
         yield f"levels.{code}.effectiveness", rules.effectiveness
         for name in STEPS_OF_LADDER:
             yield f"levels.{code}.ladder.{name}", getattr(rules.ladder, name)
+        if rules.ladder.deputy:
+            yield f"levels.{code}.ladder.deputy", rules.ladder.deputy
+        for name in Owed:
+            stage = getattr(rules.ladder, name)
+            for kind in StageRules.model_fields if stage else ():
+                yield f"levels.{code}.ladder.{name}.{kind}", getattr(stage, kind)
 
 
 def _branch(policy: "Policy", branch: Branch, where: str) -> Iterator[PathFault]:

@@ -3,19 +3,21 @@
 Each is a figure, or is made of figures, with basis, source and validity (`domain.policy_figures`).
 """
 
-from datetime import timedelta
+import re
+from datetime import time, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from domain.channels import Channel
-from domain.ladder import ContactRule, Ladder, LadderStep, StepKind
 from domain.levels import MarketAction, RecallClass
 from domain.limits import Clock, ElapsedText, LimitText, Unit
 from domain.policy_figures import Basis, DueFigure, Name, Part, Roll, Sourced, Text
+from domain.policy_ladder import LadderRules, StageRules, Step
 from domain.policy_tasks import HumanStep, TaskRule
+from domain.quiet_hours import Hours
 from domain.roles import Role
 
 __all__ = [
@@ -34,9 +36,11 @@ __all__ = [
     "Name",
     "Obligation",
     "Part",
+    "QuietHours",
     "Retention",
     "Roll",
     "Sourced",
+    "StageRules",
     "Step",
     "TaskRule",
     "Text",
@@ -45,42 +49,7 @@ __all__ = [
 ]
 
 
-class Step(Sourced):
-    """A step of the ladder, `after` counted from the first notice (as the sources state it)."""
-
-    after: ElapsedText
-    contact: ContactRule = ContactRule.SAME
-    role: Role | None = None
-    """Who does it, for the steps a person does."""
-
-
-class LadderRules(Part):
-    """Reminder, escalation and telephone call after the first notice."""
-
-    first_reminder: Step
-    escalation: Step
-    phone: Step
-
-    @model_validator(mode="after")
-    def _rises(self) -> "LadderRules":
-        times = [step.after.as_timedelta() for step in (self.first_reminder, self.escalation, self.phone)]
-        if not timedelta(0) < times[0] < times[1] < times[2]:
-            raise ValueError("expected first_reminder before escalation before phone, all after the notice")
-        return self
-
-    def build(self) -> Ladder:
-        """The ladder with each step counted from the one before."""
-        previous = timedelta(0)
-        steps = [LadderStep(kind=StepKind.FIRST, after=previous)]
-        for kind, rule in (
-            (StepKind.REMINDER, self.first_reminder),
-            (StepKind.ESCALATION, self.escalation),
-            (StepKind.PHONE, self.phone),
-        ):
-            offset = rule.after.as_timedelta()
-            steps.append(LadderStep(kind=kind, after=offset - previous, contact=rule.contact))
-            previous = offset
-        return Ladder(steps=tuple(steps))
+_HOUR: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:00)?")
 
 
 class EffectivenessLevel(StrEnum):
@@ -229,6 +198,40 @@ class Channels(Sourced):
     def all_named(self) -> tuple[Channel, ...]:
         """Every channel the policy allows, in the order named."""
         return tuple(dict.fromkeys((*self.order, *(each for order in self.by_class.values() for each in order))))
+
+
+class QuietHours(Sourced):
+    """When recipients are not disturbed by notices that can wait; class I never waits."""
+
+    opens: time
+    """Local time of the recipient from which messages go out."""
+    closes: time
+    """Local time from which the rest waits for the next day."""
+    working_days: bool = True
+    """Whether weekends and public holidays of the recipient's country are quiet, too."""
+    channels: tuple[Channel, ...] = Field(min_length=1)
+    """Channels that disturb; the others go at any hour."""
+    except_classes: tuple[RecallClass, ...] = (RecallClass.I,)
+
+    @field_validator("opens", "closes", mode="before")
+    @classmethod
+    def _is_an_hour(cls, value: object) -> object:
+        # YAML reads an unquoted 20:00 as the number 1200.
+        if not isinstance(value, time) and not (isinstance(value, str) and _HOUR.fullmatch(value)):
+            raise ValueError('expected a local time in quotes like "08:00"')
+        return value
+
+    @model_validator(mode="after")
+    def _leaves_time(self) -> "QuietHours":
+        if self.opens >= self.closes:
+            raise ValueError("opens: expected an earlier hour than closes")
+        if RecallClass.I not in self.except_classes:
+            raise ValueError("except_classes: expected class I among them: it never waits for the morning")
+        return self
+
+    def hours(self) -> Hours:
+        """The rule as it is computed with."""
+        return Hours(self.opens, self.closes, self.working_days)
 
 
 class Closing(Sourced):

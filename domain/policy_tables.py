@@ -7,7 +7,7 @@ from domain.policy import Policy
 from domain.policy_approvals import ApprovalRule
 from domain.policy_branches import STEPS_OF_LADDER, Branch
 from domain.policy_figures import Sourced
-from domain.policy_parts import Gate, LadderRules, Obligation, Trigger
+from domain.policy_parts import Gate, LadderRules, Obligation, QuietHours, Trigger
 
 _WHEN: Final = {
     Trigger.ALWAYS: "",
@@ -80,9 +80,18 @@ def _rows(policy: Policy) -> Iterator[tuple[str, ...]]:
     for step, rule in policy.tasks.items():
         what = f"Task: {step.replace('_', ' ')} ({rule.role}, then {rule.stand_in})"
         yield _row(what, "all", f"{rule.due}, reminder after {rule.remind}", "task offered", rule)
+    if policy.quiet_hours:
+        yield _quiet_hours(policy.quiet_hours)
     closing = policy.closing
     tried = f"{closing.attempts} attempts, {closing.channels} channels, {closing.live} live"
     yield _row("Silence may be documented after", "all", tried, "-", closing)
+
+
+def _quiet_hours(rule: QuietHours) -> tuple[str, ...]:
+    days = ", on working days there" if rule.working_days else ""
+    hours = f"{rule.opens:%H:%M} to {rule.closes:%H:%M} where the recipient is{days}"
+    levels = f"all but class {', '.join(rule.except_classes)}"
+    return _row(f"Messages that can wait ({', '.join(rule.channels)})", levels, hours, "-", rule)
 
 
 def _gate(gate: Gate) -> Iterator[tuple[str, ...]]:
@@ -97,6 +106,17 @@ def _ladder(ladder: LadderRules, code: str) -> Iterator[tuple[str, ...]]:
     for field, name in _LADDER.items():
         step = getattr(ladder, field)
         yield _row(f"{name} to silent consignees", code, str(step.after), "first notice", step)
+        if field == "first_reminder" and ladder.deputy:
+            deputy = ladder.deputy
+            yield _row("Deputy of silent consignees told", code, str(deputy.after), "first notice", deputy)
+    for rules, owed, since in (
+        (ladder.quantities, "the quantities", "acknowledgement"),
+        (ladder.action, "what was done", "quantities stated"),
+    ):
+        for kind in ("reminder", "escalation", "phone") if rules else ():
+            stage_step = getattr(rules, kind)
+            word = "telephone" if kind == "phone" else kind
+            yield _row(f"Asking for {owed}: {word}", code, str(stage_step.after), since, stage_step)
 
 
 def _obligation(item: Obligation, level: str) -> tuple[str, ...]:

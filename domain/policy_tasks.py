@@ -22,6 +22,7 @@ class HumanStep(StrEnum):
     HOLD_CONFIRMATION = "hold_confirmation"
     PHONE_CALL = "phone_call"
     QUERY = "query"
+    ACCOUNT_MANAGER = "account_manager"
     VISIT = "visit"
     SETTLE_QUERY = "settle_query"
     EFFECTIVENESS_CHECK = "effectiveness_check"

@@ -2,7 +2,9 @@
 
 A reply is a statement, not a count: it is stored as given, and what cannot be true opens a query to
 the consignee. Zero is an answer, missing is not. `held` is the part of `on_hand` that was set aside,
-so a lot is accounted for by on hand, used and passed on.
+so a lot is accounted for by on hand, used, passed on, and what is said to have been sent back or destroyed. Both of
+these are words only: the mass balance waits for our dock's count and for the certificate. Whoever got what was passed
+on has to be told as well, so every unit of it needs a receiver.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Quantity = Annotated[Decimal, Field(ge=0, allow_inf_nan=False, max_digits=18, decimal_places=6)]
 """An exact quantity in units of use, zero or more."""
+Sum = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+"""What several quantities add up to: larger than any of them, and nobody's typing error to be refused."""
 FIELDS = ("on_hand", "used", "held", "passed_on")
 
 
@@ -30,6 +34,12 @@ class LotStatement(BaseModel):
     held: Quantity | None = None
     """Of those on hand, how many are set aside."""
     passed_on: Quantity | None = None
+    returned: Quantity | None = None
+    """Sent back, whether or not it has arrived; not every way in asks for it, so None is no gap."""
+    destroyed: Quantity | None = None
+    """Destroyed on site; None is no gap."""
+    named: Sum = Decimal(0)
+    """Units of those passed on for which the statement says who got them (21 CFR 7.49(d))."""
 
 
 class Shipped(BaseModel):
@@ -37,8 +47,10 @@ class Shipped(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    quantity: Quantity
+    quantity: Sum
     """Net of returns that have reached our dock."""
+    returned: Sum = Decimal(0)
+    """Those returns: a recipient that states them does not state them twice."""
     last_shipped_on: date | None = None
 
 
@@ -50,6 +62,8 @@ class FindingKind(StrEnum):
     ZERO_AFTER_SHIPMENT = "zero_after_shipment"
     HELD_MORE_THAN_ON_HAND = "held_more_than_on_hand"
     STATED_TWICE = "stated_twice"
+    MORE_NAMED_THAN_PASSED_ON = "more_named_than_passed_on"
+    RECEIVER_NOT_NAMED = "receiver_not_named"
     NOT_ANSWERED = "not_answered"
     LESS_THAN_SHIPPED = "less_than_shipped"
     NOT_HELD = "not_held"
@@ -112,10 +126,18 @@ def check_statement(
     return tuple(findings)
 
 
-def accounted(statement: LotStatement) -> Decimal:
-    """Units the statement accounts for; answers not given count as nothing."""
-    present = max(statement.on_hand or Decimal(0), statement.held or Decimal(0))
-    return present + (statement.used or Decimal(0)) + (statement.passed_on or Decimal(0))
+def accounted(statement: LotStatement, counted: Decimal = Decimal(0)) -> Decimal:
+    """Units the statement accounts for; answers not given count as nothing.
+
+    Args:
+        statement: about one lot.
+        counted: returns already counted at our dock; the quantity it is compared with is net of them.
+    """
+    nothing = Decimal(0)
+    present = max(statement.on_hand or nothing, statement.held or nothing)
+    under_way = max((statement.returned or nothing) - counted, nothing)
+    gone = (statement.used or nothing) + (statement.passed_on or nothing) + (statement.destroyed or nothing)
+    return present + under_way + gone
 
 
 def is_settled(findings: Sequence[Finding]) -> bool:
@@ -124,7 +146,7 @@ def is_settled(findings: Sequence[Finding]) -> bool:
 
 
 def _check_lot(statement: LotStatement, sent: Shipped, stated_on: date, recent: timedelta) -> list[Finding]:
-    lot, total = statement.lot, accounted(statement)
+    lot, total = statement.lot, accounted(statement, sent.returned)
     missing = [name for name in FIELDS if getattr(statement, name) is None]
     found = []
     if missing:
@@ -133,6 +155,8 @@ def _check_lot(statement: LotStatement, sent: Shipped, stated_on: date, recent: 
     if statement.on_hand is not None and (statement.held or 0) > statement.on_hand:
         text = f"{_n(statement.held)} set aside of {_n(statement.on_hand)} on hand"
         found.append(_found(lot, FindingKind.HELD_MORE_THAN_ON_HAND, Severity.WARNING, text))
+    if statement.passed_on is not None:
+        found.extend(_check_receivers(lot, statement.passed_on, statement.named))
     if total > sent.quantity:
         text = f"{_n(total)} stated, but {_n(sent.quantity)} shipped"
         found.append(_found(lot, FindingKind.MORE_THAN_SHIPPED, Severity.IMPOSSIBLE, text))
@@ -141,8 +165,19 @@ def _check_lot(statement: LotStatement, sent: Shipped, stated_on: date, recent: 
     return found
 
 
+def _check_receivers(lot: str, passed_on: Decimal, named: Decimal) -> list[Finding]:
+    """Whoever is not named is not told, so units without a receiver are no answer."""
+    if named > passed_on:
+        text = f"{_n(passed_on)} stated as passed on, but receivers of {_n(named)} named"
+        return [_found(lot, FindingKind.MORE_NAMED_THAN_PASSED_ON, Severity.IMPOSSIBLE, text)]
+    if named < passed_on:
+        text = f"nobody named as receiver of {_n(passed_on - named)} of {_n(passed_on)} passed on"
+        return [_found(lot, FindingKind.RECEIVER_NOT_NAMED, Severity.WARNING, text)]
+    return []
+
+
 def _check_balance(statement: LotStatement, sent: Shipped, stated_on: date, recent: timedelta) -> list[Finding]:
-    lot, total, found = statement.lot, accounted(statement), []
+    lot, total, found = statement.lot, accounted(statement, sent.returned), []
     if total == 0 and sent.quantity > 0 and _is_recent(sent, stated_on, recent):
         text = f"nothing accounted for, but {_n(sent.quantity)} shipped, last on {sent.last_shipped_on}"
         found.append(_found(lot, FindingKind.ZERO_AFTER_SHIPMENT, Severity.WARNING, text))

@@ -20,6 +20,8 @@ class Role(StrEnum):
     REGULATORY = "regulatory"
     WAREHOUSE = "warehouse"
     SUPPLIER_QUALITY = "supplier_quality"
+    ACCOUNT_MANAGER = "account_manager"
+    """Looks after customers; asked where messages and calls to a consignee did not help."""
     AUDITOR = "auditor"
     ADMIN = "admin"
     HEAD_OF_QUALITY = "head_of_quality"
@@ -33,6 +35,7 @@ HEADS: Final[Mapping[Role, Role]] = MappingProxyType(
         Role.APPROVER: Role.HEAD_OF_QUALITY,
         Role.MEDICAL: Role.HEAD_OF_QUALITY,
         Role.SUPPLIER_QUALITY: Role.HEAD_OF_QUALITY,
+        Role.ACCOUNT_MANAGER: Role.HEAD_OF_QUALITY,
         Role.REGULATORY: Role.HEAD_OF_REGULATORY,
         Role.WAREHOUSE: Role.HEAD_OF_SUPPLY,
         Role.HEAD_OF_QUALITY: Role.HEAD_OF_QUALITY,
@@ -66,6 +69,11 @@ class Permission(StrEnum):
     WAIVE_GATE = "gate:waive"
     DRAFT_NOTICE = "notice:draft"
     APPROVE_NOTICE = "notice:approve"
+    REVIEW_NOTICE = "notice:review"
+    """Confirm passages of a notice that rules cannot judge."""
+    PAUSE_CAMPAIGN = "campaign:pause"
+    ABORT_CAMPAIGN = "campaign:abort"
+    """Leave consignees untold by a notice: signed, and never by who paused it."""
     CONFIRM_HOLD = "hold:confirm"
     RELEASE_HOLD = "hold:release"
     REPLY_ON_BEHALF = "reply:enter_on_behalf"
@@ -117,6 +125,7 @@ _QA = _STAFF | {
     _P.AUTHOR_POLICY,
     _P.REVIEW_POLICY,
     _P.DRAFT_NOTICE,
+    _P.PAUSE_CAMPAIGN,
     _P.CONFIRM_HOLD,
     _P.REPLY_ON_BEHALF,
     _P.CONTACT_CONSIGNEE,
@@ -139,6 +148,9 @@ _APPROVER = _STAFF | {
     _P.CANCEL_RECALL,
     _P.WAIVE_GATE,
     _P.APPROVE_NOTICE,
+    _P.REVIEW_NOTICE,
+    _P.PAUSE_CAMPAIGN,
+    _P.ABORT_CAMPAIGN,
     _P.RELEASE_HOLD,
     _P.DECIDE_DISPOSITION,
     _P.APPROVE_CAPA,
@@ -157,6 +169,8 @@ _REGULATORY = _STAFF | {
     _P.PASS_GATE,
     _P.WAIVE_GATE,
     _P.DRAFT_NOTICE,
+    _P.REVIEW_NOTICE,
+    _P.PAUSE_CAMPAIGN,
     _P.REPLY_ON_BEHALF,
     _P.CONTACT_CONSIGNEE,
     _P.CHECK_EFFECTIVENESS,
@@ -169,6 +183,7 @@ _REGULATORY = _STAFF | {
 }
 _WAREHOUSE = _STAFF | {_P.CONFIRM_HOLD, _P.PROPOSE_DISPOSITION, _P.EXECUTE_DISPOSITION, _P.BOOK_COST}
 _SUPPLIER_QUALITY = _STAFF | {_P.MANAGE_CAPA, _P.PROPOSE_DISPOSITION}
+_ACCOUNT_MANAGER = _STAFF | {_P.REPLY_ON_BEHALF, _P.CONTACT_CONSIGNEE}
 _HEAD = frozenset({_P.REASSIGN_TASKS, _P.MANAGE_STAFF, _P.RECORD_TRAINING, _P.READ_AUDIT})
 _POLICY_HEAD = frozenset({_P.APPROVE_POLICY, _P.MANAGE_POLICIES})
 
@@ -176,10 +191,11 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
     {
         Role.QA: _QA,
         Role.APPROVER: _APPROVER,
-        Role.MEDICAL: _STAFF | {_P.RECORD_EVALUATION, _P.ASK_EXPERT},
+        Role.MEDICAL: _STAFF | {_P.RECORD_EVALUATION, _P.ASK_EXPERT, _P.REVIEW_NOTICE},
         Role.REGULATORY: _REGULATORY,
         Role.WAREHOUSE: _WAREHOUSE,
         Role.SUPPLIER_QUALITY: _SUPPLIER_QUALITY,
+        Role.ACCOUNT_MANAGER: _ACCOUNT_MANAGER,
         # Read-only by design §1: an auditor changes nothing, not even a task.
         Role.AUDITOR: frozenset({_P.READ, _P.READ_AUDIT, _P.EXPORT_DOSSIER}),
         # Runs the installation and decides nothing about a recall.

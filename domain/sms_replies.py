@@ -1,4 +1,4 @@
-"""Reads a recipient's SMS answer to a notice, in English and Chinese.
+"""Reads a recipient's SMS answer to a notice, in English, Chinese and Spanish.
 
 Only a whole message that is one known answer counts: "2 boxes left" must never be read as the answer
 "2". Whatever is unclear goes to a person; nothing is guessed. Quantities need the reply page. A report of
@@ -7,7 +7,7 @@ harm is the exception: its words count wherever they stand, because missing one 
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -21,7 +21,7 @@ class SmsIntent(StrEnum):
     HOLDING = "holding"
     """1: received, we have affected product. Acknowledges; quantities are still owed."""
     NONE_LEFT = "none_left"
-    """2: received, no affected product left. Acknowledges and states zero on hand."""
+    """2: received, no affected product left. Acknowledges only: what became of the units is still asked, lot by lot."""
     NEEDS_HELP = "needs_help"
     """3: call me. Opens a task for a person; it is no acknowledgement."""
     HARM = "harm"
@@ -38,17 +38,49 @@ class SmsIntent(StrEnum):
 ACKNOWLEDGES: Final = frozenset({SmsIntent.HOLDING, SmsIntent.NONE_LEFT, SmsIntent.ACKNOWLEDGED})
 """Answers after which the recipient is not reminded of the notice itself again."""
 
-_WORDS: Final[dict[SmsIntent, str]] = {
-    SmsIntent.HOLDING: "1 一 壹",
-    SmsIntent.NONE_LEFT: "2 二 贰",
-    SmsIntent.NEEDS_HELP: "3 三 叁 help info callme 帮助 求助 请致电 请来电",
-    SmsIntent.HARM: "4 四 肆 harm injury hurt adverseevent 伤害 受伤 不良事件",
-    SmsIntent.ACKNOWLEDGED: "yes y ok okay ack acknowledged received confirmed 收到 已收到 收悉 已阅 确认 已确认 好的",
-    # Twilio's default opt-out words, and those usual in China.
-    SmsIntent.STOP: "stop stopall unsubscribe cancel end quit revoke optout t td n退订 退订 停止 取消订阅 拒收",
-    SmsIntent.START: "start unstop 恢复订阅 订阅",
+_WORDS: Final[dict[str, dict[SmsIntent, str]]] = {
+    "any": {
+        SmsIntent.HOLDING: "1",
+        SmsIntent.NONE_LEFT: "2",
+        SmsIntent.NEEDS_HELP: "3 help info",
+        SmsIntent.HARM: "4",
+        # Twilio's default opt-out words.
+        SmsIntent.STOP: "stop stopall unsubscribe cancel end quit revoke optout t td",
+        SmsIntent.START: "start unstop",
+    },
+    "en": {
+        SmsIntent.NEEDS_HELP: "callme",
+        SmsIntent.HARM: "harm injury hurt adverseevent",
+        SmsIntent.ACKNOWLEDGED: "yes y ok okay ack acknowledged received confirmed",
+    },
+    "zh": {
+        SmsIntent.HOLDING: "一 壹",
+        SmsIntent.NONE_LEFT: "二 贰",
+        SmsIntent.NEEDS_HELP: "三 叁 帮助 求助 请致电 请来电",
+        SmsIntent.HARM: "四 肆 伤害 受伤 不良事件",
+        SmsIntent.ACKNOWLEDGED: "收到 已收到 收悉 已阅 确认 已确认 好的",
+        SmsIntent.STOP: "n退订 退订 退訂 停止 取消订阅 取消訂閱 拒收",
+        SmsIntent.START: "恢复订阅 恢復訂閱 重新订阅 订阅 訂閱",
+    },
+    "es": {
+        SmsIntent.NEEDS_HELP: "ayuda llámenme llamenme llámeme llameme",
+        SmsIntent.HARM: "daño daños dano danos herido heridos heridas lesión lesion lesiones",
+        SmsIntent.ACKNOWLEDGED: "sí si recibido recibida recibidos confirmado confirmo deacuerdo",
+        SmsIntent.STOP: "parar alto cancelar baja dardebaja detener",
+        SmsIntent.START: "reanudar alta dardealta",
+    },
 }
-_INTENTS: Final = {word: intent for intent, words in _WORDS.items() for word in words.split()}
+"""Whole answers by language; a message may be in any of them, whatever the notice was written in."""
+_INTENTS: Final = {
+    word: intent for table in _WORDS.values() for intent, words in table.items() for word in words.split()
+}
+_TONGUE: Final = {
+    word: tongue
+    for tongue, table in _WORDS.items()
+    if tongue != "any"
+    for words in table.values()
+    for word in words.split()
+}
 _NUMBER: Final = re.compile(r"\b(?:RC|RD)-\d{4}-\d{6}\b", re.IGNORECASE)
 
 
@@ -58,11 +90,18 @@ class SmsReply:
 
     intent: SmsIntent
     recall_no: str | None = None
+    tongue: str | None = field(default=None, compare=False)
+    """Language of the word, where it is of one language only: whoever writes it reads an answer in it."""
 
     @property
     def acknowledges(self) -> bool:
         """Whether the notice counts as received and understood."""
         return self.intent in ACKNOWLEDGES
+
+
+def as_kept(body: str) -> str:
+    """A text as it is kept and read: without control characters, at most 1,600 characters (the longest SMS)."""
+    return "".join(char for char in body if char.isprintable() or char in "\n\t")[:1600]
 
 
 def parse_sms_reply(body: str) -> SmsReply:
@@ -79,7 +118,7 @@ def parse_sms_reply(body: str) -> SmsReply:
         intent = SmsIntent.HARM
     if len(numbers) > 1 and intent is not SmsIntent.HARM:
         return SmsReply(SmsIntent.UNCLEAR)
-    return SmsReply(intent, _known(numbers))
+    return SmsReply(intent, _known(numbers), _TONGUE.get(word))
 
 
 def _known(numbers: list[str]) -> str | None:

@@ -4,6 +4,7 @@ A text of GSM 03.38 characters fits 160 septets in one segment, 153 in each of s
 outside that alphabet turns the whole text to UCS-2 with 70 or 67 units (3GPP TS 23.038 and 23.040).
 """
 
+from collections.abc import Set
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,6 +13,7 @@ _GSM_BASIC = frozenset(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _GSM_EXTENDED = frozenset("\f^{}\\[~]|€")
+_GSM = _GSM_BASIC | _GSM_EXTENDED
 
 
 class SmsEncoding(StrEnum):
@@ -32,20 +34,25 @@ class SmsSize:
 
 def sms_size(text: str) -> SmsSize:
     """Size of a message body; an empty body still takes one segment."""
-    if all(character in _GSM_BASIC or character in _GSM_EXTENDED for character in text):
-        widths = [2 if character in _GSM_EXTENDED else 1 for character in text]
-        return SmsSize(SmsEncoding.GSM_7, sum(widths), _count(widths, single=160, part=153))
-    widths = [2 if ord(character) > 0xFFFF else 1 for character in text]
-    return SmsSize(SmsEncoding.UCS_2, sum(widths), _count(widths, single=70, part=67))
+    used = set(text)
+    if used <= _GSM:
+        return _size(SmsEncoding.GSM_7, text, used & _GSM_EXTENDED, single=160, part=153)
+    wide = {character for character in used if ord(character) > 0xFFFF}
+    return _size(SmsEncoding.UCS_2, text, wide, single=70, part=67)
 
 
-def _count(widths: list[int], *, single: int, part: int) -> int:
-    if sum(widths) <= single:
-        return 1
+def _size(encoding: SmsEncoding, text: str, wide: Set[str], *, single: int, part: int) -> SmsSize:
+    """`wide` are the characters of the text that take two units."""
+    units = len(text) + sum(map(text.count, wide))
+    if units <= single:
+        return SmsSize(encoding, units, 1)
+    if not wide:
+        return SmsSize(encoding, units, -(-units // part))
     segments, room = 1, part
-    for width in widths:
+    for character in text:
+        width = 2 if character in wide else 1
         # A two-unit character is never split over two segments.
         if width > room:
             segments, room = segments + 1, part
         room -= width
-    return segments
+    return SmsSize(encoding, units, segments)

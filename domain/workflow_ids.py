@@ -18,6 +18,10 @@ _OPERATION: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _INDEX: Final = re.compile(r"[1-9][0-9]{0,5}")
 
 
+RETURNS_ID: Final = "returned-mail"
+"""The one workflow that collects what comes back, of the whole installation; it belongs to no recall."""
+
+
 class WorkflowKind(StrEnum):
     """Which workflow an id names."""
 

@@ -96,7 +96,8 @@ class Histories:
                 handle = self.client.get_workflow_handle(workflow_id, run_id=run_id)
             history = await handle.fetch_history(rpc_timeout=_RPC)
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
+            lacks_all = any(each.type_url.endswith(".NamespaceNotFoundFailure") for each in error.grpc_status.details)
+            if error.status is not RPCStatusCode.NOT_FOUND or lacks_all:
                 raise TemporalUnavailable(f"Temporal does not answer: {_line(error)}") from error
             self.lost.append(Lost(workflow_id, run_id, "Temporal does not have it any more"))
             return None

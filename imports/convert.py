@@ -13,7 +13,9 @@ from zoneinfo import ZoneInfo, available_timezones
 import phonenumbers
 from babel import Locale
 
+from domain.channels import Channel
 from domain.money import currencies
+from domain.web_addresses import checked_url
 from imports.mapping_parts import DateOptions, NumberOptions
 
 Cell = str | datetime | date
@@ -28,6 +30,8 @@ _EMAIL = re.compile(
     r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+"
 )
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_KEY_NAME = re.compile(r"[A-Za-z0-9._-]{1,60}")
 _NOT_COUNTRIES = {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"}
 _TRUE, _FALSE = {"true", "yes", "y", "1"}, {"false", "no", "n", "0"}
 _WHOLE_DIGITS, _DECIMALS = 14, 6
@@ -272,12 +276,28 @@ def phone(value: Cell, region: str | None) -> str:
         raise ValueError("expected a phone number") from None
     if parsed.extension or not phonenumbers.is_possible_number(parsed):
         raise ValueError("not a possible phone number of its country")
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    if not _E164.fullmatch(number):  # some countries leave the length open
+        raise ValueError("expected a phone number of 7 to 15 digits with its country code")
+    return number
 
 
 def channels(value: Cell) -> str:
     """`email;sms` in the order of preference, as a PostgreSQL array."""
     names = [name.strip() for name in plain(value).split(";")]
-    if not names or len(set(names)) != len(names) or not set(names) <= {"email", "sms"}:
-        raise ValueError("expected email, sms, email;sms or sms;email")
+    if not names or len(set(names)) != len(names) or not set(names) <= set(Channel):
+        raise ValueError(f"expected each once, in order of preference, separated by semicolons: {', '.join(Channel)}")
     return "{" + ",".join(names) + "}"
+
+
+def web_address(value: Cell) -> str:
+    """Address of a system that takes notices: https, without credentials, at most 500 characters."""
+    return checked_url(plain(value).strip())
+
+
+def key_name(value: Cell) -> str:
+    """Name of a key: letters, digits, `.`, `_` and `-`, at most 60."""
+    name = plain(value).strip()
+    if not _KEY_NAME.fullmatch(name):
+        raise ValueError("expected the name of a key: letters, digits, . _ -, at most 60")
+    return name

@@ -87,7 +87,7 @@ async def run_import(sessions: SessionFactory, order: Order, progress: Progress 
     plan = Plan(loaded, source, order.at)
     report: Report | None = None
     try:
-        async with sessions() as session, session.begin():
+        async with sessions.begin() as session:
             report = await _run(session, order, loaded, source, plan, progress=progress or _silent)
             if order.dry_run:
                 raise _DryRunError

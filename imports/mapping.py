@@ -112,6 +112,14 @@ class ContactColumns(Part):
     """ISO country of national phone numbers; without it numbers must be international (+...)."""
     channels: ColumnSpec
     """Channels in the order of preference, separated by `;`."""
+    webhook_url: ColumnSpec | None = None
+    """Where a system of the partner takes notices; goes with the two below."""
+    webhook_format: ColumnSpec | None = None
+    """json or fhir."""
+    webhook_key: ColumnSpec | None = None
+    """Name of the key in `RECALL_WEBHOOK_KEYS`, never the key itself."""
+    party: ColumnSpec | None = None
+    """ship_to (default: where the goods went) or bill_to (who pays for them: gets a copy of every notice)."""
 
 
 class MovementCreate(Part):
@@ -255,6 +263,9 @@ def load_mapping(path: Path, kind: str) -> LoadedMapping:
         where = f" line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "not readable as YAML"
         raise ImportRefusedError(f"mapping {path}{where}: {problem}") from None
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        # What PyYAML raises, beside its own errors, for a value that does not fit the tag it carries.
+        raise ImportRefusedError(f"mapping {path}: not readable as YAML ({type(error).__name__})") from None
     return LoadedMapping(_checked(document, path, kind), path, hashlib.sha256(content).hexdigest())
 
 

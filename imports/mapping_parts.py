@@ -154,6 +154,10 @@ class PartnerAttributes(Part):
     time_zone: ColumnSpec
     country: ColumnSpec | None = None
     region: ColumnSpec | None = None
+    group_name: ColumnSpec | None = None
+    """Hospital group or chain."""
+    account_manager: ColumnSpec | None = None
+    """Login name of whoever of our staff looks after the partner."""
     gln: ColumnSpec | None = None
 
 

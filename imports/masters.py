@@ -35,6 +35,8 @@ _PARTNER_FIELDS: dict[str, tuple[c.Convert, bool]] = {
     "kind": (c.one_of([kind.value for kind in PartnerKind]), True),
     "country": (c.country, False),
     "region": (c.text(120), False),
+    "group_name": (c.text(120), False),
+    "account_manager": (c.text(120), False),
     "language": (c.language, True),
     "time_zone": (c.time_zone, True),
     "gln": (c.gln, False),
@@ -118,7 +120,8 @@ class MasterCompiler:
         code_field = Field(role, f"columns.{role}", c.text(160), required=required)
         parts = [(self._fields.getter(code, code_field), self._fields.indexes(code, code_field.where))]
         if create is None:
-            getters = [parts[0][0], *[_never] * 11, *_flags(None)]
+            # Name, custody and GLN of the location, the partner's code and its attributes.
+            getters = [parts[0][0], *[_never] * (4 + len(_PARTNER_FIELDS)), *_flags(None)]
             return MasterPart(self.places, getters, parts[0][1])
         where = f"create.{role}"
         location, partner = create.location, create.partner

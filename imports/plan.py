@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from db.repositories.imports.load import Load
+from domain.channels import Channel
 from imports import convert as c
 from imports.copy_text import NULL, copy_line
 from imports.errors import FieldError, Finding, ImportRefusedError, joined
@@ -27,6 +28,7 @@ from imports.masters import MasterCompiler
 from imports.sources import Row, Source
 from imports.variants import MasterPart
 from models.chain import MovementKind
+from models.master import Party
 
 Check = Callable[[Sequence[str | None]], list[Finding]]
 """What must hold between the values of one row."""
@@ -188,6 +190,10 @@ class Plan:
             self._plain("email", columns.email, c.email, cached=False),
             Step(phone),
             self._plain("channels", columns.channels, c.channels, required=True),
+            self._plain("webhook_url", columns.webhook_url, c.web_address, cached=False),
+            self._plain("webhook_format", columns.webhook_format, c.one_of(["json", "fhir"])),
+            self._plain("webhook_key", columns.webhook_key, c.key_name),
+            self._plain("party", columns.party, c.one_of([party.value for party in Party])),
         ]
 
     def _getter(
@@ -274,6 +280,13 @@ def _contact_is_reachable(values: Sequence[str | None]) -> list[Finding]:
     findings = []
     if "email" in channels and email is None:
         findings.append(Finding("email", "", "is missing, but the channel email is used"))
-    if "sms" in channels and phone is None:
-        findings.append(Finding("phone", "", "is missing, but the channel sms is used"))
+    for channel in (Channel.SMS, Channel.VOICE):
+        if channel in channels and phone is None:
+            findings.append(Finding("phone", "", f"is missing, but the channel {channel} is used"))
+    system = dict(zip(("webhook_url", "webhook_format", "webhook_key"), values[8:11], strict=True))
+    if "webhook" in channels or any(system.values()):
+        missing = [name for name, value in system.items() if value is None]
+        findings += [Finding(name, "", "is missing: a system has an address, a format and a key") for name in missing]
+    if channels == "{push}":
+        findings.append(Finding("channels", "push", "a browser is subscribed by its user: another channel is needed"))
     return findings

@@ -28,7 +28,7 @@ async def reverse_batch(
     Raises:
         ImportRefusedError: unknown or reversed batch, or something outside the batch uses what it brought.
     """
-    async with sessions() as session, session.begin():
+    async with sessions.begin() as session:
         cursor = (await stage.raw_connection(session)).cursor()
         await stage.wait_for_imports(cursor)
         batch = await batches.lock_batch(session, batch_id)

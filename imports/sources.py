@@ -38,6 +38,16 @@ class BadCell:
     reason: str
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """How far the sheet of a workbook is read, where its sender is not one of our own desks."""
+
+    columns: int
+    """What stands further right is left out."""
+    rows: int
+    """A sheet with more rows, empty ones included, is refused."""
+
+
 Row = Sequence[Any]
 """One `Cell` or `BadCell` per column of the header."""
 
@@ -45,11 +55,12 @@ Row = Sequence[Any]
 class Source:
     """One file, readable any number of times."""
 
-    def __init__(self, path: Path, options: FileOptions, decimal: str = ".") -> None:
+    def __init__(self, path: Path, options: FileOptions, decimal: str = ".", *, bounds: Bounds | None = None) -> None:
         """`decimal` is the mapping's decimal mark: a number cell of a worksheet has none of its own."""
         self.path = path
         self.options = options
         self._decimal = decimal
+        self._bounds = bounds
         try:
             with path.open("rb") as file:
                 self._magic = file.read(4)
@@ -145,11 +156,13 @@ class Source:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", UserWarning)  # styles and validations we do not use
                     book = load_workbook(file, read_only=True, data_only=True)
-            except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever a part that is not as expected makes the reader trip over
                 raise ImportRefusedError(f"{self.path}: not a readable XLSX workbook ({error})") from None
             try:
                 yield from self._cells(book[self._sheet_name(book.sheetnames)])
-            except (zipfile.BadZipFile, zlib.error) as error:
+            except ImportRefusedError:
+                raise
+            except Exception as error:  # noqa: BLE001
                 raise ImportRefusedError(f"{self.path}: the workbook is damaged ({error})") from None
             finally:
                 book.close()
@@ -157,8 +170,11 @@ class Source:
     def _cells(self, sheet: Any) -> Iterator[tuple[int, list[Any]]]:
         sheet.reset_dimensions()  # some writers state a wrong size
         width = len(self.header)
-        formulas = _formulas(self.path, sheet.title)
-        for number, cells in enumerate(sheet.iter_rows(), start=1):
+        bounds = self._bounds
+        formulas = _formulas(self.path, sheet.title, bounds)
+        for number, cells in enumerate(sheet.iter_rows(max_col=bounds.columns if bounds else None), start=1):
+            if bounds is not None and number > bounds.rows:
+                raise ImportRefusedError(f"{self.path}: more than {bounds.rows} rows; delete the empty ones")
             record = [_cell(cell, self._decimal) for cell in cells]
             for column, formula in next(formulas, ()):
                 if record[column] == "":
@@ -178,7 +194,7 @@ class Source:
         return wanted
 
 
-def _formulas(path: Path, sheet: str) -> Iterator[list[tuple[int, str]]]:
+def _formulas(path: Path, sheet: str, bounds: Bounds | None) -> Iterator[list[tuple[int, str]]]:
     """Per row, (column, formula) of formula cells. Programs that only write workbooks store no results with them.
 
     Yields nothing for a workbook without formulas, which is not read twice then.
@@ -194,7 +210,7 @@ def _formulas(path: Path, sheet: str) -> Iterator[list[tuple[int, str]]]:
         try:
             rows = book[sheet]
             rows.reset_dimensions()
-            for cells in rows.iter_rows():
+            for cells in rows.iter_rows(max_col=bounds.columns if bounds else None):
                 yield [(place, str(cell.value)) for place, cell in enumerate(cells) if cell.data_type == "f"]
         finally:
             book.close()

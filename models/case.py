@@ -117,6 +117,43 @@ class ContactAttempt(SQLModel, table=True):
     """One-time id of the request: repeating it after a crash finds the attempt instead of adding one."""
 
 
+class ActionHow(StrEnum):
+    """What became of what was on hand."""
+
+    set_aside = "set_aside"
+    returned = "returned"
+    destroyed = "destroyed"
+    corrected = "corrected"
+    other = "other"
+
+
+class ConsigneeAction(SQLModel, table=True):
+    """A consignee's word that it has done what the notice asks for; counts until a later statement says otherwise."""
+
+    __tablename__ = "consignee_action"
+    __table_args__ = (
+        one_of("how", ActionHow),
+        CheckConstraint("how <> 'other' OR note IS NOT NULL", name="other_is_explained"),
+        CheckConstraint("channel IN ('page','phone','visit','letter','email','sms','fax')", name="channel_known"),
+        UniqueConstraint("form_id"),
+        Index("ix_consignee_action_consignee", "consignee_id", "id"),
+    )
+
+    id: int | None = identity()
+    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    consignee_id: int = ref("consignee.id")
+    how: str = text(12)
+    channel: str = text(8)
+    stated_by: str | None = text(200, nullable=True)
+    """Who said so for the consignee."""
+    note: str | None = text(2000, nullable=True)
+    at: datetime = instant()
+    """When it was said."""
+    entered_by: str = text(120)
+    recorded_at: datetime = instant()
+    form_id: str = text(64)
+
+
 class ConsigneeDocumented(SQLModel, table=True):
     """Why a consignee counts as done without its own answer, or (`settled`) with a questioned one: a signed account."""
 
@@ -176,9 +213,11 @@ class PatientFollowUp(SQLModel, table=True):
 
 
 __all__ = [
+    "ActionHow",
     "AttemptChannel",
     "CaseReason",
     "CaseState",
+    "ConsigneeAction",
     "ConsigneeCase",
     "ConsigneeDocumented",
     "ContactAttempt",

@@ -12,7 +12,7 @@ Description = Annotated[str, StringConstraints(strip_whitespace=True, min_length
 class HarmStated(BaseModel):
     """What a recipient or a colleague says of the harm; never with a patient's name."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     severity: HarmSeverity = HarmSeverity.unknown
     patients: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
@@ -22,11 +22,11 @@ class HarmStated(BaseModel):
 class HarmReport(BaseModel):
     """One report under one recall, ready to be recorded."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     number: str
     harm: HarmStated
-    source: Literal["page", "sms", "phone", "staff"]
+    source: Literal["page", "sms", "phone", "email", "voice", "webhook", "file", "staff"]
     awareness_at: AwareDatetime
     """When the firm became aware: the first instant any of its people knew (21 CFR 803.3)."""
     at: AwareDatetime

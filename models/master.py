@@ -5,10 +5,12 @@ from decimal import Decimal
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import String
 from sqlmodel import Column, Field, SQLModel
 
+from domain.channels import KNOWN_SQL
 from models.base import identity, instant, one_of, quantity, ref, text
 
 
@@ -39,6 +41,14 @@ class ContactStatus(StrEnum):
     verified = "verified"
     bounced = "bounced"
     left = "left"
+
+
+class Party(StrEnum):
+    """For whom a contact speaks: where the goods went, or who pays for them and can start the sub-recall."""
+
+    ship_to = "ship_to"
+    bill_to = "bill_to"
+    """Gets a copy of each notice; chased only where no contact of the place itself can be reached."""
 
 
 class Product(SQLModel, table=True):
@@ -117,6 +127,10 @@ class Partner(SQLModel, table=True):
     gln: str | None = text(13, nullable=True, unique=True)
     onward_of_id: int | None = ref("partner.id", nullable=True)
     """Set when the partner is known only from a consignee's reply (sub-recall)."""
+    group_name: str | None = text(120, nullable=True)
+    """Hospital group or chain it belongs to."""
+    account_manager: str | None = text(120, nullable=True)
+    """Login name of whoever of our staff looks after it; without one the responsibilities by place count."""
     batch_id: int | None = ref("import_batch.id", nullable=True, index=True)
 
 
@@ -142,12 +156,19 @@ class Contact(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("partner_id", "position"),
         one_of("status", ContactStatus),
-        CheckConstraint("email IS NOT NULL OR phone IS NOT NULL", name="reachable"),
+        one_of("party", Party),
+        CheckConstraint("email IS NOT NULL OR phone IS NOT NULL OR webhook_url IS NOT NULL", name="reachable"),
+        CheckConstraint("webhook_format IN ('json','fhir')", name="webhook_format_known"),
+        CheckConstraint(
+            "(webhook_url IS NULL) = (webhook_format IS NULL) AND (webhook_url IS NULL) = (webhook_key IS NULL)",
+            name="webhook_whole",
+        ),
         CheckConstraint(r"phone ~ '^\+[1-9][0-9]{6,14}$'", name="phone_e164"),
         CheckConstraint(
-            "channels <@ ARRAY['email','sms']::varchar[] AND cardinality(channels) > 0", name="channels_known"
+            f"channels <@ ARRAY[{KNOWN_SQL}]::varchar[] AND cardinality(channels) > 0", name="channels_known"
         ),
         Index("ix_contact_phone", "phone"),
+        Index("ix_contact_bill_to", "partner_id", postgresql_where=sql("party = 'bill_to'")),
     )
 
     id: int | None = identity()
@@ -155,12 +176,20 @@ class Contact(SQLModel, table=True):
     position: int = Field(nullable=False)
     name: str = text(200)
     role: str = text(80)
+    party: str = Field(default="ship_to", sa_column=Column(String(8), nullable=False, server_default="ship_to"))
     email: str | None = text(320, nullable=True)
     phone: str | None = text(16, nullable=True)
     channels: list[str] = Field(sa_column=Column(ARRAY(String(10)), nullable=False))
-    """Channels in the order of preference: email, sms."""
+    """Channels (`domain.channels`) in the order of preference."""
+    webhook_url: str | None = text(500, nullable=True)
+    """Where a system of the recipient takes notices, https."""
+    webhook_format: str | None = text(8, nullable=True)
+    """json (signed) or fhir (R4 Communication and Task)."""
+    webhook_key: str | None = text(60, nullable=True)
+    """Name of the key that signs both ways; the key itself is in the environment only."""
     status: str = Field(default="unverified", sa_column=Column(String(12), nullable=False, server_default="unverified"))
     sms_opted_out_at: datetime | None = instant(nullable=True)
+    voice_opted_out_at: datetime | None = instant(nullable=True)
     batch_id: int | None = ref("import_batch.id", nullable=True, index=True)
 
 
@@ -172,5 +201,6 @@ __all__ = [
     "PackageLevel",
     "Partner",
     "PartnerKind",
+    "Party",
     "Product",
 ]

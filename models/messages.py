@@ -5,6 +5,7 @@ New fields get defaults, because histories of running recalls hold the old shape
 belongs together has a file of its own.
 """
 
+from domain.channels import Channel, notify_queue
 from models.message_base import Actor, Message
 from models.messages_amendments import (
     AmendScope,
@@ -46,6 +47,7 @@ from models.messages_children import (
 )
 from models.messages_closing import ChecklistFigures, ChecklistItem, EffectivenessFigures, EffectivenessTurn
 from models.messages_decisions import (
+    AnnounceClosure,
     ApproveAssessment,
     ApproveNotice,
     ApproveStrategy,
@@ -75,6 +77,15 @@ from models.messages_decisions import (
     WaiveGate,
 )
 from models.messages_disposition import DispositionLook, DispositionTurn
+from models.messages_pausing import (
+    AbortCampaign,
+    CampaignDecided,
+    CampaignPause,
+    CampaignReceipt,
+    PauseCampaign,
+    RecordCampaignDecision,
+    ResumeCampaign,
+)
 from models.messages_policies import MovePolicies, PolicyTarget
 from models.messages_recall import (
     BeginIntake,
@@ -110,17 +121,19 @@ from models.messages_tasks import (
 
 RECALL_QUEUE = "recall"
 INVENTORY_QUEUE = "inventory"
-EMAIL_QUEUE = "notify-email"
-SMS_QUEUE = "notify-sms"
+EMAIL_QUEUE = notify_queue(Channel.EMAIL)
+SMS_QUEUE = notify_queue(Channel.SMS)
 
 __all__ = [
     "EMAIL_QUEUE",
     "INVENTORY_QUEUE",
     "RECALL_QUEUE",
     "SMS_QUEUE",
+    "AbortCampaign",
     "Actor",
     "AdvanceCampaign",
     "AmendScope",
+    "AnnounceClosure",
     "ApproveAssessment",
     "ApproveNotice",
     "ApproveStrategy",
@@ -129,8 +142,11 @@ __all__ = [
     "BeginIntake",
     "BranchFigures",
     "CampaignCarried",
+    "CampaignDecided",
     "CampaignInput",
+    "CampaignPause",
     "CampaignProgress",
+    "CampaignReceipt",
     "CampaignReport",
     "CampaignStop",
     "CancelFigures",
@@ -183,6 +199,7 @@ __all__ = [
     "OverrideClass",
     "OwnTasks",
     "PassGate",
+    "PauseCampaign",
     "PolicyFigures",
     "PolicyTarget",
     "ProductLine",
@@ -194,12 +211,14 @@ __all__ = [
     "RecallScopeRef",
     "Reclassify",
     "RecordAuthorityAnswer",
+    "RecordCampaignDecision",
     "RecordDecision",
     "RecordEvaluation",
     "RecordMarketActions",
     "ReduceScope",
     "RejectRecall",
     "Reopen",
+    "ResumeCampaign",
     "ReviewMarketAction",
     "ScopeChange",
     "ScopeFigures",

@@ -11,9 +11,10 @@ from pydantic import AwareDatetime, Field
 from domain.scope import ScopeCriteria
 from models.message_base import Actor, Message
 
-NoticeAs = Literal["initial", "amendment", "retraction"]
+NoticeAs = Literal["initial", "amendment", "retraction", "closure"]
 """`initial`: the first notice. `amendment`: what changed, with the whole current instructions; whoever is left without
-a lot gets the retraction in the same version. `retraction`: the recall is over for everybody told."""
+a lot gets the retraction in the same version. `retraction`: the recall is over for everybody told. `closure`: it was
+carried out and has ended; sent once, to everybody told who still has a lot."""
 ClassName = Literal["I", "II", "III"]
 
 

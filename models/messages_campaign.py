@@ -5,6 +5,7 @@ from pydantic import AwareDatetime, Field
 from domain.ladder import Ladder
 from models.message_base import Message
 from models.messages_amendments import NoticeAs
+from models.messages_pausing import CampaignPause
 
 
 class CampaignReport(Message):
@@ -33,6 +34,7 @@ class CampaignCarried(Message):
     """Channel -> account-level error that stopped it."""
     probes: int = 0
     """Probes of a stopped channel made so far; sets the time to the next one."""
+    paused: CampaignPause | None = None
 
 
 class CampaignInput(Message):
@@ -57,8 +59,14 @@ class CampaignInput(Message):
     """Keep looking for late consignees (a corrected answer may name more) until the signal `stop`; otherwise the
     workflow ends when nobody is outstanding."""
     kind: NoticeAs = "initial"
-    """A retraction is sent once: the workflow ends by itself when every message was accepted or refused for good."""
+    """A retraction or the notice that a recall has ended is sent once: the workflow ends by itself when every message
+    was accepted or refused for good."""
     carried: CampaignCarried | None = None
+
+    @property
+    def sent_once(self) -> bool:
+        """Whether it asks nothing, so that nobody is chased."""
+        return self.kind in ("retraction", "closure")
 
 
 class AdvanceCampaign(Message):
@@ -84,6 +92,8 @@ class CampaignProgress(Message):
     chase for the acknowledgement; `stated` tells how many gave quantities."""
     stated: int = 0
     """Consignees with quantities stated, or documented."""
+    stages: dict[str, int] = Field(default_factory=dict)
+    """Consignees by the stage they have reached (`domain.stages.Stage`)."""
     not_notified: int
     """Open consignees without a first notice handed to a provider."""
     pending: dict[str, int]
@@ -93,7 +103,7 @@ class CampaignProgress(Message):
     next_due_at: AwareDatetime | None
     """Earliest next ladder step or retry; None when only people can move it on."""
     next_kind: str | None = None
-    """What is due then: first, reminder, escalation, phone, or retry."""
+    """What is due then: first, reminder, escalation, phone, retry, or a stage asked for (quantities, action)."""
     next_round: int = 0
     """Its place on the ladder, counted from 1; 0 for a retry."""
     next_count: int = 0
@@ -131,6 +141,8 @@ class SendBatch(Message):
     channel: str
     limit: int = 500
     drill: bool = False
+    priority: int = 3
+    """1 = class I: when a worker is full, less urgent batches make room."""
     now: AwareDatetime
 
 

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field
 
+from domain.channels import USUAL, Channel
 from domain.checklist import ChecklistItem
 from domain.phases import Phase
 from domain.scope import ScopeCriteria
@@ -63,7 +64,7 @@ class Strategy(Message):
     sub_recall: bool = True
     out_of_business: str = Field(default="account documented and reported", max_length=1000)
     destruction_method: str | None = Field(default=None, max_length=1000)
-    channels: tuple[Literal["email", "sms"], ...] = ("email", "sms")
+    channels: tuple[Channel, ...] = USUAL
 
 
 class ApproveStrategy(Decision):
@@ -153,6 +154,12 @@ class RecordAuthorityAnswer(Decision):
     answer: Literal["terminated", "no_authority", "more_ordered"]
     reference: str | None = Field(default=None, max_length=200)
     evidence_ids: tuple[str, ...] = ()
+
+
+class AnnounceClosure(Decision):
+    """Whether everybody told is to be told that the recall has ended, once it is terminated; the last word counts."""
+
+    wanted: bool = True
 
 
 class Reopen(Decision):

@@ -11,6 +11,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Column, Field, SQLModel
 
+from domain.channels import KNOWN_SQL
 from models.base import identity, instant, one_of, quantity, ref, signature_ref, text
 
 
@@ -33,6 +34,14 @@ class ReplyChannel(StrEnum):
     sms = "sms"
     phone = "phone"
     """Entered by staff after a documented call."""
+    email = "email"
+    """Written back to the notice's mail."""
+    voice = "voice"
+    """A key pressed in our call that read the notice."""
+    webhook = "webhook"
+    """Signed by a system of the recipient: JSON, or a FHIR Task."""
+    file = "file"
+    """A row of a file that a distributor or hospital group filled in for its sites, entered by staff."""
 
 
 class Notice(SQLModel, table=True):
@@ -45,7 +54,7 @@ class Notice(SQLModel, table=True):
     recall_number: str = Field(foreign_key="recall.number", nullable=False)
     version: int = Field(nullable=False)
     kind: str = text(20)
-    """initial, amendment, retraction."""
+    """initial, amendment, retraction, closure."""
     scope_version: int = Field(default=1, nullable=False, sa_column_kwargs={"server_default": "1"})
     change: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB, nullable=True))
     """What an amendment or retraction says has changed (lots added and taken out, class), for its texts."""
@@ -86,6 +95,26 @@ class Campaign(SQLModel, table=True):
     notice_id: int = ref("notice.id")
     started_at: datetime = instant()
     ended_at: datetime | None = instant(nullable=True)
+    paused_at: datetime | None = instant(nullable=True)
+    """While set, nothing of it is sent; clocks and tasks go on."""
+    paused_by: str | None = text(120, nullable=True)
+    """Who paused it last; another person has to abort it."""
+    pause_reason: str | None = text(2000, nullable=True)
+    aborted_at: datetime | None = instant(nullable=True)
+    aborted_by: str | None = text(120, nullable=True)
+    abort_reason: str | None = text(2000, nullable=True)
+    abort_signature_id: UUID | None = signature_ref()
+
+
+class CampaignRemainder(SQLModel, table=True):
+    """Whom an aborted campaign left without an answer, as it stood when it was aborted."""
+
+    __tablename__ = "campaign_remainder"
+
+    campaign_id: int = ref("campaign.id", primary_key=True)
+    consignee_id: int = ref("consignee.id", primary_key=True)
+    told: bool = Field(nullable=False)
+    """Whether a notice of this recall had reached a provider for it."""
 
 
 class Delivery(SQLModel, table=True):
@@ -98,7 +127,7 @@ class Delivery(SQLModel, table=True):
             "campaign_id", "consignee_id", "chase", "step", "contact_id", "channel", name="uq_delivery_message"
         ),
         one_of("state", DeliveryState),
-        CheckConstraint("channel IN ('email','sms')", name="channel_known"),
+        CheckConstraint(f"channel IN ({KNOWN_SQL})", name="channel_known"),
         Index(
             "ix_delivery_open",
             "campaign_id",
@@ -108,6 +137,7 @@ class Delivery(SQLModel, table=True):
             postgresql_where=sql("state IN ('pending','submitting')"),
         ),
         Index("ix_delivery_consignee", "consignee_id"),
+        Index("ix_delivery_carried", "carried_by", postgresql_where=sql("carried_by IS NOT NULL")),
         {"postgresql_with": {"fillfactor": "50"}},
     )
 
@@ -125,13 +155,21 @@ class Delivery(SQLModel, table=True):
     """1 = class I, 3 = II, 5 = III."""
     state: str = text(12)
     attempt: int = Field(default=0, nullable=False)
+    failures: int = Field(default=0, nullable=False, sa_column_kwargs={"server_default": "0"})
+    """Transient errors so far; an answer "too fast" is none, so it never uses up a delivery."""
     not_before: datetime | None = instant(nullable=True)
+    window_ends: datetime | None = instant(nullable=True)
+    """When the recipient's quiet hours begin again: not sent from then on until the next look plans it anew."""
     lease_until: datetime | None = instant(nullable=True)
     provider_id: str | None = text(120, nullable=True)
     error_kind: str | None = text(20, nullable=True)
     error_code: str | None = text(40, nullable=True)
     ambiguous: bool = Field(default=False, nullable=False)
     """Found in `submitting` after its lease: reconciled before anything else was sent."""
+    carried_by: UUID | None = Field(default=None, foreign_key="delivery.id")
+    """The message of another site of the same person that speaks of this site too; its state follows that message."""
+    leads: bool = Field(default=False, nullable=False, sa_column_kwargs={"server_default": sql("false")})
+    """It is sent for further sites (`carried_by`)."""
     created_at: datetime = instant()
     submitted_at: datetime | None = instant(nullable=True)
     finished_at: datetime | None = instant(nullable=True)
@@ -193,6 +231,7 @@ class ReplyLine(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("reply_id", "lot_id"),
         CheckConstraint("on_hand >= 0 AND used >= 0 AND held >= 0 AND passed_on >= 0", name="not_negative"),
+        CheckConstraint("returned >= 0 AND destroyed >= 0", name="gone_not_negative"),
     )
 
     id: int | None = identity()
@@ -202,6 +241,10 @@ class ReplyLine(SQLModel, table=True):
     used: Decimal = quantity()
     held: Decimal = quantity()
     passed_on: Decimal = quantity()
+    returned: Decimal | None = quantity(nullable=True)
+    """Sent back, as the recipient says; what counts is our dock's count. NULL: not asked or not stated."""
+    destroyed: Decimal | None = quantity(nullable=True)
+    """Destroyed on site, as the recipient says; what counts is the certificate. NULL: not asked or not stated."""
 
 
 class PassedOn(SQLModel, table=True):
@@ -217,11 +260,31 @@ class PassedOn(SQLModel, table=True):
     quantity: Decimal = quantity()
 
 
+class Settled(StrEnum):
+    """What a person did about a message that belongs to no consignee of a running recall."""
+
+    recorded = "recorded"
+    """It was entered under a recall: as an answer, a complaint or a file."""
+    answered = "answered"
+    """Its sender was called or written to."""
+    not_ours = "not_ours"
+    """It has nothing to do with a recall."""
+
+
 class InboundMessage(SQLModel, table=True):
-    """A raw inbound SMS, kept once per provider id before anything is made of it."""
+    """A raw inbound message, kept once per provider id before anything is made of it."""
 
     __tablename__ = "inbound_message"
-    __table_args__ = (UniqueConstraint("provider", "provider_id"),)
+    __table_args__ = (
+        UniqueConstraint("provider", "provider_id"),
+        one_of("settled_as", Settled),
+        CheckConstraint(
+            "(settled_at IS NULL) = (settled_as IS NULL) AND (settled_at IS NULL) = (settled_by IS NULL)"
+            " AND (settled_at IS NULL) = (settled_note IS NULL)",
+            name="settled_whole",
+        ),
+        Index("ix_inbound_message_unplaced", "id", postgresql_where=sql("outcome NOT IN ('reply', 'opt_out')")),
+    )
 
     id: int | None = identity()
     provider: str = text(20)
@@ -231,6 +294,14 @@ class InboundMessage(SQLModel, table=True):
     outcome: str = text(40)
     """reply, opt_out, unknown_sender, no_open_recall, unclear."""
     received_at: datetime = instant()
+    sender: str | None = text(320, nullable=True)
+    """Telephone or address it came from, as claimed: nobody else knows whom to ask where no contact is known."""
+    settled_at: datetime | None = instant(nullable=True)
+    settled_by: str | None = text(120, nullable=True)
+    settled_as: str | None = text(12, nullable=True)
+    settled_note: str | None = text(2000, nullable=True)
+    settled_in: str | None = text(14, nullable=True)
+    """Recall under which it was recorded."""
 
 
 class RefusedAccess(SQLModel, table=True):
@@ -248,6 +319,7 @@ class RefusedAccess(SQLModel, table=True):
 
 __all__ = [
     "Campaign",
+    "CampaignRemainder",
     "Delivery",
     "DeliveryEvent",
     "DeliveryState",
@@ -259,4 +331,5 @@ __all__ = [
     "Reply",
     "ReplyChannel",
     "ReplyLine",
+    "Settled",
 ]

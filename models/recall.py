@@ -127,6 +127,7 @@ class Consignee(SQLModel, table=True):
             "next_step_at",
             postgresql_where=sql("state = 'open' AND next_step_at IS NOT NULL"),
         ),
+        Index("ix_consignee_open", "recall_number", "campaign_sequence", postgresql_where=sql("state = 'open'")),
         Index("ix_consignee_partner", "partner_id"),
     )
 
@@ -149,6 +150,10 @@ class Consignee(SQLModel, table=True):
     next_step_at: datetime | None = instant(nullable=True)
     acknowledged_at: datetime | None = instant(nullable=True)
     answered_at: datetime | None = instant(nullable=True)
+    stage_since: datetime | None = instant(nullable=True)
+    """Start of the stage it owes now (`domain.stages`), once it has acknowledged."""
+    action_done_at: datetime | None = instant(nullable=True)
+    """When the record showed that nothing is left to do there; says something only while `state` is answered."""
     added_at: datetime = instant()
 
 

@@ -1,4 +1,4 @@
-"""What a recipient answers, as the three ways in (page, SMS, telephone) hand it to the record.
+"""What a recipient answers, as the ways in (page, SMS, telephone, file of a group) hand it to the record.
 
 Quantities are units of use. Every lot that is stated is stated in full: zero is an answer, missing is not.
 """
@@ -16,7 +16,7 @@ Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 
 
 class _Fact(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class StatedLot(_Fact):
@@ -27,6 +27,27 @@ class StatedLot(_Fact):
     used: Quantity
     held: Quantity
     passed_on: Quantity
+    returned: Quantity | None = None
+    """Sent back to us or the supplier, as stated; None where nobody asked or nothing was said."""
+    destroyed: Quantity | None = None
+    """Destroyed on site, as stated."""
+
+
+class PatientsStated(_Fact):
+    """A hospital's counts of its patients, given with the answer; never a person (design §2a)."""
+
+    exposed: Annotated[int, Field(ge=0, le=1_000_000)]
+    contacted: Annotated[int, Field(ge=0, le=1_000_000)]
+    monitored: Annotated[int, Field(ge=0, le=1_000_000)]
+    replaced: Annotated[int, Field(ge=0, le=1_000_000)]
+    final: bool = False
+    """Nothing more is to be expected."""
+
+    @model_validator(mode="after")
+    def _no_more_than_exposed(self) -> "PatientsStated":
+        if max(self.contacted, self.monitored, self.replaced) > self.exposed:
+            raise ValueError("contacted, monitored, replaced: expected at most the exposed ones")
+        return self
 
 
 class PassedOnLot(_Fact):
@@ -78,6 +99,21 @@ class PageReply(_Answer):
 
     form_id: Annotated[str, StringConstraints(min_length=8, max_length=64)]
     """One-time id of the form: submitting it twice changes nothing."""
+    patients: PatientsStated | None = None
+    """Counted by hospitals only; others' counts are refused."""
+    contact_id: int | None = None
+    """Whose link it was: a statement ends the draft kept for that link, and takes over the files uploaded with it."""
+    of_message: bool = False
+    """Receipt of the message that led here, given where nothing of the notice is shown."""
+
+
+class WebhookReply(_Answer):
+    """Signed by a system of the recipient."""
+
+    form_id: Annotated[str, StringConstraints(min_length=8, max_length=64)]
+    """Of the message's own id: the same message twice changes nothing."""
+    needs_contact: bool = False
+    """It says that the recipient will not do it, or only that somebody was harmed: a person calls."""
 
 
 class PhoneReply(_Answer):
@@ -87,9 +123,23 @@ class PhoneReply(_Answer):
     form_id: Annotated[str, StringConstraints(min_length=8, max_length=64)] | None = None
 
 
-class SmsReply(_Fact):
-    """One inbound SMS, already read by `domain.sms_replies`."""
+class FileReply(_Answer):
+    """One consignee's rows of a file that its distributor or hospital group filled in, entered by staff."""
 
+    entered_by: Line
+    form_id: Annotated[str, StringConstraints(min_length=8, max_length=64)]
+    """Of the file's content: the same file again changes nothing."""
+    file_id: UUID
+    """The file as it came, in evidence."""
+    patients: PatientsStated | None = None
+    """Counted by hospitals only; others' counts are refused."""
+
+
+class SmsReply(_Fact):
+    """One inbound SMS, already read by `domain.sms_replies`, one key pressed in our call (`domain.voice`), or one
+    mail that answers a notice (`domain.mail_answers`)."""
+
+    channel: Literal["sms", "voice", "email"] = "sms"
     recall_number: str
     consignee_id: int
     contact_id: int
@@ -103,6 +153,10 @@ class SmsReply(_Fact):
     delivery_id: UUID | None = None
     harm: bool = False
     """Whether it speaks of harm: a complaint, whatever else it says."""
+    aware_at: AwareDatetime | None = None
+    """When it reached us, where that was before it was read: clocks of harm start then."""
+    more: bool = False
+    """Whether it says something beside the answer that a person has to read."""
 
 
 class RecordedReply(_Fact):
@@ -125,11 +179,14 @@ class RecordedReply(_Fact):
 
 
 __all__ = [
+    "FileReply",
     "PageReply",
     "PassedOnLot",
     "PassedOnTo",
+    "PatientsStated",
     "PhoneReply",
     "RecordedReply",
     "SmsReply",
     "StatedLot",
+    "WebhookReply",
 ]

@@ -73,6 +73,14 @@ class CompletionIn(In):
     reason: Reason | None = None
 
 
+class ClosureNoticeIn(In):
+    """Whether everybody told is to be told that the recall has ended."""
+
+    wanted: bool = True
+    reason: Reason | None = None
+    """Owed where nobody is to be told after all."""
+
+
 class AuthorityAnswerIn(In):
     """An authority's word on the completed recall."""
 
@@ -104,6 +112,7 @@ class ExtensionIn(In):
 __all__ = [
     "AuthorityAnswerIn",
     "AuthorityClassIn",
+    "ClosureNoticeIn",
     "CompletionIn",
     "ExpansionIn",
     "ExtensionIn",

@@ -77,7 +77,7 @@ class DifferenceOut(Out):
     """What was stated against what was counted; the counted quantity is the one in the balance."""
 
     kind: str
-    """more_gone_than_stated, return_not_as_stated."""
+    """more_gone_than_stated, return_not_as_stated, return_stated_not_counted, destruction_stated_not_proven."""
     consignee_id: int
     consignee_code: str
     lot_id: int

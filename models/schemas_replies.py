@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domain.replies import Quantity
 from models.complaint import HarmSeverity
@@ -41,6 +41,12 @@ class PhoneReplyIn(In):
     free_text: Reason | None = None
     harm: HarmIn | None = None
     """Somebody was or may have been harmed: makes a complaint and pages whoever is on call."""
+
+    @model_validator(mode="after")
+    def _receivers_beside_quantities(self) -> "PhoneReplyIn":
+        if self.passed_on and not self.statements:
+            raise ValueError("passed_on: expected beside the quantities of the lots in statements")
+        return self
 
     def stated(self) -> tuple[StatedLot, ...]:
         """The statements as they are recorded."""

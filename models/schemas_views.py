@@ -174,6 +174,8 @@ class DeliveryOut(Out):
     error_kind: str | None
     error_code: str | None
     ambiguous: bool
+    carried_by: UUID | None = None
+    """Sent as part of the message of this other delivery, to a person who has several sites."""
     created_at: datetime
     submitted_at: datetime | None
     finished_at: datetime | None
@@ -188,6 +190,10 @@ class ReplyLineOut(Out):
     used: Units
     held: Units
     passed_on: Units
+    returned: Units | None = None
+    """Sent back, as stated; null where it was not asked or not said. The mass balance counts what our dock counted."""
+    destroyed: Units | None = None
+    """Destroyed on site, as stated; the mass balance counts what a certificate proves."""
 
 
 class ReplyOut(Out):
@@ -204,6 +210,10 @@ class ReplyOut(Out):
     findings: list[dict[str, Any]]
     received_at: datetime
     lines: list[ReplyLineOut]
+    evidence_ids: list[UUID]
+    """Photos and documents the recipient sent with it."""
+    corrected_by: int | None = None
+    """The same consignee's next statement; this one stays on record as it was given. Null: nothing was stated since."""
 
 
 class NoticeItem(Out):
@@ -212,7 +222,7 @@ class NoticeItem(Out):
     id: int
     version: int
     kind: str
-    """initial, amendment or retraction."""
+    """initial, amendment, retraction or closure."""
     scope_version: int
     change: dict[str, Any] | None
     """What it changes against the last notice sent: lot ids added and taken out, class before and now."""

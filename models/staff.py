@@ -44,6 +44,8 @@ class MessageKind(StrEnum):
     expert_request = "expert_request"
     """To an expert outside the firm: the signed link to what is to be reviewed."""
     expert_reminder = "expert_reminder"
+    notice_test = "notice_test"
+    """A body of a notice, marked as a test, to the person who asked for it."""
 
 
 class StaffMessageState(StrEnum):
@@ -79,6 +81,8 @@ class StaffMessage(SQLModel, table=True):
     complaint_id: int | None = ref("complaint.id", nullable=True)
     expert_review_id: int | None = ref("expert_review.id", nullable=True)
     """Set where the reader is an expert outside the firm and no member of staff."""
+    notice_body_id: int | None = ref("notice_body.id", nullable=True)
+    """The body of a test message."""
     state: str = text(10)
     provider_id: str | None = text(200, nullable=True)
     error: str | None = text(300, nullable=True)

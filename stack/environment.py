@@ -26,11 +26,12 @@ class External:
     temporal: str | None
     smtp: str | None
     twilio: str | None
+    imap: str | None = None
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> "External":
         """What is configured in the environment (Temporal: also in its profile file)."""
-        smtp = environment.get("SMTP_HOST")
+        smtp, imap = environment.get("SMTP_HOST"), environment.get("IMAP_HOST")
         return cls(
             database=environment.get("DATABASE_URL") or None,
             temporal=configured_address(),
@@ -38,6 +39,7 @@ class External:
             twilio=(environment.get("TWILIO_BASE_URL") or "api.twilio.com")
             if environment.get("TWILIO_ACCOUNT_SID")
             else None,
+            imap=f"{imap}:{environment.get('IMAP_PORT', '993')}" if imap else None,
         )
 
 
@@ -75,6 +77,9 @@ def wire(options: StackOptions, secrets: StackSecrets, environment: Mapping[str,
     }
     if external.smtp is None:
         given |= {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(ports.smtp)}
+        played = "mail" not in options.without
+        if played and external.imap is None and not environment.get("RECALL_MAILBOX_MAILDIR"):
+            given["RECALL_MAILBOX_MAILDIR"] = str(options.state_dir / "mail" / "returned")
     if external.twilio is None:
         given |= {
             "TWILIO_ACCOUNT_SID": secrets.twilio_account_sid,
@@ -88,6 +93,7 @@ def wire(options: StackOptions, secrets: StackSecrets, environment: Mapping[str,
         "RECALL_SMS_WEBHOOK_URL": public_url.rstrip("/") + SMS_WEBHOOK_PATH,
         "RECALL_LINK_SECRET": secrets.link_secret,
         "RECALL_CURSOR_SECRET": secrets.cursor_secret,
+        "RECALL_VAPID_PRIVATE_KEY": secrets.vapid_private_key,
     }
     defaults = {name: value for name, value in defaults.items() if not environment.get(name)}
     given |= defaults

@@ -1,8 +1,9 @@
 """The local mail catcher: an SMTP server that delivers to nobody and shows everything it took.
 
 Every message is on disk before it is answered with 250. Addresses whose local part starts with `bounce` are
-refused like an unknown mailbox, and repeats of a Message-ID are told as duplicates, so that demo and tests
-can see both. The inbox is served by HTTP on the loopback interface:
+refused like an unknown mailbox; what `stack.returned_mail` tells comes back later by mail, and repeats of a
+Message-ID are told as duplicates, so that demo and tests can see all three. The inbox is served by HTTP on the
+loopback interface:
 
     GET /                   the inbox for people; GET /view/{id} one message with its links
     GET /messages           JSON; ?to= exact address, ?since= ISO instant, ?after= id, ?limit= (1000)
@@ -11,7 +12,8 @@ can see both. The inbox is served by HTTP on the loopback interface:
     DELETE /messages        empty the inbox
 
 Run with `python -m stack.mail_catcher`; ports and folder from RECALL_SMTP_PORT (1025), RECALL_INBOX_PORT
-(8025) and RECALL_STATE_DIR (.recall, file `mail/mail.sqlite3`).
+(8025) and RECALL_STATE_DIR (.recall, file `mail/mail.sqlite3`). With RECALL_MAILBOX_MAILDIR, mail to the address that
+notices come back to (RECALL_BOUNCE_ADDRESS, else that of RECALL_MAIL_FROM) is delivered there.
 """
 
 import asyncio
@@ -23,26 +25,32 @@ from weakref import WeakSet
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from settings import Settings
 from stack.inbox_app import inbox_app
 from stack.mailbox import MailBox
+from stack.returned_mail import Postman
 from stack.small_server import LOOPBACK, HttpServer, bind, env_port, run_until_signal
 
 _SIZE_LIMIT = 30 * 1024 * 1024
 _BACKLOG = 512
+OWN_ADDRESS = str(Settings.model_fields["mail_from"].default)
+"""Sender of notices where the operator set none."""
 
 
 class CatchAll:
-    """aiosmtpd's handler: refuses `bounce*`, keeps the rest."""
+    """aiosmtpd's handler: refuses `bounce*`, keeps the rest, and passes on what comes back to us."""
 
-    def __init__(self, box: MailBox) -> None:
+    def __init__(self, box: MailBox, postman: Postman | None = None) -> None:
         self._box = box
+        self._postman = postman
 
     async def handle_RCPT(  # noqa: N802 - the name is aiosmtpd's
         self, server: SMTP, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]
     ) -> str:
         """Accept a recipient unless its local part says bounce."""
         del server, session
-        if address.lower().startswith("bounce"):
+        ours = self._postman is not None and self._postman.is_ours(address)
+        if address.lower().startswith("bounce") and not ours:
             await self._box.refused(address.lower())
             return "550 5.1.1 No such mailbox here (the catcher refuses every bounce* address)"
         envelope.rcpt_tos.append(address)
@@ -57,7 +65,9 @@ class CatchAll:
         recipients = [address.lower() for address in envelope.rcpt_tos]
         try:
             await self._box.add(envelope.mail_from or "", recipients, raw)
-        except sqlite3.Error:
+            if self._postman is not None:
+                await self._postman.take(envelope.mail_from or "", recipients, raw)
+        except (sqlite3.Error, OSError):
             return "451 4.3.0 The message could not be written"
         return "250 2.0.0 Kept"
 
@@ -71,7 +81,7 @@ async def serve(stop: asyncio.Event, environment: Mapping[str, str] = os.environ
     smtp_socket = bind(env_port("RECALL_SMTP_PORT", 1025, environment), "RECALL_SMTP_PORT (mail catcher)")
     http_socket = bind(env_port("RECALL_INBOX_PORT", 8025, environment), "RECALL_INBOX_PORT (inbox)")
     box = MailBox(Path(environment.get("RECALL_STATE_DIR", ".recall")) / "mail" / "mail.sqlite3")
-    loop, handler = asyncio.get_running_loop(), CatchAll(box)
+    loop, handler = asyncio.get_running_loop(), CatchAll(box, _postman(environment))
     sessions: WeakSet[SMTP] = WeakSet()
 
     def session() -> SMTP:
@@ -88,6 +98,12 @@ async def serve(stop: asyncio.Event, environment: Mapping[str, str] = os.environ
             if open_session.transport is not None:
                 open_session.transport.close()
         await box.close()
+
+
+def _postman(environment: Mapping[str, str]) -> Postman | None:
+    maildir = environment.get("RECALL_MAILBOX_MAILDIR")
+    own = environment.get("RECALL_BOUNCE_ADDRESS") or environment.get("RECALL_MAIL_FROM") or OWN_ADDRESS
+    return Postman(Path(maildir), own) if maildir else None
 
 
 if __name__ == "__main__":

@@ -106,7 +106,10 @@ def _module(
 
 def application_parts(options: StackOptions, wiring: Wiring) -> list[Part]:
     """Everything that needs database and Temporal: sinks first, then API, then workers."""
-    return [_mail(options, wiring), _sms(options, wiring), _api(options, wiring), *_workers(options, wiring)]
+    imap = wiring.external.imap
+    returned = [external_part("mailbox", imap, 993)] if imap else []
+    sinks = [_mail(options, wiring), *returned, _sms(options, wiring)]
+    return [*sinks, _api(options, wiring), *_workers(options, wiring)]
 
 
 def _mail(options: StackOptions, wiring: Wiring) -> Part:
@@ -117,9 +120,15 @@ def _mail(options: StackOptions, wiring: Wiring) -> Part:
         "mail",
         "stack.mail_catcher",
         wiring=wiring,
-        address=f"{LOOPBACK}:{smtp}  (inbox http://{LOOPBACK}:{inbox})",
+        address=f"{LOOPBACK}:{smtp}  (inbox http://{LOOPBACK}:{inbox}{_returned(wiring)})",
         probe=Probe("tcp", f"{LOOPBACK}:{smtp}"),
     )
+
+
+def _returned(wiring: Wiring) -> str:
+    """Where mail that comes back lies, for the table."""
+    maildir = wiring.environment.get("RECALL_MAILBOX_MAILDIR")
+    return f", returned mail in {maildir}" if maildir else ""
 
 
 def _sms(options: StackOptions, wiring: Wiring) -> Part:

@@ -1,16 +1,25 @@
 """Secrets of one state folder: made once, kept in `secrets.json` (0600), handed to children by environment."""
 
+import base64
 import json
 import os
 import secrets
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from stack.errors import StackError
 
 
 def _key() -> str:
     return secrets.token_hex(32)
+
+
+def _signing_key() -> str:
+    """A private key on P-256 as RFC 8292 writes it: 32 bytes in base64url."""
+    number = ec.generate_private_key(ec.SECP256R1()).private_numbers().private_value
+    return base64.urlsafe_b64encode(number.to_bytes(32, "big")).rstrip(b"=").decode("ascii")
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,8 @@ class StackSecrets:
     cursor_secret: str = field(default_factory=_key)
     twilio_account_sid: str = field(default_factory=lambda: "AC" + secrets.token_hex(16))
     twilio_auth_token: str = field(default_factory=lambda: secrets.token_hex(16))
+    vapid_private_key: str = field(default_factory=_signing_key)
+    """Who we are to browsers' push services; a subscription is good for this key only."""
 
 
 def write_private(path: Path, content: str) -> None:

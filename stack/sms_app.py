@@ -7,9 +7,6 @@ DELETE /messages         forget all
 POST /simulate/reply     {"from", "to", "body"} as JSON or form: a phone writes to our number
 """
 
-import json
-from typing import Any
-
 from jinja2 import Environment, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,22 +14,33 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from stack.accepted_life import Account
+from stack.call_life import CallLife
+from stack.call_pages import CallPages
+from stack.call_store import CallStore, plain_call
 from stack.inbox_app import instant, whole_number
+from stack.page_input import from_this_page_only, given_fields
 from stack.small_server import loopback_only
-from stack.sms_life import Account, MessageLife
+from stack.sms_life import MessageLife
 from stack.sms_store import SmsStore, plain
 from stack.twilio_api import MessagesApi
+from stack.twilio_calls_api import CallsApi
 
 _PAGE = Environment(autoescape=True, undefined=StrictUndefined).from_string(
     """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Caught text messages</title><style>
+<title>Caught text messages and calls</title><style>
 body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:50rem;padding:1rem;color:#1b1b1b}
 article{border:1px solid #888;border-radius:.5rem;padding:.5rem 1rem;margin:.7rem 0}
 article.inbound{margin-left:3rem;background:#eef6ee}
 p{white-space:pre-wrap;overflow-wrap:anywhere;margin:.3rem 0}small{color:#444}
-</style><h1>Caught text messages</h1>
+</style><h1>Caught text messages and calls</h1>
 <small>{{ stats.outbound }} out, {{ stats.inbound }} in, {{ stats.duplicates }} repeated.
-Nothing here was sent to anybody.</small>
+Nothing here was sent to anybody, and nobody was called.</small>
+{% for c in calls %}<article class="call"><small>{{ c.created_at[:19] }} UTC, call from {{ c.from }} to {{ c.to }},
+{{ c.status }}{{ ", answered by " ~ c.answered_by if c.answered_by }}{{ ", pressed " ~ c["keys"] if c["keys"] }}</small>
+<p>{{ c.said }}</p>{% if c.status == "in-progress" %}<form method="post" action="/simulate/key">
+<input type="hidden" name="sid" value="{{ c.sid }}">Press {% for key in "12349" %}<button name="key" value="{{ key }}">
+{{- key }}</button> {% endfor %}</form>{% endif %}</article>{% endfor %}
 {% for m in messages %}<article class="{{ 'inbound' if m.direction == 'inbound' else 'outbound' }}">
 <small>{{ m.created_at[:19] }} UTC, from {{ m.from }} to {{ m.to }}, {{ m.status }},
 {{ m.segments }} segment(s) {{ m.encoding }}</small><p>{{ m.body | urlize(rel="noreferrer") }}</p>
@@ -43,12 +51,14 @@ Nothing here was sent to anybody.</small>
 )
 
 
-def sms_app(store: SmsStore, life: MessageLife, account: Account) -> Starlette:
-    """Twilio's API and the pages of the module docstring."""
-    pages = _Pages(store, life, account)
+def sms_app(store: SmsStore, life: MessageLife, calls: CallStore, call_life: CallLife, account: Account) -> Starlette:
+    """Twilio's API, the pages of the module docstring and those of calls (`stack.call_pages`)."""
+    pages = _Pages(store, life, calls, account)
     return Starlette(
         routes=[
             *MessagesApi(store, life, account).routes(),
+            *CallsApi(calls, call_life, account).routes(),
+            *CallPages(calls, call_life).routes(),
             Route("/", pages.page),
             Route("/messages", pages.listing, methods=["GET"]),
             Route("/messages", pages.clear, methods=["DELETE"]),
@@ -60,13 +70,14 @@ def sms_app(store: SmsStore, life: MessageLife, account: Account) -> Starlette:
 
 
 class _Pages:
-    def __init__(self, store: SmsStore, life: MessageLife, account: Account) -> None:
-        self._store, self._life, self._account = store, life, account
+    def __init__(self, store: SmsStore, life: MessageLife, calls: CallStore, account: Account) -> None:
+        self._store, self._life, self._calls, self._account = store, life, calls, account
 
     async def page(self, request: Request) -> Response:
         del request
         shown = [plain(row) for row in await self._store.find(limit=200)]
-        return HTMLResponse(_PAGE.render(messages=shown, stats=await self._store.stats()))
+        calls = [plain_call(row) for row in await self._calls.find(limit=50)]
+        return HTMLResponse(_PAGE.render(messages=shown, calls=calls, stats=await self._store.stats()))
 
     async def listing(self, request: Request) -> Response:
         found = await self._store.find(
@@ -87,11 +98,8 @@ class _Pages:
         return Response(status_code=204)
 
     async def reply(self, request: Request) -> Response:
-        origin = request.headers.get("Origin")
-        if origin is not None and origin.rpartition("//")[2] != request.headers.get("Host"):
-            raise HTTPException(403, "replies are taken from this page only")
-        as_json = request.headers.get("Content-Type", "").startswith("application/json")
-        given = await (_json(request) if as_json else _form(request))
+        from_this_page_only(request)
+        given, as_json = await given_fields(request)
         for name in ("from", "to", "body"):
             if not given.get(name):
                 raise HTTPException(400, f"{name}: expected a non-empty text")
@@ -101,17 +109,3 @@ class _Pages:
         if not as_json:
             return RedirectResponse("/", status_code=303)
         return JSONResponse({"webhook_status": status, "answers": texts}, status_code=200 if status else 502)
-
-
-async def _json(request: Request) -> dict[str, str]:
-    try:
-        given: Any = await request.json()
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        given = None
-    if not isinstance(given, dict):
-        raise HTTPException(400, 'expected a JSON object {"from": ..., "to": ..., "body": ...}')
-    return {str(name): value for name, value in given.items() if isinstance(value, str)}
-
-
-async def _form(request: Request) -> dict[str, str]:
-    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}

@@ -48,7 +48,7 @@ async def connect(address: str, namespace: str) -> Client:
     return await Client.connect(**config)
 
 
-def run_briefly(work: Coroutine[Any, Any, _T], timeout_s: float = 15) -> _T:
+def run_briefly(work: Coroutine[Any, Any, _T], timeout_s: float = 60) -> _T:
     """Run one short Temporal call from synchronous code.
 
     Raises:

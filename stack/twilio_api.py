@@ -8,6 +8,7 @@ import base64
 import binascii
 import hmac
 import re
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -18,8 +19,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from domain.sms_segments import sms_size
+from stack.accepted_life import Account
 from stack.durable_store import Row
-from stack.sms_life import Account, MessageLife
+from stack.sms_life import MessageLife
 from stack.sms_store import SmsStore
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
@@ -40,10 +42,46 @@ _MAGIC_FROM = {
 }
 
 
-class _Refused(Exception):  # noqa: N818 - an answer, not a failure
+class Refused(Exception):  # noqa: N818 - an answer, not a failure
+    """An error answer in Twilio's shape."""
+
     def __init__(self, status: int, code: int, message: str) -> None:
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def answering(account: Account, handler: Handler) -> Handler:
+    """A handler that only the account gets to, and whose refusals are answered in Twilio's shape."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            _authenticate(account, request)
+            return await handler(request)
+        except Refused as refused:
+            body = {
+                "code": refused.code,
+                "message": refused.message,
+                "more_info": f"https://www.twilio.com/docs/errors/{refused.code}",
+                "status": refused.status,
+            }
+            return JSONResponse(body, status_code=refused.status)
+
+    return answer
+
+
+def _authenticate(account: Account, request: Request) -> None:
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    try:
+        given = base64.b64decode(encoded, validate=True) if scheme.lower() == "basic" else b""
+    except binascii.Error:
+        given = b""
+    if not hmac.compare_digest(given, f"{account.sid}:{account.token}".encode()):
+        raise Refused(401, 20003, "Authenticate")
+    if request.path_params["account"] != account.sid:
+        raise Refused(404, 20404, f"The requested resource {request.url.path} was not found")
 
 
 class MessagesApi:
@@ -56,39 +94,10 @@ class MessagesApi:
         """Create, list, fetch."""
         base = "/2010-04-01/Accounts/{account}/Messages"
         return [
-            Route(base + ".json", self._answering(self._create), methods=["POST"]),
-            Route(base + ".json", self._answering(self._list), methods=["GET"]),
-            Route(base + "/{sid}.json", self._answering(self._fetch), methods=["GET"]),
+            Route(base + ".json", answering(self._account, self._create), methods=["POST"]),
+            Route(base + ".json", answering(self._account, self._list), methods=["GET"]),
+            Route(base + "/{sid}.json", answering(self._account, self._fetch), methods=["GET"]),
         ]
-
-    def _answering(self, handler: Any) -> Any:
-        async def answer(request: Request) -> Response:
-            try:
-                self._authenticate(request)
-                result: Response = await handler(request)
-            except _Refused as refused:
-                body = {
-                    "code": refused.code,
-                    "message": refused.message,
-                    "more_info": f"https://www.twilio.com/docs/errors/{refused.code}",
-                    "status": refused.status,
-                }
-                return JSONResponse(body, status_code=refused.status)
-            return result
-
-        return answer
-
-    def _authenticate(self, request: Request) -> None:
-        scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
-        try:
-            given = base64.b64decode(encoded, validate=True) if scheme.lower() == "basic" else b""
-        except binascii.Error:
-            given = b""
-        expected = f"{self._account.sid}:{self._account.token}".encode()
-        if not hmac.compare_digest(given, expected):
-            raise _Refused(401, 20003, "Authenticate")
-        if request.path_params["account"] != self._account.sid:
-            raise _Refused(404, 20404, f"The requested resource {request.url.path} was not found")
 
     async def _create(self, request: Request) -> Response:
         form = {name: str(value) for name, value in (await request.form()).items()}
@@ -96,7 +105,7 @@ class MessagesApi:
         sender, service = form.get("From") or None, form.get("MessagingServiceSid") or None
         _check(to, body, sender, service, form.get("StatusCallback"))
         if await self._store.opted_out(to):
-            raise _Refused(400, 21610, "Attempt to send to unsubscribed recipient")
+            raise Refused(400, 21610, "Attempt to send to unsubscribed recipient")
         row = await self._store.add_outbound(
             to=to, body=body, sender=sender, service=service, callback=form.get("StatusCallback")
         )
@@ -105,7 +114,7 @@ class MessagesApi:
 
     async def _list(self, request: Request) -> Response:
         query = request.query_params
-        page, size = _number(query.get("Page"), 0, 10**6), _number(query.get("PageSize"), 50, _MAX_PAGE)
+        page, size = number_of(query.get("Page"), 0, 10**6), number_of(query.get("PageSize"), 50, _MAX_PAGE)
         day = _moment(query.get("DateSent"))
         found = await self._store.find(
             to=query.get("To", ""),
@@ -138,7 +147,7 @@ class MessagesApi:
     async def _fetch(self, request: Request) -> Response:
         row = await self._store.get(request.path_params["sid"])
         if row is None:
-            raise _Refused(404, 20404, f"The requested resource {request.url.path} was not found")
+            raise Refused(404, 20404, f"The requested resource {request.url.path} was not found")
         return JSONResponse(self._shape(row))
 
     def _shape(self, row: Row) -> dict[str, Any]:
@@ -169,28 +178,28 @@ class MessagesApi:
 
 def _check(to: str, body: str, sender: str | None, service: str | None, callback: str | None) -> None:
     if not to:
-        raise _Refused(400, 21604, "A 'To' phone number is required.")
+        raise Refused(400, 21604, "A 'To' phone number is required.")
     if to in _MAGIC_TO or to.startswith("+15005550001"):
-        raise _Refused(*_MAGIC_TO.get(to, _MAGIC_TO["+15005550001"]))
+        raise Refused(*_MAGIC_TO.get(to, _MAGIC_TO["+15005550001"]))
     if not _E164.fullmatch(to):
-        raise _Refused(400, 21211, "Invalid 'To' Phone Number")
+        raise Refused(400, 21211, "Invalid 'To' Phone Number")
     if sender in _MAGIC_FROM:
-        raise _Refused(*_MAGIC_FROM[sender])
+        raise Refused(*_MAGIC_FROM[sender])
     if not (sender or service):
-        raise _Refused(400, 21603, "A 'From' or 'MessagingServiceSid' parameter is required.")
+        raise Refused(400, 21603, "A 'From' or 'MessagingServiceSid' parameter is required.")
     if not body:
-        raise _Refused(400, 21602, "Message body is required.")
+        raise Refused(400, 21602, "Message body is required.")
     if len(body) > _MAX_BODY:
-        raise _Refused(400, 21617, "The concatenated message body exceeds the 1600 character limit")
+        raise Refused(400, 21617, "The concatenated message body exceeds the 1600 character limit")
     if callback is not None and not callback.startswith(("http://", "https://")):
-        raise _Refused(400, 21609, "Invalid 'StatusCallback' URL")
+        raise Refused(400, 21609, "Invalid 'StatusCallback' URL")
 
 
-def _number(text: str | None, default: int, highest: int) -> int:
+def number_of(text: str | None, default: int, highest: int) -> int:
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= highest):
-        raise _Refused(400, 20001, f"Page and PageSize: expected a whole number up to {highest}")
+        raise Refused(400, 20001, f"Page and PageSize: expected a whole number up to {highest}")
     return int(text)
 
 
@@ -200,7 +209,7 @@ def _moment(text: str | None) -> datetime | None:
     try:
         value = datetime.fromisoformat(text)
     except ValueError:
-        raise _Refused(400, 20001, "DateSent: expected YYYY-MM-DD or an ISO 8601 instant") from None
+        raise Refused(400, 20001, "DateSent: expected YYYY-MM-DD or an ISO 8601 instant") from None
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 

@@ -17,6 +17,17 @@ from db.engine import SessionFactory, make_engine, make_session_factory
 from db.migrate import MIGRATIONS, upgrade
 from tests.support.clock import start_environment
 from tests.support.servers import PostgresForTests, ThrowAwayPostgres
+from tests.support.two_at_once import ByFile, stacks_last
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every process must see the tests in the same order."""
+    stacks_last(items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
+    """Files stay whole."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

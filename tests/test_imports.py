@@ -18,8 +18,8 @@ ALLOWED: dict[str, set[str]] = {
     "adapters": {"domain", "settings"},
     "db": {"models", "domain"},
     "imports": {"db", "models", "domain"},
-    "workflows": {"domain", "models.messages", "models.messages_capa", "activities"},
-    "activities": {"domain", "models", "adapters", "db", "settings"},
+    "workflows": {"domain", "models.messages", "models.messages_capa", "models.messages_returns", "activities"},
+    "activities": {"domain", "models", "adapters", "db", "settings", "documents"},
     "api": {
         "workflows",
         "models",
@@ -40,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "settings": set(),
     "plugin": set(),
     "worker": EVERYTHING,
+    "worker_returns": EVERYTHING,
     "cli": EVERYTHING,
     "cli_audit": EVERYTHING,
     "cli_policy": EVERYTHING,

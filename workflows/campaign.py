@@ -20,35 +20,31 @@ with workflow.unsafe.imports_passed_through():
     from domain import workflow_ids
     from models.messages import (
         AdvanceCampaign,
-        BatchResult,
         CampaignCarried,
         CampaignInput,
         CampaignProgress,
         CampaignReport,
-        CampaignStop,
         EndCampaign,
-        SendBatch,
     )
     from workflows import search_attributes as sa
-    from workflows.activity_options import RECORD, sending
+    from workflows.activity_options import LOOK, RECORD
+    from workflows.campaign_pause import Pausable
     from workflows.campaign_reports import is_news, is_over, percent, report_of
+    from workflows.campaign_sending import BATCH, WINDOW, SendingChannels
     from workflows.campaign_texts import details, summary_of_wait
     from workflows.case_start import start_cases
     from workflows.deadline import cut, wait_until
 
-BATCH: Final = 500
-WINDOW: Final = 8
-"""Batches under way at once."""
 _SETTLE: Final = timedelta(seconds=1)
 """Nudges that come within this time are one look at the record."""
-_FIRST_PROBE: Final = timedelta(minutes=1)
-_LAST_PROBE: Final = timedelta(hours=1)
 _SLOWEST_LOOK: Final = timedelta(days=1)
 _FASTEST_LOOK: Final = timedelta(minutes=1)
+_TOLD: Final = "polling-that-ends-is-told"
+"""Patch: a run begun before it tells nothing of a look that follows one with nothing to claim."""
 
 
 @workflow.defn(name="CampaignWorkflow", failure_exception_types=[ValidationError])
-class CampaignWorkflow:
+class CampaignWorkflow(Pausable, SendingChannels):
     """`recall:{number}:campaign:{sequence}`."""
 
     @workflow.init
@@ -57,15 +53,14 @@ class CampaignWorkflow:
         carried = start.carried or CampaignCarried()
         self._reported = carried.reported
         self._all_notified_reported = carried.all_notified_reported
-        self._stop_reasons = dict(carried.stop_reasons)
-        """Channel -> account-level error; such a channel is only probed."""
-        self._probes = carried.probes
-        self._probe_at: datetime | None = None
+        self._init_stops(carried)
+        self._init_sending()
         self._rounds = start.rounds_done
         self._nudged = False
         self._ending: str | None = None
         self._progress: CampaignProgress | None = None
         self._upserts = sa.Upserts(continued=start.carried is not None)
+        self._init_pause(carried.paused)
 
     @workflow.run
     async def run(self, start: CampaignInput) -> CampaignReport:
@@ -75,10 +70,11 @@ class CampaignWorkflow:
         except (asyncio.CancelledError, FailureError) as error:
             if not is_cancelled_exception(error):
                 raise
+            await self._cancel_sending()
             await self._end("cancelled by an operator")
             raise
-        if self._ending is not None or start.kind == "retraction":
-            await self._end(self._ending or "every retraction was handed over, or refused for good")
+        if self._ending is not None or start.sent_once:
+            await self._end(self._ending or "every message was handed over, or refused for good")
         report = report_of(start, progress)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return report
@@ -88,16 +84,24 @@ class CampaignWorkflow:
         while True:
             self._nudged = False
             progress = await self._look()
-            if not idle:
+            # A look that only polls for what another worker holds is not worth telling; what ends the polling is.
+            if not idle or (not self._sendable(progress) and workflow.patched(_TOLD)):
                 await self._show(progress)
-            if self._ending is not None or is_over(self._start, progress):
+            over = self._ending is not None or is_over(self._start, progress)
+            full = workflow.info().is_continue_as_new_suggested()
+            if self._senders and (over or full):
+                # Batches under way end first; the look after them counts what they did.
+                await self._end_sending()
+                continue
+            if over:
                 return progress
-            if workflow.info().is_continue_as_new_suggested():
+            if full:
                 await self._continue()
+                continue
             channels = self._sendable(progress)
-            if channels:
-                claimed = await self._send(channels)
-                idle = 0 if claimed else idle + 1
+            if channels or self._senders:
+                claimed = await self._send_beside(channels, progress, self._wake_at(progress))
+                idle = idle + 1 if claimed == 0 else 0
                 # Nothing to claim although something is due: another worker still holds it.
                 if idle:
                     await self._sleep_until(workflow.now() + timedelta(seconds=min(2**idle, 60)), progress)
@@ -126,79 +130,10 @@ class CampaignWorkflow:
             result_type=CampaignProgress,
             summary="Write down who is due for the next step, and count answers",
             priority=Priority(priority_key=start.priority),
-            **RECORD,
+            **LOOK,
         )
         self._progress = progress
         return progress
-
-    # ------------------------------------------------------------------ sending
-
-    def _sendable(self, progress: CampaignProgress) -> dict[str, int]:
-        """Deliveries to send now by channel; of a stopped channel one, as a probe, when its time has come."""
-        probing = self._probe_at is None or workflow.now() >= self._probe_at
-        return {
-            channel: 1 if channel in self._stop_reasons else count
-            for channel, count in sorted(progress.pending.items())
-            if probing or channel not in self._stop_reasons
-        }
-
-    async def _send(self, channels: dict[str, int]) -> int:
-        """Send what is due through a window of batches; returns how many deliveries were claimed."""
-        window = asyncio.Semaphore(WINDOW)
-        batches = [
-            (channel, min(BATCH, count - sent))
-            for channel, count in channels.items()
-            for sent in range(0, count, BATCH)
-        ]
-        results = await asyncio.gather(*(self._batch(window, channel, limit) for channel, limit in batches))
-        return sum(result.claimed for result in results if result is not None)
-
-    async def _batch(self, window: asyncio.Semaphore, channel: str, limit: int) -> BatchResult | None:
-        probing = channel in self._stop_reasons
-        async with window:
-            if self._ending is not None or (channel in self._stop_reasons and not probing):
-                return None
-            start = self._start
-            request = SendBatch(
-                number=start.number,
-                campaign_id=start.campaign_id,
-                channel=channel,
-                limit=limit,
-                drill=start.drill,
-                now=workflow.now(),
-            )
-            result: BatchResult = await workflow.execute_activity(
-                "send_batch",
-                request,
-                result_type=BatchResult,
-                summary=cut(f"Send notices by {channel}, at most {limit}"),
-                priority=Priority(priority_key=start.priority),
-                **sending(channel),
-            )
-        await self._note_stop(channel, result, probing)
-        return result
-
-    async def _note_stop(self, channel: str, result: BatchResult, probing: bool) -> None:
-        reason = result.campaign_stop
-        if reason is not None and (probing or channel not in self._stop_reasons):
-            self._stop_reasons[channel] = reason
-            self._probe_at = workflow.now() + min(_FIRST_PROBE * (1 << min(self._probes, 10)), _LAST_PROBE)
-            self._probes += 1
-        elif reason is None and result.submitted and channel in self._stop_reasons:
-            del self._stop_reasons[channel]
-            self._probes = 0
-        else:
-            return
-        stop = CampaignStop(
-            number=self._start.number,
-            campaign_id=self._start.campaign_id,
-            channel=channel,
-            reason=reason,
-            now=workflow.now(),
-        )
-        await workflow.execute_activity(
-            "note_campaign_stop", stop, summary=cut(f"Channel {channel}: {reason or 'works again'}"), **RECORD
-        )
 
     # ------------------------------------------------------------------ waiting
 
@@ -207,6 +142,8 @@ class CampaignWorkflow:
         now = workflow.now()
         waits = [step.after / self._start.pace for step in self._start.ladder.steps]
         slow = _SLOWEST_LOOK if progress.outstanding == 0 else waits[-1]
+        # An acknowledgement tells nobody: a look is never further off than the first step of the stage it begins.
+        slow = min([slow, *(stage.steps[0].after / self._start.pace for stage in self._start.ladder.stages)])
         instants = [now + min(max(slow, _FASTEST_LOOK), _SLOWEST_LOOK)]
         if progress.next_due_at is not None:
             instants.append(progress.next_due_at)
@@ -215,7 +152,8 @@ class CampaignWorkflow:
         return min(instants)
 
     async def _sleep_until(self, wake: datetime, progress: CampaignProgress) -> None:
-        name = summary_of_wait(progress, wake, self._stop_reasons)
+        shown = self._pause_shown()
+        name = f"Look again while {shown}" if shown else summary_of_wait(progress, wake, self._stop_reasons)
         await wait_until(lambda: self._nudged or self._ending is not None, wake, name)
 
     def _settle(self) -> timedelta:
@@ -224,12 +162,16 @@ class CampaignWorkflow:
         return min(_SETTLE, shortest / 10)
 
     async def _continue(self) -> None:
+        """Go on in a new run; returns only when the campaign was told to end while its handlers finished."""
         await workflow.wait_condition(workflow.all_handlers_finished)
+        if self._ending is not None:
+            return
         carried = CampaignCarried(
             reported=self._reported,
             all_notified_reported=self._all_notified_reported,
             stop_reasons=self._stop_reasons,
             probes=self._probes,
+            paused=self._paused,
         )
         workflow.continue_as_new(self._start.model_copy(update={"rounds_done": self._rounds, "carried": carried}))
 
@@ -237,8 +179,10 @@ class CampaignWorkflow:
 
     async def _show(self, progress: CampaignProgress) -> None:
         """Current details always; search attributes and the report to the recall when it is worth an event."""
-        start, stopped = self._start, "; ".join(self._stop_reasons.values()) or None
-        workflow.set_current_details(details(start, progress, self._rounds, self._stop_reasons, workflow.now()))
+        start, paused = self._start, self._pause_shown()
+        stopped = "; ".join([*([paused] if paused else []), *self._stop_reasons.values()]) or None
+        text = details(start, progress, self._rounds, self._stop_reasons, workflow.now())
+        workflow.set_current_details(f"{text}\n| Sending | {paused} |" if paused else text)
         report = report_of(start, progress, stopped)
         worth_it = is_news(report, self._reported, self._all_notified_reported)
         shown = report if worth_it or self._reported is None else self._reported
@@ -291,10 +235,13 @@ class CampaignWorkflow:
 
     @workflow.signal
     def stop(self, reason: str = "stopped by the recall") -> None:
-        """End the campaign: batches under way finish, the rest is cancelled."""
+        """End the campaign: calls under way finish, the rest is cancelled."""
         self._ending = reason
 
     @workflow.query
     def progress(self) -> CampaignProgress | None:
         """The counters as last read."""
         return self._progress
+
+
+__all__ = ["BATCH", "WINDOW", "CampaignWorkflow"]

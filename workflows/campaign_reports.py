@@ -11,7 +11,7 @@ def report_of(start: CampaignInput, progress: CampaignProgress, stopped: str | N
         consignees=progress.consignees,
         outstanding=progress.outstanding,
         next_due_at=progress.next_due_at,
-        finished=(progress.unsent if start.kind == "retraction" else progress.outstanding) == 0,
+        finished=(progress.unsent if start.sent_once else progress.outstanding) == 0,
         stopped=stopped,
         first_sent_at=progress.first_sent_at,
         stated=progress.stated,
@@ -22,9 +22,9 @@ def report_of(start: CampaignInput, progress: CampaignProgress, stopped: str | N
 def is_over(start: CampaignInput, progress: CampaignProgress) -> bool:
     """Whether a campaign ends by itself: nobody is outstanding, unless it stays open for late consignees.
 
-    A retraction asks nothing: it is over when every message was accepted by a provider, or refused for good.
+    What is sent once asks nothing: it is over when every message was accepted by a provider, or refused for good.
     """
-    if start.kind == "retraction":
+    if start.sent_once:
         return progress.unsent == 0
     return progress.outstanding == 0 and not start.stay_open
 

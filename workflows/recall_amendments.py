@@ -7,6 +7,7 @@ recall reopens it.
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Final
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -29,8 +30,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.activity_options import TRACE
     from workflows.recall_decisions import RecallDecisions, reclassify_key
     from workflows.recall_signers import assessment_subject
-    from workflows.recall_state import NoticeJob
+    from workflows.recall_state import NoticeJob, NoticeStage
     from workflows.rules import refuse
+
+_AS_IT_WAS: Final = "notice-as-the-change-met-it"
+"""Patch: before it, the next notice was looked at only after all else that follows from a change."""
 
 
 class RecallAmendments(RecallDecisions):
@@ -115,7 +119,7 @@ class RecallAmendments(RecallDecisions):
             if isinstance(error.cause, ApplicationError) and error.cause.type == "InvalidInput":
                 refuse("InvalidInput", error.cause.message)
             raise
-        before = state.lines()
+        before, met = state.lines(), state.next_notice()
         state.scope, state.scope_version = change.figures, change.scope_version
         gone = [line for line in before if line not in state.lines()]
         await self._end_tasks_of(gone)
@@ -123,7 +127,7 @@ class RecallAmendments(RecallDecisions):
         self._stock_appeared = self._scope_moved = True
         await self._turn_branches()
         await self._void_signatures(operation, decision)
-        await self._after_scope(change)
+        await self._after_scope(change, met)
         await self._project()
         return change
 
@@ -137,19 +141,19 @@ class RecallAmendments(RecallDecisions):
         state.classified = [line for line in state.classified if line in lines]
         state.reopened = [line for line in state.reopened if line in lines]
 
-    async def _after_scope(self, change: ScopeChange) -> None:
+    async def _after_scope(self, change: ScopeChange, met: NoticeStage | None) -> None:
         state = self._state
         await self._open_evaluations()
         if state.decided is None and state.proposal is not None and not state.missing_lines():
             await self._propose()  # without the lines that left the scope
-        if change.notice_needed or state.notice_open():
+        if change.notice_needed or self._out_of_date(met in ("drafted", "released")):
             self._queue_notice(None)
 
     # ------------------------------------------------------------------ class
 
     async def _reclassified(self, before: ClassName, figures: DecisionFigures, proposal_id: int | None) -> None:
         state = self._state
-        left = self._gates_left(figures)
+        left, met = self._gates_left(figures), state.next_notice()
         state.decided = figures
         if proposal_id is not None:
             state.decided_proposal = proposal_id
@@ -163,9 +167,9 @@ class RecallAmendments(RecallDecisions):
         if state.phase in (Phase.GATES, Phase.NOTIFICATION, Phase.RESOLUTION):
             await self._open_gate_tasks()
         rises = strictness(RecallClass(figures.recall_class)) > strictness(RecallClass(before))
-        if rises and state.campaign_started:
+        if rises and (state.campaign_started or (met == "released" and workflow.patched(_AS_IT_WAS))):
             self._queue_notice((before, figures.recall_class))
-        elif state.notice_open():
+        elif self._out_of_date(met == "drafted"):
             self._queue_notice(None)
         await self._project()
 
@@ -175,6 +179,15 @@ class RecallAmendments(RecallDecisions):
         return [key for key in self._state.open_gates() if key not in asked_for]
 
     # ------------------------------------------------------------------ what follows for the notices
+
+    def _out_of_date(self, says_the_old: bool) -> bool:
+        """Whether the next notice has to follow the change; `says_the_old`: what it was when the change was recorded.
+
+        What follows from a change takes a while, and a draft may begin or end meanwhile: one that was being written
+        then may speak of what held before, one that began since speaks of the change already.
+        """
+        now = self._state.notice_open()
+        return says_the_old if says_the_old != now and workflow.patched(_AS_IT_WAS) else now
 
     def _queue_notice(self, class_change: tuple[ClassName, ClassName] | None) -> None:
         """A draft that nobody has released is taken back; otherwise, or for more than it says, another one follows."""

@@ -42,6 +42,7 @@ class RecallCampaigns(RecallHolds):
         """Bring out the head of the queue; what fails for good is shown, and tried again when something changed."""
         state = self._state
         job = state.notices[0]
+        self._scope_moved = False
         try:
             await self._bring_out(job)
         except FailureError as error:
@@ -60,7 +61,8 @@ class RecallCampaigns(RecallHolds):
         state.notice_fault = str(cause)[:300]
         workflow.logger.error("the next notice could not be brought out; it is tried again")
         await self._project()
-        self._scope_moved = False
+        if self._scope_moved and not workflow.patched(_NEWS):
+            self._scope_moved = False
         pause = state.figures.hold_retry if state.figures else timedelta(hours=1)
         again = workflow.now() + max(self._paced(pause), _A_MINUTE)
         # A retraction is brought out by a recall that has ended: that alone is no news, and no reason not to wait.
@@ -93,6 +95,17 @@ class RecallCampaigns(RecallHolds):
             # A recall that was cancelled meanwhile has another queue: this notice is no longer in it.
             if state.notices and state.notices[0] is job:
                 await self._start_campaign(job)
+
+    @workflow.signal
+    async def texts_corrected(self) -> None:
+        """What people wrote was corrected: a draft that is not released is taken back and drafted again.
+
+        Under the lock, so that a release that is being recorded is either whole or refused.
+        """
+        async with self._lock:
+            notices = self._state.notices
+            if notices and notices[0].stage == "drafted":
+                notices[0].stage = "waiting"
 
     def _notice_key(self) -> str:
         """Task of the newest draft's release."""
@@ -150,19 +163,20 @@ class RecallCampaigns(RecallHolds):
         for older in range(1, sequence):
             await self._nudge_campaign(older)
         state.effectiveness = None
-        if job.kind != "retraction":
+        if job.kind not in ("retraction", "closure"):
             await self._start_companions()
 
     def _campaign_input(self, sequence: int, campaign_id: int, notice_id: int, job: NoticeJob) -> CampaignInput:
         state, start, decided = self._state, self._start, self._decided()
         # An amendment that leaves nobody with a lot was drafted as a retraction.
-        once = "retraction" in (job.kind, state.notice.kind if state.notice else None)
+        retracted = "retraction" in (job.kind, state.notice.kind if state.notice else None)
+        once = retracted or job.kind == "closure"
         return CampaignInput(
             number=start.number,
             sequence=sequence,
             campaign_id=campaign_id,
             notice_id=notice_id,
-            # A retraction asks for nothing, so nobody is chased for an answer to it.
+            # A retraction or the notice of the end asks for nothing, so nobody is chased for an answer to it.
             ladder=Ladder(steps=decided.ladder.steps[:1]) if once else decided.ladder,
             pace=start.pace,
             drill=start.drill,
@@ -170,15 +184,18 @@ class RecallCampaigns(RecallHolds):
             notify_due_at=decided.notify_due_at,
             channels=state.strategy.channels if state.strategy else ("email", "sms"),
             stay_open=not once,
-            kind="retraction" if once else job.kind,
+            kind="retraction" if retracted else job.kind,
         )
 
 
 _A_MINUTE: Final = timedelta(minutes=1)
+_NEWS: Final = "news-since-the-notice-was-tried"
+"""Patch: before it, what had changed until the fault was shown was forgotten."""
 _APPROVE: Final = {
     "initial": "Approve the notice",
     "amendment": "Approve the amended notice",
     "retraction": "Approve the retraction",
+    "closure": "Approve the notice that the recall has ended",
 }
 
 __all__ = ["PRIORITY", "RecallCampaigns"]

@@ -33,14 +33,13 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows import recall_rules_closing as rules
     from workflows.activity_options import INVENTORY, TRACE
-    from workflows.recall_policies import RecallPolicies
-    from workflows.recall_state import NoticeJob
+    from workflows.recall_last_word import QUESTION, RecallLastWord
 
 CAPACITIES: Final = (("quality", Role.QA), ("regulatory", Role.REGULATORY))
 """Who signs a strategy and a completion."""
 
 
-class RecallClosing(RecallPolicies):
+class RecallClosing(RecallLastWord):
     """Updates and phases of the way to the end."""
 
     @workflow.update
@@ -173,15 +172,13 @@ class RecallClosing(RecallPolicies):
             key = self._closing_key(f"authority:{place}")
             what = f"Record the answer of {place}: terminated, more ordered, or no authority"
             await self._open_task(key, "authority_answer", what, Role.REGULATORY)
+        await self._ask_about_the_end()
         await self._wait(lambda: not self._open_jurisdictions())
+        await self._nobody_asked()
         self._move(Phase.AWAITING_AUTHORITY, Phase.TERMINATED)
 
     def _open_jurisdictions(self) -> tuple[str, ...]:
         return tuple(each for each in self._start.jurisdictions if each not in self._state.answers)
-
-    def _closing_key(self, name: str) -> str:
-        """A reopened recall is completed again, by tasks of its own."""
-        return name if self._state.completion == 1 else f"{name}:{self._state.completion}"
 
     async def _read_checklist(self) -> None:
         """Once nothing is open any more, the two signatures are asked for."""
@@ -215,10 +212,11 @@ class RecallClosing(RecallPolicies):
 
     async def _reopened(self) -> None:
         state = self._state
-        closing = ("completion:", "authority:")
+        closing = ("completion:", "authority:", QUESTION)
         self._settled(*(clock.key for clock in self._timers.carried() if clock.key.startswith(closing)))
         state.completion += 1
         state.completion_signers, state.answers, state.reports_open = {}, {}, None
+        state.closure_said = state.closure_wanted
         if state.phase is not Phase.RESOLUTION:
             state.phase = Phase.RESOLUTION
             await self._write_deadlines("Deadlines of a reopened recall")
@@ -229,7 +227,7 @@ class RecallClosing(RecallPolicies):
         state, number = self._state, self._start.number
         why = f"the recall is {state.phase.value}"
         for sequence in range(1, state.campaigns_started + 1):
-            if not state.retracting or sequence < state.campaigns_started:
+            if not (state.retracting or state.announcing) or sequence < state.campaigns_started:
                 await self._tell(workflow_ids.campaign_id(number, sequence), "stop", why)
         # What was claimed stays claimed: a hold asked for and not yet placed is still to be placed (promise 6).
         await self._do("end_claims", self._ref(), int, "Claims that are left become nonconformity holds")
@@ -242,26 +240,9 @@ class RecallClosing(RecallPolicies):
             await self._tell(workflow_ids.disposition_id(number), "stop", why)
         if "obligations" in state.children:
             await self._tell(workflow_ids.obligations_id(number), "stop", why)
-        if state.phase is Phase.CANCELLED and state.told and not state.retracted:
-            await self._retract()
+        await self._last_word()
         await self._project()
         await self._timers.all_sent()
-
-    async def _retract(self) -> None:
-        """Tell whoever was told that the recall was wrong; the recall ends when that is with the providers."""
-        state = self._state
-        if not state.retracting:
-            state.notices = [NoticeJob(kind="retraction", scope_version=state.scope_version)]
-            while state.notices:
-                await self._next_notice()
-            state.retracting = True
-        await self._project()
-        await self._wait(self._retraction_sent)
-        state.retracted = True
-
-    def _retraction_sent(self) -> bool:
-        report = self._state.campaigns.get(self._state.campaigns_started)
-        return report is not None and report.finished
 
 
 __all__ = ["CAPACITIES", "RecallClosing"]

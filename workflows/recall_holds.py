@@ -28,6 +28,8 @@ with workflow.unsafe.imports_passed_through():
 
 SHORTEST_LOOK: Final = timedelta(seconds=30)
 """Real time between two turns of the watch, whatever the pace: what happens meanwhile wakes it by signal."""
+_MENDED: Final = "late-records-mend-a-notice"
+"""Patch: before it, a notice that could not be drafted was tried again after the pause or a change of scope only."""
 EVALUABLE: Final = (Phase.ASSESSMENT, Phase.STRATEGY, Phase.GATES, Phase.NOTIFICATION, Phase.RESOLUTION)
 """Phases in which a hazard is evaluated, for the first time or again."""
 
@@ -120,6 +122,8 @@ class RecallHolds(RecallApprovals):
         if state.phase in EVALUABLE:
             await self._open_evaluations()
         if found.consignees > before:
+            if state.notice_fault is None or workflow.patched(_MENDED):
+                self._scope_moved = True  # a notice that there was nobody to give to may be drafted now
             await self._nudge_campaigns()
 
     # ------------------------------------------------------------------ evaluations

@@ -158,11 +158,13 @@ def check_gate_waiver(state: RecallState, decision: WaiveGate) -> None:
 def check_notice(state: RecallState, started_by: str, decision: ApproveNotice) -> None:
     """Another person than the one who started the recall approves exactly the bodies behind the hash.
 
-    A gate that opened while the draft waited comes first; a recall that has ended only retracts and asks for none.
+    A gate that opened while the draft waited comes first; a recall that has ended asks for none. Cancelled, it only
+    retracts; terminated, it only tells of its end.
     """
     needed = notice_signers(state)
     may_sign(decision.actor, needed, Permission.APPROVE_NOTICE)
-    in_phase(state, *_NOTIFYING)
+    telling_the_end = state.closure_wanted and not state.announced
+    in_phase(state, *_NOTIFYING, *((Phase.TERMINATED,) if telling_the_end else ()))
     if state.notice is None or (state.notices and state.notices[0].stage == "waiting"):
         refuse("WrongPhase", "the notice is still being drafted")
     if not state.notice_open():

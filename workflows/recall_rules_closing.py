@@ -11,6 +11,7 @@ from typing import Final
 from domain.phases import Phase
 from domain.roles import Permission
 from models.messages import (
+    AnnounceClosure,
     CancelRecall,
     ChecklistItem,
     Complete,
@@ -84,6 +85,16 @@ def check_reopening(state: RecallState, decision: Reopen) -> None:
     need_reason(decision.reason, "a reopening")
 
 
+def check_announcement(state: RecallState, decision: AnnounceClosure) -> None:
+    """Whoever drafts notices says whether the end is told, while the recall is completed and not yet terminated."""
+    permit(decision.actor, Permission.DRAFT_NOTICE)
+    in_phase(state, *_AFTER)
+    if decision.wanted == state.closure_wanted and state.closure_said:
+        refuse("AlreadyDecided", f"the end is {'to be' if state.closure_wanted else 'not to be'} told already")
+    if not decision.wanted:
+        need_reason(decision.reason, "telling nobody after all")
+
+
 def check_cancellation(state: RecallState, started_by: str, decision: CancelRecall) -> None:
     """An approver who did not start the recall ends it, as long as it is not completed."""
     permit(decision.actor, Permission.CANCEL_RECALL)
@@ -118,6 +129,7 @@ def _instant(found: TaskExtended) -> str:
 
 
 __all__ = [
+    "check_announcement",
     "check_answer",
     "check_cancellation",
     "check_completion",

@@ -26,6 +26,8 @@ from models.messages import (
 from workflows.approval_rules import Signed
 
 Child = Literal["capa", "disposition", "obligations"]
+NoticeStage = Literal["waiting", "drafted", "released"]
+"""Of a notice; `drafted` from the moment at which its draft begins to be written."""
 
 
 class NoticeJob(BaseModel):
@@ -34,7 +36,7 @@ class NoticeJob(BaseModel):
     kind: NoticeAs
     scope_version: int
     class_change: tuple[ClassName, ClassName] | None = None
-    stage: Literal["waiting", "drafted", "released"] = "waiting"
+    stage: NoticeStage = "waiting"
     """A change before the release takes the draft back."""
 
     @property
@@ -110,6 +112,13 @@ class RecallState(BaseModel):
     retracting: bool = False
     """Whether the newest campaign brings out that retraction."""
     retracted: bool = False
+    closure_wanted: bool = False
+    """Whether everybody told is to be told of the end."""
+    closure_said: bool = False
+    """Whether somebody has said so, or that nobody is to be told."""
+    announcing: bool = False
+    """Whether the newest campaign tells them."""
+    announced: bool = False
     tasks: list[TaskClock] = Field(default_factory=list)
     """Open tasks and their instants as a continued run finds them; the running timers are in `RecallCore`."""
     overdue: list[str] = Field(default_factory=list)
@@ -155,6 +164,10 @@ class RecallState(BaseModel):
         """Whether a draft waits for its release."""
         return bool(self.notices) and self.notices[0].stage == "drafted" and self.notice is not None
 
+    def next_notice(self) -> NoticeStage | None:
+        """How far the notice is that no campaign has yet."""
+        return self.notices[0].stage if self.notices else None
+
     def proposal_open(self) -> bool:
         """Whether a proposal newer than the class in force waits for the approver."""
         return (
@@ -196,4 +209,4 @@ class RecallState(BaseModel):
         return self.effectiveness is not None and self.effectiveness.passed is True
 
 
-__all__ = ["Child", "NoticeJob", "RecallState"]
+__all__ = ["Child", "NoticeJob", "NoticeStage", "RecallState"]

@@ -10,7 +10,12 @@ from models.messages import RecallInput
 from workflows.recall_state import RecallState
 
 _CAPACITIES: Final = ("quality", "regulatory")
-_OF_THE: Final = {"initial": "the notice", "amendment": "the amended notice", "retraction": "the retraction"}
+_OF_THE: Final = {
+    "initial": "the notice",
+    "amendment": "the amended notice",
+    "retraction": "the retraction",
+    "closure": "the notice that the recall has ended",
+}
 
 
 _PHASES: Final = {
@@ -32,6 +37,8 @@ def waiting_for(state: RecallState, jurisdictions: Sequence[str]) -> str | None:
             return f"the authorities' answers: {', '.join(each for each in jurisdictions if each not in state.answers)}"
         case Phase.CANCELLED if state.told and not state.retracted:
             return _notice(state) or "the retraction to reach everybody who was told"
+        case Phase.TERMINATED if state.closure_wanted and not state.announced:
+            return _notice(state) or "the notice of the end to reach everybody who was told"
         case phase:
             return _PHASES.get(phase)
 

@@ -6,12 +6,15 @@ because errors end up in logs and in workflow history.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
+from domain.attachment import Attachment
 from domain.channels import Channel
+
+_LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
 
 
 class ErrorKind(StrEnum):
@@ -35,14 +38,42 @@ class SendError(Exception):
         detail: one line for people, never with an address, a body or a secret.
         maybe_sent: True when the provider may have accepted the message although no answer arrived. Such a
             row is *ambiguous*: it must be reconciled before it is sent again, never simply repeated.
+        throttled: True when the provider did not take it because we send too fast or its queue is full. The channel
+            is slowed for everybody and the message waits; it is no failed attempt.
+        retry_after: the time the provider named before which it takes nothing, where it names one.
+        outage: True when the provider as a whole could not be reached. That says nothing about the message, so it is
+            tried until it is old rather than a number of times.
     """
 
-    def __init__(self, kind: ErrorKind, code: str, detail: str, *, maybe_sent: bool = False) -> None:
+    def __init__(
+        self,
+        kind: ErrorKind,
+        code: str,
+        detail: str,
+        *,
+        maybe_sent: bool = False,
+        throttled: bool = False,
+        retry_after: timedelta | None = None,
+        outage: bool = False,
+    ) -> None:
         super().__init__(f"{kind}: {code}: {detail}")
         self.kind = kind
         self.code = code
         self.detail = detail
         self.maybe_sent = maybe_sent
+        self.throttled = throttled
+        self.retry_after = retry_after
+        self.outage = outage
+
+
+def read_retry_after(value: str | None) -> timedelta | None:
+    """The time named by the HTTP header Retry-After in seconds, at most an hour; None without a readable one.
+
+    The form with a date is left out: it would be measured by a clock that is not ours.
+    """
+    if value is None or not value.isascii() or not value.isdigit():
+        return None
+    return min(timedelta(seconds=int(value[:9])), _LONGEST_RETRY_AFTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +83,7 @@ class OutgoingMessage:
     delivery_id: UUID
     """Identity of the delivery row; the same on every attempt."""
     to: str
-    """E-mail address, or telephone number in E.164."""
+    """E-mail address, telephone number in E.164, or what `adapters.messaging.targets` reads."""
     subject: str | None
     """E-mail only."""
     text: str
@@ -66,6 +97,16 @@ class OutgoingMessage:
     """1 (class I) to 5; mapped to the channel's own notion of urgency."""
     status_callback: str | None = None
     """Signed URL the provider reports delivery to; only where the channel has one."""
+    attachments: tuple[Attachment, ...] = ()
+    """Files of an e-mail, in this order."""
+    valid_until: datetime | None = None
+    """When the recipient is chased next (real time): what is not delivered by then is out of date."""
+    answer_counts: bool = True
+    """Whether an answer by e-mail is one to a notice: then Reply-To names the delivery. Not so for our own people."""
+    machine: bytes | None = None
+    """The notice for machines (`domain.notice_machine.MachineNotice` as JSON): what a webhook carries."""
+    call_script: str | None = None
+    """Signed URL from which the provider fetches what a call says; only for voice."""
 
 
 @dataclass(frozen=True, slots=True)

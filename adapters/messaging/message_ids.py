@@ -5,9 +5,11 @@ it from a second notice.
 """
 
 from email.utils import parseaddr
+from functools import lru_cache
 from uuid import UUID
 
 
+@lru_cache(maxsize=16)
 def mail_domain(mail_from: str) -> str:
     """Domain of a From header such as `Product Safety <recall@example.com>`.
 

@@ -64,6 +64,11 @@ _BASIC: dict[int, tuple[ErrorKind, str]] = {
     556: (_CONTACT, "the recipient's domain accepts no mail"),
 }
 
+_TOO_FAST = frozenset({"4.3.2", "4.4.5", "4.5.3", "4.7.28"})
+"""The server or its network is overloaded, or we send it too much (RFC 3463; 4.7.28 as large providers use it)."""
+_IDLE = "4.4.2"
+"""The server closed a connection that had rested: says nothing about our pace."""
+
 _ENHANCED_CODE = re.compile(r"^\s*([245]\.\d{1,3}\.\d{1,3})\b")
 
 
@@ -85,7 +90,8 @@ def classify_smtp(code: int, reply: str, *, stage: str) -> SendError:
         return SendError(_TRANSIENT, "smtp:unknown:answer", f"no readable answer (at {stage})", maybe_sent=maybe)
     if code < 500:
         detail = _BASIC.get(code, (_TRANSIENT, "the server asks to try again later"))[1]
-        return SendError(_TRANSIENT, name, f"{detail} (at {stage})")
+        too_fast = enhanced in _TOO_FAST or (code == 421 and enhanced != _IDLE)
+        return SendError(_TRANSIENT, name, f"{detail} (at {stage})", throttled=too_fast)
     if stage in {"connect", "sender"}:
         detail = _known(enhanced, code) or "the server refuses us"
         return SendError(_CAMPAIGN, name, f"{detail} (at {stage})")

@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager, suppress
 import aiosmtplib
 from aiosmtplib import SMTPException, SMTPResponseException
 
+from adapters.messaging.turns import Turns
+
 _IDLE_LIMIT_SECONDS = 60.0
 """Older idle connections are not trusted: servers and firewalls drop them silently."""
 
@@ -21,21 +23,21 @@ class SmtpPool:
 
     def __init__(self, connect: Callable[[], aiosmtplib.SMTP], size: int) -> None:
         self._new_client = connect
-        self._slots = asyncio.Semaphore(size)
+        self._turns = Turns(size)
         self._idle: list[tuple[float, aiosmtplib.SMTP]] = []
         self._closed = False
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[aiosmtplib.SMTP]:
-        """A connected client. After a refusal it is reset and kept; after any other exception discarded,
-        because an answer that comes late would be taken for the answer to the next command.
+    async def connection(self, priority: int) -> AsyncIterator[aiosmtplib.SMTP]:
+        """A connected client, the most urgent first. After a refusal it is reset and kept; after any other exception
+        discarded, because an answer that comes late would be taken for the answer to the next command.
 
         Raises:
             SMTPException, OSError: no connection could be opened.
         """
         if self._closed:
             raise RuntimeError("the SMTP adapter is closed")
-        async with self._slots:
+        async with self._turns.one(priority):
             client = await self._take()
             try:
                 yield client

@@ -5,13 +5,18 @@ row knows falls back to the HTTP status, and then to transient: the caller's cap
 same table reads the `ErrorCode` of a status callback.
 """
 
+from collections.abc import Mapping
+
 from adapters.messaging.base import ErrorKind, SendError
 
 _CONTACT = ErrorKind.PERMANENT_CONTACT
 _CAMPAIGN = ErrorKind.PERMANENT_CAMPAIGN
 _TRANSIENT = ErrorKind.TRANSIENT
 
-_CODES: dict[int, tuple[ErrorKind, str]] = {
+Row = tuple[ErrorKind, str]
+"""What a code means, and one line for people."""
+
+_CODES: dict[int, Row] = {
     # permanent for the contact
     21211: (_CONTACT, "the recipient's number is not valid"),
     21217: (_CONTACT, "the recipient's number is not valid"),
@@ -50,7 +55,7 @@ _CODES: dict[int, tuple[ErrorKind, str]] = {
     30017: (_TRANSIENT, "a carrier's network is congested"),
 }
 
-_STATUSES: dict[int, tuple[ErrorKind, str]] = {
+_STATUSES: dict[int, Row] = {
     401: (_CAMPAIGN, "Twilio rejects our credentials"),
     403: (_CAMPAIGN, "Twilio forbids this account the request"),
     404: (_CAMPAIGN, "the account or service does not exist"),
@@ -58,18 +63,29 @@ _STATUSES: dict[int, tuple[ErrorKind, str]] = {
 }
 
 
+_TOO_FAST = frozenset({20429, 21611, 30001})
+"""Too many requests, and queues that are full because of what we sent before."""
+_TOO_MANY_REQUESTS = 429
+
+
 def classify_twilio(code: int | None, status: int | None) -> SendError:
-    """`SendError` for an error answer, or for the error code of a status callback (`status` None).
+    """`SendError` for an error answer, or for the error code of a status callback (`status` None)."""
+    return classify(_CODES, code, status)
+
+
+def classify(codes: Mapping[int, Row], code: int | None, status: int | None) -> SendError:
+    """The same by the table of a channel.
 
     A 5xx says nothing about whether the message was created, hence `maybe_sent`.
     """
-    row = _CODES.get(code or 0)
+    row = codes.get(code or 0)
     if row is not None:
-        return SendError(row[0], f"twilio:{code}", row[1])
+        too_fast = code in _TOO_FAST or status == _TOO_MANY_REQUESTS
+        return SendError(row[0], f"twilio:{code}", row[1], throttled=too_fast and row[0] is _TRANSIENT)
     if status is not None and status >= 500:
         return SendError(_TRANSIENT, f"twilio:http-{status}", "Twilio failed", maybe_sent=True)
     row = _STATUSES.get(status or 0)
     if row is not None:
-        return SendError(row[0], f"twilio:http-{status}", row[1])
+        return SendError(row[0], f"twilio:http-{status}", row[1], throttled=status == _TOO_MANY_REQUESTS)
     shown = code if code is not None else f"http-{status}"
     return SendError(_TRANSIENT, f"twilio:unknown:{shown}", "no rule for this error")

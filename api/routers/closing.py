@@ -5,15 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
-from api.deps import PrincipalDep
+from api.deps import PrincipalDep, require
 from api.desk import DeskDep
 from api.problems import problems
 from api.routers.decisions import RESPONSES, evidence_fits
 from api.security.bearer import Principal
 from api.signing import may_sign, signs
 from domain.roles import Permission
-from models.messages import CancelRecall, Complete, ExtendDeadline, RecordAuthorityAnswer, Reopen
-from models.schemas_changes import AuthorityAnswerIn, CompletionIn, ExtensionIn
+from models.messages import AnnounceClosure, CancelRecall, Complete, ExtendDeadline, RecordAuthorityAnswer, Reopen
+from models.schemas_changes import AuthorityAnswerIn, ClosureNoticeIn, CompletionIn, ExtensionIn
 from models.schemas_decisions import DecisionOut, ReasonIn
 
 router = APIRouter(prefix="/recalls/{number}", tags=["decisions"], responses=RESPONSES)
@@ -28,6 +28,7 @@ Reopener = Annotated[
     Principal, Depends(signs(Permission.COMPLETE_QUALITY, "I reopen the recall: a closed question is open again"))
 ]
 Canceller = Annotated[Principal, Depends(signs(Permission.CANCEL_RECALL, "I cancel the recall"))]
+Announcer = Annotated[Principal, Depends(require(Permission.DRAFT_NOTICE))]
 Extender = Annotated[Principal, Depends(signs(Permission.REASSIGN_TASKS, "I give this task more time"))]
 
 
@@ -78,6 +79,22 @@ async def reopen(desk: DeskDep, principal: Reopener, body: ReasonIn) -> JSONResp
     """A closed question is open again: back to resolution; signatures and answers so far are void."""
     decision = Reopen(actor=principal.actor(), reason=body.reason)
     return await desk.decide(principal, "reopen", body, decision)
+
+
+@router.post(
+    "/closure-notice",
+    operation_id="announceClosure",
+    summary="Have the end of the recall told",
+    response_model=DecisionOut,
+    responses=problems("wrong_phase", "already_decided", "recall_closed", "reason_required"),
+)
+async def announce_closure(desk: DeskDep, principal: Announcer, body: ClosureNoticeIn) -> JSONResponse:
+    """Everybody told gets a notice once every authority has answered: drafted then, released like any, sent once.
+
+    To be said while the recall is completed; `wanted: false` says that nobody is told, or takes it back, with a reason.
+    """
+    decision = AnnounceClosure(actor=principal.actor(), reason=body.reason, wanted=body.wanted)
+    return await desk.decide(principal, "announce_closure", body, decision)
 
 
 @router.post("/cancel", operation_id="cancelRecall", summary="Cancel the recall", response_model=DecisionOut)

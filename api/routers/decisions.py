@@ -14,6 +14,7 @@ from api.deps import NumberDep, PrincipalDep, ReaderDep, StateDep
 from api.desk import Desk, DeskDep, decision_answer
 from api.examples import EVALUATION, STRATEGY
 from api.level_check import levels_fit
+from api.notice_release import content_fits
 from api.problems import Problem, problems
 from api.records import load
 from api.security.bearer import Principal
@@ -44,6 +45,14 @@ from models.schemas_decisions import (
     StrategyIn,
 )
 
+CONFLICTS = (
+    "wrong_phase",
+    "stale_proposal",
+    "already_decided",
+    "hash_mismatch",
+    "recall_closed",
+    "request_in_progress",
+)
 RESPONSES = problems(
     "bad_request",
     "idempotency_key_missing",
@@ -222,16 +231,25 @@ async def waive_gate(
     return await desk.decide(principal, "waive_gate", body, decision)
 
 
-@router.post("/notices/{notice_id}/approve", operation_id="approveNotice", response_model=DecisionOut)
+@router.post(
+    "/notices/{notice_id}/approve",
+    operation_id="approveNotice",
+    response_model=DecisionOut,
+    responses=problems(*CONFLICTS, "notice_refused", "review_needed"),
+)
 async def approve_notice(
     desk: DeskDep,
     principal: Releaser,
     notice_id: NoticeId,
     body: NoticeApprovalIn,
 ) -> JSONResponse:
-    """Release exactly the bodies behind the hash; what was approved is what is sent."""
+    """Release exactly the bodies behind the hash; what was approved is what is sent.
+
+    Their content check must refuse no element, and flagged passages must be confirmed by a named reviewer.
+    """
     decision = ApproveNotice(actor=principal.actor(), reason=body.reason, notice_id=notice_id, sha256=body.sha256)
-    return await desk.decide(principal, "approve_notice", body, decision)
+    fits = content_fits(desk.state, decision)
+    return await desk.decide(principal, "approve_notice", body, decision, before=fits)
 
 
 @router.get("/decisions/{decision_id}", operation_id="readDecision", response_model=DecisionOut)

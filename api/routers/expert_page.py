@@ -9,10 +9,9 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse
 
 from api.deps import StateDep
-from api.expert_pages import ExpertPage, expert_language, facts_of, read_answer, render_expert_page
+from api.expert_pages import LANGUAGES, ExpertPage, expert_language, facts_of, read_answer, render_expert_page
 from api.nudge import nudge_owners
 from api.recipient_access import UNREACHABLE, RefusedLink, accepted_language, page_headers, refusal, unavailable_page
-from api.reply_fields import LANGUAGES
 from api.state import ApiState
 from db.repositories import expert_reviews, refusals
 from db.repositories.expert_reviews import NotAsked, ReviewFile, task_key

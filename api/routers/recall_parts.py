@@ -199,7 +199,10 @@ async def list_replies(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[ReplyOut]:
-    """Statements of consignees as given, with what the checks found; corrections are replies of their own."""
+    """Statements of consignees as given, with what the checks found.
+
+    A correction is a reply of its own: the earlier one stays as it was, and names it in `corrected_by`.
+    """
     await load(state, number)
     name = listing_name(f"replies:{number}", consignee=consignee_id)
     after = state.cursors.read(name, cursor)
@@ -207,23 +210,29 @@ async def list_replies(
         rows = await recall_views.replies(
             session, number, consignee_id=consignee_id, after=after[0] if after else None, limit=limit + 1
         )
-        lines = await recall_views.reply_lines(session, [row.id for row in rows if row.id is not None])
+        ids = [row.id for row in rows if row.id is not None]
+        lines = await recall_views.reply_lines(session, ids)
+        sent = await recall_views.reply_files(session, number, ids)
+        corrected = await recall_views.reply_corrections(session, ids)
     stated: defaultdict[int, list[ReplyLineOut]] = defaultdict(list)
     for line, lot in lines:
         facts = line.model_dump(exclude={"id", "reply_id"})
         stated[line.reply_id].append(ReplyLineOut(**facts, lot_number=lot.number))
+    files: defaultdict[str, list[UUID]] = defaultdict(list)
+    for subject, evidence_id in sent:
+        files[subject].append(evidence_id)
     return page_of(
         rows,
         limit,
-        lambda row: _reply_out(row, stated[row.id or 0]),
+        lambda row: _reply_out(row, stated[row.id or 0], files[f"reply:{row.id}"], corrected.get(row.id or 0)),
         lambda row: state.cursors.write(name, [row.id]),
     )
 
 
-def _reply_out(reply: Reply, lines: list[ReplyLineOut]) -> ReplyOut:
+def _reply_out(reply: Reply, lines: list[ReplyLineOut], files: list[UUID], corrected_by: int | None) -> ReplyOut:
     # Name and free text of the person answering stay in the record; the function in the firm is enough here.
     facts = reply.model_dump(exclude={"recall_number", "form_id", "responder_name", "free_text"})
-    return ReplyOut(**facts, lines=lines)
+    return ReplyOut(**facts, lines=lines, evidence_ids=files, corrected_by=corrected_by)
 
 
 __all__ = ["hold_out", "router"]

@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.plain_sql import run
 from db.repositories import audit, cases, tasks
 from db.repositories.cases import By
+from db.repositories.chasing_sql import COPY
 from domain.attempts import LIVE_CHANNELS, Effort, Fault, Outcome, Tried, effort, faults_of_attempt
 from domain.case_ladder import Stage
 from models.case import CaseReason, ContactAttempt
@@ -109,7 +110,7 @@ async def _check(session: AsyncSession, new: NewAttempt, consignee: dict[str, An
         )
     )
     if new.task_id is not None and await _own_task(session, new.number, new.consignee_id, new.task_id) is None:
-        faults.append(Fault("task_id", "expected an open call or visit task about this consignee"))
+        faults.append(Fault("task_id", "expected an open call, account manager or visit task about this consignee"))
     same = select(ContactAttempt.id).where(
         col(ContactAttempt.consignee_id) == new.consignee_id,
         col(ContactAttempt.channel) == new.channel,
@@ -138,7 +139,7 @@ async def _own_task(session: AsyncSession, number: str, consignee_id: int, task_
         col(Task.state).in_(OPEN_STATES),
     )
     task = (await session.exec(query)).one_or_none()
-    return task if task and task.key.partition(":")[0] in (Stage.CALL, Stage.VISIT) else None
+    return task if task and task.key.partition(":")[0] in (Stage.CALL, Stage.MANAGER, Stage.VISIT) else None
 
 
 async def _complete_task(session: AsyncSession, attempt: ContactAttempt, by: By) -> None:
@@ -157,12 +158,12 @@ async def _follow(session: AsyncSession, new: NewAttempt, by: By) -> None:
         await cases.open_case(session, new.number, new.consignee_id, reason, by)
 
 
-_MESSAGES: Final = """
+_MESSAGES: Final = f"""
 SELECT channel, count(*) AS sent FROM delivery
 WHERE consignee_id = :consignee AND state IN ('submitted', 'delivered') AND submitted_at IS NOT NULL
-  AND submitted_at > coalesce(CAST(:since AS timestamptz), '-infinity')
+  AND submitted_at > coalesce(CAST(:since AS timestamptz), '-infinity') AND step <> {COPY}
 GROUP BY channel
-"""
+"""  # noqa: S608 - constants
 _LAST_ANSWER: Final = "SELECT max(received_at) FROM reply WHERE consignee_id = :consignee AND kind = 'statement'"
 
 

@@ -1,38 +1,41 @@
 """A campaign's progress in the record: the ladder is walked for all its consignees in one transaction.
 
 `advance` is idempotent: what it has taken is no longer due, so a repeat after a lost answer finds nothing and only
-counts. A consignee is *open* until anything is heard of it; an acknowledgement ends the chase for the
-acknowledgement, quantities that are still missing are counted apart (`stated`).
+counts. A consignee is *open* until anything is heard of it; an acknowledgement ends the chase for the acknowledgement,
+and begins the one for the quantities, and those the one for what the notice asks for (`domain.stages`).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import audit, channel_order, recalls, tasks
+from db.repositories import audit, channel_order, merging, quiet_hours, recalls, retelling, stages, tasks
 from db.repositories.campaign_sql import (
     ADVANCE,
     CANCEL_ALL,
     CANCEL_ANSWERED,
     COUNT_CONSIGNEES,
     COUNT_DELIVERIES,
+    COUNT_STAGES,
+    NEXT_OWED,
     NEXT_STEP,
 )
-from db.repositories.cases_sql import CONTACT_REASONS, NEXT_OWING, OWING
-from domain.ladder import Ladder, StepKind
+from db.repositories.campaign_walks import BODY_KIND, figures_of
+from db.repositories.cases import By
+from db.repositories.cases_sql import CONTACT_REASONS
+from db.repositories.stages_sql import OWING_STATE
+from domain.ladder import Ladder, StepKind, look_again, stages_of
+from domain.notice_kinds import SENT_ONCE
 from domain.pace import policy_instant
 from domain.policy_parts import HumanStep
+from domain.stages import BASE
 from domain.workflow_ids import case_id
 from models.messages import AdvanceCampaign, CampaignProgress, EndCampaign
-
-BODY_KIND: Final = {StepKind.FIRST: "initial", StepKind.REMINDER: "reminder", StepKind.ESCALATION: "escalation"}
-"""Which approved body a ladder step sends; a telephone step sends none."""
-
-_MOST_SLACK: Final = timedelta(minutes=10)
 
 
 class CampaignError(Exception):
@@ -53,58 +56,51 @@ class Advanced:
     """New cases: consignees that cannot be reached, stay silent, or owe their quantities."""
 
 
-def slack(wait: timedelta) -> timedelta:
-    """How much earlier than its instant a step may be taken, so that steps a few seconds apart are one walk.
-
-    A fiftieth of the step's wait and at most ten minutes; at a fast pace up to one second (a quarter of the wait).
-    """
-    return min(_MOST_SLACK, max(wait / 50, min(wait / 4, timedelta(seconds=1))))
-
-
 async def advance(session: AsyncSession, request: AdvanceCampaign) -> Advanced:
-    """Take every ladder step due at `request.now`; the caller commits.
+    """Take every ladder step due at `request.now` and plan its messages; the caller commits.
+
+    Everything is written before anything is audited: an answer and an opt-out lock the consignee and its messages
+    first and the audit chain last, too.
 
     Raises:
         CampaignError: no such campaign, or its notice lacks a body that the ladder needs.
     """
     campaign = await _campaign(session, request.number, request.campaign_id)
     cancelled = await _run(session, CANCEL_ANSWERED, campaign=request.campaign_id, now=request.now)
-    if campaign.kind == "retraction":
+    await merging.free(session, request.campaign_id)
+    if campaign.kind in SENT_ONCE:
         # Its messages were written when it was created; nobody is chased.
-        return Advanced({}, 0, cancelled)
+        copies = await _plan(session, request, campaign.notice_id)
+        return Advanced({"copy": copies} if copies else {}, 0, cancelled)
     await _check_bodies(session, campaign, request.ladder, request.channels)
-    calls = await _calls(session, request)
-    figures = _figures(request, campaign) | {"preferred": await channel_order.preferred(session, request.number)}
-    row = (await run(session, ADVANCE, figures | calls)).mappings().one()
-    owing = await _owing(session, request, calls)
-    called, cases = row["called"] + owing["called"], row["cased"] + owing["cased"]
-    done = Advanced(dict(row["written"]), called, cancelled, cases)
-    if row["moved"] or done.cases or cancelled:
+    by = By("system", "campaign", request.now)
+    settled = await stages.mark(session, request.number, by)
+    shared = await _calls(session, request) | {"preferred": await channel_order.preferred(session, request.number)}
+    walks = figures_of(request, campaign)
+    rows = [(await run(session, ADVANCE, figures | shared)).mappings().one() for figures in walks]
+    retold = 0
+    if campaign.kind == "amendment":
+        retold = await retelling.tell_otherwise(session, request, campaign.notice_id, shared["preferred"])
+    copies = await _plan(session, request, campaign.notice_id)
+    await stages.note(session, request.number, settled, by)
+    written: Counter[str] = Counter({"copy": copies} if copies else {})
+    for row in rows:
+        written.update(row["written"])
+    if retold:
+        written["amendment"] += retold
+    done = Advanced(
+        dict(written), sum(row["called"] for row in rows), cancelled, cases=sum(row["cased"] for row in rows)
+    )
+    if any(row["moved"] for row in rows) or done.cases or cancelled or copies or retold:
         await _note_advance(session, request, done)
     return done
 
 
-def _figures(request: AdvanceCampaign, campaign: Any) -> dict[str, Any]:
-    """What the statement binds of the request, one list entry per ladder step."""
-    steps = request.ladder.steps
-    waits = [step.after / request.pace for step in steps]
-    return {
-        "number": request.number,
-        "campaign": request.campaign_id,
-        "notice": campaign.notice_id,
-        "sequence": campaign.sequence,
-        "amended": campaign.kind == "amendment",
-        "priority": request.priority,
-        "channels": list(request.channels),
-        "now": request.now,
-        "kinds": [step.kind.value for step in steps],
-        "body_kinds": [BODY_KIND.get(step.kind, "") for step in steps],
-        "rules": [step.contact.value for step in steps],
-        "waits": waits,
-        "slacks": [slack(wait) for wait in waits],
-        "steps": len(steps),
-        "sending_steps": sum(step.kind is not StepKind.PHONE for step in steps),
-    }
+async def _plan(session: AsyncSession, request: AdvanceCampaign, notice_id: int) -> int:
+    """Who shares a message, who gets a copy and who rests now; returns the number of copies."""
+    copies = await merging.plan(session, request, notice_id)
+    await quiet_hours.plan(session, request)
+    return copies
 
 
 async def progress(
@@ -116,15 +112,16 @@ async def progress(
     counted = await _rows(session, COUNT_CONSIGNEES, **scope)
     deliveries = await _rows(session, COUNT_DELIVERIES, campaign=campaign_id, now=now)
     steps = await _rows(session, NEXT_STEP, **scope)
-    given = {"patience": patience(ladder, await _pace(session, number)), "contact_reasons": CONTACT_REASONS}
-    (owing,) = await _rows(session, NEXT_OWING, number=number, **given)
-    following = _following(deliveries, steps, owing, ladder)
+    owed = [] if campaign.kind in SENT_ONCE else await _owed(session, scope, ladder, campaign.started_at)
+    following = _following(deliveries, steps, owed, ladder)
     totals = counted[0]
+    stages_now = await _rows(session, COUNT_STAGES, number=number, sequence=campaign.sequence)
     return CampaignProgress(
         consignees=totals["consignees"],
         answered=totals["consignees"] - totals["outstanding"],
         outstanding=totals["outstanding"],
         stated=totals["stated"],
+        stages={row["stage"]: row["consignees"] for row in stages_now},
         not_notified=totals["not_notified"],
         first_sent_at=totals["first_sent_at"],
         cases_to_start=totals["cases_to_start"],
@@ -162,9 +159,12 @@ async def end(session: AsyncSession, request: EndCampaign) -> int:
 
 
 def _following(
-    deliveries: Sequence[dict[str, Any]], steps: Sequence[dict[str, Any]], owing: dict[str, Any], ladder: Ladder
+    deliveries: Sequence[dict[str, Any]],
+    steps: Sequence[dict[str, Any]],
+    owed: Sequence[tuple[datetime, str, int]],
+    ladder: Ladder,
 ) -> dict[str, Any]:
-    """The next thing that becomes due by itself: a retry, a ladder step, or a call for quantities."""
+    """The next thing that becomes due by itself: a retry, a ladder step, or asking for the next stage."""
     due: list[tuple[datetime, str, int, int]] = [
         (row["later"], "retry", 0, row["waiting"]) for row in deliveries if row["later"] is not None
     ]
@@ -173,17 +173,29 @@ def _following(
         for row in steps
         if row["step"] < len(ladder.steps)
     ]
-    if owing["due_at"] is not None:
-        due.append((owing["due_at"], "quantities", 0, owing["consignees"]))
+    due += [(at, kind, 0, consignees) for at, kind, consignees in owed]
     if not due:
         return {"next_due_at": None}
     at, kind, round_number, count = min(due)
     return {"next_due_at": at, "next_kind": kind, "next_round": round_number, "next_count": count}
 
 
-def patience(ladder: Ladder, pace: float) -> timedelta:
-    """How long whoever acknowledged may owe its quantities: as long as a silent consignee is chased before a call."""
-    return ladder.offsets()[-1] / pace
+async def _owed(
+    session: AsyncSession, scope: dict[str, Any], ladder: Ladder, started_at: datetime
+) -> list[tuple[datetime, str, int]]:
+    """When whoever owes a stage is asked next, and how many owe it.
+
+    People answer one by one, so each would be due at an instant of its own: they are taken together, at the next of
+    the instants that divide the stage's shortest wait, and a campaign's history grows with those, not with answers.
+    """
+    pace, due = await _pace(session, scope["number"]), []
+    for stage in stages_of(ladder):
+        waits = [step.after / pace for step in stage.steps]
+        lane = {"state": OWING_STATE[stage.owed], "base": BASE[stage.owed], "first_wait": waits[0]}
+        (row,) = await _rows(session, NEXT_OWED, **scope, **lane)
+        if row["due_at"] is not None:
+            due.append((look_again(row["due_at"], started_at, waits), stage.owed.value, row["consignees"]))
+    return due
 
 
 async def _calls(session: AsyncSession, request: AdvanceCampaign) -> dict[str, Any]:
@@ -203,11 +215,6 @@ async def _calls(session: AsyncSession, request: AdvanceCampaign) -> dict[str, A
     }
 
 
-async def _owing(session: AsyncSession, request: AdvanceCampaign, calls: dict[str, Any]) -> dict[str, Any]:
-    given = {"number": request.number, "now": request.now, "patience": patience(request.ladder, request.pace)}
-    return (await _rows(session, OWING, **given, **calls))[0]
-
-
 async def _pace(session: AsyncSession, number: str) -> float:
     return (await recalls.get(session, number)).pace
 
@@ -216,7 +223,7 @@ async def _campaign(session: AsyncSession, number: str, campaign_id: int) -> Any
     found = (
         await run(
             session,
-            "SELECT k.sequence, k.notice_id, n.kind FROM campaign k JOIN notice n ON n.id = k.notice_id"
+            "SELECT k.sequence, k.notice_id, k.started_at, n.kind FROM campaign k JOIN notice n ON n.id = k.notice_id"
             " WHERE k.id = :campaign AND k.recall_number = :number",
             {"campaign": campaign_id, "number": number},
         )
@@ -234,6 +241,7 @@ async def _check_bodies(session: AsyncSession, campaign: Any, ladder: Ladder, ch
     )
     known = {(row["kind"], row["channel"]) for row in found}
     kinds = {BODY_KIND[step.kind] for step in ladder.steps if step.kind in BODY_KIND}
+    kinds |= {stage.owed.value for stage in ladder.stages if stage.steps[0].kind is not StepKind.PHONE}
     needed = {(kind, channel) for kind in kinds | ({"amendment"} & {campaign.kind}) for channel in channels}
     missing = sorted(f"{kind}/{channel}" for kind, channel in needed - known)
     if missing:

@@ -16,7 +16,7 @@ from db.repositories.campaign_targets_sql import COUNT, HAND_OVER, TAKE_ALL
 from db.repositories.withdrawals import withdraw_everybody
 from models.notice import Notice
 
-_PRIORITY: Final = {"I": 1, "II": 3, "III": 5}
+PRIORITY: Final = {"I": 1, "II": 3, "III": 5}
 """As the campaign's own messages: class I is served first."""
 
 
@@ -48,7 +48,7 @@ async def hand_over(session: AsyncSession, campaign: NewCampaign, now: datetime)
             "campaign": campaign.id,
             "sequence": campaign.sequence,
             "notice": notice.id,
-            "priority": _PRIORITY.get(campaign.recall_class or "I", 1),
+            "priority": PRIORITY.get(campaign.recall_class or "I", 1),
             "channels": list(campaign.channels),
             "now": now,
         },
@@ -78,9 +78,10 @@ def _facts(notice: Notice, gone: Sequence[int]) -> dict[str, Any]:
         "version": notice.scope_version,
         "reclassified": change.get("class") is not None,
         "retraction": notice.kind == "retraction",
+        "closure": notice.kind == "closure",
         "whole": _whole(notice),
         "gone": list(gone),
     }
 
 
-__all__ = ["NewCampaign", "audience", "hand_over"]
+__all__ = ["PRIORITY", "NewCampaign", "audience", "hand_over"]

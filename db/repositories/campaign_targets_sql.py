@@ -3,6 +3,7 @@
 from typing import Final
 
 from db.repositories.chasing_sql import LADDERLESS, WAITING
+from db.repositories.reach_sql import REACHABLE
 
 _CONCERNED: Final = """facts AS (
     SELECT c.id, c.partner_id, c.state, c.chase, c.step, c.campaign_sequence, c.first_notified_at IS NOT NULL AS told,
@@ -18,6 +19,8 @@ picked AS (
         WHEN state = 'withdrawn' THEN
             -- Told of lots that are gone now; `whole`: of the whole recall, which has just been taken back.
             CASE WHEN told AND (lost OR id = ANY (CAST(:gone AS bigint[]))) THEN 'retract' END
+        -- The recall has ended: whoever was told of it and still has a lot.
+        WHEN :closure THEN CASE WHEN told THEN 'close' END
         WHEN :retraction THEN CASE WHEN told AND :whole THEN 'retract' END
         -- More lots: it answers for the whole current list, whatever it answered before.
         WHEN got OR campaign_sequence = 0 THEN 'reopen'
@@ -68,7 +71,8 @@ option AS (
     SELECT p.id AS consignee_id, p.part, p.chase, p.step, contact.id AS contact_id, wish.channel, body.kind,
            body.language,
            row_number() OVER (
-               PARTITION BY p.id ORDER BY used.at DESC NULLS LAST, contact.position, wish.place) AS place
+               PARTITION BY p.id
+               ORDER BY contact.party = 'bill_to', used.at DESC NULLS LAST, contact.position, wish.place) AS place
     FROM picked p
     JOIN partner ON partner.id = p.partner_id
     JOIN contact ON contact.partner_id = p.partner_id AND contact.status <> 'left'
@@ -76,7 +80,7 @@ option AS (
     JOIN LATERAL (
         SELECT nb.kind, nb.language FROM notice_body nb
         WHERE nb.notice_id = :notice AND nb.channel = wish.channel
-          AND nb.kind = CASE p.part WHEN 'retract' THEN 'retraction' ELSE 'amendment' END
+          AND nb.kind = CASE p.part WHEN 'retract' THEN 'retraction' WHEN 'close' THEN 'closure' ELSE 'amendment' END
         ORDER BY nb.language = partner.language DESC,
                  split_part(nb.language, '-', 1) = split_part(partner.language, '-', 1) DESC,
                  nb.language = 'en' DESC, nb.language
@@ -87,17 +91,15 @@ option AS (
         WHERE d.consignee_id = p.id AND d.contact_id = contact.id AND d.channel = wish.channel
           AND d.state IN ('submitted', 'delivered')
     ) used ON true
-    WHERE p.part IN ('keep', 'inform', 'retract') AND wish.channel = ANY (CAST(:channels AS text[]))
-      AND CASE wish.channel
-              WHEN 'email' THEN contact.email IS NOT NULL AND contact.status <> 'bounced'
-              WHEN 'sms' THEN contact.phone IS NOT NULL AND contact.sms_opted_out_at IS NULL
-          END
+    WHERE p.part IN ('keep', 'inform', 'retract', 'close') AND wish.channel = ANY (CAST(:channels AS text[]))
+      AND {REACHABLE}
 ),
 written AS (
-    -- A chase that goes on counts the amendment as the message of its last step, so that a bounce is noticed.
+    -- A chase that goes on counts the amendment as the message of its last step, so that a bounce is noticed; with the
+    -- count it bears from now on, else that step would seem to have reached nobody, and be taken again.
     INSERT INTO delivery (id, campaign_id, consignee_id, contact_id, chase, step, kind, channel, language, priority,
                           state, attempt, ambiguous, created_at)
-    SELECT gen_random_uuid(), :campaign, consignee_id, contact_id, chase,
+    SELECT gen_random_uuid(), :campaign, consignee_id, contact_id, CASE part WHEN 'keep' THEN 0 ELSE chase END,
            CASE part WHEN 'keep' THEN step - 1 ELSE {LADDERLESS} END, kind, channel, language, :priority, 'pending', 0,
            false, :now
     FROM option WHERE place = 1
@@ -105,8 +107,9 @@ written AS (
 )
 SELECT count(*) FILTER (WHERE part = 'reopen') AS reopened, count(*) FILTER (WHERE part = 'keep') AS kept,
        count(*) FILTER (WHERE part = 'inform') AS informed, count(*) FILTER (WHERE part = 'retract') AS retracted,
+       count(*) FILTER (WHERE part = 'close') AS closed,
        (SELECT count(*) FROM dropped) AS dropped, (SELECT count(*) FROM moved) AS moved,
-       count(*) FILTER (WHERE part IN ('inform', 'retract') AND id NOT IN (SELECT consignee_id FROM written))
+       count(*) FILTER (WHERE part IN ('inform', 'retract', 'close') AND id NOT IN (SELECT consignee_id FROM written))
            AS without_address
 FROM picked
 """  # noqa: S608 - constants

@@ -11,12 +11,13 @@ from typing import Any, Final
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import cases, recalls, task_turns, tasks
+from db.repositories import account_managers, cases, recalls, task_turns, tasks
 from db.repositories.cases import By
 from db.repositories.cases_sql import CONTACT_TASKS
 from domain.case_ladder import CONTACT_REASONS, Stage, StageTask, next_stage, task_key
 from domain.policy_parts import HumanStep
 from domain.roles import Role
+from domain.stages import Owed
 from models.case import CaseReason
 from models.messages import CaseLook, CaseTurn
 from models.task import OPEN_STATES
@@ -24,12 +25,14 @@ from models.task import OPEN_STATES
 _DONE: Final = ("answered", "documented", "withdrawn")
 _STEPS: Final = {
     Stage.CALL: (HumanStep.PHONE_CALL, None),
+    Stage.MANAGER: (HumanStep.ACCOUNT_MANAGER, Role.ACCOUNT_MANAGER),
     Stage.VISIT: (HumanStep.VISIT, None),
     Stage.AUTHORITY: (HumanStep.OBLIGATION, Role.REGULATORY),
     Stage.ACCOUNT: (HumanStep.VISIT, Role.QA),
 }
 _TEXTS: Final = {
     Stage.CALL: "Telephone {name}: {why}",
+    Stage.MANAGER: "As its account manager, reach {name} and have it answer: {why}",
     Stage.VISIT: "Visit {name} or have it visited: {why}",
     Stage.AUTHORITY: "Report {name} to the authority: {why}",
     Stage.ACCOUNT: "Document why {name} is closed without an answer: {why}",
@@ -41,13 +44,18 @@ _WHY: Final = {
     "out_of_business": "out of business",
     "effectiveness": "its effectiveness check failed",
 }
+_OWED: Final = {
+    Owed.QUANTITIES.value: "it has acknowledged, but stated no quantities",
+    Owed.ACTION.value: "it has stated quantities, but not set all of it aside",
+}
+"""Why, for a case of silence about a later stage of the answer, by its subject."""
 
 
 async def look(session: AsyncSession, turn: CaseTurn) -> CaseLook:
     """Bring the consignee's cases up to date at `turn.now`; the caller commits."""
     consignee = await cases.lock_consignee(session, turn.number, turn.consignee_id)
     by = By("system", "case", turn.now)
-    await _close_what_ended(session, turn, consignee["state"], by)
+    await _close_what_ended(session, turn, consignee, by)
     found = await cases.open_reasons(session, turn.number, turn.consignee_id)
     await _ask_quality(session, turn, consignee, found)
     await _climb(session, turn, consignee, found)
@@ -62,13 +70,13 @@ async def look(session: AsyncSession, turn: CaseTurn) -> CaseLook:
     )
 
 
-async def _close_what_ended(session: AsyncSession, turn: CaseTurn, state: str, by: By) -> None:
-    number, consignee = turn.number, turn.consignee_id
+async def _close_what_ended(session: AsyncSession, turn: CaseTurn, found: dict[str, Any], by: By) -> None:
+    number, consignee, state = turn.number, turn.consignee_id, found["state"]
     if state == "withdrawn":
         outcome = "no lot of the scope is left there"
         await cases.close_tasks(session, number, consignee, cases.ALL_TASKS, by, outcome=outcome, cancelled=True)
         await cases.close_cases(session, number, consignee, [each.value for each in CaseReason], by, outcome=outcome)
-    elif state in _DONE:
+    elif state in _DONE and not await _owes_action(session, turn, found):
         await cases.end_contact(session, number, consignee, by, outcome=f"the consignee is {state}")
     for case in await cases.open_reasons(session, number, consignee):
         if case["reason"] == CaseReason.help.value:
@@ -76,6 +84,14 @@ async def _close_what_ended(session: AsyncSession, turn: CaseTurn, state: str, b
             if task is not None and task["state"] not in OPEN_STATES:
                 outcome, subject = task["outcome"] or task["state"], case["subject"]
                 await cases.close_cases(session, number, consignee, ["help"], by, outcome=outcome, subject=subject)
+
+
+async def _owes_action(session: AsyncSession, turn: CaseTurn, found: dict[str, Any]) -> bool:
+    """Whether it has stated its quantities and is called about what became of them."""
+    if found["state"] != "answered" or found["action_done_at"] is not None:
+        return False
+    subjects = {case["subject"] for case in await cases.open_reasons(session, turn.number, turn.consignee_id)}
+    return Owed.ACTION.value in subjects
 
 
 async def _ask_quality(
@@ -102,17 +118,21 @@ async def _climb(
         return
     reasons = {case["reason"] for case in contact}
     since = min(case["opened_at"] for case in contact)
+    manager = await account_managers.of_consignee(session, turn.number, turn.consignee_id, turn.now)
     while True:
-        stage = next_stage(reasons, await _episode(session, turn, since), turn.now).stage
+        tasks_of_episode = await _episode(session, turn, since)
+        stage = next_stage(reasons, tasks_of_episode, turn.now, has_manager=manager is not None).stage
         if stage is None:
             return
-        why = next(text for reason, text in reversed(_WHY.items()) if reason in reasons)
+        of_reason = next(text for reason, text in reversed(_WHY.items()) if reason in reasons)
+        why = _OWED.get(contact[0]["subject"], of_reason) if reasons == {"silence"} else of_reason
         what = _TEXTS[stage].format(name=consignee["name"][:150], why=why)
         step, role = _STEPS[stage]
         key = task_key(stage, turn.consignee_id, await _used(session, turn, stage) + 1)
         # Reporting to an authority, and that a firm is gone, is proven by a file.
         proof = stage is Stage.AUTHORITY or "out_of_business" in reasons
-        await _offer(session, turn, key, step, what, role=role, evidence_required=proof)
+        mine = manager if stage is Stage.MANAGER else None
+        await _offer(session, turn, key, step, what, role=role, assignee=mine, evidence_required=proof)
 
 
 async def _episode(session: AsyncSession, turn: CaseTurn, since: datetime) -> list[StageTask]:
@@ -154,6 +174,7 @@ async def _offer(
     what: str,
     *,
     role: Role | None = None,
+    assignee: str | None = None,
     evidence_required: bool = False,
 ) -> None:
     await tasks.offer(
@@ -165,6 +186,7 @@ async def _offer(
         owner=cases.owner_of(turn.number, turn.consignee_id),
         now=turn.now,
         role=role,
+        assignee=assignee,
         consignee_id=turn.consignee_id,
         evidence_required=evidence_required,
     )

@@ -59,7 +59,8 @@ async def lock_consignee(session: AsyncSession, number: str, consignee_id: int) 
     """
     found = await run(
         session,
-        "SELECT c.id, c.state, c.campaign_sequence, c.first_notified_at, c.partner_id, partner.name, partner.kind"
+        "SELECT c.id, c.state, c.action_done_at, c.campaign_sequence, c.chase, c.first_notified_at, c.partner_id,"
+        " partner.name, partner.kind"
         " FROM consignee c JOIN partner ON partner.id = c.partner_id"
         " WHERE c.id = :consignee AND c.recall_number = :number FOR UPDATE OF c",
         {"consignee": consignee_id, "number": number},

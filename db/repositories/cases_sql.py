@@ -1,4 +1,4 @@
-"""SQL of cases: the call that opens with a case of silence, whoever owes quantities, and what ends with an answer."""
+"""SQL of cases: the call that opens with a case of silence, and what ends with an answer."""
 
 from typing import Final
 
@@ -16,6 +16,7 @@ CALLED: Final = """called AS (
     SELECT :number, 'call:' || c.id || CASE WHEN past.calls > 0 THEN ':' || past.calls + 1 ELSE '' END, 'phone_call',
            left('Telephone ' || partner.name, 230) || CASE
                WHEN cased.subject = 'quantities' THEN ': it has acknowledged, but stated no quantities'
+               WHEN cased.subject = 'action' THEN ': it has stated quantities, but not set all of it aside'
                WHEN cased.reason = 'silence' THEN ': no answer to the notices'
                ELSE ': no working address is left for the notice' END,
            :call_role, :call_role, CAST(:call_stand_in AS text), :case_prefix || c.id, c.id, :call_due,
@@ -31,40 +32,6 @@ CALLED: Final = """called AS (
     RETURNING id
 )"""
 """The call that opens with each case of `cased (consignee_id, reason, subject)`."""
-
-OWING: Final = """
-WITH owing AS (
-    SELECT c.id FROM consignee c
-    WHERE c.recall_number = :number AND c.state = 'acknowledged'
-      AND c.acknowledged_at <= :now - CAST(:patience AS interval)
-      AND NOT EXISTS (
-          SELECT FROM consignee_case k
-          WHERE k.consignee_id = c.id AND k.state = 'open'
-            AND (k.reason = 'statement' OR k.reason = ANY (CAST(:contact_reasons AS text[])))
-      )
-    ORDER BY c.id FOR UPDATE OF c
-),
-cased AS (
-    INSERT INTO consignee_case (recall_number, consignee_id, reason, subject, state, opened_at)
-    SELECT :number, id, 'silence', 'quantities', 'open', :now FROM owing
-    ON CONFLICT DO NOTHING
-    RETURNING consignee_id, reason, subject
-),
-__CALLED__
-SELECT (SELECT count(*) FROM cased) AS cased, (SELECT count(*) FROM called) AS called
-""".replace("__CALLED__", CALLED)
-"""Whoever acknowledged the notice and then said nothing for as long as a silent consignee is chased, is called."""
-
-NEXT_OWING: Final = """
-SELECT min(c.acknowledged_at) + CAST(:patience AS interval) AS due_at, count(*) AS consignees
-FROM consignee c
-WHERE c.recall_number = :number AND c.state = 'acknowledged'
-  AND NOT EXISTS (
-      SELECT FROM consignee_case k
-      WHERE k.consignee_id = c.id AND k.state = 'open'
-        AND (k.reason = 'statement' OR k.reason = ANY (CAST(:contact_reasons AS text[])))
-  )
-"""
 
 UNSTARTED: Final = """
 SELECT consignee_id, array_agg(id ORDER BY id) AS cases

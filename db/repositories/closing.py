@@ -16,6 +16,7 @@ from db.plain_sql import run
 from db.repositories import recalls, tasks
 from domain.pace import policy_instant
 from domain.task_times import Stage
+from models.audit import AuditEvent
 from models.closing import AuthorityAnswer, ScopeVersion
 from models.recall import ClockStart, Deadline, Recall, ScopeLot, SignOff
 from models.task import Task, TaskState
@@ -23,6 +24,8 @@ from models.task import Task, TaskState
 COMPLETION: Final = "completion:"
 """Step of a completion's signature, followed by its capacity."""
 REOPENING: Final = "reopening"
+CLOSURE_NOTICE: Final = "closure_notice.decided"
+"""Audit action: whether everybody told is to be told of the end."""
 OPEN_TASK: Final = (TaskState.offered.value, TaskState.accepted.value, TaskState.sent_back.value)
 LEGAL_STEPS: Final = frozenset({"obligation", "deadline"})
 """Human steps whose due time is a limit of law; nobody in the house can move it."""
@@ -35,6 +38,14 @@ async def is_signed(session: AsyncSession, number: str, step: str, actor: str, a
         col(SignOff.step) == step,
         col(SignOff.actor) == actor,
         col(SignOff.signed_at) == at,
+    )
+    return (await session.exec(query)).first() is not None
+
+
+async def closure_notice_decided(session: AsyncSession, number: str, at: datetime) -> bool:
+    """Whether this very decision about telling of the end is on record: the same activity ran before."""
+    query = select(AuditEvent.seq).where(
+        col(AuditEvent.stream) == number, col(AuditEvent.action) == CLOSURE_NOTICE, col(AuditEvent.at) == at
     )
     return (await session.exec(query)).first() is not None
 
@@ -141,6 +152,8 @@ _TOLD: Final = """
 SELECT count(*) FROM consignee c
 WHERE c.recall_number = :number AND (
     c.first_notified_at IS NOT NULL
+    -- Only whoever pays was told: that is to be taken back, too.
+    OR EXISTS (SELECT FROM delivery d WHERE d.consignee_id = c.id AND d.submitted_at IS NOT NULL)
     -- A campaign that still runs may be telling it at this very moment.
     OR c.state = 'open' AND EXISTS (
         SELECT FROM campaign k WHERE k.recall_number = c.recall_number AND k.sequence = c.campaign_sequence
@@ -152,7 +165,7 @@ WHERE c.recall_number = :number AND (
 
 
 async def told(session: AsyncSession, number: str) -> int:
-    """Consignees that were given a notice, or whose first one may be on its way to a provider right now."""
+    """Consignees of which anybody was given a notice, or whose first one may be on its way to a provider right now."""
     return int((await run(session, _TOLD, {"number": number})).scalar_one())
 
 

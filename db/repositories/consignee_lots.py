@@ -42,6 +42,10 @@ class ConsigneeLotRow:
     """Scope version that took the lot out again."""
     asked: bool = True
     """Under recall, and the notice that says so was approved."""
+    returned: Decimal = Decimal(0)
+    """Units of it that our dock has counted back."""
+    udi_di: str | None = None
+    expires_on: date | None = None
 
 
 # One number at two sites is two lots; a site is named by its code where its name leaves a doubt.
@@ -52,9 +56,11 @@ _APART: Final = """CASE
            ELSE lot.number || ' (' || coalesce(site.code, '?') || ')' END"""
 # Of each sender only the latest statement counts. For a lot known from statements only, `shipped` is that sum already.
 _LOTS: Final = f"""
-WITH told AS (
+WITH told AS MATERIALIZED (
     SELECT recall.number, {TOLD_VERSION} AS version FROM recall
-    WHERE recall.number IN (SELECT recall_number FROM consignee WHERE id = ANY (CAST(:consignees AS bigint[])))
+    WHERE recall.number = ANY (
+        ARRAY(SELECT DISTINCT recall_number FROM consignee WHERE id = ANY (CAST(:consignees AS bigint[])))
+    )
 )
 SELECT cl.consignee_id, cl.lot_id, lot.number, cl.stated, product.name AS product, product.gtin,
        product.unit_of_use AS unit,
@@ -63,14 +69,17 @@ SELECT cl.consignee_id, cl.lot_id, lot.number, cl.stated, product.name AS produc
        {_APART} AS printed,
        greatest(cl.shipped - cl.returned + CASE WHEN cl.stated THEN 0 ELSE coalesce(passed.quantity, 0) END, 0)
            AS received,
+       cl.returned, product.udi_di, lot.expires_on,
        (SELECT max(m.occurred_at)::date
         FROM location l JOIN movement m ON m.to_location_id = l.id AND m.product_id = lot.product_id
         WHERE l.partner_id = c.partner_id AND m.lot_id = cl.lot_id AND m.kind IN ('shipment', 'receipt'))
            AS last_shipped_on,
        cl.scope_version, cl.withdrawn_in,
        cl.withdrawn_in IS NULL AND c.state <> 'withdrawn' AND coalesce(cl.scope_version <= told.version, true) AS asked
-FROM consignee_lot cl
-JOIN consignee c ON c.id = cl.consignee_id
+FROM unnest(CAST(:consignees AS bigint[])) AS one (id)
+-- OFFSET 0: by key for each. As a join, statistics that do not know the recall yet read all of it for every batch.
+CROSS JOIN LATERAL (SELECT * FROM consignee WHERE consignee.id = one.id OFFSET 0) c
+CROSS JOIN LATERAL (SELECT * FROM consignee_lot WHERE consignee_lot.consignee_id = one.id OFFSET 0) cl
 JOIN told ON told.number = c.recall_number
 JOIN lot ON lot.id = cl.lot_id
 JOIN product ON product.id = lot.product_id
@@ -83,9 +92,13 @@ LEFT JOIN (
                       WHERE later.consignee_id = r.consignee_id AND later.kind = 'statement' AND later.id > r.id)
     GROUP BY p.consignee_id, p.lot_id
 ) passed ON passed.consignee_id = cl.consignee_id AND passed.lot_id = cl.lot_id
-WHERE cl.consignee_id = ANY (CAST(:consignees AS bigint[]))
 ORDER BY cl.consignee_id, product.name, lot.number, cl.lot_id
 """  # noqa: S608 - constants
+# For one value PostgreSQL keeps one plan; for a list of unknown length it plans anew each time, four times as long as
+# the query itself takes.
+_LOTS_OF_ONE: Final = _LOTS.replace("= ANY (CAST(:consignees AS bigint[]))", "= CAST(:consignee AS bigint)").replace(
+    "unnest(CAST(:consignees AS bigint[]))", "unnest(ARRAY[CAST(:consignee AS bigint)])"
+)
 
 
 async def lots_of(session: AsyncSession, consignees: Sequence[int]) -> dict[int, list[ConsigneeLotRow]]:
@@ -97,7 +110,10 @@ async def lots_of(session: AsyncSession, consignees: Sequence[int]) -> dict[int,
 async def every_lot_of(session: AsyncSession, consignees: Sequence[int]) -> dict[int, list[ConsigneeLotRow]]:
     """The same with lots that were taken out and lots whose notice is not approved yet."""
     found: dict[int, list[ConsigneeLotRow]] = {consignee: [] for consignee in consignees}
-    rows = await run(session, _LOTS, {"consignees": list(consignees)})
+    if len(found) == 1:
+        rows = await run(session, _LOTS_OF_ONE, {"consignee": next(iter(found))})
+    else:
+        rows = await run(session, _LOTS, {"consignees": list(found)})
     for row in rows.mappings():
         found[row["consignee_id"]].append(ConsigneeLotRow(**row))
     return found

@@ -6,7 +6,7 @@ caller's transaction.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -14,16 +14,17 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import audit
+from db.repositories import audit, merging, opt_outs
 from db.repositories.deliveries_sql import (
     CLAIM,
-    EXTENSION_COMMUNICATION,
-    FIRST_COMMUNICATION,
-    NOTE_NOTIFIED,
     NOTE_REFUSED,
+    NOTE_SUBMITTED,
+    OPTED_OUT_THERE,
     RECORD,
     RENEW,
 )
+from db.repositories.merging import Carried
+from db.repositories.opt_outs import Marked
 
 OPT_OUT_CODE = "twilio:21610"
 """The provider refuses because the recipient opted out there."""
@@ -38,6 +39,8 @@ class Claimed:
 
     id: UUID
     attempt: int
+    failures: int
+    """Transient errors before this attempt."""
     was_submitting: bool
     """Found in `submitting` after its lease: it may have been sent, so the provider is asked first."""
     wanted: bool
@@ -56,10 +59,31 @@ class Claimed:
     partner_name: str
     time_zone: str
     contact_name: str
-    address: str
+    address: str | None
+    """None: gone since the message was planned, or its owner has opted out of the channel."""
     first_notified_at: datetime | None
     next_step_at: datetime | None
     """When the consignee is chased next: until then it is asked to answer."""
+    partner_code: str = ""
+    """Its key in the master data, which tells two organisations of one name apart."""
+    leads: bool = False
+    """Other sites' messages may be part of it."""
+    carried: tuple[Carried, ...] = ()
+    """The other sites of the same person that the message speaks of, by name; the same on every attempt after one
+    whose end is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A claimed delivery whose lease was renewed, as its sender has to see it now."""
+
+    id: UUID
+    halted: bool
+    """Its campaign is paused or over: nothing more is handed over."""
+    wanted: bool
+    """See `Claimed.wanted`."""
+    timely: bool
+    """Its recipient's quiet hours have not begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +98,8 @@ class Outcome:
     error_kind: str | None = None
     error_code: str | None = None
     until: datetime | None = None
+    counted: bool = False
+    """A failed attempt, of which only so many are made."""
 
 
 async def claim(
@@ -85,17 +111,18 @@ async def claim(
         CLAIM,
         {"campaign": campaign_id, "channel": channel, "now": now, "lease_until": lease_until, "limit": limit},
     )
-    return [Claimed(**row) for row in rows.mappings()]
+    claimed = [Claimed(**row) for row in rows.mappings()]
+    carried = await merging.take_along(session, [row.id for row in claimed if row.leads])
+    return [replace(row, carried=tuple(carried.get(row.id, ()))) if row.leads else row for row in claimed]
 
 
-async def renew(session: AsyncSession, held: Sequence[tuple[UUID, int]], lease_until: datetime) -> set[UUID]:
+async def renew(
+    session: AsyncSession, held: Sequence[tuple[UUID, int]], *, now: datetime, lease_until: datetime
+) -> dict[UUID, Standing]:
     """Prolong the lease of claimed deliveries; those missing in the answer are no longer ours to send."""
-    rows = await run(
-        session,
-        RENEW,
-        {"ids": [row[0] for row in held], "attempts": [row[1] for row in held], "lease_until": lease_until},
-    )
-    return set(rows.scalars())
+    ids, attempts = [row[0] for row in held], [row[1] for row in held]
+    rows = await run(session, RENEW, {"ids": ids, "attempts": attempts, "lease_until": lease_until, "now": now})
+    return {row["id"]: Standing(**row) for row in rows.mappings()}
 
 
 async def record(
@@ -108,15 +135,22 @@ async def record(
     """
     written = await run(session, RECORD, _columns(outcomes))
     by_result: dict[str, list[UUID]] = {}
-    for delivery_id, result in written:
+    leading: dict[UUID, str] = {}
+    for delivery_id, result, leads in written:
         by_result.setdefault(result, []).append(delivery_id)
+        if leads:
+            leading[delivery_id] = result
     if not by_result:
         return 0
-    if by_result.get("failed"):
-        await run(session, NOTE_REFUSED, {"ids": by_result["failed"], "opt_out_code": OPT_OUT_CODE})
+    count = sum(map(len, by_result.values()))
+    for lead, delivery_id in await merging.follow(session, list(leading)):
+        by_result[leading[lead]].append(delivery_id)
+    refused = await _mark_refused(session, by_result.get("failed", []), now)
     submitted = by_result.get("submitted", [])
     if submitted:
         await note_submitted(session, number, submitted, f"campaign {campaign_id}, {channel}", now)
+    for each in refused:
+        await opt_outs.note(session, each)
     await audit.append(
         session,
         number,
@@ -130,28 +164,28 @@ async def record(
             **{result: sorted(map(str, ids)) for result, ids in sorted(by_result.items())},
         },
     )
-    return sum(map(len, by_result.values()))
+    return count
+
+
+async def _mark_refused(session: AsyncSession, delivery_ids: Sequence[UUID], now: datetime) -> list[Marked]:
+    """Contacts found unreachable, and numbers whose owner opted out at the provider without our hearing of it."""
+    if not delivery_ids:
+        return []
+    binds = {"ids": list(delivery_ids), "opt_out_code": OPT_OUT_CODE}
+    phones = (await run(session, OPTED_OUT_THERE, binds)).scalars().all()
+    marked = [await opt_outs.mark(session, phone, at=now) for phone in phones]
+    await run(session, NOTE_REFUSED, {"ids": list(delivery_ids)})
+    return marked
 
 
 async def note_submitted(
     session: AsyncSession, number: str, delivery_ids: Sequence[UUID], source: str, now: datetime
 ) -> None:
     """What follows from notices having been handed over: the consignees' and the recall's first communication."""
-    await run(session, NOTE_NOTIFIED, {"ids": list(delivery_ids)})
-    first = (
-        await run(
-            session,
-            "SELECT min(submitted_at) FROM delivery WHERE id = ANY (CAST(:ids AS uuid[]))",
-            {"ids": list(delivery_ids)},
-        )
-    ).scalar_one()
-    begun = await run(session, FIRST_COMMUNICATION, {"number": number, "at": first, "source": source, "now": now})
-    if begun.scalar_one_or_none() is not None:
-        await _note_clock(session, number, "clock.first_communication", now, {"at": first, "source": source})
-    told = await run(session, EXTENSION_COMMUNICATION, {"ids": list(delivery_ids), "source": source, "now": now})
-    for version, at in told.all():
-        facts = {"at": at, "source": source, "scope_version": version}
-        await _note_clock(session, number, "clock.extension_communication", now, facts)
+    given = {"number": number, "ids": list(delivery_ids), "source": source, "now": now}
+    for name, version, at in (await run(session, NOTE_SUBMITTED, given)).all():
+        extended = {"scope_version": version} if name == "extension_communication" else {}
+        await _note_clock(session, number, f"clock.{name}", now, {"at": at, "source": source, **extended})
 
 
 async def _note_clock(session: AsyncSession, number: str, action: str, now: datetime, data: dict[str, Any]) -> None:
@@ -168,4 +202,5 @@ def _columns(outcomes: Sequence[Outcome]) -> dict[str, list[Any]]:
         "error_kinds": [each.error_kind for each in outcomes],
         "error_codes": [each.error_code for each in outcomes],
         "untils": [each.until for each in outcomes],
+        "counted": [each.counted for each in outcomes],
     }

@@ -2,19 +2,36 @@
 
 from typing import Final
 
-WANTED: Final = "(d.step < 0 OR c.state = 'open' AND c.campaign_sequence = k.sequence)"
-"""A message is still wanted while its campaign chases its recipient; one beside the ladder is sent in any case."""
+from db.repositories.chasing_sql import COPY
+from db.repositories.reach_sql import ADDRESS
+from db.repositories.stages_sql import CHASED
+
+WANTED: Final = f"(d.step < 0 OR {CHASED} AND c.campaign_sequence = k.sequence)"
+"""A message is still wanted while its campaign asks for what the recipient owes; one beside the ladder in any case."""
+
+CARRIED_WANTED: Final = f"""EXISTS (
+           SELECT FROM delivery d JOIN consignee c ON c.id = d.consignee_id
+           WHERE d.carried_by = message.id AND d.state = 'submitting' AND {WANTED})"""
+"""Whether another site that the message `message.id` speaks of still owes what it asks for."""
 
 CLAIM: Final = f"""
 WITH due AS (
     SELECT d.id, d.state = 'submitting' AS was_submitting
     FROM delivery d JOIN consignee c ON c.id = d.consignee_id JOIN campaign k ON k.id = d.campaign_id
     WHERE d.campaign_id = :campaign AND d.channel = :channel AND d.state IN ('pending', 'submitting')
+      -- What another message speaks of goes out with that one (`merging_sql`).
+      AND d.carried_by IS NULL
       AND (
           -- Re-checked here, not only when the round was built: whoever has answered is not chased.
-          (d.state = 'pending' AND {WANTED} AND coalesce(d.not_before <= :now, true))
+          (d.state = 'pending' AND {WANTED} AND coalesce(d.not_before <= :now, true)
+           -- Its quiet hours have begun since the round was planned: the next look finds the next time for it.
+           AND coalesce(d.window_ends > :now, true))
           OR (d.state = 'submitting' AND d.lease_until <= :now)
       )
+      -- Paused: not even doubtful ones are looked for, because what is not found would be sent.
+      AND k.paused_at IS NULL
+      -- Ended or aborted: whatever its workflow believes, nothing more goes out.
+      AND k.ended_at IS NULL
     ORDER BY d.priority, d.id LIMIT :limit
     FOR UPDATE OF d SKIP LOCKED
 ),
@@ -25,25 +42,36 @@ taken AS (
     FROM due WHERE d.id = due.id
     RETURNING d.*, due.was_submitting
 )
-SELECT d.id, d.attempt, d.was_submitting, d.step, d.kind, d.channel, d.language, d.priority, d.created_at, d.contact_id,
-       d.consignee_id, {WANTED} AS wanted, c.state = 'answered' AS answered, c.first_notified_at,
+SELECT d.id, d.attempt, d.failures, d.was_submitting, d.step, d.kind, d.channel, d.language, d.priority, d.created_at,
+       d.contact_id, d.consignee_id, d.leads,
+       {WANTED} OR (d.leads AND {CARRIED_WANTED}) AS wanted, c.state = 'answered' AS answered, c.first_notified_at,
        CASE WHEN d.step >= 0 THEN c.next_step_at END AS next_step_at,
-       partner.name AS partner_name, partner.time_zone, contact.name AS contact_name,
-       CASE d.channel WHEN 'email' THEN contact.email ELSE contact.phone END AS address
+       partner.name AS partner_name, partner.code AS partner_code, partner.time_zone, contact.name AS contact_name,
+       {ADDRESS} AS address
 FROM taken d
 JOIN campaign k ON k.id = d.campaign_id
 JOIN consignee c ON c.id = d.consignee_id
 JOIN partner ON partner.id = c.partner_id
 JOIN contact ON contact.id = d.contact_id
+CROSS JOIN LATERAL (SELECT d.id) message (id)
 ORDER BY d.priority, d.id
 """  # noqa: S608 - constants
 
-RENEW: Final = """
-UPDATE delivery d SET lease_until = :lease_until
-FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS int[])) AS mine (id, attempt)
-WHERE d.id = mine.id AND d.attempt = mine.attempt AND d.state = 'submitting'
-RETURNING d.id
-"""
+# Beside the lease it tells what has changed since the claim: a row of a slow channel waits for minutes in its sender.
+RENEW: Final = f"""
+WITH mine AS (
+    UPDATE delivery d SET lease_until = :lease_until
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS int[])) AS mine (id, attempt)
+    WHERE d.id = mine.id AND d.attempt = mine.attempt AND d.state = 'submitting'
+    RETURNING d.*
+)
+SELECT d.id, k.paused_at IS NOT NULL OR k.ended_at IS NOT NULL AS halted,
+       {WANTED} OR (d.leads AND {CARRIED_WANTED}) AS wanted, coalesce(d.window_ends > :now, true) AS timely
+FROM mine d
+JOIN campaign k ON k.id = d.campaign_id
+JOIN consignee c ON c.id = d.consignee_id
+CROSS JOIN LATERAL (SELECT d.id) message (id)
+"""  # noqa: S608 - constants
 
 # A callback may have been faster than our own commit, so an accepted message also updates a row that is already
 # further on; the attempt is the fence against results of a sender that lost its lease.
@@ -64,55 +92,70 @@ UPDATE delivery d SET
     finished_at = CASE WHEN mine.outcome IN ('failed', 'cancelled') AND d.state = 'submitting' THEN mine.at
                        ELSE d.finished_at END,
     not_before = CASE WHEN mine.outcome = 'retry' THEN mine.until END,
+    failures = d.failures + CASE WHEN mine.counted THEN 1 ELSE 0 END,
     lease_until = CASE WHEN mine.outcome = 'unsure' THEN mine.until END,
+    -- What ended it meanwhile (an opt-out) is why, not what the provider said of the last try.
     error_kind = CASE WHEN mine.outcome = 'submitted' AND d.state <> 'failed' THEN NULL
+                      WHEN mine.outcome <> 'submitted' AND d.state <> 'submitting' THEN d.error_kind
                       ELSE coalesce(mine.error_kind, d.error_kind) END,
     error_code = CASE WHEN mine.outcome = 'submitted' AND d.state <> 'failed' THEN NULL
+                      WHEN mine.outcome <> 'submitted' AND d.state <> 'submitting' THEN d.error_code
                       ELSE coalesce(mine.error_code, d.error_code) END
 FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS int[]), CAST(:outcomes AS text[]), CAST(:ats AS timestamptz[]),
             CAST(:provider_ids AS text[]), CAST(:error_kinds AS text[]), CAST(:error_codes AS text[]),
-            CAST(:untils AS timestamptz[]))
-     AS mine (id, attempt, outcome, at, provider_id, error_kind, error_code, until)
+            CAST(:untils AS timestamptz[]), CAST(:counted AS bool[]))
+     AS mine (id, attempt, outcome, at, provider_id, error_kind, error_code, until, counted)
 WHERE d.id = mine.id AND d.attempt = mine.attempt AND d.state <> 'pending'
-RETURNING d.id, mine.outcome
+RETURNING d.id, mine.outcome, d.leads
 """
 
 # The time to answer starts when the notice really went out, so what a queue or an outage cost is added.
-NOTE_NOTIFIED: Final = """
+_NOTE_NOTIFIED: Final = f"""
 UPDATE consignee c SET
     first_notified_at = least(c.first_notified_at, d.submitted_at),
     next_step_at = CASE
-        WHEN c.step = d.step + 1 AND c.chase = d.chase AND d.step >= 0 AND c.state = 'open'
-             AND c.campaign_sequence = k.sequence
+        WHEN c.step = d.step + 1 AND c.chase = d.chase AND d.step >= 0
+             AND c.state IN ('open', 'acknowledged', 'answered') AND c.campaign_sequence = k.sequence
             THEN c.next_step_at + greatest(d.submitted_at - d.created_at, interval '0')
         ELSE c.next_step_at
     END
 FROM delivery d JOIN campaign k ON k.id = d.campaign_id
-WHERE d.id = ANY (CAST(:ids AS uuid[])) AND c.id = d.consignee_id
-"""
+WHERE d.id = ANY (CAST(:ids AS uuid[])) AND c.id = d.consignee_id AND d.step <> {COPY}
+"""  # noqa: S608 - constants
 
+# A mailbox that is full, or too small for this message, exists: it is passed over in this campaign, as where a report
+# says so (`domain.mail_bounces`), and written to again by the next.
 NOTE_REFUSED: Final = """
-UPDATE contact SET
-    status = CASE WHEN d.channel = 'email' AND contact.status <> 'left' THEN 'bounced' ELSE contact.status END,
-    sms_opted_out_at = CASE WHEN d.error_code = :opt_out_code THEN coalesce(contact.sms_opted_out_at, d.finished_at)
-                            ELSE contact.sms_opted_out_at END
-FROM delivery d
-WHERE d.id = ANY (CAST(:ids AS uuid[])) AND d.state = 'failed' AND d.error_kind = 'permanent_contact'
-  AND contact.id = d.contact_id
+WITH dead AS MATERIALIZED (
+    SELECT contact.id FROM contact
+    WHERE contact.status <> 'left' AND contact.id IN (
+        SELECT d.contact_id FROM delivery d
+        WHERE d.id = ANY (CAST(:ids AS uuid[])) AND d.channel = 'email'
+          AND d.state = 'failed' AND d.error_kind = 'permanent_contact'
+          AND d.error_code !~ '^smtp:552|/5[.]2[.][023]$')
+    ORDER BY contact.id FOR NO KEY UPDATE
+)
+UPDATE contact SET status = 'bounced' FROM dead WHERE contact.id = dead.id
 """
 
-FIRST_COMMUNICATION: Final = """
+OPTED_OUT_THERE: Final = """
+SELECT DISTINCT contact.phone FROM delivery d JOIN contact ON contact.id = d.contact_id
+WHERE d.id = ANY (CAST(:ids AS uuid[])) AND d.state = 'failed' AND d.channel = 'sms' AND d.error_code = :opt_out_code
+  AND contact.phone IS NOT NULL ORDER BY 1
+"""
+
+_FIRST_COMMUNICATION: Final = """
 INSERT INTO clock_start (recall_number, name, scope_version, at, source, author, recorded_at)
-SELECT recall.number, 'first_communication', greatest(recall.scope_version, 1), :at, :source, 'system', :now
-FROM recall
-WHERE recall.number = :number
+SELECT recall.number, 'first_communication', greatest(recall.scope_version, 1), sent.at, :source, 'system', :now
+FROM recall, (SELECT min(submitted_at) AS at FROM delivery WHERE id = ANY (CAST(:ids AS uuid[]))) sent
+WHERE recall.number = :number AND sent.at IS NOT NULL
   AND NOT EXISTS (SELECT FROM clock_start WHERE recall_number = :number AND name = 'first_communication')
 ON CONFLICT (recall_number, name, scope_version) DO NOTHING
-RETURNING scope_version
+RETURNING name, scope_version, at
 """
 
 # 21 CFR 806.10(d): lots added to a reported action are reported anew, counted from when they are first told of.
-EXTENSION_COMMUNICATION: Final = """
+_EXTENSION_COMMUNICATION: Final = """
 INSERT INTO clock_start (recall_number, name, scope_version, at, source, author, recorded_at)
 SELECT k.recall_number, 'extension_communication', n.scope_version, min(d.submitted_at), :source, 'system', :now
 FROM delivery d JOIN campaign k ON k.id = d.campaign_id JOIN notice n ON n.id = k.notice_id
@@ -120,8 +163,16 @@ WHERE d.id = ANY (CAST(:ids AS uuid[])) AND d.step >= 0 AND n.kind = 'amendment'
   AND jsonb_array_length(coalesce(n.change -> 'lots_added', '[]')) > 0
 GROUP BY k.recall_number, n.scope_version
 ON CONFLICT (recall_number, name, scope_version) DO NOTHING
-RETURNING scope_version, at
+RETURNING name, scope_version, at
 """
+
+# One statement for all that follows from a group, because a campaign writes many groups.
+NOTE_SUBMITTED: Final = f"""
+WITH noted AS ({_NOTE_NOTIFIED}),
+begun AS ({_FIRST_COMMUNICATION}),
+extended AS ({_EXTENSION_COMMUNICATION})
+SELECT name, scope_version, at FROM begun UNION ALL SELECT name, scope_version, at FROM extended
+"""  # noqa: S608 - constants
 
 KEEP_EVENT: Final = """
 INSERT INTO delivery_event (delivery_id, provider, provider_id, status, error_code, received_at)
@@ -130,9 +181,12 @@ ON CONFLICT (provider, provider_id, status) DO NOTHING
 RETURNING id
 """
 
+LEFT: Final = "left"
+"""Ends the `error_code` of a message whose reader has left (`contact_book`)."""
+
 LOCK_REPORTED: Final = """
-SELECT d.id, d.state, d.provider_id, d.attempt, d.channel, campaign.id AS campaign, campaign.sequence,
-       campaign.recall_number AS number
+SELECT d.id, d.state, d.provider_id, d.attempt, d.channel, d.leads, d.error_code, campaign.id AS campaign,
+       campaign.sequence, campaign.recall_number AS number
 FROM delivery d JOIN campaign ON campaign.id = d.campaign_id
 WHERE d.id = :delivery FOR UPDATE OF d
 """
@@ -143,7 +197,8 @@ UPDATE delivery SET
     provider_id = coalesce(provider_id, :provider_id),
     submitted_at = coalesce(submitted_at, :at),
     finished_at = CASE WHEN told.state IN ('delivered', 'failed') THEN :at ELSE finished_at END,
-    error_kind = CASE told.state WHEN 'failed' THEN 'undelivered' WHEN 'delivered' THEN NULL ELSE error_kind END,
+    error_kind = CASE told.state WHEN 'failed' THEN CAST(:error_kind AS text) WHEN 'delivered' THEN NULL
+                                 ELSE error_kind END,
     error_code = CASE told.state WHEN 'failed' THEN :error_code WHEN 'delivered' THEN NULL ELSE error_code END
 FROM (SELECT CAST(:state AS text) AS state) told
 WHERE id = :delivery

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from db.repositories.chasing_sql import COPY
+
 PRODUCTS: Final = """
 SELECT p.code, p.name, p.brand, p.family, p.gtin, p.udi_di, p.unit_of_use AS unit, p.device_class, p.implantable,
        p.life_supporting, p.sterile, p.expected_life_years,
@@ -72,12 +74,13 @@ SELECT count(*) AS consignees, count(c.first_notified_at) AS notified, min(c.fir
 FROM consignee c WHERE c.recall_number = :number AND c.state <> 'withdrawn'
 """
 
-CHANNELS: Final = """
+CHANNELS: Final = f"""
 SELECT d.channel, count(DISTINCT d.consignee_id) AS consignees
 FROM delivery d JOIN campaign g ON g.id = d.campaign_id
-WHERE g.recall_number = :number AND d.state IN ('submitted', 'delivered')
+WHERE g.recall_number = :number AND d.state IN ('submitted', 'delivered') AND d.step <> {COPY}
 GROUP BY 1 ORDER BY 1
-"""
+"""  # noqa: S608 - a constant
+"""How those who have the goods were told; a copy for who pays is none of it."""
 
 ON_HAND: Final = """
 SELECT coalesce(sum(line.on_hand), 0) AS on_hand

@@ -13,7 +13,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import attempts, audit, cases, evidence, recalls
+from db.repositories import attempts, audit, cases, evidence, recalls, stages
 from db.repositories.cases import By
 from db.rows import uuid_of
 from domain.attempts import DocumentedKind, Effort, Needed, missing, strictest
@@ -92,6 +92,7 @@ async def document(session: AsyncSession, account: Account, by: By) -> Consignee
     )
     session.add(row)
     await session.flush()
+    await _end_chase(session, account.consignee_id, by)
     await evidence.link(
         session, account.number, account.evidence_ids, f"documented:{row.id}", by=by.actor, at=by.at, role=by.role
     )
@@ -105,7 +106,8 @@ async def needed(session: AsyncSession, number: str) -> Needed:
 
 
 async def _check_document(session: AsyncSession, account: Account, consignee: dict[str, Any]) -> Effort:
-    if consignee["state"] not in ("open", "acknowledged"):
+    owes_action = consignee["state"] == "answered" and consignee["action_done_at"] is None
+    if consignee["state"] not in ("open", "acknowledged") and not owes_action:
         raise NotDocumentable(f"the consignee is {consignee['state']}")
     open_cases = await cases.open_reasons(session, account.number, account.consignee_id)
     questioned = [case["subject"] for case in open_cases if case["reason"] == CaseReason.statement.value]
@@ -118,20 +120,24 @@ async def _check_document(session: AsyncSession, account: Account, consignee: di
     return tried
 
 
-async def _documented(
-    session: AsyncSession, account: Account, tried: Effort, row: ConsigneeDocumented, by: By, outcome: str
-) -> None:
+async def _end_chase(session: AsyncSession, consignee_id: int, by: By) -> None:
+    """Nothing more is sent there; before anything is audited, as everywhere."""
     await run(
         session,
         "UPDATE consignee SET state = 'documented', next_step_at = NULL WHERE id = :consignee",
-        {"consignee": account.consignee_id},
+        {"consignee": consignee_id},
     )
     await run(
         session,
         "UPDATE delivery SET state = 'cancelled', finished_at = :at"
         " WHERE consignee_id = :consignee AND state = 'pending'",
-        {"consignee": account.consignee_id, "at": by.at},
+        {"consignee": consignee_id, "at": by.at},
     )
+
+
+async def _documented(
+    session: AsyncSession, account: Account, tried: Effort, row: ConsigneeDocumented, by: By, outcome: str
+) -> None:
     await audit.append(
         session,
         account.number,
@@ -188,13 +194,15 @@ async def settle(session: AsyncSession, settlement: Settlement, by: By) -> Consi
     )
     session.add(row)
     await session.flush()
-    subject = f"documented:{row.id}"
-    await evidence.link(session, number, settlement.evidence_ids, subject, by=by.actor, at=by.at, role=by.role)
     await run(
         session,
-        "UPDATE consignee SET state = 'answered', answered_at = :at, next_step_at = NULL WHERE id = :consignee",
+        "UPDATE consignee SET state = 'answered', answered_at = :at, stage_since = :at, action_done_at = NULL,"
+        " next_step_at = NULL WHERE id = :consignee",
         {"consignee": consignee, "at": by.at},
     )
+    settled = await stages.mark(session, number, by, consignee_id=consignee)
+    subject = f"documented:{row.id}"
+    await evidence.link(session, number, settlement.evidence_ids, subject, by=by.actor, at=by.at, role=by.role)
     data = {"consignee": consignee, "reply": settlement.reply_id, "documented": row.id}
     await audit.append(
         session,
@@ -207,6 +215,7 @@ async def settle(session: AsyncSession, settlement: Settlement, by: By) -> Consi
         signature=by.signature,
     )
     await cases.close_cases(session, number, consignee, [CaseReason.statement], by, outcome=outcome)
+    await stages.note(session, number, settled, by)
     return row
 
 

@@ -27,8 +27,8 @@ TIES: Final[Mapping[str, str]] = {
     "serial": f"lot_id IN ({_SCOPE_LOTS})",
     "package_level": f"product_id IN (SELECT product_id FROM lot WHERE id IN ({_SCOPE_LOTS}))",  # noqa: S608 - constants
     "inbound_message": (
-        "received_at >= (SELECT created_at FROM recall WHERE number = :number) AND contact_id IN (SELECT contact_id"
-        " FROM delivery JOIN campaign ON campaign.id = campaign_id WHERE recall_number = :number)"
+        "settled_in = :number OR received_at >= (SELECT created_at FROM recall WHERE number = :number) AND contact_id"
+        " IN (SELECT contact_id FROM delivery JOIN campaign ON campaign.id = campaign_id WHERE recall_number = :number)"
     ),
     "training_record": "principal IN (SELECT principal FROM signature WHERE recall_number = :number)",
     "staff": "principal IN (SELECT actor FROM audit_event WHERE stream = :number)",
@@ -45,6 +45,8 @@ EXCLUDED: Final[Mapping[str, str]] = {
     "signing_session": "when a password was given; each signature names its period",
     "policy_version": "versions of profiles are the firm's; those the recall runs under are in pinned_policy",
     "tombstone": "what stays of a file that was deleted; this one is not",
+    "push_subscription": "how a browser is reached, with its secret; what was sent to whom is in delivery",
+    "pacing_bucket": "how fast the installation sends at this moment, by channel; when what was sent is in delivery",
     "idempotency_key": "answers kept for repeated requests, for 30 days; what the requests did is in the record",
 }
 """Table -> why it is no part of the file."""

@@ -7,6 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
 from db.repositories import audit, recalls
+from db.repositories.chasing_sql import COPY
 from domain.timeline import NOTIFY
 
 _OPEN: Final = """
@@ -14,8 +15,9 @@ SELECT DISTINCT CAST(split_part(name, ':', 2) AS int) FROM deadline
 WHERE recall_number = :number AND name LIKE 'notify:%' AND met_at IS NULL AND stopped_at IS NULL
 """
 
-# A consignee whose state says that it needs no notice (withdrawn, documented by a person) is not waited for.
-_TOLD: Final = """
+# A consignee whose state says that it needs no notice (withdrawn, documented by a person) is not waited for. Who pays
+# does not have the goods: its copy tells nobody who could stop using them.
+_TOLD: Final = f"""
 SELECT count(*) AS concerned, count(first.at) AS told, max(first.at) AS last
 FROM (
     SELECT DISTINCT c.id FROM consignee c JOIN consignee_lot cl ON cl.consignee_id = c.id
@@ -26,8 +28,9 @@ CROSS JOIN LATERAL (
     SELECT min(d.submitted_at) AS at FROM delivery d
     JOIN campaign k ON k.id = d.campaign_id JOIN notice n ON n.id = k.notice_id
     WHERE d.consignee_id = who.id AND n.scope_version >= :version AND d.submitted_at IS NOT NULL
+      AND d.step <> {COPY}
 ) AS first
-"""
+"""  # noqa: S608 - a constant
 
 
 async def meet(session: AsyncSession, number: str, now: datetime) -> None:

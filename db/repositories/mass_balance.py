@@ -27,7 +27,8 @@ class Difference:
 
     kind: str
     """more_gone_than_stated: more came back or was disposed of than it said it had; return_not_as_stated: dispositions
-    say returned, our dock counted another quantity."""
+    say returned, our dock counted another quantity; return_stated_not_counted, destruction_stated_not_proven: its reply
+    says sent back or destroyed, and less of it is counted or proven so far."""
     consignee_id: int
     consignee_code: str
     lot_id: int

@@ -107,7 +107,9 @@ settled AS MATERIALIZED (
 
 STATED: Final = f"""{SETTLED},
 line AS MATERIALIZED (
-    SELECT s.consignee_id, s.partner_id, s.received_at, l.lot_id, l.used, greatest(l.on_hand, l.held) AS on_hand
+    SELECT s.consignee_id, s.partner_id, s.received_at, l.lot_id, l.used, greatest(l.on_hand, l.held) AS on_hand,
+           coalesce(l.returned, 0) AS returned, coalesce(l.destroyed, 0) AS destroyed,
+           coalesce(l.returned, 0) + coalesce(l.destroyed, 0) > 0 AS gone_stated
     FROM settled s JOIN reply_line l ON l.reply_id = s.reply_id JOIN scope ON scope.lot_id = l.lot_id
 ),
 counted_part AS MATERIALIZED (
@@ -120,32 +122,55 @@ counted_part AS MATERIALIZED (
     WHERE d.recall_number = :number AND d.consignee_id IS NOT NULL
 ),
 gone AS (
-    -- What has left a consignee since it stated what it had: by the ledger, and by parts without a movement.
-    SELECT line.consignee_id, line.lot_id, m.quantity
+    -- What has left a consignee since it stated what it had: by the ledger, and by parts without a movement. Where it
+    -- stated returns or destruction, also what had left before: the rest of those was still to be counted.
+    SELECT line.consignee_id, line.lot_id, m.quantity, m.occurred_at > line.received_at AS since,
+           CASE m.kind WHEN 'destruction' THEN 'destroyed' ELSE 'returned' END AS way
     FROM line
     JOIN location here ON here.partner_id = line.partner_id
     JOIN movement m ON m.lot_id = line.lot_id AND m.from_location_id = here.id
-     AND m.kind IN ('return', 'shipment', 'destruction') AND m.occurred_at > line.received_at
+     AND m.kind IN ('return', 'shipment', 'destruction') AND (m.occurred_at > line.received_at OR line.gone_stated)
     LEFT JOIN location there ON there.id = m.to_location_id
     LEFT JOIN partner ON partner.id = there.partner_id
     WHERE m.kind <> 'shipment' OR there.custody <> 'customer'
        OR partner.kind IN ('supplier', 'manufacturer', 'regulator')
     UNION ALL
     -- A consignee known from a reply only has no place its goods could leave: our count names whose they were.
-    SELECT r.consignee_id, r.lot_id, r.quantity
+    SELECT r.consignee_id, r.lot_id, r.quantity, r.counted_at > line.received_at, 'returned'
     FROM goods_return r JOIN line USING (consignee_id, lot_id) JOIN movement m ON m.id = r.movement_id
-    WHERE m.from_location_id IS NULL AND r.counted_at > line.received_at
+    WHERE m.from_location_id IS NULL AND (r.counted_at > line.received_at OR line.gone_stated)
     UNION ALL
-    SELECT p.consignee_id, p.lot_id, p.quantity
+    SELECT p.consignee_id, p.lot_id, p.quantity, p.done_at > line.received_at,
+           CASE p.kind WHEN 'destroy' THEN 'destroyed' WHEN 'return_to_factory' THEN 'returned' ELSE 'other' END
     FROM counted_part p JOIN line USING (consignee_id, lot_id)
-    WHERE NOT p.in_ledger AND p.kind <> 'return_to_us' AND p.done_at > line.received_at
+    WHERE NOT p.in_ledger AND p.kind <> 'return_to_us' AND (p.done_at > line.received_at OR line.gone_stated)
+),
+left_by AS (
+    SELECT consignee_id, lot_id,
+           coalesce(sum(quantity) FILTER (WHERE way = 'returned'), 0) AS returned,
+           coalesce(sum(quantity) FILTER (WHERE way = 'returned' AND since), 0) AS returned_since,
+           coalesce(sum(quantity) FILTER (WHERE way = 'destroyed'), 0) AS destroyed,
+           coalesce(sum(quantity) FILTER (WHERE way = 'destroyed' AND since), 0) AS destroyed_since,
+           coalesce(sum(quantity) FILTER (WHERE way = 'other' AND since), 0) AS other_since
+    FROM gone GROUP BY 1, 2
 ),
 remaining AS MATERIALIZED (
-    SELECT line.*, coalesce(g.quantity, 0) AS gone, greatest(line.on_hand - coalesce(g.quantity, 0), 0) AS pending
-    FROM line LEFT JOIN (SELECT consignee_id, lot_id, sum(quantity) AS quantity FROM gone GROUP BY 1, 2) g
-      USING (consignee_id, lot_id)
+    SELECT f.*, greatest(f.on_hand - f.gone, 0) AS pending
+    FROM (
+        SELECT line.*, coalesce(g.returned, 0) AS returned_counted, coalesce(g.destroyed, 0) AS destroyed_counted,
+               -- What was stated as gone and is counted later did not come out of what was stated as on hand.
+               coalesce(greatest(g.returned_since - greatest(line.returned - (g.returned - g.returned_since), 0), 0)
+                        + greatest(g.destroyed_since
+                                   - greatest(line.destroyed - (g.destroyed - g.destroyed_since), 0), 0)
+                        + g.other_since, 0) AS gone
+        FROM line LEFT JOIN left_by g USING (consignee_id, lot_id)
+    ) f
 )"""  # noqa: S608 - constants
-"""CTEs up to `remaining(consignee_id, lot_id, on_hand, gone, pending, used)`."""
+"""CTEs up to `remaining(consignee_id, lot_id, on_hand, gone, pending, used)`.
+
+`returned` and `destroyed` of a line are the consignee's words and no terms of the balance: `returned_counted` and
+`destroyed_counted` are what the record says of the same units (whole only where something was stated).
+"""
 
 STATEMENTS: Final = f"""
 WITH {SCOPE}, {STATED},
@@ -229,6 +254,12 @@ arrived AS (
 found AS (
     SELECT consignee_id, lot_id, 'more_gone_than_stated' AS kind, on_hand AS stated, gone AS counted
     FROM remaining WHERE gone > on_hand
+    UNION ALL
+    SELECT consignee_id, lot_id, 'return_stated_not_counted', returned, returned_counted
+    FROM remaining WHERE returned > returned_counted
+    UNION ALL
+    SELECT consignee_id, lot_id, 'destruction_stated_not_proven', destroyed, destroyed_counted
+    FROM remaining WHERE destroyed > destroyed_counted
     UNION ALL
     SELECT promised.consignee_id, promised.lot_id, 'return_not_as_stated', promised.quantity,
            coalesce(arrived.quantity, 0)

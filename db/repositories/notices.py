@@ -1,10 +1,10 @@
 """Notices: the facts they state, read from the record, and the bodies as rendered and approved."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, any_, bindparam, case, func, update
+from sqlalchemy import BigInteger, any_, bindparam, case, func, tuple_, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -154,12 +154,15 @@ async def bodies(session: AsyncSession, notice_id: int) -> list[NoticeBody]:
     return list((await session.exec(query.order_by(*order))).all())
 
 
-async def bodies_of_campaign(session: AsyncSession, campaign_id: int) -> list[NoticeBody]:
-    """The approved bodies a campaign sends."""
+async def bodies_of_campaign(
+    session: AsyncSession, campaign_id: int, keys: Collection[tuple[str, str, str]]
+) -> list[NoticeBody]:
+    """Those of a campaign's approved bodies that have one of the `keys` (kind, channel, language)."""
+    key = tuple_(col(NoticeBody.kind), col(NoticeBody.channel), col(NoticeBody.language))
     query = (
         select(NoticeBody)
         .join(Campaign, col(Campaign.notice_id) == col(NoticeBody.notice_id))
-        .where(col(Campaign.id) == campaign_id)
+        .where(col(Campaign.id) == campaign_id, key.in_(sorted(keys)))
     )
     return list((await session.exec(query)).all())
 

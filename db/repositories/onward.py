@@ -1,27 +1,25 @@
 """Sub-recall: whoever a consignee passed affected product on to becomes a consignee of the next tier.
 
-The site is matched with a known contact (same e-mail or telephone) so that one hospital is not told twice; else a
-partner, its location and its contact are created from the statement, marked with whom it is known from. What each
+The site is matched with a known contact (same e-mail or telephone, by name where several sites have it) so that one
+hospital is not told twice; else a partner, its location and its contact are created from the statement, marked with
+whom it is known from. What each
 site received is recomputed from the latest statements, so that a correction replaces and never adds.
 """
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
 from db.repositories.chasing_sql import CHASING_CAMPAIGN
+from db.repositories.known_sites import meant
 from models.replies import PassedOnTo
-
-_MATCH: Final = """
-SELECT partner_id FROM contact
-WHERE (CAST(:email AS text) IS NOT NULL AND lower(email) = lower(CAST(:email AS text)))
-   OR (CAST(:phone AS text) IS NOT NULL AND phone = CAST(:phone AS text))
-ORDER BY id LIMIT 1
-"""
 
 # Language, zone and country are not asked for on the page; the sender's are the best guess and correctable.
 _NEW_PARTNER: Final = """
@@ -60,7 +58,6 @@ RETURNING lot_id
 
 _PASSED_ON: Final = """
 INSERT INTO passed_on (reply_id, lot_id, consignee_id, quantity) VALUES (:reply, :lot, :consignee, :quantity)
-ON CONFLICT (reply_id, lot_id, consignee_id) DO NOTHING
 """
 
 # A site that answered for other lots has to answer for the new one as well: it starts the ladder again.
@@ -92,6 +89,16 @@ class PassedOnToItself(ValueError):  # noqa: N818 - reads as what the statement 
     """A consignee names itself (or its own contact) as the one it passed product on to."""
 
 
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """What came of naming receivers."""
+
+    joined: tuple[int, ...]
+    """Consignees that are now to be notified."""
+    unclear: tuple[str, ...]
+    """Names of new sites that may be one of several that are known."""
+
+
 async def add_onward(
     session: AsyncSession,
     *,
@@ -101,31 +108,41 @@ async def add_onward(
     partner_id: int,
     recipients: Sequence[PassedOnTo],
     at: datetime,
-) -> list[int]:
-    """Record to whom product was passed on; returns the consignees that are now to be notified.
+) -> Onward:
+    """Record to whom product was passed on.
 
     Raises:
         PassedOnToItself: a recipient is the consignee itself.
     """
     joined: dict[int, None] = {}
-    for recipient in recipients:
-        target_partner = await _partner(session, partner_id, recipient)
-        if target_partner == partner_id:
+    unclear: dict[str, None] = {}
+    got: defaultdict[tuple[int, int], Decimal] = defaultdict(Decimal)
+    for recipient, known in zip(recipients, await meant(session, recipients), strict=True):
+        if known.partner_id == partner_id:
             raise PassedOnToItself(f"{recipient.name}: this is the consignee itself")
+        if known.unclear:
+            unclear[recipient.name] = None
+        target_partner = known.partner_id or await _new_partner(session, partner_id, recipient)
         target, new = await _consignee(session, number, consignee_id, target_partner, at)
-        more_lots = await _lots(session, reply_id, consignee_id, target, recipient)
+        more_lots = await _lots(session, consignee_id, target, recipient)
         if new or (more_lots and await _reopened(session, target)):
             joined[target] = None
+        for lot in recipient.lots:  # two names may be one site, which then got both
+            got[target, lot.lot_id] += lot.quantity
+    for (target, lot_id), quantity in got.items():
+        values = {"reply": reply_id, "lot": lot_id, "consignee": target, "quantity": quantity}
+        await run(session, _PASSED_ON, values)
     await run(session, _RECOMPUTE, {"number": number, "sender": consignee_id})
-    return list(joined)
+    return Onward(tuple(joined), tuple(unclear))
 
 
-async def _partner(session: AsyncSession, parent: int, recipient: PassedOnTo) -> int:
+async def known_sites(session: AsyncSession, recipients: Sequence[PassedOnTo]) -> list[int | None]:
+    """For each of them the partner that the records know it as."""
+    return [each.partner_id for each in await meant(session, recipients)]
+
+
+async def _new_partner(session: AsyncSession, parent: int, recipient: PassedOnTo) -> int:
     address = {"email": recipient.email, "phone": recipient.phone}
-    if recipient.email or recipient.phone:
-        known = (await run(session, _MATCH, address)).scalar_one_or_none()
-        if known is not None:
-            return int(known)
     code = _code(parent, recipient)
     created = await run(
         session, _NEW_PARTNER, {"code": code, "name": recipient.name, "kind": recipient.kind, "parent": parent}
@@ -159,17 +176,12 @@ async def _consignee(session: AsyncSession, number: str, parent: int, partner: i
     return int(found.scalar_one()), False
 
 
-async def _lots(session: AsyncSession, reply_id: int, sender: int, consignee: int, recipient: PassedOnTo) -> bool:
-    """Note what was passed on; True when it brings the consignee a lot it had not received before."""
+async def _lots(session: AsyncSession, sender: int, consignee: int, recipient: PassedOnTo) -> bool:
+    """Give the consignee the lots passed on to it; True when one of them it had not received before."""
     more = False
     for lot in recipient.lots:
         added = await run(session, _NEW_LOT, {"consignee": consignee, "lot": lot.lot_id, "sender": sender})
         more |= added.scalar_one_or_none() is not None
-        await run(
-            session,
-            _PASSED_ON,
-            {"reply": reply_id, "lot": lot.lot_id, "consignee": consignee, "quantity": lot.quantity},
-        )
     return more
 
 

@@ -12,10 +12,10 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import audit
+from db.repositories import audit, merging, recalls
 from db.repositories.deliveries import note_submitted
-from db.repositories.deliveries_sql import APPLY_REPORT, KEEP_EVENT, LOCK_REPORTED
-from domain.delivery_states import rises, state_of_report
+from db.repositories.deliveries_sql import APPLY_REPORT, KEEP_EVENT, LEFT, LOCK_REPORTED
+from domain.delivery_states import failure_kind, rises, state_of_report
 
 _HANDED_OVER = frozenset({"submitted", "delivered", "failed"})
 
@@ -71,7 +71,8 @@ async def record_provider_event(
         return ProviderEvent(known=False, repeated=repeated)
     state = state_of_report(status)
     if not repeated and state is not None and _applies(row, state, provider_id):
-        await _apply(session, row, state, provider_id=provider_id, error_code=error_code, at=at)
+        told = _Told(provider_id, state, failure_kind(status), error_code or f"{provider}:{status}"[:40])
+        await _apply(session, row, told, at)
         return _outcome(row, state, nudge_due=state == "failed")
     return _outcome(row, row["state"], repeated=repeated)
 
@@ -79,20 +80,35 @@ async def record_provider_event(
 def _applies(row: dict[str, Any], state: str, provider_id: str) -> bool:
     # After a resend two messages carry one delivery id: the failure of one does not undo the other.
     of_another_message = row["provider_id"] not in (None, provider_id)
-    return rises(row["state"], state) and not (state == "failed" and of_another_message)
+    # Who has left one site may read for others, of which the message speaks as well: what became of it counts there.
+    of_others = row["leads"] and row["state"] == "failed" and row["error_code"] == f"{row['channel']}:{LEFT}"
+    risen = rises(row["state"], state) or (state == "failed" and of_others)
+    return risen and not (state == "failed" and of_another_message)
 
 
-async def _apply(
-    session: AsyncSession, row: dict[str, Any], state: str, *, provider_id: str, error_code: str | None, at: datetime
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A report that changes a delivery."""
+
+    provider_id: str
+    state: str
+    error_kind: str
+    error_code: str
+
+
+async def _apply(session: AsyncSession, row: dict[str, Any], told: _Told, at: datetime) -> None:
+    state, provider_id, error_code = told.state, told.provider_id, told.error_code if told.state == "failed" else None
     values = {"delivery": row["id"], "state": state, "provider_id": provider_id, "error_code": error_code, "at": at}
-    await run(session, APPLY_REPORT, values)
+    await run(session, APPLY_REPORT, values | {"error_kind": told.error_kind})
+    carried = [each for _, each in await merging.follow(session, [row["id"]])] if row["leads"] else []
     healed = row["state"] not in _HANDED_OVER
     if healed:
         source = f"campaign {row['campaign']}, {row['channel']}"
-        await note_submitted(session, row["number"], [row["id"]], source, at)
+        await note_submitted(session, row["number"], [row["id"], *carried], source, at)
     # An arrival is proven by its kept report; the audit speaks of what changes the course of the campaign.
     if healed or state == "failed":
+        # A mail that came back is bound to the recall afterwards, and whoever decides about it locks that first.
+        await recalls.share(session, [row["number"]])
         await audit.append(
             session,
             row["number"],
@@ -106,6 +122,7 @@ async def _apply(
                 "to": state,
                 "provider_id": provider_id,
                 "error_code": error_code,
+                **({"carried": sorted(map(str, carried))} if carried else {}),
             },
         )
 

@@ -1,7 +1,7 @@
 """Lists that belong to one recall, each by keyset on its id: trace, holds, consignees, deliveries, replies, audit."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import func
 from sqlalchemy.orm import aliased
@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.audit import AuditHead
 from models.chain import Lot
+from models.evidence import EvidenceLink
 from models.hold import Hold
 from models.master import Location, Partner, Product
 from models.notice import Campaign, Delivery, Notice, NoticeBody, Reply, ReplyLine
@@ -18,6 +19,8 @@ from models.recall import Consignee, ConsigneeLot, ScopeGap, ScopeLot
 Rows = Any
 """Rows of several entities; SQLAlchemy types them no closer."""
 _Site = aliased(Location)
+_STATEMENT: Final = "statement"
+"""Kind of a reply that states quantities."""
 
 
 async def trace_lots(session: AsyncSession, number: str, version: int, *, after: int | None, limit: int) -> Rows:
@@ -196,6 +199,29 @@ async def replies(
     return (await session.exec(query.order_by(col(Reply.id)).limit(limit))).all()
 
 
+async def reply_corrections(session: AsyncSession, reply_ids: Sequence[int]) -> dict[int, int]:
+    """Statement -> the same consignee's next statement, of the given replies that have one."""
+    later = aliased(Reply)
+    query: Any = (
+        select(col(Reply.id), func.min(later.id))
+        .join(later, (later.consignee_id == Reply.consignee_id) & (later.id > Reply.id))  # type: ignore[arg-type,operator]
+        .where(col(Reply.id).in_(reply_ids), col(Reply.kind) == _STATEMENT, later.kind == _STATEMENT)
+        .group_by(col(Reply.id))
+    )
+    return {int(reply_id): int(by) for reply_id, by in (await session.exec(query)).all()}
+
+
+async def reply_files(session: AsyncSession, number: str, reply_ids: Sequence[int]) -> Rows:
+    """(subject `reply:<id>`, evidence id) of the files sent with the given replies."""
+    subjects = [f"reply:{reply_id}" for reply_id in reply_ids]
+    query: Any = (
+        select(EvidenceLink.subject, EvidenceLink.evidence_id)
+        .where(col(EvidenceLink.recall_number) == number, col(EvidenceLink.subject).in_(subjects))
+        .order_by(col(EvidenceLink.linked_at), col(EvidenceLink.evidence_id))
+    )
+    return (await session.exec(query)).all()
+
+
 async def reply_lines(session: AsyncSession, reply_ids: Sequence[int]) -> Rows:
     """(reply line, lot) of the given replies."""
     query: Any = (
@@ -245,6 +271,7 @@ __all__ = [
     "notice_bodies",
     "notices",
     "replies",
+    "reply_files",
     "reply_lines",
     "trace_lots",
     "trace_sites",

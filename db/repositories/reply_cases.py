@@ -33,6 +33,8 @@ class Heard:
     before: str
     """State of the consignee before the reply."""
     after: str
+    action_owed: bool
+    """It has stated quantities, and something of them is still there."""
     findings: tuple[Finding, ...]
     by: By
 
@@ -50,8 +52,10 @@ def _asked(heard: Heard) -> list[str]:
 
 
 def _ends_contact(heard: Heard) -> bool:
-    if heard.kind == "needs_contact":
-        return False
+    if heard.kind == "needs_contact" or heard.after == "open":
+        return False  # the place itself has said nothing
+    if heard.before == "answered" and heard.after == "answered" and heard.action_owed:
+        return False  # called about what is still there, and it still is
     return heard.before == "open" or (heard.kind == "statement" and (bool(_asked(heard)) or heard.after == "answered"))
 
 
@@ -87,6 +91,32 @@ async def _call_back(session: AsyncSession, heard: Heard) -> bool:
     return await cases.open_case(
         session, heard.number, heard.consignee_id, CaseReason.help, heard.by, subject=f"reply:{heard.reply_id}"
     )
+
+
+async def read_the_rest(
+    session: AsyncSession, number: str, consignee_id: int, reply_id: int, channel: str, by: By
+) -> bool:
+    """Have a person read what an answer says beside "received"; returns whether a case was opened."""
+    name = (
+        await run(
+            session,
+            "SELECT partner.name FROM consignee c JOIN partner ON partner.id = c.partner_id WHERE c.id = :consignee",
+            {"consignee": consignee_id},
+        )
+    ).scalar_one()
+    what = f"Read what {name[:180]} wrote by {channel} beside its answer (reply {reply_id}), and call back if needed"
+    await offer(session, number, consignee_id, f"help:{reply_id}", HumanStep.PHONE_CALL, what, by.at)
+    return await cases.open_case(session, number, consignee_id, CaseReason.help, by, subject=f"reply:{reply_id}")
+
+
+async def ask_which_site(session: AsyncSession, heard: Heard, names: Sequence[str]) -> bool:
+    """Have a person find out which sites a consignee passed product on to; returns whether a case was opened."""
+    if not names:
+        return False
+    what = f"Ask {heard.partner[:100]} which sites it means, several have the address given: {', '.join(names)}"
+    await _offer(session, heard, f"help:{heard.reply_id}", HumanStep.PHONE_CALL, what)
+    subject = f"reply:{heard.reply_id}"
+    return await cases.open_case(session, heard.number, heard.consignee_id, CaseReason.help, heard.by, subject=subject)
 
 
 async def _end_queries(session: AsyncSession, heard: Heard) -> int:
@@ -180,4 +210,4 @@ async def offer(
     )
 
 
-__all__ = ["Heard", "Touched", "end_tasks", "offer_patients", "settle"]
+__all__ = ["Heard", "Touched", "ask_which_site", "end_tasks", "offer_patients", "read_the_rest", "settle"]

@@ -4,7 +4,8 @@ campaign should look at once. All inside the transaction that stores the reply."
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
+from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -14,15 +15,16 @@ from db.repositories.cases import By
 from db.repositories.reply_cases import Heard
 from domain.harm import mentions_harm
 from domain.replies import Finding, is_settled
+from domain.stages import units_left
 from models.harm import HarmReport, HarmStated
-from models.replies import PassedOnTo, StatedLot
+from models.replies import PassedOnTo, PatientsStated, StatedLot
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A reply of any channel, ready to be written."""
 
-    channel: Literal["page", "sms", "phone"]
+    channel: Literal["page", "sms", "phone", "email", "voice", "webhook", "file"]
     kind: str
     number: str
     consignee_id: int
@@ -33,6 +35,15 @@ class Entry:
     statements: tuple[StatedLot, ...] = ()
     passed_on: tuple[PassedOnTo, ...] = ()
     harm: HarmStated | None = None
+    aware_at: datetime | None = None
+    """When it reached us, where that was earlier than `at`."""
+    patients: PatientsStated | None = None
+    contact_id: int | None = None
+    """Whose link, telephone or address it was."""
+    file_id: UUID | None = None
+    """The file it was a row of."""
+    of_message: bool = False
+    """It speaks of a message as it was read, without sight of what holds now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,21 @@ class Change:
     findings: tuple[Finding, ...]
     joined: tuple[int, ...]
     complaint: int | None = None
+    patients: int | None = None
+    """Id of the counts of patients given with it."""
+    files: int = 0
+
+
+_MOVE: Final = """
+UPDATE consignee SET state = CAST(:state AS text), acknowledged_at = coalesce(acknowledged_at, :at),
+    answered_at = CASE WHEN CAST(:state AS text) = 'answered' THEN CAST(:at AS timestamptz) END,
+    stage_since = CASE WHEN state = CAST(:state AS text) THEN coalesce(stage_since, :at) ELSE :at END,
+    action_done_at = CASE WHEN CAST(:done AS boolean) THEN coalesce(action_done_at, :at) END,
+    -- An answer that is taken back is asked for from the first step; what was sent before is of an earlier chase.
+    chase = chase + CASE WHEN state = 'answered' AND CAST(:state AS text) = 'acknowledged' THEN 1 ELSE 0 END,
+    step = CASE WHEN state = 'answered' AND CAST(:state AS text) = 'acknowledged' THEN 0 ELSE step END
+WHERE id = :consignee
+"""
 
 
 async def move_consignee(session: AsyncSession, entry: Entry, before: str, findings: Sequence[Finding]) -> str:
@@ -54,17 +80,13 @@ async def move_consignee(session: AsyncSession, entry: Entry, before: str, findi
         state = "acknowledged"
     else:
         return before
-    await run(
-        session,
-        "UPDATE consignee SET state = CAST(:state AS text), acknowledged_at = coalesce(acknowledged_at, :at),"
-        " answered_at = CASE WHEN CAST(:state AS text) = 'answered' THEN CAST(:at AS timestamptz) END"
-        " WHERE id = :consignee",
-        {"state": state, "at": entry.at, "consignee": entry.consignee_id},
-    )
+    done = state == "answered" and not units_left(entry.statements)
+    await run(session, _MOVE, {"state": state, "at": entry.at, "consignee": entry.consignee_id, "done": done})
     await run(
         session,
         "UPDATE delivery SET state = 'cancelled', finished_at = :at"
-        " WHERE consignee_id = :consignee AND state = 'pending'",
+        # What stands beside the ladder (an amendment, a copy) asks for nothing and is said in any case.
+        " WHERE consignee_id = :consignee AND state = 'pending' AND step >= 0",
         {"at": entry.at, "consignee": entry.consignee_id},
     )
     return state
@@ -81,7 +103,7 @@ async def note_harm(session: AsyncSession, entry: Entry, reply_id: int) -> int |
         number=entry.number,
         harm=harm,
         source=entry.channel,
-        awareness_at=entry.at,
+        awareness_at=entry.aware_at or entry.at,
         at=entry.at,
         recorded_by=entry.actor,
         role=entry.role,
@@ -105,13 +127,15 @@ def heard_of(
         kind=entry.kind,
         before=consignee["state"],
         after=state,
+        action_owed=state == "answered" and units_left(entry.statements) > 0,
         findings=findings,
         by=By(entry.actor, entry.role, entry.at),
     )
 
 
-async def note_reply(session: AsyncSession, entry: Entry, reply_id: int, change: Change) -> None:
-    await audit.append(
+async def note_reply(session: AsyncSession, entry: Entry, reply_id: int, change: Change) -> int:
+    """Audit the reply; returns the number of its event in the recall's chain."""
+    return await audit.append(
         session,
         entry.number,
         actor=entry.actor,
@@ -128,28 +152,53 @@ async def note_reply(session: AsyncSession, entry: Entry, reply_id: int, change:
             "findings": sorted(finding.kind.value for finding in change.findings),
             "joined": list(change.joined),
             "complaint": change.complaint,
+            "patients": change.patients,
+            "files": change.files,
         },
     )
 
 
-async def is_nudge_due(session: AsyncSession, number: str, campaign: int, left_open: bool, new: int) -> bool:
+_FEW: Final = 500
+"""Consignees of a campaign that are counted at every answer."""
+_EVERY, _SPREAD = 64, 4
+"""Of more, the count is taken once in so many events of the recall's chain; one answer is up to `_SPREAD` of them."""
+_STILL_OPEN: Final = """
+SELECT count(*) AS total, count(*) FILTER (WHERE state = 'open') AS still_open,
+       NOT EXISTS (SELECT FROM consignee c WHERE c.recall_number = :number AND c.campaign_sequence = :campaign
+                                             AND c.state = 'open') AS last
+FROM (SELECT state FROM consignee WHERE recall_number = :number AND campaign_sequence = :campaign
+                                    AND state <> 'withdrawn' LIMIT :most) known
+"""
+
+
+async def is_nudge_due(
+    session: AsyncSession, number: str, campaign: int, left_open: bool, new: int, *, event: int
+) -> bool:
     """Whether the campaign has something to do or to show: `new` consignees or cases, the last answer, another tenth.
 
-    Exact because it runs after `note_reply`, whose lock on the recall's chain puts replies of one recall in a row.
+    It runs after `note_reply`, whose lock on the recall's chain puts replies of one recall in a row. All of them wait
+    meanwhile, so a large campaign is not counted for each: a tenth may be told some answers late, twice or not at all,
+    which a later look makes good; the last answer always is.
+
+    Args:
+        event: number of the reply's own event in the chain.
     """
     if new:
         return True
     if not left_open:
         return False
-    found = await run(
-        session,
-        "SELECT count(*) AS total, count(*) FILTER (WHERE state = 'open') AS still_open"
-        " FROM consignee WHERE recall_number = :number AND campaign_sequence = :campaign AND state <> 'withdrawn'",
-        {"number": number, "campaign": campaign},
-    )
-    total, still_open = found.one()
-    answered = total - still_open
-    return bool(still_open == 0 or 10 * answered // total != 10 * (answered - 1) // total)
+    known = {"number": number, "campaign": campaign}
+    total, still_open, last = (await run(session, _STILL_OPEN, known | {"most": _FEW + 1})).one()
+    if last or total <= _FEW:
+        return last or _passed_a_tenth(total, total - still_open, 1)
+    if event % _EVERY >= _SPREAD:
+        return False
+    total, still_open, _ = (await run(session, _STILL_OPEN, known | {"most": None})).one()
+    return _passed_a_tenth(total, total - still_open, _EVERY)
+
+
+def _passed_a_tenth(total: int, answered: int, since: int) -> bool:
+    return 10 * answered // total != 10 * (answered - since) // total
 
 
 async def open_campaign(session: AsyncSession, consignees: Sequence[int]) -> int | None:

@@ -4,7 +4,7 @@ A task goes to the person of the most specific rule of the day; to that rule's s
 the person is away; to the next rule's person when nobody of it is there; and to the whole function without any.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import audit, staff
 from domain.responsibility import Matter, ranked
-from domain.roles import HEADS, Role
+from domain.roles import HEADS, Role, violates_four_eyes
 from models.master import Partner
 from models.messages import OpenTask
 from models.recall import Consignee, Recall
@@ -113,17 +113,20 @@ async def listed(
     return (await session.exec(query)).all()
 
 
-async def assignee_of(session: AsyncSession, recall: Recall, task: OpenTask) -> str | None:
-    """Who gets a new task; None: everybody of the function."""
+async def assignee_of(
+    session: AsyncSession, recall: Recall, task: OpenTask, barred: Collection[str] = ()
+) -> str | None:
+    """Who gets a new task, nobody of `barred`; None: everybody of the function."""
     rules = (
         await session.exec(select(Responsibility).where(col(Responsibility.role) == task.role, *_on(task.now.date())))
     ).all()
     if not rules:
         return None
-    barred = recall.started_by if task.step in APPROVALS else None
+    if task.step in APPROVALS:
+        barred = (*barred, recall.started_by)
     for rule in ranked(rules, await _matter(session, recall, task)):
         there = await _who(session, rule, task.now)
-        if there is not None and there != barred:
+        if there is not None and not any(violates_four_eyes(each, there) for each in barred):
             return there
     return None
 

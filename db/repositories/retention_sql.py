@@ -17,10 +17,10 @@ LOOSE: Final = (
     (
         "inbound_message",
         (
-            "contact_id IN (SELECT contact_id"
+            "settled_in = p_number OR (settled_in IS NULL AND contact_id IN (SELECT contact_id"
             " FROM delivery JOIN campaign ON campaign.id = campaign_id WHERE recall_number = p_number) AND NOT EXISTS"
             " (SELECT FROM delivery AS other JOIN campaign ON campaign.id = other.campaign_id"
-            " WHERE other.contact_id = inbound_message.contact_id AND campaign.recall_number <> p_number)"
+            " WHERE other.contact_id = inbound_message.contact_id AND campaign.recall_number <> p_number))"
         ),
     ),
     (
@@ -36,7 +36,8 @@ LOOSE: Final = (
 """Tables without a foreign key to the recall, with the rows that go with it.
 
 What a recipient wrote, whenever, stays only as long as another recall that told them is kept; that may be the older of
-the two, and deleted first.
+the two, and deleted first. A message that a person found to belong to a recall is evidence of that one and goes with
+it, whoever wrote it.
 """
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 _PARAMETER: Final = "p_number"

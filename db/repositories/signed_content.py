@@ -244,6 +244,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "reclassify": _proposal,
     "approve_strategy": _classes,
     "approve_notice": _notice,
+    "review_notice_texts": _notice,
     "complete": _checklist,
     "approve_plan": _capa,
     "sign_off": _capa,

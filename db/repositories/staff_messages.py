@@ -61,6 +61,13 @@ async def page(session: AsyncSession, recall: Recall, complaint: Complaint, now:
     return [person.principal for person in people]
 
 
+async def page_task(session: AsyncSession, recall: Recall, task: Task, now: datetime) -> list[str]:
+    """Page the same people about a task that is as urgent as a complaint; returns the principals paged."""
+    people = await staff.on_call(session, now) or await staff.holders(session, Role.HEAD_OF_QUALITY.value, now)
+    await _write(session, recall, MessageKind.page, people, now, key=f"task:{task.id}", task_id=task.id)
+    return [person.principal for person in people]
+
+
 async def tell_expert(
     session: AsyncSession, recall: Recall, review: ExpertReview, kind: MessageKind, now: datetime
 ) -> None:
@@ -180,4 +187,4 @@ async def list_of(session: AsyncSession, number: str) -> list[StaffMessage]:
     return list((await session.exec(query)).all())
 
 
-__all__ = ["Pending", "claim_next", "list_of", "page", "tell", "tell_expert", "waiting_channels"]
+__all__ = ["Pending", "claim_next", "list_of", "page", "page_task", "tell", "tell_expert", "waiting_channels"]

@@ -1,6 +1,6 @@
 """Tasks as records: opened once per key with their times, closed with who and how, cancelled with their recall."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -74,11 +74,12 @@ async def offer(
     assignee: str | None = None,
     consignee_id: int | None = None,
     evidence_required: bool = False,
+    barred: Collection[str] = (),
 ) -> bool:
     """Open a task with the times its step has in the recall's pinned policies; audited; False when the key exists.
 
     `owner` is the id of the workflow that runs its timers; tell it by the signal `task_moved` after the commit.
-    What is meant for an `assignee` who is away goes to the stand-in.
+    What is meant for an `assignee` who is away goes to the stand-in. Nobody of `barred` gets it by being responsible.
     """
     policies = await recalls.pinned(session, recall.number)
     found = times_for(policies, recall, step, now, role=role, due_at=due_at)
@@ -99,15 +100,17 @@ async def offer(
     )
     if assignee is not None:
         assignee = await staff.assignable(session, assignee, now)
-    return await open_for(session, recall, task, assignee=assignee)
+    return await open_for(session, recall, task, assignee=assignee, barred=barred)
 
 
-async def open_for(session: AsyncSession, recall: Recall, task: OpenTask, *, assignee: str | None = None) -> bool:
+async def open_for(
+    session: AsyncSession, recall: Recall, task: OpenTask, *, assignee: str | None = None, barred: Collection[str] = ()
+) -> bool:
     """Open a task for `assignee`, or for whoever is responsible, or else for its function; audited, and told.
 
     Returns False when the key exists.
     """
-    assignee = assignee or await responsibilities.assignee_of(session, recall, task)
+    assignee = assignee or await responsibilities.assignee_of(session, recall, task, barred)
     if not await open_task(session, recall, task, assignee=assignee):
         return False
     await note_opened(session, task, assignee)

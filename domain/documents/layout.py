@@ -13,7 +13,7 @@ from domain.documents.form import Column, abouts, columns, is_empty, row_type
 from domain.documents.kinds import Draft
 from domain.documents.words import word
 from domain.mass_balance import plain
-from domain.notice_content import without_hidden
+from domain.visible_text import without_hidden
 
 _CODED: Final = frozenset({"action", "severity", "kind", "state", "basis", "step", "channel", "decided", "outcome"})
 """Columns and fields whose texts are codes of ours."""

@@ -30,6 +30,7 @@ from tests.domain.factories import evaluation
 from tests.support.chain import Chain
 from tests.support.servers import PostgresForTests
 
+SRN = "DE-MF-000012345"
 NUMBER = "RC-2026-000001"
 NOW = datetime(2026, 11, 20, 14, 0, tzinfo=UTC)
 """A Friday, 09:00 in New York."""
@@ -174,7 +175,7 @@ async def make_case(sessions: SessionFactory, chain: dict[str, int], **changes: 
     async with sessions.begin() as session:
         session.add(Recall(**facts))
     policies = PolicyStore.load(ROOT / "policies")
-    settings = Settings(state_dir=Path("unused"))
+    settings = Settings(state_dir=Path("unused"), eu_srn=SRN)
     return Case(
         sessions=sessions,
         intake=IntakeActivities(sessions, policies, Firm()),

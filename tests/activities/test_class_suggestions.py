@@ -99,6 +99,6 @@ async def test_an_english_translation_of_the_reason_is_read(sessions: SessionFac
 )
 async def test_advice_on_record_cannot_be_changed(case: Case, statement: str) -> None:
     await case.proposed()
-    async with case.sessions() as session:
+    async with case.sessions.begin() as session:
         with pytest.raises(ProgrammingError, match="permission denied"):
             await session.exec(text(statement))  # type: ignore[call-overload]

@@ -46,6 +46,7 @@ async def open_task(case: Case, key: str, owner: str, step: str = "approval") ->
 async def test_an_authoritys_class_is_stored_beside_ours_and_pulls_no_deadline_back(case: Case) -> None:
     await case.decided()
     before = {(row.name, row.jurisdiction): row.due_at for row in await rows(case, Deadline)}
+    assert before
     reclass = ReclassificationActivities(case.sessions, PolicyStore.load(ROOT / "policies"))
     theirs = {"product_line": "kits", "jurisdiction": "us-fda", "recall_class": "III", "reference": "Res 98112"}
     decision = record("reclassify", ADA, authority=[theirs])
@@ -73,6 +74,7 @@ async def test_a_cancellation_is_recorded_once_and_leaves_what_outlives_the_reca
     assert states["complaint:1"] == "offered", "harm is looked into all the same"
     assert [row.action for row in await rows(case, AuditEvent)].count("recall.cancelled") == 1
     notify = [row for row in await rows(case, Deadline) if row.name == "notify"]
+    assert notify
     assert all(row.stopped_reason == "recall cancelled" for row in notify)
 
 
@@ -215,3 +217,20 @@ async def test_a_late_task_that_gets_more_time_is_not_late_any_more_and_climbs_a
     assert (late.stage, late.role) == (1, "head_of_quality")
     times = TaskTimes(late.remind_at, late.due_at, late.escalate_at)
     assert next_instant(late.stage, times) == LATER + timedelta(days=5)
+
+
+async def test_whether_the_end_is_told_is_recorded_once_each_time_it_is_decided(case: Case) -> None:
+    closing = ClosingActivities(case.sessions)
+    await open_task(case, "closure_notice", recall_id(NUMBER))
+    for wanted, at in ((True, LATER), (True, LATER), (False, LATER + timedelta(hours=1))):
+        decision = record("announce_closure", REGI, wanted=wanted).model_copy(
+            update={"now": at, "task_key": "closure_notice"}
+        )
+        await case.run(closing.record_closure_notice, decision)
+    [task] = [row for row in await rows(case, Task) if row.key == "closure_notice"]
+    assert (task.state, task.outcome, task.done_by) == ("done", "told", "regi")
+    events = [row for row in await rows(case, AuditEvent) if row.action == closing_sql.CLOSURE_NOTICE]
+    assert [(row.actor, row.role, row.reason, row.data["wanted"]) for row in events] == [
+        ("regi", "regulatory", "because", True),
+        ("regi", "regulatory", "because", False),
+    ]

@@ -223,7 +223,7 @@ async def test_a_notice_is_drafted_once_in_every_language_and_says_what_the_reco
         stored = [ApprovedBody.from_json(row.body) for row in await notices.bodies(session, draft.notice_id)]
     assert combined_sha256(stored) == draft.sha256
     assert {(body.channel, body.language) for body in stored} == {
-        (channel, language) for channel in ("email", "sms") for language in ("en", "zh-CN")
+        (channel, language) for channel in ("email", "sms") for language in ("en", "es", "zh-CN")
     }
     english = next(b for b in stored if (b.kind, b.channel, b.language) == ("initial", "email", "en"))
     assert "A1" in english.text

@@ -10,16 +10,17 @@ from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.approvals import ApprovalActivities
 from db.repositories import audit, recalls, task_actions
 from db.repositories.task_actions import Doer
 from domain.workflow_ids import recall_id
-from models.messages import Actor, CloseTask, EndRecall, OpenTask, TurnTasks
+from models.messages import Actor, CloseTask, EndRecall, OpenTask, SignApproval, TurnTasks
 from models.staff import Staff
 from models.task import Task
-from tests.activities.conftest import NOW, NUMBER, Case
+from tests.activities.conftest import NOW, NUMBER, Case, decision
 
 pytestmark = pytest.mark.db
-KEY = "holds:1"
+KEY = "gate:us-fda:x"
 WILL = Doer(principal="will", role="warehouse")
 
 
@@ -81,17 +82,35 @@ async def test_an_act_on_a_task_and_branches_that_move_it_never_wait_for_each_ot
         assert row.assignee == "will"
 
 
-async def test_a_rejection_waits_for_whoever_acts_on_a_task_of_the_recall(case: Case) -> None:
+async def pass_gate(case: Case) -> None:
+    regi = Actor(principal="regi", roles=("regulatory",))
+    passed = decision("pass_gate", regi, gate=KEY.removeprefix("gate:"), reference="mail 3")
+    await case.run(case.steps.record_gate, passed)
+
+
+async def sign(case: Case) -> None:
+    ada = Actor(principal="ada", roles=("approver",))
+    signed = SignApproval(
+        number=NUMBER, now=NOW, step="notice", subject="1", operation="approve_notice", role="approver", place=1, of=2,
+        actor=ada, body={}, task_key=KEY,
+    )  # fmt: skip
+    await case.run(ApprovalActivities(case.sessions).record_approval_signature, signed)
+
+
+@pytest.mark.parametrize(("act", "outcome"), [(reject, "recall rejected"), (pass_gate, "passed"), (sign, "signed")])
+async def test_whoever_signs_waits_for_whoever_acts_on_a_task_of_the_recall(
+    case: Case, act: Callable[[Case], Coroutine[Any, Any, None]], outcome: str
+) -> None:
     await _open_task(case)
     async with case.sessions.begin() as holder:
         await recalls.share(holder, [NUMBER])  # as for any act on a task
         await _pull_task(holder)
-        acting = await _started_and_waiting(case, holder, reject)
+        acting = await _started_and_waiting(case, holder, act)
         await _write_chain(holder)
     await acting
     async with case.sessions() as session:
         row = (await session.exec(select(Task).where(col(Task.key) == KEY))).one()
-    assert (row.state, row.outcome) == ("cancelled", "recall rejected")
+    assert row.outcome == outcome
 
 
 async def _open_task(case: Case) -> datetime:

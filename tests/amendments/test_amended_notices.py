@@ -99,6 +99,21 @@ async def test_a_reduction_retracts_informs_and_lets_an_open_chase_go_on(story: 
     assert story.kinds_to("far") == ["initial", "retraction"], "nobody chases a withdrawn consignee"
 
 
+async def test_whoever_was_chased_again_before_gets_the_amended_notice_once(story: Story) -> None:
+    await story.notified()
+    both = story.consignees()["both"]["id"]
+    story.run("UPDATE consignee SET step = 0, chase = 1, next_step_at = NULL WHERE id = %s", both)
+    await story.turn(1, days=0.1)
+    assert story.kinds_to("both") == ["initial", "initial"]
+    due = story.consignees()["both"]["next_step_at"]
+    await story.amend("reduce", 2, "A2")
+    await story.start(await story.draft(2, "amendment", scope_version=2), 2)
+    for day in (0.2, 0.3):
+        await story.turn(2, days=day)
+    assert story.kinds_to("both") == ["initial", "initial", "amendment"]
+    assert story.consignees()["both"]["next_step_at"] == due, "its chase goes on where it was"
+
+
 async def test_whoever_answered_and_has_fewer_lots_is_told_once_and_its_answer_stands(story: Story) -> None:
     await story.notified()
     await story.answer("both")
@@ -141,6 +156,18 @@ async def test_a_higher_class_is_told_to_everybody_and_chases_those_who_are_sile
     found = await bodies(story, draft.notice_id)
     assert "召回级别：由三级召回调整为一级召回" in found["amendment", "email", "zh-CN"]["text"]
     assert not [key for key in found if key[0] == "retraction"], "nobody loses a lot"
+
+
+async def test_an_answer_to_the_first_notice_does_not_keep_the_amendment_that_waits_from_anybody(story: Story) -> None:
+    await story.notified()
+    far = story.consignees()["far"]["id"]
+    story.run("UPDATE consignee SET state = 'acknowledged', acknowledged_at = now() WHERE id = %s", far)
+    await story.start(await story.draft(2, "amendment", class_change=("III", "I")), 2)
+    await story.answer("far")
+    assert story.states()["far"] == ("answered", 1)
+    await story.turn(2, days=0.5)
+    assert story.kinds_to("far") == ["initial", "amendment"]
+    assert "Classification changed from Class III to Class I." in story.sent_to("far")[-1][1]
 
 
 async def test_a_draft_that_was_replaced_loses_none_of_its_changes(story: Story) -> None:

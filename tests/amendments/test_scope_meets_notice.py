@@ -3,6 +3,7 @@
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from adapters.messaging.base import ErrorKind, SendError
 from tests.amendments.story import DAY, NOW, NUMBER, Story
 
 pytestmark = pytest.mark.db
@@ -99,6 +100,34 @@ async def test_a_bounce_of_the_amendment_in_an_open_chase_is_noticed(story: Stor
     last = story.rows("SELECT kind, step, campaign_id FROM delivery WHERE consignee_id = %s ORDER BY created_at", both)
     assert last[-1] == {"kind": "amendment", "step": 0, "campaign_id": story.campaigns[2]}
     assert story.mail.accepted[-1].to == "second@hospital.example"
+
+
+async def test_an_amendment_that_asks_nothing_and_bounces_goes_to_the_next_address_and_to_nobody_twice(
+    story: Story,
+) -> None:
+    await story.notified()
+    await story.answer("both")
+    story.run(
+        "INSERT INTO contact (partner_id, position, name, role, email, channels, status)"
+        " VALUES (%s, 2, 'second', 'stores', 'second@hospital.example', '{email}', 'verified')",
+        story.places["both"],
+    )
+    dead = SendError(ErrorKind.PERMANENT_CONTACT, "smtp:550/5.1.1", "no such mailbox")
+    story.mail.refusals["both@hospital.example"] = dead
+    await story.amend("reduce", 2, "A2")
+    await story.start(await story.draft(2, "amendment", scope_version=2), 2)
+    await story.turn(2, days=0.2)
+    await story.turn(2, days=0.3)
+    assert [mail.to for mail in story.mail.accepted if mail.to.startswith("second")] == ["second@hospital.example"]
+    story.mail.refusals["second@hospital.example"] = dead
+    await story.turn(2, days=0.4)
+    both = story.consignees()["both"]
+    told = story.rows(
+        "SELECT state, step FROM delivery WHERE kind = 'amendment' AND consignee_id = %s ORDER BY state",
+        both["id"],
+    )
+    assert told == [{"state": "failed", "step": -1}, {"state": "submitted", "step": -1}]
+    assert story.states()["both"] == ("answered", 1), "it answers nothing anew"
 
 
 async def test_every_part_of_the_record_agrees_after_all_of_this(story: Story) -> None:

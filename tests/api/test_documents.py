@@ -222,7 +222,7 @@ async def test_a_correction_is_a_new_version_and_the_old_bytes_stay(
 
 @pytest.mark.parametrize("table", ["submission", "submission_event", "document_fields"])
 async def test_nothing_submitted_can_be_changed_by_the_application(db: SessionFactory, table: str) -> None:
-    async with db() as session:
+    async with db.begin() as session:
         with pytest.raises(ProgrammingError, match="permission denied"):
             await (await session.connection()).execute(text(f"DELETE FROM {table}"))  # noqa: S608 - a constant of ours
 

@@ -175,6 +175,22 @@ async def test_staff_enters_a_telephone_answer_once(api: Callers, number: str) -
     assert (await api.post(url, statement(lot_id), Role.WAREHOUSE)).status_code == 403
 
 
+async def test_a_corrected_answer_stays_on_record_and_names_its_correction(api: Callers, number: str) -> None:
+    consignee = (await api.get(f"/v1/recalls/{number}/consignees")).json()["items"][0]
+    url, lot_id = f"/v1/recalls/{number}/consignees/{consignee['id']}/replies", consignee["lots"][0]["lot_id"]
+    listing = f"/v1/recalls/{number}/replies"
+    await api.post(url, statement(lot_id), key="first")
+    (before,) = (await api.get(listing)).json()["items"]
+    await api.post(url, statement(lot_id, used=10, on_hand=20, held=20), key="second")
+    await api.post(url, statement(lot_id, used=9, on_hand=21, held=21), key="third")
+    first, second, third = (await api.get(listing)).json()["items"]
+    assert first | {"corrected_by": None} == before, "as it was given, figures and time"
+    assert [each["corrected_by"] for each in (first, second, third)] == [second["id"], third["id"], None]
+    assert [float(each["lines"][0]["used"]) for each in (first, second, third)] == [18, 10, 9]
+    page = (await api.get(listing, limit=1)).json()
+    assert page["items"][0]["corrected_by"] == second["id"], "also where the correction is on a later page"
+
+
 async def test_a_telephone_answer_to_a_recall_that_has_ended_is_refused_and_a_repeat_is_not(
     api: Callers, number: str, postgres: PostgresForTests
 ) -> None:
@@ -200,6 +216,22 @@ async def test_a_statement_that_cannot_be_stored_is_422(api: Callers, number: st
     answer = await api.post(url, statement(consignee["lots"][0]["lot_id"], **changes))
     assert answer.status_code == 422
     assert (await api.post(f"/v1/recalls/{number}/consignees/999999/replies", statement(1))).status_code == 404
+
+
+async def test_receivers_on_the_telephone_stand_beside_the_quantities(api: Callers, number: str) -> None:
+    consignee = (await api.get(f"/v1/recalls/{number}/consignees")).json()["items"][0]
+    url, lot_id = f"/v1/recalls/{number}/consignees/{consignee['id']}/replies", consignee["lots"][0]["lot_id"]
+    to = {"name": "Clinic", "kind": "hospital", "lots": [{"lot_id": lot_id, "quantity": 1}]}
+    alone = await api.post(url, {"passed_on": [to], "responder_name": "Grace"})
+    assert alone.status_code == 422
+    assert "beside the quantities" in alone.text
+    unnamed = await api.post(url, statement(lot_id, used=17, passed_on=1))
+    assert (unnamed.json()["consignee_state"], unnamed.json()["findings"][0]["kind"]) == (
+        "acknowledged",
+        "receiver_not_named",
+    )
+    whole = await api.post(url, statement(lot_id, used=17, passed_on=1) | {"passed_on": [to]})
+    assert whole.json()["consignee_state"] == "answered", whole.text
 
 
 async def test_the_audit_trail_is_read_by_page_and_verified(

@@ -233,6 +233,18 @@ async def test_bad_links_are_refused_in_plain_words_and_recorded(http: httpx.Asy
     assert expired.url[3:] not in stored
 
 
+async def test_a_link_that_a_mail_program_cut_off_or_lengthened_is_answered_in_words(
+    http: httpx.AsyncClient, world: World
+) -> None:
+    recipient = Recipient(http, world.consignee("Mercy", Person(email="a@mercy.example")))
+    for path in ("/r/", f"{recipient.url}/nothing", f"{recipient.url}/files/more", "/r//x"):
+        page = await http.get(path, headers={"Accept-Language": "zh-CN"})
+        assert (page.status_code, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8"), path
+        assert "此链接无法使用" in page.text
+        assert "Mercy" not in page.text
+    assert (await http.get(f"{recipient.url}/", follow_redirects=True)).status_code == 200
+
+
 async def test_a_form_made_for_another_recipient_is_refused(http: httpx.AsyncClient, world: World) -> None:
     mercy = Recipient(http, world.consignee("Mercy", Person(email="a@mercy.example")))
     other = Recipient(http, world.consignee("Other", Person(email="b@other.example")))
@@ -255,7 +267,9 @@ async def test_a_closed_recall_takes_no_more_answers(http: httpx.AsyncClient, wo
     assert replies(world) == []
 
 
-@pytest.mark.parametrize("body", [b"\xff\xfe=1", b"step=person&" + b"a=1&" * 60_000, b"%00=%00", b"form_id[]=1", b""])
+@pytest.mark.parametrize(
+    "body", [b"\xff\xfe=1", b"step=person&" + b"a=1&" * 60_000, b"%00=%00", b"form_id=a%00b", b"form_id[]=1", b""]
+)
 async def test_a_body_that_is_no_form_is_refused_not_crashed_on(
     http: httpx.AsyncClient, world: World, body: bytes
 ) -> None:
@@ -297,6 +311,8 @@ async def test_pages_carry_a_strict_policy_and_are_never_cached(http: httpx.Asyn
     assert f'<style nonce="{nonce}"' in one.text
     assert policy != two.headers["Content-Security-Policy"]
     assert one.headers["Cache-Control"] == "no-store"
+    answered = await recipient.send("acknowledge", acknowledged="yes")
+    assert answered.headers["Cache-Control"] == "private, no-cache", "else a browser's back button ends in an error"
     assert one.headers["Referrer-Policy"] == "no-referrer"
     assert one.headers["X-Robots-Tag"] == "noindex"
 

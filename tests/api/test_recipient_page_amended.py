@@ -119,6 +119,37 @@ async def test_none_of_these_lots_is_not_proposed_for_a_list_that_has_grown(
     assert "affected" not in hidden((await Recipient(http, consignee).open()).text)
 
 
+@pytest.mark.parametrize("resumed", [False, True])
+async def test_none_of_these_lots_said_of_a_shorter_list_is_asked_again_and_states_nothing(
+    http: httpx.AsyncClient, world: World, resumed: bool
+) -> None:
+    consignee = world.consignee("Mercy", Person(email="a@mercy.example"), lots=("10", "10"))
+    recipient = Recipient(http, consignee)
+    await recipient.open()
+    asked = await recipient.send("acknowledge", acknowledged="yes")
+    recipient.fields |= hidden(asked.text)
+    last = await recipient.send("affected", affected="no")
+    assert 'name="responder_name"' in last.text
+    amended(world, consignee, added=True)
+    if resumed:  # by another browser, after the amended notice was acknowledged
+        recipient = Recipient(http, consignee)
+        recipient.fields = hidden((await recipient.open()).text)
+        recipient.fields = hidden((await recipient.send("acknowledge", acknowledged="yes")).text)
+    else:
+        recipient.fields = hidden(last.text)
+    again = await recipient.send("person", responder_name="Grace", responder_role="Stores")
+    assert "Lot C3" in again.text
+    assert 'name="affected"' in again.text
+    assert "checked" not in again.text.split("<fieldset")[1].split("</fieldset>")[0]
+    assert [reply["kind"] for reply in replies(world) if reply["kind"] == "statement"] == []
+    recipient.fields = hidden(again.text)
+    recipient.fields = hidden((await recipient.send("affected", affected="no")).text)
+    done = await recipient.send("person", responder_name="Grace", responder_role="Stores")
+    assert done.status_code == 200
+    assert replies(world)[-1]["affected"] is False
+    assert world.one("SELECT count(*) FROM reply_line") == 3
+
+
 async def test_a_lot_that_was_added_is_not_shown_before_its_notice_was_approved(
     http: httpx.AsyncClient, world: World
 ) -> None:

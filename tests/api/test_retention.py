@@ -221,15 +221,27 @@ async def test_what_recipients_wrote_and_kept_answers_go_with_the_file_unless_an
     )
     for number, phone in ((ended, mine), (ended, shared), ("RC-2026-000777", shared)):
         tell(owner, number, phone)
+    other = "RC-2026-000777"
+    for name, recall, known in (("strange-1", ended, None), ("strange-2", other, None), ("known-3", other, mine)):
+        owner.execute(
+            "INSERT INTO inbound_message (provider, provider_id, contact_id, body, outcome, received_at, sender,"
+            " settled_at, settled_by, settled_as, settled_note, settled_in) VALUES ('email', %s,"
+            " (SELECT id FROM contact WHERE phone = %s), 'x', 'unknown_sender', now(), 'a@example.org', now(), 'Vic',"
+            " 'recorded', 'answer of a colleague', %s)",
+            [name, known, recall],
+        )
     await api.post(f"/v1/recalls/{ended}/deletion", ASK, key="ask-1")
     approve = f"/v1/recalls/{ended}/deletion/approve"
     gone = await api.post(approve, await order(api, f"/v1/recalls/{ended}"), HEAD, key="delete-1")
     assert gone.status_code == 200, gone.text
     kept = owner.execute(
-        "SELECT phone, count(*) FROM inbound_message JOIN contact ON contact.id = contact_id GROUP BY phone"
+        "SELECT phone, count(*) FROM inbound_message JOIN contact ON contact.id = contact_id WHERE settled_in IS NULL"
+        " GROUP BY phone"
     )
     assert kept.fetchall() == [(shared, 2)], "the older message, too: the recall it answered may be deleted already"
-    assert gone.json()["tables"]["inbound_message"] == 2
+    assert gone.json()["tables"]["inbound_message"] == 3, "a stranger's, too, where a person recorded it"
+    left = owner.execute("SELECT provider_id FROM inbound_message WHERE sender IS NOT NULL ORDER BY 1").fetchall()
+    assert left == [("known-3",), ("strange-2",)], "evidence of another recall, although only this one told its writer"
     keys = owner.execute("SELECT key FROM idempotency_key WHERE method_path LIKE %s", [f"%{ended}%"])
     assert keys.fetchall() == [("delete-1",)]
 

@@ -152,6 +152,35 @@ async def test_stop_opts_the_telephone_out_and_start_back_in(http: httpx.AsyncCl
     assert world.one("SELECT sms_opted_out_at FROM contact") is None
 
 
+@pytest.mark.parametrize(
+    ("stop", "stopped", "start", "started"),
+    [
+        ("退订", "已停止向此号码发送短信", "恢复订阅", "已恢复"),
+        ("Baja", "No enviaremos mas SMS", "reanudar", "Se vuelven a enviar SMS"),
+        ("TD", "No more text messages", "Alta", "Se vuelven a enviar SMS"),
+        ("stop", None, "start", None),
+    ],
+)
+async def test_stop_and_start_count_in_every_language_and_are_confirmed_in_it(
+    http: httpx.AsyncClient, world: World, stop: str, stopped: str | None, start: str, started: str | None
+) -> None:
+    for word, confirmed, out in ((stop, stopped, True), (start, started, False), (stop, stopped, True)):
+        answer = await send(http, INBOUND, sms(word))
+        assert (confirmed in answer.text) if confirmed else ("<Message>" not in answer.text), word
+        assert world.one("SELECT sms_opted_out_at IS NOT NULL FROM contact") is out
+    assert world.one("SELECT state FROM consignee") == "open", "neither is an answer to the notice"
+
+
+async def test_yes_is_an_answer_also_where_the_provider_takes_it_for_start(
+    http: httpx.AsyncClient, world: World
+) -> None:
+    await send(http, INBOUND, sms("STOP", OptOutType="STOP"))
+    answer = await send(http, INBOUND, sms("YES", OptOutType="START"))
+    assert "receipt recorded" in answer.text
+    assert world.one("SELECT sms_opted_out_at FROM contact") is None
+    assert world.one("SELECT state FROM consignee") == "acknowledged"
+
+
 async def test_one_telephone_for_two_sites_is_not_guessed(http: httpx.AsyncClient, world: World) -> None:
     world.consignee("Annex", Person(phone=PHONE))
     answer = await send(http, INBOUND, sms("1"))
@@ -182,6 +211,19 @@ async def test_a_drill_does_not_swallow_the_answer_to_a_recall_in_earnest(
     assert "receipt recorded" in answer.text
     assert world.one("SELECT state FROM consignee WHERE recall_number = %s", NUMBER) == "acknowledged"
     assert world.one("SELECT count(*) FROM reply WHERE recall_number <> %s", NUMBER) == 0
+
+
+@pytest.mark.parametrize("phase", ["cancelled", "terminated"])
+@pytest.mark.parametrize("body", ["1", "3", "4"])
+async def test_a_recall_that_has_ended_takes_no_text_though_its_campaign_is_still_being_stopped(
+    http: httpx.AsyncClient, world: World, phase: str, body: str
+) -> None:
+    world.run("UPDATE recall SET phase = %s", phase)
+    await send(http, INBOUND, sms(body))
+    assert world.one("SELECT outcome FROM inbound_message") == "no_open_recall", "a person reads it"
+    assert [world.one(f"SELECT count(*) FROM {table}") for table in ("reply", "task", "complaint")] == [0, 0, 0]  # noqa: S608
+    paged = world.one("SELECT count(*) FROM audit_event WHERE action = 'harm.unassigned'")
+    assert paged == (1 if body == "4" else 0)
 
 
 async def test_a_token_being_rotated_out_still_verifies(http: httpx.AsyncClient, world: World) -> None:

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from adapters.messaging.base import ErrorKind, SendError
-from db.repositories.campaign import CampaignError, slack
+from db.repositories.campaign import CampaignError
+from db.repositories.campaign_walks import slack
 from domain.ladder import ContactRule, Ladder, LadderStep, StepKind
 from tests.campaign.conftest import Hand
 from tests.campaign.world import DAY, NUMBER, T0, Person, World
@@ -30,9 +31,11 @@ async def test_every_open_consignee_gets_its_first_notice_in_its_language(hand: 
     nairobi = world.consignee("Nairobi", Person("a@n.example"))
     wuhan = world.consignee("Wuhan", Person("b@w.example"), language="zh-CN")
     lima = world.consignee("Lima", Person("c@l.example"), language="es")
+    paris = world.consignee("Paris", Person("d@p.example"), language="fr")
     done = await hand.advance()
-    assert done.written == {"initial": 3}
-    assert [world.deliveries(each)[0]["language"] for each in (nairobi, wuhan, lima)] == ["en", "zh-CN", "en"]
+    assert done.written == {"initial": 4}
+    languages = [world.deliveries(each)[0]["language"] for each in (nairobi, wuhan, lima, paris)]
+    assert languages == ["en", "zh-CN", "es", "en"], "no French templates: the notice goes out in English"
     assert await hand.advance() == type(done)({}, 0, 0), "a repeat takes nothing twice"
 
 
@@ -122,6 +125,19 @@ async def test_a_bounce_brings_the_next_contact_at_once(hand: Hand, world: World
     consignee = world.one("SELECT step, next_step_at, first_notified_at FROM consignee")
     assert consignee["step"] == 1
     assert consignee["next_step_at"] >= later + DAY, "the time to answer starts with the notice that arrived"
+
+
+@pytest.mark.parametrize("code", ["smtp:552", "smtp:552/5.2.2", "smtp:550/5.2.2", "smtp:554/5.2.3"])
+async def test_a_full_mailbox_brings_the_next_contact_at_once_and_is_no_dead_address(
+    hand: Hand, world: World, code: str
+) -> None:
+    one = world.consignee("One", Person("full@x.example"), Person("b@x.example"))
+    await hand.advance()
+    hand.mail.refusals["full@x.example"] = SendError(ErrorKind.PERMANENT_CONTACT, code, "the mailbox is full")
+    await hand.send("email")
+    await sent(hand, 0.01)
+    assert taken(world, one)[-1] == ("initial", "email", "b@x.example")
+    assert world.rows("SELECT DISTINCT status FROM contact") == [{"status": "unverified"}]
 
 
 async def test_without_any_address_left_a_person_is_asked_to_call(hand: Hand, world: World) -> None:

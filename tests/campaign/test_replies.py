@@ -12,7 +12,7 @@ from db.repositories import replies
 from db.repositories.consignee_lots import lots_of
 from db.repositories.notices import affected_products
 from db.repositories.onward import PassedOnToItself
-from db.repositories.statements import UnknownLot, latest_statement
+from db.repositories.statements import UnknownLot, earlier_statements
 from models.replies import PassedOnLot, PassedOnTo
 from tests.campaign.answers import answer, stated
 from tests.campaign.conftest import Hand
@@ -210,15 +210,28 @@ async def test_a_nudge_is_due_by_tenths_and_with_the_last_answer_however_they_ra
     assert not (await answer(db, ids[0])).nudge_due, "nothing changed"
 
 
+async def test_a_large_campaign_is_not_counted_for_each_answer_but_looks_at_the_last_and_about_each_tenth(
+    db: SessionFactory, world: World
+) -> None:
+    world.many(700)
+    ids = [row["id"] for row in world.rows("SELECT id FROM consignee ORDER BY id")]
+    world.run("UPDATE consignee SET state = 'acknowledged' WHERE id = ANY (%s)", ids[200:])
+    done = [await answer(db, each) for each in ids[:200]]
+    assert done[-1].nudge_due, "nobody is left"
+    # Two tenths are passed (560 and 630 of 700): each is noticed within 64 events, once for each count of that time.
+    assert 2 <= sum(each.nudge_due for each in done[:-1]) <= 2 * 4 + 4
+    assert not any(each.nudge_due for each in done[-3:-1])
+
+
 async def test_the_latest_statement_is_what_the_next_form_starts_from(db: SessionFactory, world: World) -> None:
     one = world.consignee("One", Person("a@x.example"))
     async with db() as session:
-        assert await latest_statement(session, one) is None
+        assert await earlier_statements(session, one) == []
     await answer(db, one, stated(world.lot_ids[0], on_hand=3, used=7))
     await answer(db, one, stated(world.lot_ids[0], on_hand=2, used=8))
     await answer(db, one)
     async with db() as session:
-        latest = await latest_statement(session, one)
+        latest, *_ = await earlier_statements(session, one)
     assert latest is not None
     assert [(int(line.on_hand), int(line.used)) for line in latest.lots] == [(2, 8)]
 

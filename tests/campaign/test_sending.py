@@ -251,6 +251,10 @@ async def killed_after_accept(hand: Hand, channel: str, at_message: int = 1) -> 
     with pytest.raises(BaseExceptionGroup) as gone:
         await hand.send(channel)
     assert gone.group_contains(Lost)
+    writers = [task for task in asyncio.all_tasks() if task.get_name().startswith("recording ")]
+    for writer in writers:
+        writer.cancel()
+    await asyncio.gather(*writers, return_exceptions=True)
     provider.after_accept = lambda message: None
 
 

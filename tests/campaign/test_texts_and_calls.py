@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from db.engine import SessionFactory
-from db.repositories import inbound, replies
+from db.repositories import inbound, opt_outs, replies
 from models.replies import PhoneReply, RecordedReply, SmsReply
 from tests.campaign.answers import stated
 from tests.campaign.conftest import Hand
@@ -91,8 +91,8 @@ async def test_an_opt_out_holds_at_once_and_the_notice_takes_another_channel(
     one = world.consignee("One", Person("a@x.example", "+254700000001", channels=("sms", "email")))
     await hand.advance()
     async with db.begin() as session:
-        effects = await inbound.record_opt_out(session, "+254700000001", at=T0 + timedelta(minutes=1))
-        assert await inbound.record_opt_out(session, "+254700000001", at=T0) == []
+        effects = await opt_outs.record_opt_out(session, "+254700000001", at=T0 + timedelta(minutes=1))
+        assert await opt_outs.record_opt_out(session, "+254700000001", at=T0) == []
     assert [(each.recall_number, each.campaign_sequence) for each in effects] == [(NUMBER, 1)]
     assert (await hand.send("sms")).claimed == 0
     await hand.advance(T0 + timedelta(minutes=2))
@@ -101,7 +101,7 @@ async def test_an_opt_out_holds_at_once_and_the_notice_takes_another_channel(
         ("email", "pending"),
     ]
     async with db.begin() as session:
-        await inbound.record_opt_out(session, "+254700000001", at=T0, opted_out=False)
+        await opt_outs.record_opt_out(session, "+254700000001", at=T0, opted_out=False)
     assert world.one("SELECT sms_opted_out_at FROM contact") is None
 
 

@@ -151,6 +151,7 @@ async def test_the_workflow_gets_the_open_items_with_long_lists_cut(
         ("disposition:4", "disposition_approval", Item.DISPOSITIONS),
         ("gate:us-fda:x", "gate", Item.TASKS),
         ("notice", "notice_approval", Item.CAMPAIGN),
+        ("notice_review:2", "notice_approval", Item.CAMPAIGN),
     ],
 )
 def test_a_task_stands_under_the_item_it_belongs_to(key: str, step: str, item: Item | None) -> None:

@@ -21,9 +21,11 @@ _names = (f"migrations_{number}" for number in count(1))
 EVIDENCE = (
     "audit_event",
     "authority_answer",
+    "campaign_remainder",
     "class_decision",
     "class_suggestion",
     "clock_start",
+    "consignee_action",
     "consignee_documented",
     "contact_attempt",
     "cost_entry",
@@ -36,18 +38,22 @@ EVIDENCE = (
     "market_action",
     "market_action_review",
     "notice_body",
+    "notice_check",
+    "notice_text_review",
     "passed_on",
     "patient_follow_up",
     "pinned_policy",
     "refused_access",
     "reply",
     "reply_line",
+    "returned_mail",
     "scope_version",
     "sign_off",
     "signature",
     "submission",
     "submission_event",
     "training_record",
+    "webhook_answer",
 )
 """What is evidence is only ever added to."""
 KEPT = (
@@ -63,6 +69,7 @@ KEPT = (
     "deadline",
     "deletion_request",
     "delivery",
+    "delivery_inquiry",
     "disposition",
     "disposition_part",
     "effectiveness_check",
@@ -86,8 +93,8 @@ KEPT = (
     "task",
 )
 """What changes while a recall runs, and stays."""
-DERIVED = {"scope_gap"}
-"""What a trace found out, written anew by the next one."""
+DERIVED = {"scope_gap", "reply_draft"}
+"""What a trace found out, written anew by the next one; an answer begun and not given, deleted when it has served."""
 
 
 @pytest.fixture

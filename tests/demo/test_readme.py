@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.stack import PROJECT, RunningStack, clean_environment, free_port_base
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1000)]
 _BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -46,21 +46,30 @@ def test_the_readme_and_each_roles_day_bring_a_recall_to_its_end_as_they_stand(
     (tmp_path / "imports").symlink_to(PROJECT / "imports")
     named = {"RECALL_STATE_DIR": str(stack.state_dir), "API": addresses["api"]}
     sinks = {"INBOX": addresses["inbox"], "SMS": addresses["twilio"]}
-    done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=tmp_path,
-        env=clean_environment(named | sinks),
-        capture_output=True,
-        text=True,
-        timeout=360,
-        check=False,
-    )
-    printed = done.stdout + done.stderr
-    assert done.returncode == 0, printed[-3000:]
+    written = tmp_path / "printed.txt"
+    with written.open("w") as output:
+        done = subprocess.Popen(
+            ["bash", "-c", script],
+            cwd=tmp_path,
+            env=clean_environment(named | sinks),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            code = done.wait(900)
+        except subprocess.TimeoutExpired:
+            code = None
+        finally:
+            done.kill()
+            done.wait()
+    printed = written.read_text()
+    assert code == 0, f"{'it went on for ever' if code is None else code}: {printed[-3000:]}"
     refused = [line for line in printed.splitlines() if "urn:recall:problem" in line]
-    assert len(refused) == 2, "\n".join(refused)
     assert '"status":403' in refused[0], "the starter's own approval is refused"
     assert '"urn:recall:problem:not-complete"' in refused[1], "and a completion while something is open"
+    # The end is asked for until it comes: a report may have fallen due again, or the recall be there already.
+    again = ('"urn:recall:problem:not-complete"', "this decision belongs to resolution")
+    assert all(any(each in line for each in again) for line in refused[2:]), "\n".join(refused)
     assert "every link holds" in printed
     assert "Telephone " in printed
     assert '"phase":"terminated"' in printed

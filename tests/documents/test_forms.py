@@ -99,6 +99,7 @@ def test_markup_and_template_syntax_in_names_stay_text(kind: str) -> None:
 
 def test_a_character_the_font_lacks_is_written_as_its_code_point() -> None:
     assert drawable("a\U0001f600医") == "a[U+1F600]医"
+    assert drawable("a\tb\nc") == "a    b\nc", "a tab is a gap"
 
 
 def test_a_drill_says_so_on_every_page() -> None:

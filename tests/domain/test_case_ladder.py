@@ -32,6 +32,14 @@ def test_the_next_step_waits_for_the_limit_of_the_one_before() -> None:
     assert next_stage(["silence"], late, NOW) == Next(), "now only an answer or the account ends it"
 
 
+def test_the_account_manager_comes_between_call_and_visit_where_there_is_one() -> None:
+    called = [task(Stage.CALL, EARLIER)]
+    assert next_stage(["silence"], called, NOW, has_manager=True) == Next(stage=Stage.MANAGER)
+    asked = [*called, task(Stage.MANAGER, EARLIER)]
+    assert next_stage(["silence"], asked, NOW, has_manager=True) == Next(stage=Stage.VISIT)
+    assert next_stage(["refusal"], called, NOW, has_manager=True) == Next(stage=Stage.AUTHORITY)
+
+
 def test_a_step_done_without_an_answer_brings_the_next_at_once() -> None:
     assert next_stage(["bounce"], [task(Stage.CALL, is_open=False)], NOW) == Next(stage=Stage.VISIT)
 

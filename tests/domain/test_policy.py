@@ -11,6 +11,7 @@ from domain.levels import Jurisdiction, MarketAction, RecallClass
 from domain.limits import Clock
 from domain.policy import Policy, common_ladder, parse_policy, policy_hash
 from domain.policy_parts import Basis, HumanStep, Sourced, Trigger
+from domain.stages import Owed
 from tests.domain.factories import POLICY_IDS, policy_text
 
 pytestmark = pytest.mark.unit
@@ -72,19 +73,19 @@ def test_the_profiles_hold_the_figures_of_the_law(
 @pytest.mark.parametrize(
     ("where", "notify", "hours", "percent"),
     [
-        (("us-fda", "I"), "24 h", [0, 24, 48, 72], 100),
-        (("us-fda", "II"), "72 h", [0, 72, 168, 240], 50),
-        (("us-fda", "III"), "7 cd", [0, 168, 336, 504], 10),
-        (("eu-mdr", "1"), "24 h", [0, 24, 48, 72], 100),
-        (("eu-mdr", "2"), "24 h", [0, 24, 72, 96], 100),
-        (("eu-mdr", "3"), "72 h", [0, 120, 240, 336], 50),
-        (("eu-mdr", "4"), "7 cd", [0, 168, 336, 504], 10),
-        (("cn-nmpa", "1"), "1 cd", [0, 12, 24, 36], 100),
-        (("cn-nmpa", "2"), "3 cd", [0, 24, 72, 120], 50),
-        (("cn-nmpa", "3"), "7 cd", [0, 72, 168, 240], 10),
-        (("ca-hc", "I"), "24 h", [0, 24, 48, 72], 100),
-        (("au-tga", "II"), "8 wd", [0, 72, 168, 240], 50),
-        (("gb-mhra", "4"), "7 cd", [0, 168, 336, 504], 10),
+        (("us-fda", "I"), "24 h", [0, 24, 36, 48, 72], 100),
+        (("us-fda", "II"), "72 h", [0, 72, 120, 168, 240], 50),
+        (("us-fda", "III"), "7 cd", [0, 168, 240, 336, 504], 10),
+        (("eu-mdr", "1"), "24 h", [0, 24, 36, 48, 72], 100),
+        (("eu-mdr", "2"), "24 h", [0, 24, 48, 72, 96], 100),
+        (("eu-mdr", "3"), "72 h", [0, 120, 168, 240, 336], 50),
+        (("eu-mdr", "4"), "7 cd", [0, 168, 240, 336, 504], 10),
+        (("cn-nmpa", "1"), "1 cd", [0, 12, 18, 24, 36], 100),
+        (("cn-nmpa", "2"), "3 cd", [0, 24, 48, 72, 120], 50),
+        (("cn-nmpa", "3"), "7 cd", [0, 72, 120, 168, 240], 10),
+        (("ca-hc", "I"), "24 h", [0, 24, 36, 48, 72], 100),
+        (("au-tga", "II"), "8 wd", [0, 72, 120, 168, 240], 50),
+        (("gb-mhra", "4"), "7 cd", [0, 168, 240, 336, 504], 10),
     ],
 )
 def test_each_level_has_its_notice_limit_ladder_and_effectiveness_share(
@@ -94,8 +95,10 @@ def test_each_level_has_its_notice_limit_ladder_and_effectiveness_share(
     assert (str(rules.notify.due), rules.notify.clock) == (notify, Clock.DECISION)
     ladder = rules.ladder.build()
     assert [offset / HOURS for offset in ladder.offsets()] == hours
-    assert [step.kind for step in ladder.steps] == list(StepKind)
-    assert ladder.steps[2].contact == ContactRule.OTHER_CHANNEL
+    first, reminder, escalation, phone = StepKind
+    assert [step.kind for step in ladder.steps] == [first, reminder, escalation, escalation, phone]
+    assert [step.contact for step in ladder.steps[2:4]] == [ContactRule.NEXT_CONTACT, ContactRule.OTHER_CHANNEL]
+    assert [stage.owed for stage in ladder.stages] == list(Owed), "each stage has deadlines of its own"
     assert rules.effectiveness.percent == percent
 
 
@@ -161,7 +164,7 @@ def test_a_level_is_found_by_its_own_code_or_by_our_class(policies: dict[str, Po
 
 def test_several_jurisdictions_share_the_strictest_ladder(policies: dict[str, Policy]) -> None:
     ladder = common_ladder([(policies["us-fda"], "I"), (policies["eu-mdr"], "2"), (policies["cn-nmpa"], "1")])
-    assert [offset / HOURS for offset in ladder.offsets()] == [0, 12, 24, 36]
+    assert [offset / HOURS for offset in ladder.offsets()] == [0, 12, 18, 24, 36]
 
 
 def test_a_profile_is_in_force_between_its_dates(policies: dict[str, Policy]) -> None:

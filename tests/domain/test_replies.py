@@ -41,7 +41,7 @@ def kinds(*statements: LotStatement, sent: Shipped | None = None) -> list[tuple[
 
 
 def test_a_statement_that_accounts_for_everything_and_holds_it_raises_nothing() -> None:
-    findings = check_statement([stated(on_hand=6, held=6, used=3, passed_on=1)], {"L1": shipped()}, TODAY)
+    findings = check_statement([stated(on_hand=6, held=6, used=3, passed_on=1, named=1)], {"L1": shipped()}, TODAY)
     assert findings == ()
     assert is_settled(findings)
 
@@ -105,6 +105,26 @@ def test_a_quantity_that_is_no_exact_number_from_zero_is_refused(value: object) 
         stated(on_hand=value)
 
 
+@pytest.mark.parametrize(
+    ("passed_on", "named", "expected"),
+    [
+        (4, 4, []),
+        (0, 0, []),
+        (4, 0, [(FindingKind.RECEIVER_NOT_NAMED, Severity.WARNING)]),
+        (4, "3.999999", [(FindingKind.RECEIVER_NOT_NAMED, Severity.WARNING)]),
+        (4, "4.000001", [(FindingKind.MORE_NAMED_THAN_PASSED_ON, Severity.IMPOSSIBLE)]),
+        (0, 10, [(FindingKind.MORE_NAMED_THAN_PASSED_ON, Severity.IMPOSSIBLE)]),
+    ],
+)
+def test_every_unit_passed_on_has_a_receiver_and_no_more(
+    passed_on: object, named: object, expected: list[tuple[FindingKind, Severity]]
+) -> None:
+    found = check_statement([stated(on_hand=6, held=6, passed_on=passed_on, named=named)], {"L1": shipped()}, TODAY)
+    asked = [finding for finding in found if finding.severity is not Severity.NOTE]
+    assert [(finding.kind, finding.severity) for finding in asked] == expected
+    assert is_settled(found) is (not expected)
+
+
 def test_quantities_are_exact() -> None:
     tenths = stated(on_hand="0.1", used="0.2")
     assert accounted(tenths) == Decimal("0.3")
@@ -118,3 +138,19 @@ def test_a_complete_statement_is_impossible_exactly_when_it_accounts_for_more_th
     statement = stated(on_hand=on_hand, used=used, held=held, passed_on=passed_on)
     impossible = (FindingKind.MORE_THAN_SHIPPED, Severity.IMPOSSIBLE) in kinds(statement, sent=shipped(sent))
     assert impossible is (max(on_hand, held) + used + passed_on > sent)
+
+
+def test_units_sent_back_or_destroyed_are_accounted_for_and_counted_returns_are_not_stated_twice() -> None:
+    said = LotStatement(
+        lot="L1",
+        on_hand=Decimal(3),
+        held=Decimal(3),
+        used=Decimal(0),
+        passed_on=Decimal(0),
+        returned=Decimal(5),
+        destroyed=Decimal(2),
+    )
+    assert check_statement([said], {"L1": Shipped(quantity=Decimal(10))}, TODAY) == ()
+    assert check_statement([said], {"L1": Shipped(quantity=Decimal(6), returned=Decimal(4))}, TODAY) == ()
+    (found,) = check_statement([said], {"L1": Shipped(quantity=Decimal(5), returned=Decimal(4))}, TODAY)
+    assert (found.kind, found.severity) == (FindingKind.MORE_THAN_SHIPPED, Severity.IMPOSSIBLE)

@@ -58,6 +58,33 @@ def test_an_answer_counts_only_as_a_whole(body: str, intent: SmsIntent) -> None:
     assert parse_sms_reply(body) == SmsReply(intent)
 
 
+@pytest.mark.parametrize(
+    ("words", "intent", "tongue"),
+    [
+        ("STOP stop. STOPALL unsubscribe CANCEL End QUIT revoke opt-out TD T", SmsIntent.STOP, None),
+        ("退订 退订。 N退订 退訂 停止 取消订阅 取消訂閱 拒收", SmsIntent.STOP, "zh"),
+        ("BAJA Parar alto cancelar detener", SmsIntent.STOP, "es"),
+        ("START unstop", SmsIntent.START, None),
+        ("恢复订阅 恢復訂閱 重新订阅 订阅", SmsIntent.START, "zh"),
+        ("REANUDAR Alta", SmsIntent.START, "es"),
+    ],
+)
+def test_stop_and_start_are_understood_in_every_language_and_the_language_is_known(
+    words: str, intent: SmsIntent, tongue: str | None
+) -> None:
+    for word in words.split():
+        read = parse_sms_reply(word)
+        assert (read.intent, read.tongue) == (intent, tongue), word
+    assert parse_sms_reply("Dar de baja").intent is SmsIntent.STOP
+
+
+@pytest.mark.parametrize(
+    "body", ["no paren", "baja 2 cajas", "停止使用了", "请不要停止", "already started", "alta médica"]
+)
+def test_a_sentence_that_holds_such_a_word_is_no_opt_out(body: str) -> None:
+    assert parse_sms_reply(body).intent is SmsIntent.UNCLEAR
+
+
 def test_a_recall_number_in_the_answer_is_kept_beside_it() -> None:
     assert parse_sms_reply("rc-2026-000007 1") == SmsReply(SmsIntent.HOLDING, "RC-2026-000007")
     assert parse_sms_reply("收到 RC-2026-000007") == SmsReply(SmsIntent.ACKNOWLEDGED, "RC-2026-000007")

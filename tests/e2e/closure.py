@@ -133,3 +133,15 @@ class Closure:
         """Record the authority's answer."""
         body = {"jurisdiction": PLACE, "answer": answer, "reference": "FDA letter 9"} | more
         return self.post("regulatory", "/authority-answers", body)
+
+    def tell_the_end(self) -> None:
+        """The notice that the recall has ended is released, and everybody told gets it."""
+        wait_for("its draft", lambda: (self.case.live()["notice"] or {}).get("kind") == "closure", 60, 0.2)
+        (notice,) = (each for each in self.office.get(f"{self.case.base}/notices") if each["kind"] == "closure")
+        self.case.release(notice)
+        for consignee in self.case.group.by_mail:
+            word = wait_for("the word of the end", lambda: self._of_the_end(consignee.email), 60, 0.2)  # noqa: B023
+            assert len(word) == 1
+
+    def _of_the_end(self, address: str | None) -> list[dict[str, Any]]:
+        return [mail for mail in self._mails(address) if f"The recall {self.case.number} has ended" in mail["text"]]

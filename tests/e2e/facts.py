@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from domain.stages import LANE
 from tests.e2e.office import RecallCase
 from tests.e2e.running import World
 
@@ -80,12 +81,17 @@ def first_notices(world: World, case: RecallCase) -> set[str]:
 
 
 def check_nobody_chased_after_the_answer(case: RecallCase) -> set[str]:
-    """No reminder or escalation was made for anybody whose answer was there; returns the codes of the reminded."""
+    """No reminder or escalation was made for anybody whose answer was there; returns the codes of the reminded.
+
+    Whoever has acknowledged is asked for quantities and action in their own lanes, and for nothing earlier.
+    """
     consignees = {each["id"]: each for each in case.consignees()}
     reminded = set()
     for delivery in case.deliveries():
-        if delivery["step"] > 0:
-            who = consignees[delivery["consignee_id"]]
+        who = consignees[delivery["consignee_id"]]
+        if delivery["step"] >= LANE:
+            assert who["acknowledged_at"], f"{who['partner_code']} was asked for what follows an acknowledgement"
+        elif delivery["step"] > 0:
             reminded.add(who["partner_code"])
             made, told = delivery["created_at"], who["acknowledged_at"]
             late = told is None or datetime.fromisoformat(made) <= datetime.fromisoformat(told)

@@ -127,6 +127,7 @@ class RecallCase:
             "title": f"{self.group.brand} recall",
             "reason": "Cracked connectors.",
             "hazard": "Leakage of medication.",
+            "translations": {"zh-CN": {"reason": "接头开裂。", "hazard": "药液渗漏。"}},
             "trigger": {"source": "complaint", "reference": "C-1"},
             "awareness_at": (datetime.now(UTC) - timedelta(hours=2)).isoformat(),
             "jurisdictions": ["us-fda"],
@@ -218,10 +219,10 @@ class RecallCase:
 class Recipient:
     """Somebody with a mail and a browser without scripts, who tries again until the page is there."""
 
-    def __init__(self, http: httpx.Client, mail: Mapping[str, Any]) -> None:
+    def __init__(self, http: httpx.Client, mail: Mapping[str, Any], patience_s: float = 90) -> None:
         found = LINK.search(mail["text"])
         assert found, f"no link in the mail to {mail['to']}"
-        self._http, self._link = http, found.group()
+        self._http, self._link, self._patience_s = http, found.group(), patience_s
 
     def acknowledge(self) -> Page:
         """Open the page and confirm receipt; returns the page after it."""
@@ -272,7 +273,7 @@ class Recipient:
                 return None
             return None if response.status_code in _AGAIN else response
 
-        response: httpx.Response = wait_for("the recipient's page", look, 90, _POLL_S)
+        response: httpx.Response = wait_for("the recipient's page", look, self._patience_s, _POLL_S)
         page = read_page(url, response.status_code, response.text)
         assert page.status == 200, f"{page.status} {page.text[:300]}"
         return page

@@ -4,7 +4,7 @@ import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,21 +40,35 @@ class World:
 
 
 @contextlib.contextmanager
-def running_world(groups: Sequence[Group], *arguments: str) -> Iterator[World]:
+def running_world(
+    groups: Sequence[Group],
+    *arguments: str,
+    port_base: int | None = None,
+    env: Mapping[str, str] | None = None,
+    sinks: Sinks | None = None,
+) -> Iterator[World]:
     """Start a stack, import the groups, hand it out, and leave no process and no file.
+
+    Args:
+        groups: the chain.
+        arguments: more options of `recall up`.
+        port_base: first of its ports; free ones by default.
+        env: configures it for providers outside, whose books are `sinks`.
+        sinks: where what left it is read; its own mail catcher and Twilio stand-in by default.
 
     Raises:
         AssertionError: the stack did not come up or did not stop in order.
     """
     folder = Path(tempfile.mkdtemp(prefix="recall-e2e-"))
     folder.chmod(0o711)  # PostgreSQL of a root's stack runs as another user, who has to pass through
-    stack = RunningStack(folder / "state", free_port_base(), "--pace-allowed", *arguments)
+    ports = free_port_base() if port_base is None else port_base
+    stack = RunningStack(folder / "state", ports, "--pace-allowed", *arguments, env=env or {})
     try:
         addresses = stack.start().addresses()
         for order in write(folder, groups):
             run_import(stack, order.kind, order.file, order.mapping)
         office = Office(addresses["api"], json.loads(Path(addresses["tokens_file"]).read_text()))
-        sinks = Sinks(addresses["inbox"], addresses["twilio"])
+        sinks = sinks or Sinks(addresses["inbox"], addresses["twilio"])
         try:
             yield World(stack, office, sinks, {group.brand: group for group in groups})
         finally:

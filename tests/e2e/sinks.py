@@ -49,7 +49,7 @@ class Sinks:
             known = list(self._texts.values())
         return [text for text in known if text["direction"] == "outbound-api" and text["to"] in phones]
 
-    def answer_text(self, text: Mapping[str, Any], body: str) -> Any:
+    def answer_text(self, text: Mapping[str, Any], body: str, patience_s: float = 90) -> Any:
         """A phone answers, again and again until the product took it."""
 
         def ask() -> Any:
@@ -60,7 +60,7 @@ class Sinks:
                 return None
             return answer.json() if answer.status_code == 200 and answer.json()["webhook_status"] == 200 else None
 
-        return wait_for(f"the answer of {text['to']} to be taken", ask, 90, _POLL_S)
+        return wait_for(f"the answer of {text['to']} to be taken", ask, patience_s, _POLL_S)
 
     def _json(self, url: str, **query: Any) -> Any:
         def ask() -> httpx.Response | None:

@@ -11,9 +11,9 @@ from tests.e2e.running import World
 from tests.support.stack import recall, wait_for
 
 pytestmark = pytest.mark.e2e
-MOST_EVENTS = 760
-"""Of the recall's own history with market actions, their review and a second completion; 600 is the budget of one
-completion (design §5)."""
+MOST_EVENTS = 830
+"""Of the recall's own history with market actions, their review, a second completion and the notice of the end (764
+measured); 600 is the budget of one completion (design §5)."""
 
 
 async def test_a_recall_ends_terminated_and_every_step_before_it_is_on_record(world: World) -> None:
@@ -34,7 +34,9 @@ async def test_a_recall_ends_terminated_and_every_step_before_it_is_on_record(wo
     closure.wait_checklist()
     closure.sign()
     closure.submit_reports()
+    closure.post("regulatory", "/closure-notice", {})
     closure.answer("terminated")
+    closure.tell_the_end()
     ended = case.wait_phase("terminated")
     assert [each["void"] for each in ended["authority_answers"]] == [False, False]
     assert [(each["round"], each["void"]) for each in ended["completion"]] == [(1, True)] * 2 + [(2, False)] * 2

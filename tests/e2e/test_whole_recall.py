@@ -20,7 +20,7 @@ from tests.e2e.facts import (
 )
 from tests.e2e.office import RecallCase, Recipient
 from tests.e2e.running import World
-from tests.e2e.temporal import see_campaign, see_recall, with_client
+from tests.e2e.temporal import Seen, see_campaign, see_recall, with_client
 from tests.support.stack import recall, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -88,7 +88,8 @@ def test_only_the_silent_were_reminded_and_bounces_reached_the_second_contact(wo
     assert {each.code for each in group.by_mail[-_SILENT:]} <= reminded
     check_nobody_chased_after_the_answer(done)
     for each in group.consignees[:3]:
-        assert [mail["to"] for mail in mails if group.of(mail["to"]) == each] == [each.second_email]
+        # Where answering takes the machine longer than the policy's time, a reminder follows by the same address.
+        assert {mail["to"] for mail in mails if group.of(mail["to"]) == each} == {each.second_email}
     chinese = {each.email for each in group.consignees if each.language == "zh-CN"}
     assert all("召回" in mail["subject"] for mail in mails if mail["to"] in chinese)
     assert chinese <= {mail["to"] for mail in mails}
@@ -122,14 +123,14 @@ def test_histories_stay_within_their_budget(world: World, done: RecallCase) -> N
 
 
 def test_the_web_ui_shows_attributes_details_and_named_timers(world: World, done: RecallCase) -> None:
-    recall, campaign = see_recall(world, done), see_campaign(world, done)
-    shown = {pair.key.name: pair.value for pair in recall.description.typed_search_attributes}
+    # The last answer is on record at once; its campaign and the recall show it with their next look.
+    recall = wait_for("the recall to show that all have answered", lambda: _with_all_answers(world, done), 60, 0.2)
+    campaign = wait_for("its campaign to show it", lambda: _campaign_with_all_answers(world, done), 60, 0.2)
+    shown = _attributes(recall)
     assert shown["RecallNumber"] == done.number
     assert (shown["RecallPhase"], shown["RecallClass"], shown["RecallOwner"]) == ("notification", "I", "Quinn")
-    assert (shown["Outstanding"], shown["ResponsePercent"], shown["Drill"]) == (0, 100, False)
+    assert shown["Drill"] is False
     assert f"### {done.number}" in recall.current_details
-    assert "60 of 60" in recall.current_details
-    assert "| Answered | 60" in campaign.current_details
     # Which steps a campaign sleeps for and which are due at once depends on the machine (its names are tested with a
     # clock of their own); a recall always has timers for its people.
     timers = [each for run in (recall, campaign) for each in run.summaries(EventType.EVENT_TYPE_TIMER_STARTED)]
@@ -152,6 +153,22 @@ def test_the_web_ui_shows_attributes_details_and_named_timers(world: World, done
     assert wait_for("the visibility list", listed_now) == [f"recall:{done.number}"]
     page = httpx.get(world.stack.addresses()["temporal_ui"], trust_env=False, follow_redirects=True, timeout=30)
     assert page.status_code == 200
+
+
+def _attributes(seen: Seen) -> dict[str, object]:
+    return {pair.key.name: pair.value for pair in seen.description.typed_search_attributes}
+
+
+def _with_all_answers(world: World, case: RecallCase) -> Seen | None:
+    recall = see_recall(world, case)
+    shown = _attributes(recall)
+    answered = (shown["Outstanding"], shown["ResponsePercent"]) == (0, 100)
+    return recall if answered and "60 of 60" in recall.current_details else None
+
+
+def _campaign_with_all_answers(world: World, case: RecallCase) -> Seen | None:
+    campaign = see_campaign(world, case)
+    return campaign if "| Answered | 60" in campaign.current_details else None
 
 
 def test_no_personal_data_is_in_the_workflows_or_the_logs(world: World, done: RecallCase) -> None:

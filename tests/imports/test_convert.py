@@ -154,6 +154,9 @@ def test_a_national_phone_number_needs_its_region() -> None:
         c.phone("01 234 5678", None)
     with pytest.raises(ValueError, match="phone"):
         c.phone("+1", None)
+    for beyond in ("+49 211 1234567 12345", "+49 1234"):  # Germany leaves the length open
+        with pytest.raises(ValueError, match="7 to 15 digits"):
+            c.phone(beyond, None)
 
 
 @given(st.text(max_size=30))

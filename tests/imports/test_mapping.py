@@ -50,6 +50,9 @@ def refusal(folder: Path, text: str, kind: str = "movements") -> str:
         ("source_system: erp", "source_system: My ERP!", "source_system: String should match pattern"),
         ("kind: movements", "kind: stock", "kind: 'stock', but 'movements' is being imported"),
         ("  lot: Lot", "  lot: Lot\n  lot: Lot", "line 10: key 'lot' is given twice"),
+        ("  lot: Lot", "  lot: !!timestamp 2026-99-99", "not readable as YAML (ValueError)"),
+        ("  lot: Lot", "  lot: !!int x", "not readable as YAML (ValueError)"),
+        ("  lot: Lot", "  lot: " + "[" * 5000, "not readable as YAML (RecursionError)"),
         ("  lot: Lot", "  lot: [", "expected"),
     ],
 )

@@ -133,6 +133,7 @@ async def standin(tmp_path: Path, webhooks: Webhooks) -> AsyncIterator[Standin]:
     environment = {
         "RECALL_SMS_PORT": str(port),
         "RECALL_STATE_DIR": str(tmp_path),
+        "RECALL_CALL_SECONDS": "0.5",
         "RECALL_SMS_WEBHOOK_URL": webhooks.url + "/v1/webhooks/twilio/inbound",
         "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
         "TWILIO_AUTH_TOKEN": AUTH_TOKEN,

@@ -11,6 +11,7 @@ from domain.notice_content import (
     NoticeLevel,
     NoticeLots,
     NoticeProduct,
+    NoticeSource,
     NoticeTexts,
     RecipientLot,
     RecipientValues,
@@ -25,6 +26,8 @@ PRODUCT = NoticeProduct(
     udi_di="05391516740012",
     manufacturer="Trinity Biotech, Plc",
     lots=("SCMS-10-IE", "SCMS-12-IE", "SCMS-31-IE"),
+    unit="test",
+    expiry={"SCMS-10-IE": date(2027, 5, 31), "SCMS-12-IE": date(2027, 6, 30)},
 )
 CONTEXT = NoticeContext(
     recall_no="RC-2026-000012",
@@ -48,12 +51,21 @@ CONTEXT = NoticeContext(
             reason="未加入样本时质控线也可能显色。\n在稳定性试验中发现。",
             hazard="假阴性结果可能延误治疗，造成严重伤害或死亡。",
             instructions=("请对最近30天内用上述批号完成的检测进行复检。",),
-        )
+        ),
+        "es": NoticeTexts(
+            reason="La línea de control puede aparecer aunque no se haya añadido muestra.\nDetectado en ensayos.",
+            hazard="Un falso negativo puede retrasar el tratamiento y causar daños graves o la muerte.",
+            instructions=("Repita las pruebas hechas con estos lotes en los últimos 30 días.",),
+        ),
     },
     firm_name="Example Diagnostics Ltd.",
     firm_phone="+1 202 555 0100",
     firm_email="recall@firm.example",
     contact_name="Dr. Q. Safe",
+    sub_recall_laws=(
+        NoticeSource(text="21 CFR 7.49(d)", text_zh="21 CFR 7.49(d)"),
+        NoticeSource(text="NMPA Order 29, Art. 15", text_zh="《医疗器械召回管理办法》第十五条"),
+    ),
 )
 RECIPIENT = RecipientValues(
     recipient_name="Hôpital Général d'Abidjan",
@@ -66,6 +78,9 @@ RECIPIENT = RecipientValues(
             quantity=Decimal("1200.000000"),
             unit="test",
             shipped_on=date(2026, 3, 4),
+            udi_di=PRODUCT.udi_di,
+            expires_on=date(2027, 5, 31),
+            serials=("SN-0001", "SN-0002"),
         ),
         RecipientLot(product=PRODUCT.name, lot="SCMS-31-IE", quantity=Decimal("40.5"), unit="test"),
     ),

@@ -44,15 +44,24 @@ def token(**changes: object) -> str:
     drill=st.booleans(),
     consignee=st.integers(1, 2**63 - 1),
     delivery=st.none() | st.uuids(),
+    every=st.booleans(),
     seconds=st.integers(1, 10**11),
 )
 def test_every_link_comes_back_as_it_was_made(
-    *, year: int, sequence: int, drill: bool, consignee: int, delivery: UUID | None, seconds: int
+    *, year: int, sequence: int, drill: bool, consignee: int, delivery: UUID | None, every: bool, seconds: int
 ) -> None:
     expires = NOW + timedelta(seconds=seconds, microseconds=7)
     number = f"{'RD' if drill else 'RC'}-{year}-{sequence:06d}"
-    made = make_link_token(SECRET, recall_no=number, consignee_id=consignee, delivery_id=delivery, expires_at=expires)
+    made = make_link_token(
+        SECRET,
+        recall_no=number,
+        consignee_id=consignee,
+        delivery_id=delivery,
+        expires_at=expires,
+        all_sites=every and delivery is not None,
+    )
     claims = read_link_token(SECRET, made, NOW)
+    assert claims.all_sites == (every and delivery is not None)
     assert (claims.recall_no, claims.consignee_id, claims.delivery_id) == (number, consignee, delivery)
     assert claims.expires_at == expires.replace(microsecond=0)
 
@@ -114,3 +123,5 @@ def test_careless_input_is_refused_when_the_link_is_made() -> None:
         token(recall_no="12")
     with pytest.raises(ValueError, match="consignee_id"):
         token(consignee_id=0)
+    with pytest.raises(ValueError, match="all_sites"):
+        token(delivery_id=None, all_sites=True)

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.notice_body import ApprovedBody, BodyError, combined_sha256, fill
-from activities.notice_rendering import NoticeRenderer, NoticeTemplateError
+from activities.notice_rendering import TEMPLATES, NoticeRenderer, NoticeTemplateError
 from domain.channels import Channel
 from domain.levels import MarketAction, RecallClass
 from domain.notice_content import (
@@ -48,13 +49,15 @@ def changed(model: Any, **changes: Any) -> Any:
 
 def context_with(name: str) -> NoticeContext:
     product = {**PRODUCT.model_dump(), "name": name, "manufacturer": name, "lots": [name]}
+    product |= {"code": name, "gtin": name, "udi_di": name, "expiry": {name: PRODUCT.expiry["SCMS-10-IE"]}}
     texts = {"reason": name, "hazard": name, "instructions": [name]}
     context: NoticeContext = changed(CONTEXT, products=[product], texts=texts, translations={}, firm_name=name)
     return context
 
 
 def recipient_with(name: str) -> RecipientValues:
-    lots = [{**lot.model_dump(), "product": name, "lot": name, "unit": name} for lot in RECIPIENT.lots]
+    own = {"product": name, "lot": name, "unit": name, "gtin": name, "udi_di": name}
+    lots = [{**lot.model_dump(), **own, "serials": (name,) * len(lot.serials)} for lot in RECIPIENT.lots]
     recipient: RecipientValues = changed(RECIPIENT, recipient_name=name, contact_name=name, lots=lots)
     return recipient
 
@@ -73,16 +76,35 @@ def test_the_rendered_notice_equals_its_golden_file(kind: NoticeKind, channel: C
         assert content == expected, "\n".join(diff)
 
 
-def test_every_kind_exists_for_every_channel_and_language() -> None:
-    wanted = {(kind, channel, lang) for kind in NoticeKind for channel in Channel for lang in ("en", "zh-CN")}
-    assert set(EVERY) == wanted
+LANGUAGES = sorted({language for _, _, language in EVERY})
+WHOLE = (*LADDER_KINDS, NoticeKind.AMENDMENT, NoticeKind.RETRACTION)
+"""Kinds that need every channel; the others are letters, the end of a recall on every channel too."""
+LETTERS = (NoticeKind.CLOSURE, NoticeKind.SUB_RECALL, NoticeKind.REGULATOR, NoticeKind.PATIENT)
 
 
-@pytest.mark.parametrize(("kind", "channel", "language"), [e for e in EVERY if e[0] is not NoticeKind.RETRACTION])
+def test_every_language_has_every_kind_for_every_channel() -> None:
+    assert {"en", "zh-CN", "es"} <= set(LANGUAGES)
+    wanted = {(kind, channel) for kind in WHOLE for channel in Channel} | {(kind, Channel.EMAIL) for kind in LETTERS}
+    wanted |= {(NoticeKind.CLOSURE, each) for each in Channel}
+    wanted |= {(NoticeKind.SUB_RECALL, each) for each in (Channel.SMS, Channel.WEBHOOK)}
+    for language in LANGUAGES:
+        assert {(kind, channel) for kind, channel, lang in EVERY if lang == language} == wanted, language
+
+
+# A call has no link and a push only says that there is one: they have tests of their own.
+WRITTEN = [
+    one
+    for one in EVERY
+    if one[0] in (*LADDER_KINDS, NoticeKind.AMENDMENT) and one[1] not in (Channel.VOICE, Channel.PUSH)
+]
+
+
+@pytest.mark.parametrize(("kind", "channel", "language"), WRITTEN)
 def test_no_notice_lacks_what_the_law_wants_in_it(kind: NoticeKind, channel: Channel, language: str) -> None:
     out = RENDERER.preview(kind, channel, language, *facts_of(kind))
     chinese = "紧急：医疗器械召回范围及级别变更通知" if kind is NoticeKind.AMENDMENT else "紧急：医疗器械召回通知"
-    urgent = {"en": "URGENT: MEDICAL DEVICE RECALL", "zh-CN": chinese}[language]
+    spanish = "URGENTE: RETIRADA DE PRODUCTO SANITARIO"
+    urgent = {"en": "URGENT: MEDICAL DEVICE RECALL", "zh-CN": chinese, "es": spanish}[language]
     for body in (out.text, out.html):
         if body is None:
             continue
@@ -105,6 +127,9 @@ def test_no_notice_lacks_what_the_law_wants_in_it(kind: NoticeKind, channel: Cha
                 "2026-01-02",
                 "2026-10-30",
                 "Dr. Q. Safe",
+                "2027-05-31",
+                "2027-06-30",
+                "SN-0001, SN-0002",
             ):
                 assert fact in body
         assert f"<strong>{urgent}" in str(out.html)
@@ -135,16 +160,36 @@ def test_texts_without_a_translation_are_printed_and_marked_as_the_original() ->
     assert "Original text" not in english.text
 
 
+@pytest.mark.parametrize(
+    ("language", "mark"),
+    [
+        ("en", "[Original text, language: de]"),
+        ("zh-CN", "【以下为原文，语言：de】"),
+        ("es", "[Texto original, idioma: de]"),
+    ],
+)
+@pytest.mark.parametrize("kind", [NoticeKind.INITIAL, NoticeKind.AMENDMENT, NoticeKind.SUB_RECALL])
+def test_a_text_in_another_language_is_marked_in_the_text_and_in_the_html(
+    kind: NoticeKind, language: str, mark: str
+) -> None:
+    context = changed(facts_of(kind)[0], translations={}, texts_language="de")
+    body = RENDERER.render_for_approval(kind, Channel.EMAIL, language, context)
+    assert (body.text.count(mark), str(body.html).count(mark)) == (1, 1)
+
+
 def test_a_drill_says_so_first() -> None:
     out = RENDERER.preview(NoticeKind.INITIAL, Channel.SMS, "en", changed(CONTEXT, drill=True), RECIPIENT)
     assert out.text.startswith("DRILL")
 
 
-@pytest.mark.parametrize("kind", list(NoticeKind))
+@pytest.mark.parametrize("kind", [*WHOLE, *LETTERS[:2]])
 def test_a_text_message_takes_few_segments(kind: NoticeKind) -> None:
     english = sms_size(RENDERER.preview(kind, Channel.SMS, "en", *facts_of(kind)).text)
     chinese = sms_size(RENDERER.preview(kind, Channel.SMS, "zh-CN", *facts_of(kind)).text)
+    spanish = sms_size(RENDERER.preview(kind, Channel.SMS, "es", *facts_of(kind)).text)
     assert (english.encoding, chinese.encoding) == (SmsEncoding.GSM_7, SmsEncoding.UCS_2)
+    assert spanish.encoding is SmsEncoding.GSM_7
+    assert spanish.segments <= (3 if kind in LADDER_KINDS else 4)
     # An amendment of lots and class at once is the longest there is.
     assert english.segments <= (3 if kind in LADDER_KINDS else 4)
     assert chinese.segments <= (4 if kind in LADDER_KINDS else 5)
@@ -161,7 +206,7 @@ def test_many_lots_are_counted_and_the_recipients_own_are_still_listed() -> None
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize(("kind", "channel", "language"), [e for e in EVERY if e[0] is NoticeKind.INITIAL])
+@pytest.mark.parametrize(("kind", "channel", "language"), [e for e in EVERY if e[0] in (NoticeKind.INITIAL, *LETTERS)])
 def test_a_hostile_name_stays_a_name(kind: NoticeKind, channel: Channel, language: str, name: str) -> None:
     plain = RENDERER.preview(kind, channel, language, context_with("x"), recipient_with("x"))
     out = RENDERER.preview(kind, channel, language, context_with(name), recipient_with(name))
@@ -170,11 +215,19 @@ def test_a_hostile_name_stays_a_name(kind: NoticeKind, channel: Channel, languag
             assert out.html.count(mark) - plain.html.count(mark) == (name.count("href=") if mark == "href=" else 0)
     assert out.subject is None or len(out.subject.splitlines()) == 1
     assert out.text.count(RECIPIENT.link) == plain.text.count(RECIPIENT.link)
-    for text in (out.text, out.subject or "", out.html or ""):
-        assert "49" not in text.replace("7*7", "")
+    shown = ((out.text, plain.text), (out.subject or "", plain.subject or ""), (out.html or "", plain.html or ""))
+    for text, before in shown:
+        assert text.replace("7*7", "").count("49") == before.count("49")
         assert not set("\u202e\u202c\u2066\u2069\u200b\ufeff") & set(text)
     if channel is Channel.EMAIL and "\n" not in name and name.isprintable():
         assert name in out.text
+
+
+def test_html_is_made_only_of_templates_whose_values_are_escaped() -> None:
+    """A macro of a plain file would hand its unescaped values to HTML as safe (it did for product codes)."""
+    for path in TEMPLATES.rglob("*.html.j2"):
+        for used in re.findall(r'(?:import|include|extends|from) "([^"]+)"', path.read_text()):
+            assert used.endswith(".html.j2"), f"{path.name}: {used}"
 
 
 @given(name=st.text(min_size=1, max_size=60).filter(lambda text: text.strip().isprintable() and text.strip()))
@@ -190,7 +243,7 @@ def test_filling_changes_nothing_but_the_slots() -> None:
     mine, other = fill(body, RECIPIENT), fill(body, recipient_with("Other"))
     mine_lines, other_lines = mine.text.splitlines(), other.text.splitlines()
     differing = [a for a, b in zip(mine_lines, other_lines, strict=True) if a != b]
-    assert len(differing) == 6  # recipient, contact, and two lines for each of two lots
+    assert len(differing) == 7  # recipient, contact, two lines for each of two lots, serial numbers of one
     assert fill(body, RECIPIENT) == mine
 
 

@@ -111,8 +111,11 @@ def test_more_than_was_shipped_is_asked_back_once_and_then_taken() -> None:
     reading = post("lots", values)
     assert complaints(reading) == [("on_hand-7", "error_more_than_shipped")]
     assert reading.errors[0].values == {"stated": "101", "shipped": "100"}
-    assert post("lots", values, confirm_quantities="yes").step is ReplyStep.PERSON
-    done = post("person", {**values, **PERSON, "confirm_quantities": "yes"})
+    unexplained = post("lots", values, confirm_quantities="yes")
+    assert complaints(unexplained) == [("confirm_reason", "error_confirm_reason")]
+    kept = {"confirm_quantities": "yes", "confirm_reason": "ten came from our other site"}
+    assert post("lots", values, **kept).step is ReplyStep.PERSON
+    done = post("person", {**values, **PERSON, **kept})
     assert done.answer is not None
     assert done.answer.quantities_confirmed
 
@@ -138,6 +141,30 @@ def test_a_receiver_must_be_reachable_and_fit_the_figures(changes: dict[str, str
 
 def test_units_passed_on_to_nobody_are_asked_for() -> None:
     assert complaints(post("passed_on", PASSING_ON)) == [("to-0-name", "error_receiver_missing")]
+
+
+def test_units_that_are_left_over_are_asked_for_in_the_next_block_and_need_not_be_invented() -> None:
+    one_of_thirty = {**PASSING_ON, **RECEIVER, "to-0-quantity": "1"}
+    asked = post("passed_on", one_of_thirty)
+    assert complaints(asked) == [("to-1-name", "error_receiver_rest")]
+    assert dict(asked.errors[0].values) == {"rest": "29", "passed_on": "30"}
+    given_up = {**one_of_thirty, "confirm_receivers": "yes"}
+    assert post("passed_on", given_up).step is ReplyStep.PERSON
+    done = post("person", {**given_up, **PERSON})
+    assert done.answer is not None
+    assert [receiver.quantity for receiver in done.answer.receivers] == [Decimal(1)]
+    assert post("passed_on", {**PASSING_ON, "confirm_receivers": "yes"}).step is ReplyStep.PERSON, "nor one of them"
+    wrong = {**given_up, "to-0-email": "nobody"}
+    assert complaints(post("passed_on", wrong)) == [("to-0-email", "error_receiver_email")]
+
+
+def test_whoever_has_more_receivers_than_blocks_is_led_to_the_box_for_it() -> None:
+    twenty = {
+        f"to-{index}-{name}": text
+        for index in range(20)
+        for name, text in {"lot": "7", "quantity": "1", "name": f"C{index}", "email": f"c{index}@x.example"}.items()
+    }
+    assert complaints(post("passed_on", {**PASSING_ON, **twenty})) == [("confirm_receivers", "error_receiver_rest")]
 
 
 def test_two_receivers_share_a_lot_but_not_more_than_it() -> None:
@@ -174,8 +201,10 @@ def test_back_language_and_more_keep_what_was_typed_unchecked() -> None:
 def test_receiver_blocks_grow_with_what_is_filled_in() -> None:
     assert receivers_shown(PASSING_ON, LOTS) == 1
     assert receivers_shown({**PASSING_ON, "passed_on-9": "1"}, LOTS) == 2
-    assert receivers_shown({**PASSING_ON, "to-4-name": "x"}, LOTS) == 5
-    assert receivers_shown({**PASSING_ON, "to-4-name": "x", "more": "yes"}, LOTS) == 6
+    assert receivers_shown({**PASSING_ON, "to-4-name": "x"}, LOTS) == 6
+    assert receivers_shown({**PASSING_ON, **RECEIVER}, LOTS) == 1, "everything has a receiver"
+    assert receivers_shown({**PASSING_ON, **RECEIVER, "more": "yes"}, LOTS) == 2
+    assert receivers_shown({**PASSING_ON, **RECEIVER, "to-0-quantity": "29"}, LOTS) == 2, "one unit has none"
     assert receivers_shown({**PASSING_ON, "to-19-name": "x", "more": "yes"}, LOTS) == 20
 
 

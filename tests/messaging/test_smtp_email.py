@@ -62,6 +62,17 @@ async def test_chinese_survives_the_round_trip_in_subject_and_bodies(catcher: Ca
     assert caught["html"] == f"<p>{text}</p>\n" or caught["html"] == f"<p>{text}</p>"
 
 
+async def test_lines_that_begin_with_dots_arrive_as_they_were(catcher: Catcher) -> None:
+    text = ".\n..\n.hidden\nend.\n.\n"
+    async with adapter_to(catcher.smtp_port) as adapter:
+        await adapter.send(mail(text=text, html=None))
+        await adapter.send(mail(delivery_id=uuid4(), text=".first", html=f"<p>\n.{'产品' * 400}\n..x</p>"))
+    first, second = await catcher.messages()
+    assert first["text"] == text
+    assert second["text"] == ".first"
+    assert str(second["html"]).rstrip("\n") == f"<p>\n.{'产品' * 400}\n..x</p>"
+
+
 async def test_a_resend_keeps_its_message_id_and_is_told_as_a_repeat(catcher: Catcher) -> None:
     async with adapter_to(catcher.smtp_port) as adapter:
         first, second = await adapter.send(mail()), await adapter.send(mail())
@@ -156,8 +167,10 @@ async def serving(handler: Handler) -> AsyncIterator[int]:
         server.close()
 
 
-def scripted(answers: dict[str, str], *, hang_up_after: str | None = None, silent_after: str = "") -> Handler:
-    """A server that answers each verb as told; `body` is what it says after the final dot."""
+def scripted(
+    answers: dict[str, str], *, hang_up_after: str | None = None, silent_after: str = "", scans: float = 0.0
+) -> Handler:
+    """A server that answers each verb as told; `body` is what it says after the final dot, `scans` seconds later."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(answers.get("greeting", "220 ready").encode() + b"\r\n")
@@ -170,6 +183,8 @@ def scripted(answers: dict[str, str], *, hang_up_after: str | None = None, silen
                 break
             if verb == silent_after:
                 continue
+            if verb == "body":
+                await asyncio.sleep(scans)
             default = {"EHLO": "250 me", "DATA": "354 go", "QUIT": "221 bye"}.get(verb, "250 ok")
             in_body = verb == "DATA" and verb not in answers
             writer.write(answers.get(verb, default).encode() + b"\r\n")
@@ -227,6 +242,11 @@ async def test_a_server_that_never_answers_is_given_up_in_time() -> None:
         with pytest.raises(SendError) as caught:
             await adapter.send(mail())
     assert (caught.value.code, caught.value.maybe_sent) == ("smtp:timeout", True)
+
+
+async def test_a_server_that_scans_before_it_accepts_gets_the_message_once() -> None:
+    async with serving(scripted({}, scans=0.8)) as port, adapter_to(port, timeout_seconds=0.4) as adapter:
+        assert (await adapter.send(mail())).provider_id == f"<{DELIVERY}@firm.example>"
 
 
 async def test_an_unreadable_answer_after_the_body_is_no_refusal() -> None:

@@ -4,8 +4,9 @@ import asyncio
 import gzip
 import json
 import logging
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -25,8 +26,10 @@ DATA = Path(__file__).parents[3] / "shared" / "data" / "twilio"
 
 
 @asynccontextmanager
-async def adapter_to(url: str, *, token: str = AUTH_TOKEN, sender: str = SENDER) -> AsyncIterator[TwilioSmsAdapter]:
-    adapter = TwilioSmsAdapter(TwilioConfig(ACCOUNT_SID, token, sender, base_url=url, timeout_seconds=2))
+async def adapter_to(
+    url: str, *, token: str = AUTH_TOKEN, sender: str = SENDER, timeout_seconds: float = 2
+) -> AsyncIterator[TwilioSmsAdapter]:
+    adapter = TwilioSmsAdapter(TwilioConfig(ACCOUNT_SID, token, sender, base_url=url, timeout_seconds=timeout_seconds))
     try:
         yield adapter
     finally:
@@ -105,6 +108,24 @@ async def test_refusals_are_classified(standin: Standin, to: str, kind: ErrorKin
     assert (await standin.http.get("/stats")).json()["outbound"] == 0
 
 
+async def test_an_answer_that_never_comes_is_not_waited_for_beyond_the_timeout_and_leaves_a_doubt() -> None:
+    asked = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, asyncio.timeout(10), adapter_to(f"http://127.0.0.1:{port}", timeout_seconds=0.3) as adapter:
+        with pytest.raises(SendError) as caught:
+            await adapter.send(sms())
+    assert asked.is_set()
+    assert (caught.value.code, caught.value.maybe_sent) == ("twilio:timeout", True)
+
+
 async def test_a_wrong_token_stops_the_campaign(standin: Standin) -> None:
     async with adapter_to(standin.url, token="wrong") as adapter:
         with pytest.raises(SendError) as caught:
@@ -165,6 +186,24 @@ async def test_nobody_listening_is_not_ambiguous() -> None:
         with pytest.raises(SendError) as caught:
             await adapter.send(sms())
     assert (caught.value.code, caught.value.maybe_sent) == ("twilio:connection", False)
+
+
+async def test_a_connection_that_is_not_made_in_time_is_an_outage_and_not_ambiguous() -> None:
+    with ExitStack() as sockets:
+        # A full backlog: the kernel answers no further connection.
+        crowded = sockets.enter_context(socket.socket())
+        crowded.bind(("127.0.0.1", 0))
+        crowded.listen(0)
+        for _ in range(4):
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(crowded.getsockname())
+        async with adapter_to(f"http://127.0.0.1:{crowded.getsockname()[1]}", timeout_seconds=0.3) as adapter:
+            for asking in (adapter.send(sms()), adapter.find_sent(sms(), datetime.now(UTC))):
+                with pytest.raises(SendError) as caught:
+                    await asking
+                error = caught.value
+                assert (error.code, error.maybe_sent, error.outage) == ("twilio:connection", False, True)
 
 
 def test_what_the_table_does_not_know_is_transient_and_says_so() -> None:

@@ -14,11 +14,13 @@ import pytest
 
 from tests.process.desk import Bench
 from tests.process.machine import ProcessMachine
-from tests.process.walk import walk
+from tests.process.walk import REPLAYED_STEPS, walk
 
 pytestmark = pytest.mark.db
 FIRST_SEED, FEWEST, MOST, STEPS = 18, 5, 24, 60
 """Seeds from the first on, until their walks between them have carried out everything in `MUST_HAPPEN`."""
+GUARD_S = 60 + (MOST * STEPS + REPLAYED_STEPS) // 2
+"""Half a second for each step that may be taken: a hang ends the test, a loaded machine does not."""
 LONG_STEPS = 80
 LONG = int(os.environ.get("RECALL_LONG", "0"))
 MUST_HAPPEN = (
@@ -35,6 +37,7 @@ def _report(bench: Bench) -> str:
     return f"{bench.examples} walks, {steps} operations\ndone: {done}\nrefused: {refused}\n"
 
 
+@pytest.mark.timeout(GUARD_S)
 def test_nothing_people_or_feeds_do_breaks_stock_claims_balance_audit_or_consignees(bench: Bench) -> None:
     for turn in range(MOST):
         walk(partial(ProcessMachine, bench), ProcessMachine, FIRST_SEED + turn, STEPS)

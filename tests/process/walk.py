@@ -1,16 +1,16 @@
 """Walks by seed: which steps are taken with which numbers is drawn once, and the same seed draws the same walk.
 
 A walk that fails is shortened: steps are left out as long as what remains still fails, and the shortest one is shown
-as a list that `replay` takes.
+as a list that `replay` takes. How much is tried is counted in steps, never in seconds: a loaded machine finds the same.
 """
 
 from collections.abc import Callable, Sequence
 from random import Random
-from time import monotonic
 from typing import Any, Protocol
 
 Step = tuple[str, dict[str, Any]]
-PATIENCE_S = 90
+REPLAYED_STEPS = 1_500
+"""Steps taken again, in all, to shorten a walk that failed."""
 _WEIGHT = "_walk_weight"
 _DRAWS = "_walk_draws"
 
@@ -77,18 +77,19 @@ def walk(make: Callable[[], Walker], kind: type[Any], seed: int, length: int) ->
 def _shorten(
     make: Callable[[], Walker], seed: int, steps: list[Step], error: Exception
 ) -> tuple[list[Step], Exception]:
-    """Leave out ever smaller runs of steps while the walk fails in the same way; for a few minutes at most."""
-    size, end = max(len(steps) // 2, 1), monotonic() + PATIENCE_S
+    """Leave out ever smaller runs of steps while the walk fails in the same way, until `REPLAYED_STEPS` are used up."""
+    size, left = max(len(steps) // 2, 1), REPLAYED_STEPS
     while True:
         at, shorter = 0, False
-        while at < len(steps) and monotonic() < end:
+        while at < len(steps) and left > 0:
             rest = steps[:at] + steps[at + size :]
+            left -= len(rest)
             again = _failure(make, seed, rest)
             if again is not None and type(again) is type(error):
                 steps, error, shorter = rest, again, True
             else:
                 at += size
-        if (size == 1 and not shorter) or monotonic() >= end:
+        if (size == 1 and not shorter) or left <= 0:
             return steps, error
         size = max(size // 2, 1)
 

@@ -165,12 +165,12 @@ def test_with_a_real_database_nothing_embedded_is_started_and_migrations_wait_un
     try:
         stack.start(wait=False)
         wait_for("the table", lambda: "external, does not answer" in stack.output())
-        assert "(migrations will be tried again" in stack.output()
+        wait_for("word of the migrations", lambda: "(migrations will be tried again" in stack.output())
         database.start()
         wait_for("readiness", stack.addresses_if_ready, 60)
         with psycopg.connect(urls.owner_url) as owner:
             assert owner.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
-        assert "migrations: done" in stack.output()
+        wait_for("word that they are done", lambda: "migrations: done" in stack.output())
         assert not (stack.state_dir / "postgres").exists()
         assert stack.addresses()["postgres"] is None
         assert "external, answers" in recall("status", "--state-dir", str(stack.state_dir)).stdout
@@ -204,7 +204,7 @@ def test_real_mail_and_sms_without_a_public_address_are_warned_about(folder: Pat
     try:
         stack.start(wait=False)
         wait_for("the warning", lambda: "WARNING: RECALL_PUBLIC_URL is not set" in stack.output())
-        assert "mail      127.0.0.1" in stack.output()
+        wait_for("the table", lambda: "mail      127.0.0.1" in stack.output())
         assert stack.record("mail") is None
         assert not {"SMTP_HOST", "TWILIO_AUTH_TOKEN"} & set(stack.environment())
     finally:

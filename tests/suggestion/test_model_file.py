@@ -79,7 +79,9 @@ def test_a_feature_without_four_numbers_is_named(tmp_path: Path, features: dict[
         read_model(file)
 
 
-@pytest.mark.parametrize("content", [b"", b"\x80\x04\x95 pickle", gzip.compress(b"not json"), gzip.compress(b"[]")])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x80\x04\x95 pickle", gzip.compress(b"not json", mtime=0), gzip.compress(b"[]", mtime=0)]
+)
 def test_damaged_files_and_pickles_are_refused(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "model.gz"
     file.write_bytes(content)

@@ -30,6 +30,7 @@ PEOPLE = {
     Role.REGULATORY: "Rafael",
     Role.WAREHOUSE: "Wanda",
     Role.SUPPLIER_QUALITY: "Sunil",
+    Role.ACCOUNT_MANAGER: "Amara",
     Role.AUDITOR: "Audrey",
     Role.ADMIN: "Adam",
     Role.HEAD_OF_QUALITY: "Hana",

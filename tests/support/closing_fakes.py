@@ -101,6 +101,10 @@ class FakeClosingActivities(ABC):
         self._note("record_reopening", record)
 
     @activity.defn
+    async def record_closure_notice(self, record: RecordDecision) -> None:
+        self._note("record_closure_notice", record)
+
+    @activity.defn
     async def record_cancellation(self, end: EndRecall) -> CancelFigures:
         self._note("record_cancellation", end)
         self.stages.clear()
@@ -154,5 +158,5 @@ class FakeClosingActivities(ABC):
             self.amend_scope, self.record_reclassification, self.record_completion, self.record_authority_answer,
             self.record_reopening, self.record_cancellation, self.end_claims, self.stop_cases, self.read_closing,
             self.read_checklist, self.effectiveness_turn, self.take_up_complaints, self.write_deadlines,
-            self.extend_task,
+            self.extend_task, self.record_closure_notice,
         ]  # fmt: skip

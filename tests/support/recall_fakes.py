@@ -82,6 +82,8 @@ class FakeRecallActivities(FakeClosingActivities):
         """How many of the next drafts fail for good."""
         self.trace_faults = 0
         """How many of the next traces fail for good."""
+        self.more_limits: tuple[StepLimit, ...] = ()
+        """Times of further steps, from the policies."""
         self.branches: dict[str, Any] = {}
         """What the policies' figures say since a branch began or ended: extra tasks, limits, signers."""
         self.branches_moved = False
@@ -92,9 +94,15 @@ class FakeRecallActivities(FakeClosingActivities):
         """What branches change of them."""
         self.slow_tasks: dict[str, asyncio.Event] = {}
         """Key -> what the writing of this task waits for."""
+        self.slow: dict[str, asyncio.Event] = {}
+        """Name of an activity -> what its answer waits for; those that say so look here."""
 
     def _note(self, name: str, argument: Any) -> None:
         self.calls.append((name, argument))
+
+    async def _answers(self, name: str) -> None:
+        if name in self.slow:
+            await self.slow[name].wait()
 
     def names(self) -> list[str]:
         """Names of the activities in the order they were called."""
@@ -114,7 +122,8 @@ class FakeRecallActivities(FakeClosingActivities):
                 if step == "evaluation"
                 else StepLimit(step=step, limit=timedelta(hours=24))
                 for step in steps
-            ),
+            )
+            + self.more_limits,
             hold_watch=timedelta(hours=24),
             hold_retry=timedelta(hours=4),
         )
@@ -122,6 +131,7 @@ class FakeRecallActivities(FakeClosingActivities):
     @activity.defn
     async def turn_branches(self, ref: RecallRef) -> BranchFigures:
         self._note("turn_branches", ref)
+        await self._answers("turn_branches")
         moved, self.branches_moved = self.branches_moved, False
         changed = self.decided.model_copy(update=self.decided_change) if self.decided and self.decided_change else None
         figures = self._policy_figures().model_copy(update=self.branches)
@@ -238,6 +248,7 @@ class FakeRecallActivities(FakeClosingActivities):
     @activity.defn
     async def draft_notice(self, draft: DraftNotice) -> NoticeDraft:
         self._note("draft_notice", draft)
+        await self._answers("draft_notice")
         if self.draft_faults:
             self.draft_faults -= 1
             raise ApplicationError("no affected product reached a consignee", type="InvalidInput", non_retryable=True)
@@ -247,6 +258,7 @@ class FakeRecallActivities(FakeClosingActivities):
     @activity.defn
     async def record_notice_approval(self, record: RecordDecision) -> None:
         self._note("record_notice_approval", record)
+        await self._answers("record_notice_approval")
         self.stages.pop(record.task_key or "notice", None)
 
     @activity.defn
@@ -314,6 +326,7 @@ class FakeRecallActivities(FakeClosingActivities):
     @activity.defn
     async def project(self, view: Projection) -> None:
         self._note("project", view)
+        await self._answers("project")
         self.projections.append(view)
 
     def all(self) -> list[Any]:

@@ -248,6 +248,13 @@ async def test_what_somebody_wrote_to_staff_while_moving_a_task_is_sent_when_the
     fakes.channels = ("email",)
     await owner.signal("task_moved", "visit:4")
     await until(lambda: _asked(fakes, "send_staff_messages"))
+    scheduled = [
+        event.activity_task_scheduled_event_attributes
+        async for event in owner.fetch_history_events()
+        if event.HasField("activity_task_scheduled_event_attributes")
+    ]
+    (sending,) = (each for each in scheduled if each.activity_type.name == "send_staff_messages")
+    assert sending.priority.priority_key == 1, "it waits behind no batch of notices"
 
 
 async def _asked(fakes: FakeRecallActivities, name: str) -> bool:

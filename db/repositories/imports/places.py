@@ -97,9 +97,10 @@ _ORPHANS = """
 """
 
 _INSERT_PARTNERS = """
-    INSERT INTO partner (id, code, name, kind, country, region, language, time_zone, gln, batch_id)
+    INSERT INTO partner (id, code, name, kind, country, region, group_name, account_manager, language, time_zone,
+        gln, batch_id)
     SELECT DISTINCT ON (v.partner_id) v.partner_id, v.partner_code, v.partner_name, v.partner_kind, v.country, v.region,
-        v.language, v.time_zone, v.partner_gln, %(batch)s
+        v.group_name, v.account_manager, v.language, v.time_zone, v.partner_gln, %(batch)s
     FROM imp_place v
     WHERE v.partner_fresh AND v.creates AND v.problem_reason IS NULL
         AND v.partner_id IN (SELECT partner_id FROM imp_used_place)
@@ -116,7 +117,7 @@ _INSERT_LOCATIONS = """
 
 
 def _references() -> str:
-    text = ("name", "kind", "country", "region", "language", "time_zone", "gln")
+    text = ("name", "kind", "country", "region", "group_name", "account_manager", "language", "time_zone", "gln")
     named = zip(text, PARTNER_ATTRIBUTES, strict=True)
     return (
         _REFERENCES.replace(

@@ -36,6 +36,8 @@ PARTNER_ATTRIBUTES = (
     "partner_kind",
     "country",
     "region",
+    "group_name",
+    "account_manager",
     "language",
     "time_zone",
     "partner_gln",
@@ -84,7 +86,10 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "products": ("product_v",),
     "partners": ("place_v",),
-    "contacts": ("partner", "position", "name", "role", "email", "phone", "channels"),
+    "contacts": (
+        *("partner", "position", "name", "role", "email", "phone", "channels"),
+        *("webhook_url", "webhook_format", "webhook_key", "party"),
+    ),
 }
 """Columns of a staged row after `line`; the three problem columns follow."""
 

@@ -1,0 +1,33 @@
+"""How the tests are shared out when several processes run them (`make test`, pytest-xdist).
+
+Each process has servers of its own, so a file is never split: its fixtures would start twice. The tests that run whole
+stacks and kill their parts are one piece for the same reason, and come last: by then the other process has nothing left
+to do, and what they judge is not the machine.
+"""
+
+from typing import Final
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+_STACKS: Final = ("tests/e2e/", "tests/chaos/", "tests/demo/test_readme.py")
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Whole files in their order, and the tests of whole stacks as if they were one file."""
+
+    def __init__(self, config: pytest.Config, log: object) -> None:
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::", 1)[0]
+        return _STACKS[0] if path.startswith(_STACKS) else path
+
+
+def stacks_last(items: list[pytest.Item]) -> None:
+    """Put the tests of whole stacks behind all others, which keep their order."""
+    items.sort(key=lambda item: item.nodeid.startswith(_STACKS))
+
+
+__all__ = ["ByFile", "stacks_last"]
