@@ -1,6 +1,6 @@
 """A whole campaign on the embedded stack: speed, the length of its history, and whether the worker's memory stays flat.
 
-    python -m bench.campaign [--consignees 20000]
+    python -m bench.campaign [--consignees 20000] [--old-statistics]
 
 `recall up` as an operator starts it (PostgreSQL, Temporal, API, one worker process, local mail server and Twilio
 stand-in, delivery reports on) with one recall; its contacts take turns with e-mail and SMS. Printed while it sends:
@@ -71,11 +71,13 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--consignees", type=int, default=20_000, help="100000 for the full size")
+    parser.add_argument("--old-statistics", action="store_true", help="PostgreSQL has not looked since it came in")
     given = parser.parse_args()
     if given.consignees < 4:
         parser.error("expected at least 4 consignees")
     print(f"{given.consignees} consignees, {os.cpu_count()} processors")
-    with bench_stack(numbers(1), given.consignees, [Channel.EMAIL, Channel.SMS]) as bench:
+    channels = [Channel.EMAIL, Channel.SMS]
+    with bench_stack(numbers(1), given.consignees, channels, old_statistics=given.old_statistics) as bench:
         asyncio.run(measure(bench, given.consignees))
 
 

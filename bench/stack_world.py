@@ -102,21 +102,34 @@ def numbers(count: int) -> list[str]:
 
 
 @contextmanager
-def bench_stack(recalls: Sequence[str], each: int, channels: Sequence[str]) -> Iterator[BenchStack]:
-    """`recall up` with these recalls of `each` consignees, whose contacts take turns with the channels."""
+def bench_stack(
+    recalls: Sequence[str], each: int, channels: Sequence[str], *, old_statistics: bool = False
+) -> Iterator[BenchStack]:
+    """`recall up` with these recalls of `each` consignees, whose contacts take turns with the channels.
+
+    With `old_statistics` PostgreSQL has looked at its tables before these recalls came in and not since, as where a
+    recall begins between two looks; its autovacuum goes on and may look again at any time.
+    """
     with running_world([group("Seed", 1, 0)]) as world:
         stack = world.stack
         admin = load_secrets(stack.state_dir).pg_admin
         url = pg.url_of(pg.ADMIN, admin, stack.port_base)
         built = recall_with_notice(url)
         values = {"number": NUMBER, "copies": list(recalls[1:]), "each": each, "channels": list(channels), "now": T0}
+        if old_statistics:
+            _look(url)
         with psycopg.connect(url) as db:
             for statement in _COPIES.split(";"):
                 db.execute(statement, values | {"lot": built.lot_ids[0]})
             rows = db.execute("SELECT recall_number, id, notice_id FROM campaign").fetchall()
-        with psycopg.connect(url, autocommit=True) as db:
-            db.execute("VACUUM ANALYZE")
+        if not old_statistics:
+            _look(url)
         yield BenchStack(world, url, {row[0]: (row[1], row[2]) for row in rows})
+
+
+def _look(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute("VACUUM ANALYZE")
 
 
 def allowed_events(*consignees: int) -> int:

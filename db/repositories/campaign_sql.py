@@ -10,7 +10,7 @@ from typing import Final
 
 from db.repositories.cases_sql import CALLED
 from db.repositories.chasing_sql import COPY
-from db.repositories.deliveries_sql import WANTED
+from db.repositories.deliveries_sql import IN_ORDER, WANTED
 from db.repositories.reach_sql import REACHABLE
 from db.repositories.stages_sql import SINCE, STAGE
 from domain.stages import LANE
@@ -189,21 +189,24 @@ SELECT (SELECT count(*) FROM moved) AS moved,
 )
 
 CANCEL_ANSWERED: Final = f"""
-UPDATE delivery d SET state = 'cancelled', finished_at = :now
-FROM consignee c, campaign k
-WHERE d.campaign_id = :campaign AND d.state = 'pending' AND c.id = d.consignee_id AND k.id = d.campaign_id
-  AND NOT {WANTED}
+WITH unwanted AS MATERIALIZED (
+    SELECT d.id FROM delivery d JOIN consignee c ON c.id = d.consignee_id JOIN campaign k ON k.id = d.campaign_id
+    WHERE d.campaign_id = :campaign AND d.state = 'pending' AND NOT {WANTED}
+    {IN_ORDER}
+)
+UPDATE delivery d SET state = 'cancelled', finished_at = :now FROM unwanted WHERE d.id = unwanted.id
 """  # noqa: S608 - constants
 
-CANCEL_ALL: Final = """
-WITH open_row AS (
-    SELECT id, state FROM delivery
-    WHERE campaign_id = :campaign AND state IN ('pending', 'submitting') FOR UPDATE
+CANCEL_ALL: Final = f"""
+WITH open_row AS MATERIALIZED (
+    SELECT d.id, d.state FROM delivery d
+    WHERE d.campaign_id = :campaign AND d.state IN ('pending', 'submitting')
+    {IN_ORDER}
 )
 UPDATE delivery d SET state = 'cancelled', finished_at = :now,
     ambiguous = d.ambiguous OR open_row.state = 'submitting'
 FROM open_row WHERE d.id = open_row.id
-"""
+"""  # noqa: S608 - a constant
 
 COUNT_CONSIGNEES: Final = f"""
 SELECT count(*) AS consignees,

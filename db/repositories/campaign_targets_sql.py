@@ -3,6 +3,7 @@
 from typing import Final
 
 from db.repositories.chasing_sql import LADDERLESS, WAITING
+from db.repositories.deliveries_sql import IN_ORDER
 from db.repositories.reach_sql import REACHABLE
 
 _CONCERNED: Final = """facts AS (
@@ -61,10 +62,13 @@ moved AS (
     FROM picked WHERE picked.id = c.id AND picked.part IN ('reopen', 'keep')
     RETURNING c.id
 ),
+outdated AS MATERIALIZED (
+    SELECT d.id FROM delivery d JOIN picked ON picked.id = d.consignee_id AND picked.part IS NOT NULL
+    WHERE d.state = 'pending' {IN_ORDER}
+),
 dropped AS (
     -- What an older notice still had to say to them is out of date.
-    UPDATE delivery d SET state = 'cancelled', finished_at = :now
-    FROM picked WHERE picked.id = d.consignee_id AND picked.part IS NOT NULL AND d.state = 'pending'
+    UPDATE delivery d SET state = 'cancelled', finished_at = :now FROM outdated WHERE d.id = outdated.id
     RETURNING d.id
 ),
 option AS (

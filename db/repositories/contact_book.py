@@ -20,7 +20,7 @@ from db.repositories import audit, cases, channel_order, notices
 from db.repositories.campaign_targets import PRIORITY
 from db.repositories.cases import By
 from db.repositories.chasing_sql import LADDERLESS
-from db.repositories.deliveries_sql import LEFT
+from db.repositories.deliveries_sql import IN_ORDER, LEFT
 from db.repositories.opt_outs import OF_NUMBER
 from db.repositories.reach_sql import REACHABLE
 from domain.channels import USUAL
@@ -88,8 +88,7 @@ WITH theirs AS MATERIALIZED (
         OR d.state IN ('submitted', 'delivered') AND d.chase = c.chase AND d.step = c.step - 1
            AND k.sequence = c.campaign_sequence AND c.state IN ('open', 'acknowledged', 'answered')
     )
-    ORDER BY d.carried_by NULLS FIRST, d.id
-    FOR NO KEY UPDATE OF d
+    {IN_ORDER}
 ),
 failed AS (
     UPDATE delivery d SET state = 'failed', error_kind = 'undelivered', error_code = concat(d.channel, ':', '{LEFT}'),

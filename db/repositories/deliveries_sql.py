@@ -9,6 +9,9 @@ from db.repositories.stages_sql import CHASED
 WANTED: Final = f"(d.step < 0 OR {CHASED} AND c.campaign_sequence = k.sequence)"
 """A message is still wanted while its campaign asks for what the recipient owes; one beside the ladder in any case."""
 
+IN_ORDER: Final = "ORDER BY d.carried_by NULLS FIRST, d.id FOR NO KEY UPDATE OF d"
+"""How whoever writes several messages takes them first, a message before what it carries: two never wait in a ring."""
+
 CARRIED_WANTED: Final = f"""EXISTS (
            SELECT FROM delivery d JOIN consignee c ON c.id = d.consignee_id
            WHERE d.carried_by = message.id AND d.state = 'submitting' AND {WANTED})"""
@@ -57,12 +60,17 @@ CROSS JOIN LATERAL (SELECT d.id) message (id)
 ORDER BY d.priority, d.id
 """  # noqa: S608 - constants
 
+_HELD: Final = f"""held AS MATERIALIZED (
+    SELECT d.id FROM delivery d WHERE d.id = ANY (CAST(:ids AS uuid[])) {IN_ORDER}
+)"""  # noqa: S608 - constants
+
 # Beside the lease it tells what has changed since the claim: a row of a slow channel waits for minutes in its sender.
 RENEW: Final = f"""
-WITH mine AS (
+WITH {_HELD},
+mine AS (
     UPDATE delivery d SET lease_until = :lease_until
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS int[])) AS mine (id, attempt)
-    WHERE d.id = mine.id AND d.attempt = mine.attempt AND d.state = 'submitting'
+    FROM held, unnest(CAST(:ids AS uuid[]), CAST(:attempts AS int[])) AS mine (id, attempt)
+    WHERE d.id = held.id AND d.id = mine.id AND d.attempt = mine.attempt AND d.state = 'submitting'
     RETURNING d.*
 )
 SELECT d.id, k.paused_at IS NOT NULL OR k.ended_at IS NOT NULL AS halted,
@@ -75,7 +83,8 @@ CROSS JOIN LATERAL (SELECT d.id) message (id)
 
 # A callback may have been faster than our own commit, so an accepted message also updates a row that is already
 # further on; the attempt is the fence against results of a sender that lost its lease.
-RECORD: Final = """
+RECORD: Final = f"""
+WITH {_HELD}
 UPDATE delivery d SET
     state = CASE
         WHEN mine.outcome = 'submitted' AND d.state = 'failed' AND d.provider_id IS NOT DISTINCT FROM mine.provider_id
@@ -101,13 +110,14 @@ UPDATE delivery d SET
     error_code = CASE WHEN mine.outcome = 'submitted' AND d.state <> 'failed' THEN NULL
                       WHEN mine.outcome <> 'submitted' AND d.state <> 'submitting' THEN d.error_code
                       ELSE coalesce(mine.error_code, d.error_code) END
-FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS int[]), CAST(:outcomes AS text[]), CAST(:ats AS timestamptz[]),
-            CAST(:provider_ids AS text[]), CAST(:error_kinds AS text[]), CAST(:error_codes AS text[]),
-            CAST(:untils AS timestamptz[]), CAST(:counted AS bool[]))
+FROM held, unnest(CAST(:ids AS uuid[]), CAST(:attempts AS int[]), CAST(:outcomes AS text[]),
+                  CAST(:ats AS timestamptz[]), CAST(:provider_ids AS text[]), CAST(:error_kinds AS text[]),
+                  CAST(:error_codes AS text[]),
+                  CAST(:untils AS timestamptz[]), CAST(:counted AS bool[]))
      AS mine (id, attempt, outcome, at, provider_id, error_kind, error_code, until, counted)
-WHERE d.id = mine.id AND d.attempt = mine.attempt AND d.state <> 'pending'
+WHERE d.id = held.id AND d.id = mine.id AND d.attempt = mine.attempt AND d.state <> 'pending'
 RETURNING d.id, mine.outcome, d.leads
-"""
+"""  # noqa: S608 - constants
 
 # The time to answer starts when the notice really went out, so what a queue or an outage cost is added.
 _NOTE_NOTIFIED: Final = f"""

@@ -13,7 +13,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import attempts, audit, cases, evidence, recalls, stages
+from db.repositories import attempts, audit, cases, evidence, recalls, stages, unsent
 from db.repositories.cases import By
 from db.rows import uuid_of
 from domain.attempts import DocumentedKind, Effort, Needed, missing, strictest
@@ -127,12 +127,7 @@ async def _end_chase(session: AsyncSession, consignee_id: int, by: By) -> None:
         "UPDATE consignee SET state = 'documented', next_step_at = NULL WHERE id = :consignee",
         {"consignee": consignee_id},
     )
-    await run(
-        session,
-        "UPDATE delivery SET state = 'cancelled', finished_at = :at"
-        " WHERE consignee_id = :consignee AND state = 'pending'",
-        {"consignee": consignee_id, "at": by.at},
-    )
+    await unsent.cancel(session, [consignee_id], by.at)
 
 
 async def _documented(

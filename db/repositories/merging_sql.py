@@ -7,7 +7,7 @@ others are `carried_by` it. A carried delivery never meets a sender: its state f
 from typing import Final
 
 from db.repositories.chasing_sql import COPY
-from db.repositories.deliveries_sql import WANTED
+from db.repositories.deliveries_sql import IN_ORDER, WANTED
 from db.repositories.reach_sql import REACHABLE
 
 _PERSON: Final = "CASE d.channel WHEN 'email' THEN lower(contact.email) ELSE contact.phone END"
@@ -59,22 +59,29 @@ WHERE d.id = led.id AND (d.carried_by IS DISTINCT FROM nullif(led.lead, d.id)
 """  # noqa: S608 - constants
 """Of several people who share an address nobody can tell, and no more than `:most` sites stand in one message."""
 
-FREE: Final = """
+FREE: Final = f"""
+WITH unsaid AS MATERIALIZED (
+    SELECT d.id FROM delivery d JOIN delivery message ON message.id = d.carried_by
+    WHERE d.campaign_id = :campaign
+      AND d.state IN ('pending', 'submitting') AND message.state NOT IN ('pending', 'submitting')
+    {IN_ORDER}
+)
 UPDATE delivery d SET carried_by = NULL, state = 'pending', attempt = 0, lease_until = NULL
-FROM delivery message
-WHERE d.campaign_id = :campaign AND d.carried_by IS NOT NULL AND message.id = d.carried_by
-  AND d.state IN ('pending', 'submitting') AND message.state NOT IN ('pending', 'submitting')
-"""
+FROM unsaid WHERE d.id = unsaid.id
+"""  # noqa: S608 - a constant
 """What its message did not speak of after all, or whose message was given up before it was sent, is planned anew."""
 
 TAKE_ALONG: Final = f"""
-WITH taken AS (
+WITH carried AS MATERIALIZED (
+    SELECT d.id FROM delivery d WHERE d.carried_by = ANY (CAST(:ids AS uuid[])) {IN_ORDER}
+),
+taken AS (
     -- The message is looked up by its key and not joined: whoever waits for one at this moment may be everybody.
     UPDATE delivery d SET state = 'submitting', not_before = NULL,
         attempt = (SELECT message.attempt FROM delivery message WHERE message.id = d.carried_by),
         ambiguous = d.ambiguous OR (SELECT message.ambiguous FROM delivery message WHERE message.id = d.carried_by)
-    FROM consignee c, campaign k
-    WHERE d.carried_by = ANY (CAST(:ids AS uuid[])) AND c.id = d.consignee_id AND k.id = d.campaign_id
+    FROM carried, consignee c, campaign k
+    WHERE d.id = carried.id AND c.id = d.consignee_id AND k.id = d.campaign_id
       -- What may have been sent is looked for as it was; nobody who has answered meanwhile is put in anew.
       AND (d.state = 'submitting' OR d.state = 'pending' AND {WANTED})
     RETURNING d.*
@@ -93,11 +100,14 @@ _IN_IT: Final = "d.carried_by = message.id AND d.attempt = message.attempt AND m
 """The carried delivery `d` is one that the message, as it was last sent or tried, speaks of."""
 
 FOLLOW: Final = f"""
+WITH carried AS MATERIALIZED (
+    SELECT d.id FROM delivery d WHERE d.carried_by = ANY (CAST(:ids AS uuid[])) {IN_ORDER}
+)
 UPDATE delivery d SET state = message.state, provider_id = message.provider_id, submitted_at = message.submitted_at,
     finished_at = message.finished_at, not_before = message.not_before,
     error_kind = message.error_kind, error_code = message.error_code
-FROM delivery message
-WHERE message.id = ANY (CAST(:ids AS uuid[])) AND {_IN_IT}
+FROM carried, delivery message
+WHERE d.id = carried.id AND message.id = d.carried_by AND {_IN_IT}
 RETURNING message.id, d.id
 """  # noqa: S608 - constants
 

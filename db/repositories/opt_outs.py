@@ -16,6 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
 from db.repositories import audit
+from db.repositories.deliveries_sql import IN_ORDER
 
 Spoken = Literal["sms", "voice"]
 """Channels of a telephone number, which can be opted out of."""
@@ -31,17 +32,16 @@ class OptOutEffect:
 
 # What a sender holds at this moment is not tried again, either; should it have gone out, its outcome still says so.
 # A message before what it carries, as whoever hears of it takes them.
-_DROP: Final = """
+_DROP: Final = f"""
 WITH waiting AS MATERIALIZED (
     SELECT d.id FROM delivery d JOIN contact ON contact.id = d.contact_id
     WHERE contact.phone = :phone AND d.channel = :channel AND d.state IN ('pending', 'submitting')
-    ORDER BY d.carried_by NULLS FIRST, d.id
-    FOR NO KEY UPDATE OF d
+    {IN_ORDER}
 )
 UPDATE delivery d SET state = 'failed', error_kind = 'permanent_contact',
     error_code = concat(d.channel, ':', 'opt_out'), finished_at = :at, ambiguous = d.ambiguous OR d.state = 'submitting'
 FROM waiting WHERE d.id = waiting.id
-"""
+"""  # noqa: S608 - a constant
 _LOCK: Final = "SELECT id FROM contact WHERE phone = :phone ORDER BY id FOR NO KEY UPDATE"
 
 _CONCERNED: Final = """

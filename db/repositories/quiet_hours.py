@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.plain_sql import run
 from db.repositories import recalls
 from db.repositories.chasing_sql import COPY
+from db.repositories.deliveries_sql import IN_ORDER
 from domain.channels import Channel
 from domain.levels import RecallClass
 from domain.local_days import day_off_in
@@ -37,24 +38,36 @@ WHERE d.campaign_id = :campaign AND d.state = 'pending' AND d.channel = :channel
   AND (d.window_ends IS NULL OR d.window_ends <= :now)
 """  # noqa: S608 - constants
 _PLAN: Final = f"""
+WITH place AS MATERIALIZED (
+    SELECT d.id, planned.opens, planned.closes
+    FROM delivery d
+    JOIN contact ON contact.id = d.contact_id
+    JOIN partner ON partner.id = contact.partner_id
+    JOIN unnest(CAST(:zones AS text[]), CAST(:countries AS text[]), CAST(:firsts AS bool[]),
+                CAST(:opens AS timestamptz[]), CAST(:closes AS timestamptz[]))
+         AS planned (zone, country, first, opens, closes)
+         ON partner.time_zone = planned.zone AND partner.country IS NOT DISTINCT FROM planned.country
+    WHERE d.campaign_id = :campaign AND d.state = 'pending' AND d.channel = :channel
+      AND (d.window_ends <= :now OR (d.window_ends IS NULL AND planned.closes IS NOT NULL))
+      AND ({_FIRST}) = planned.first
+    {IN_ORDER}
+)
 UPDATE delivery d SET
-    not_before = CASE WHEN planned.opens > :now THEN greatest(d.not_before, planned.opens) ELSE d.not_before END,
-    window_ends = planned.closes
-FROM contact, partner, unnest(CAST(:zones AS text[]), CAST(:countries AS text[]), CAST(:firsts AS bool[]),
-                              CAST(:opens AS timestamptz[]), CAST(:closes AS timestamptz[]))
-                       AS planned (zone, country, first, opens, closes)
-WHERE d.campaign_id = :campaign AND d.state = 'pending' AND d.channel = :channel
-  AND (d.window_ends <= :now OR (d.window_ends IS NULL AND planned.closes IS NOT NULL))
-  AND ({_FIRST}) = planned.first
-  AND contact.id = d.contact_id AND partner.id = contact.partner_id
-  AND partner.time_zone = planned.zone AND partner.country IS NOT DISTINCT FROM planned.country
+    not_before = CASE WHEN place.opens > :now THEN greatest(d.not_before, place.opens) ELSE d.not_before END,
+    window_ends = place.closes
+FROM place WHERE d.id = place.id
 """  # noqa: S608 - constants
 # A message that waited for morning when its recall became class I, or its policies gave the rule up, goes at once; a
 # first notice whose limit has become earlier is planned anew.
 _FREE: Final = f"""
+WITH early AS MATERIALIZED (
+    SELECT d.id FROM delivery d
+    WHERE d.campaign_id = :campaign AND d.state = 'pending' AND d.window_ends IS NOT NULL
+      AND (d.channel <> ALL (CAST(:channels AS text[])) OR ({_FIRST} AND d.window_ends > CAST(:limit AS timestamptz)))
+    {IN_ORDER}
+)
 UPDATE delivery d SET window_ends = NULL, not_before = CASE WHEN d.error_kind IS NULL THEN NULL ELSE d.not_before END
-WHERE d.campaign_id = :campaign AND d.state = 'pending' AND d.window_ends IS NOT NULL
-  AND (d.channel <> ALL (CAST(:channels AS text[])) OR ({_FIRST} AND d.window_ends > CAST(:limit AS timestamptz)))
+FROM early WHERE d.id = early.id
 """  # noqa: S608 - constants
 # Of an amendment its own limit, beside those of earlier versions that are not met: it may be somebody's first notice.
 _LIMIT: Final = """

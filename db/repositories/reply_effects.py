@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import audit, complaints
+from db.repositories import audit, complaints, unsent
 from db.repositories.cases import By
 from db.repositories.reply_cases import Heard
 from domain.harm import mentions_harm
@@ -82,13 +82,8 @@ async def move_consignee(session: AsyncSession, entry: Entry, before: str, findi
         return before
     done = state == "answered" and not units_left(entry.statements)
     await run(session, _MOVE, {"state": state, "at": entry.at, "consignee": entry.consignee_id, "done": done})
-    await run(
-        session,
-        "UPDATE delivery SET state = 'cancelled', finished_at = :at"
-        # What stands beside the ladder (an amendment, a copy) asks for nothing and is said in any case.
-        " WHERE consignee_id = :consignee AND state = 'pending' AND step >= 0",
-        {"at": entry.at, "consignee": entry.consignee_id},
-    )
+    # What stands beside the ladder asks for nothing and is said in any case.
+    await unsent.cancel(session, [entry.consignee_id], entry.at, beside=False)
     return state
 
 

@@ -12,16 +12,12 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import audit, cases
+from db.repositories import audit, cases, unsent
 from db.repositories.cases import By
 from db.repositories.stages_sql import SETTLE
 from domain.stages import Owed
 from models.case import ActionHow, ConsigneeAction
 
-_CANCEL: Final = """
-UPDATE delivery d SET state = 'cancelled', finished_at = :now
-WHERE d.consignee_id = ANY (CAST(:consignees AS bigint[])) AND d.state = 'pending' AND d.step >= 0
-"""
 _OPEN_CASES: Final = """
 SELECT DISTINCT k.consignee_id FROM consignee_case k
 WHERE k.consignee_id = ANY (CAST(:consignees AS bigint[])) AND k.state = 'open' AND k.reason = 'silence'
@@ -122,7 +118,7 @@ async def mark(session: AsyncSession, number: str, by: By, *, consignee_id: int 
     done = sorted((await run(session, SETTLE, values)).scalars())
     if not done:
         return Settled()
-    await run(session, _CANCEL, {"consignees": done, "now": by.at})
+    await unsent.cancel(session, done, by.at, beside=False)
     open_cases = await run(session, _OPEN_CASES, {"consignees": done, "owed": Owed.ACTION.value})
     called = tuple(open_cases.scalars())
     for each in called:

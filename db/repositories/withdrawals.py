@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
+from db.repositories import unsent
 
 _OUTCOME: Final = "no lot of the recall is left with this consignee"
 
@@ -46,11 +47,6 @@ UPDATE consignee_case SET state = 'closed', outcome = :outcome, closed_by = :by,
 WHERE recall_number = :number AND consignee_id = ANY (CAST(:gone AS bigint[])) AND state = 'open'
 """
 
-_MESSAGES: Final = """
-UPDATE delivery SET state = 'cancelled', finished_at = :now
-WHERE consignee_id = ANY (CAST(:gone AS bigint[])) AND state = 'pending'
-"""
-
 
 async def withdraw_lots(
     session: AsyncSession, number: str, lots: Sequence[int], version: int, now: datetime, *, by: str
@@ -75,7 +71,7 @@ async def _close(session: AsyncSession, number: str, gone: Sequence[int], now: d
     binds: dict[str, Any] = {"number": number, "gone": list(gone), "now": now}
     await run(session, _TASKS, binds | {"by": by, "outcome": _OUTCOME})
     await run(session, _CASES, binds | {"by": by, "outcome": _OUTCOME})
-    await run(session, _MESSAGES, {"gone": list(gone), "now": now})
+    await unsent.cancel(session, gone, now)
 
 
 __all__ = ["withdraw_everybody", "withdraw_lots"]

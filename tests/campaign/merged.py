@@ -1,8 +1,11 @@
 """People with several sites, and what happens to their messages, for the tests of merging."""
 
+from datetime import datetime
 from typing import Any
 
-from adapters.messaging.base import ErrorKind, SendError
+from adapters.messaging.base import ErrorKind, OutgoingMessage, SendError
+from db.engine import SessionFactory
+from db.repositories.provider_events import ProviderEvent, record_provider_event
 from db.repositories.replies import record_page_reply
 from models.replies import PageReply, RecordedReply
 from tests.campaign.conftest import Hand
@@ -30,6 +33,20 @@ async def acknowledge(hand: Hand, consignee: int, **changes: Any) -> RecordedRep
     given = {"recall_number": NUMBER, "consignee_id": consignee, "at": T0, "form_id": f"form-of-{consignee}"}
     async with hand.sessions.begin() as session:
         return await record_page_reply(session, PageReply.model_validate(given | changes))
+
+
+async def bounced(sessions: SessionFactory, mail: OutgoingMessage, at: datetime = T0) -> ProviderEvent:
+    """The mail came back from its recipient's mail system: there is no such mailbox."""
+    async with sessions.begin() as session:
+        return await record_provider_event(
+            session,
+            provider="smtp",
+            provider_id=mail.message_id or "",
+            delivery_id=mail.delivery_id,
+            status="dead",
+            error_code="smtp:5.1.1",
+            at=at,
+        )
 
 
 def groups(world: World) -> dict[Any, set[int]]:

@@ -8,11 +8,10 @@ from adapters.messaging.base import ErrorKind
 from db.repositories import contact_book
 from db.repositories.cases import By
 from db.repositories.contact_book import Changed, NewContact, Standing, UnknownContact
-from db.repositories.provider_events import record_provider_event
 from models.master import ContactStatus
 from tests.campaign.conftest import Hand
 from tests.campaign.locks import CHAIN, beside
-from tests.campaign.merged import acknowledge, refused
+from tests.campaign.merged import acknowledge, bounced, refused
 from tests.campaign.world import DAY, NUMBER, T0, Person, World
 
 pytestmark = pytest.mark.db
@@ -162,17 +161,7 @@ async def test_a_bounce_of_the_message_for_several_sites_counts_though_its_reade
     async with hand.sessions.begin() as session:
         left = Standing(NUMBER, first["consignee_id"], first["contact_id"], ContactStatus.left, "as the ward says")
         await contact_book.set_status(session, left, QUINN)
-    async with hand.sessions.begin() as session:
-        event = await record_provider_event(
-            session,
-            provider="smtp",
-            provider_id=mail.message_id or "",
-            delivery_id=mail.delivery_id,
-            status="dead",
-            error_code="smtp:5.1.1",
-            at=SOON,
-        )
-    assert event.nudge_due
+    assert (await bounced(hand.sessions, mail, SOON)).nudge_due
     assert (await hand.advance(SOON)).written == {"initial": 2}
     await hand.send(now=SOON)
     assert {each.to for each in hand.mail.accepted[1:]} == {"deputy@one.example", "deputy@two.example"}

@@ -1,12 +1,16 @@
 """Messages, contacts, consignees, the audit chain: everybody takes locks in this order, so nobody waits for ever."""
 
-import pytest
+from collections.abc import Callable
+from typing import Any
 
-from db.repositories import campaign_pauses, deliveries
+import pytest
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.repositories import campaign, campaign_pauses, deliveries, merging, unsent
 from db.repositories.deliveries import OPT_OUT_CODE, Outcome
 from db.repositories.inbound_texts import InboundText, take_in
 from db.repositories.opt_outs import record_opt_out
-from models.messages import Actor, RecordCampaignDecision
+from models.messages import Actor, EndCampaign, RecordCampaignDecision
 from tests.campaign.answers import answer, stated
 from tests.campaign.conftest import Hand
 from tests.campaign.locks import CHAIN, beside
@@ -128,3 +132,98 @@ async def test_an_abort_takes_the_chain_after_the_messages_it_cancels(hand: Hand
     await beside(world, "SELECT FROM delivery FOR UPDATE", CHAIN, record())
     assert {row["state"] for row in world.deliveries()} == {"cancelled"}
     assert "campaign.aborted" in world.actions()
+
+
+Held = list[deliveries.Claimed]
+_GROUP: dict[str, Any] = {"number": NUMBER, "campaign_id": 1, "channel": "email", "now": T0}
+_OF_GROUPS: dict[str, Callable[[AsyncSession, Held], Any]] = {
+    "renew": lambda s, held: deliveries.renew(s, [(row.id, row.attempt) for row in held], now=T0, lease_until=T0),
+    "record": lambda s, held: deliveries.record(
+        s, [Outcome(row.id, row.attempt, "submitted", T0, provider_id=str(row.id)) for row in held], **_GROUP
+    ),
+    "end": lambda s, _: campaign.end(s, EndCampaign(number=NUMBER, campaign_id=1, reason="closed", now=T0)),
+}
+_OF_WAITING: dict[str, Callable[[AsyncSession, list[int]], Any]] = {
+    "an answer": lambda s, consignees: unsent.cancel(s, consignees, T0),
+    "the end": lambda s, _: campaign.end(s, EndCampaign(number=NUMBER, campaign_id=1, reason="closed", now=T0)),
+}
+
+
+@pytest.mark.parametrize("act", _OF_GROUPS.values(), ids=_OF_GROUPS.keys())
+async def test_who_writes_what_senders_hold_takes_it_in_its_order(
+    hand: Hand, world: World, act: Callable[[AsyncSession, Held], Any]
+) -> None:
+    world.many(40)
+    await hand.advance()
+    async with hand.sessions.begin() as session:
+        held = await deliveries.claim(
+            session, campaign_id=world.campaign_id, channel="email", now=T0, lease_until=T0 + DAY, limit=50
+        )
+    assert len(held) == 30
+    _first_lies_last(world, "state = 'submitting'")
+
+    async def write() -> None:
+        async with hand.sessions.begin() as session:
+            await act(session, sorted(held, key=lambda row: row.id, reverse=True))
+
+    await _in_order(world, write, "state = 'submitting'")
+
+
+@pytest.mark.parametrize("act", _OF_WAITING.values(), ids=_OF_WAITING.keys())
+async def test_who_cancels_what_waits_takes_it_in_its_order(
+    hand: Hand, world: World, act: Callable[[AsyncSession, list[int]], Any]
+) -> None:
+    for name in ("One", "Two", "Three"):
+        world.consignee(name, Person("group@x.example"), Person("group@x.example"))
+    await hand.advance()
+    world.run("UPDATE delivery SET consignee_id = (SELECT min(id) FROM consignee)")
+    _first_lies_last(world, "state = 'pending'")
+
+    async def write() -> None:
+        async with hand.sessions.begin() as session:
+            await act(session, [row["id"] for row in world.rows("SELECT id FROM consignee ORDER BY id DESC")])
+
+    # The message speaks of the other two.
+    assert world.one("SELECT count(*) FROM delivery WHERE carried_by IS NOT NULL") == 2
+    await _in_order(world, write, "state = 'pending'")
+
+
+@pytest.mark.parametrize("act", [merging.take_along, merging.follow])
+async def test_what_a_message_carries_is_taken_in_its_order(
+    hand: Hand, world: World, act: Callable[[AsyncSession, Any], Any]
+) -> None:
+    for name in ("One", "Two", "Three", "Four"):
+        world.consignee(name, Person("group@x.example"))
+    await hand.advance()
+    lead = world.one("SELECT id FROM delivery WHERE leads")
+    world.run("UPDATE delivery SET attempt = 1")
+    _first_lies_last(world, "carried_by IS NOT NULL")
+
+    async def write() -> None:
+        async with hand.sessions.begin() as session:
+            await act(session, [lead])
+
+    await _in_order(world, write, "carried_by IS NOT NULL")
+
+
+def _in_turn(world: World, concerned: str) -> list[str]:
+    order = f"SELECT id FROM delivery WHERE {concerned} ORDER BY carried_by NULLS FIRST, id"  # noqa: S608 - a constant
+    return [str(row["id"]) for row in world.rows(order)]
+
+
+def _first_lies_last(world: World, concerned: str) -> None:
+    """So that whoever takes the messages as they lie in the table comes to the first one last."""
+    world.run("UPDATE delivery SET priority = priority WHERE id = %s", _in_turn(world, concerned)[0])
+
+
+async def _in_order(world: World, write: Callable[[], Any], concerned: str) -> None:
+    """Who waits for the first of the messages has none of the others yet."""
+    first, *others = _in_turn(world, concerned)
+    assert len(others) > 1
+    listed = ", ".join(f"'{each}'" for each in others)
+    await beside(
+        world,
+        f"SELECT FROM delivery WHERE id = '{first}' FOR UPDATE",
+        f"SELECT FROM delivery WHERE id IN ({listed}) FOR UPDATE",
+        write(),
+    )

@@ -15,14 +15,13 @@ from temporalio.testing import ActivityEnvironment
 from activities.notify import NotifyActivities
 from adapters.messaging.base import ErrorKind, OutgoingMessage
 from db.repositories import campaign, document_sql
-from db.repositories.provider_events import record_provider_event
 from db.repositories.replies import record_page_reply
 from domain.ladder import Ladder
 from domain.links import SITES_PATH, LinkClaims, read_link_token
 from models.messages import AdvanceCampaign, BatchResult, CampaignProgress, SendBatch
 from models.replies import PageReply
 from tests.campaign.conftest import Hand
-from tests.campaign.merged import pays, refused
+from tests.campaign.merged import bounced, pays, refused
 from tests.campaign.world import DAY, LADDER, NUMBER, SECRET, T0, Person, World
 
 pytestmark = pytest.mark.db
@@ -144,20 +143,6 @@ def events(hand: Hand, world: World) -> tuple[Event, Event]:
     return Event(hand, NUMBER, world.campaign_id), Event(hand, OTHER, second)
 
 
-async def bounces(event: Event, mail: OutgoingMessage) -> None:
-    """The mail came back from its recipient's mail system."""
-    async with event.sessions.begin() as session:
-        await record_provider_event(
-            session,
-            provider="smtp",
-            provider_id=mail.message_id or "",
-            delivery_id=mail.delivery_id,
-            status="dead",
-            error_code="dsn:5.1.1",
-            at=T0 + MINUTE,
-        )
-
-
 async def test_everybody_is_told_once_per_event_counted_once_and_chased_alone(
     events: tuple[Event, Event], world: World
 ) -> None:
@@ -199,7 +184,7 @@ async def test_everybody_is_told_once_per_event_counted_once_and_chased_alone(
 
     # The message in Spanish comes back: each of its sites is told in its own way, the others are left in peace.
     (returned,) = [mail for mail in mails[NUMBER] if told([mail]).keys() == spanish]
-    await bounces(first, returned)
+    await bounced(first.sessions, returned, T0 + MINUTE)
     again = await first.round(T0 + 2 * MINUTE)
     assert told(again) == once(spanish)
     assert {mail.to for mail in again} == {f"deputy{site}@site.example" for site in spanish}

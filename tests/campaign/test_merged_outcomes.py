@@ -8,7 +8,7 @@ from adapters.messaging.base import ErrorKind
 from db.repositories.opt_outs import record_opt_out
 from db.repositories.provider_events import record_provider_event
 from tests.campaign.conftest import Hand
-from tests.campaign.merged import acknowledge, pays, refused, twenty
+from tests.campaign.merged import acknowledge, bounced, pays, refused, twenty
 from tests.campaign.world import DAY, T0, Person, World
 
 pytestmark = pytest.mark.db
@@ -23,18 +23,7 @@ async def test_a_bounce_counts_for_every_site_and_each_goes_its_own_way_then(han
     two = world.consignee("Two", shared, Person("deputy@two.example"))
     await hand.advance()
     await hand.send()
-    message = hand.mail.accepted[0]
-    async with hand.sessions.begin() as session:
-        event = await record_provider_event(
-            session,
-            provider="smtp",
-            provider_id=message.message_id or "",
-            delivery_id=message.delivery_id,
-            status="dead",
-            error_code="smtp:5.1.1",
-            at=T0,
-        )
-    assert event.nudge_due
+    assert (await bounced(hand.sessions, hand.mail.accepted[0])).nudge_due
     assert {row["state"] for row in world.deliveries()} == {"failed"}
     await hand.advance(T0 + timedelta(minutes=1))
     await hand.send(now=T0 + timedelta(minutes=1))
