@@ -131,8 +131,11 @@ def masked(text: str, values: Iterable[str]) -> str:
 
 
 def without_starts(text: str, name: str, least: int = 8) -> str:
-    """The text without any start of a name of at least `least` characters: names are cut to fit a text message."""
-    head = name[:least]
+    """The text without any start of a name of at least `least` characters: names are cut to fit a text message.
+
+    A shorter name is never cut, and where it stands whole it is taken out as any value (`masked`).
+    """
+    head = name[:least] if len(name) >= least else ""
     out, at = [], 0
     while head and (found := text.find(head, at)) >= 0:
         end = found + len(head)

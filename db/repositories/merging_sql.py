@@ -80,8 +80,8 @@ taken AS (
     UPDATE delivery d SET state = 'submitting', not_before = NULL,
         attempt = (SELECT message.attempt FROM delivery message WHERE message.id = d.carried_by),
         ambiguous = d.ambiguous OR (SELECT message.ambiguous FROM delivery message WHERE message.id = d.carried_by)
-    FROM carried, consignee c, campaign k
-    WHERE d.id = carried.id AND c.id = d.consignee_id AND k.id = d.campaign_id
+    FROM consignee c, campaign k
+    WHERE d.id = ANY (ARRAY(SELECT id FROM carried)) AND c.id = d.consignee_id AND k.id = d.campaign_id
       -- What may have been sent is looked for as it was; nobody who has answered meanwhile is put in anew.
       AND (d.state = 'submitting' OR d.state = 'pending' AND {WANTED})
     RETURNING d.*

@@ -33,10 +33,10 @@ class Seen:
         """Its history."""
         return list(self.history.events)
 
-    def batches(self) -> int:
-        """Batches sent, retries of a batch not counted."""
+    def activities(self, name: str) -> int:
+        """How often one was asked for, retries not counted."""
         scheduled = [each.activity_task_scheduled_event_attributes for each in self.events]
-        return sum(each.activity_type.name == "send_batch" for each in scheduled)
+        return sum(each.activity_type.name == name for each in scheduled)
 
     def summaries(self, kind: "EventType.ValueType") -> list[str]:
         """Names that timers or activities carry in the Web UI."""

@@ -11,9 +11,10 @@ from tests.e2e.running import World
 from tests.support.stack import recall, wait_for
 
 pytestmark = pytest.mark.e2e
-MOST_EVENTS = 830
-"""Of the recall's own history with market actions, their review, a second completion and the notice of the end (764
-measured); 600 is the budget of one completion (design §5)."""
+MOST_EVENTS = 1000
+"""Of the recall's own history with market actions, their review, a second completion and the notice of the end: 764 on
+a machine with nothing else to do, 853 on a busy one, where more policy time passes. 600 is the budget of one completion
+(design §5), judged where time is skipped."""
 
 
 async def test_a_recall_ends_terminated_and_every_step_before_it_is_on_record(world: World) -> None:
