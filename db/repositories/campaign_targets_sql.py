@@ -2,16 +2,24 @@
 
 from typing import Final
 
-from db.repositories.chasing_sql import LADDERLESS, WAITING
+from db.repositories.chasing_sql import LADDERLESS, WAITING, named_up_to
 from db.repositories.deliveries_sql import IN_ORDER
 from db.repositories.reach_sql import REACHABLE
 
-_CONCERNED: Final = """facts AS (
+_NAMED: Final = f"""named AS MATERIALIZED (
+    SELECT {named_up_to("CAST(:version AS int)")} AS version FROM recall WHERE recall.number = :number
+)"""  # noqa: S608 - constants
+"""Newest scope version whose lots the notice names; it may be behind the scope by now."""
+
+_CONCERNED: Final = f"""{_NAMED},
+facts AS (
     SELECT c.id, c.partner_id, c.state, c.chase, c.step, c.campaign_sequence, c.first_notified_at IS NOT NULL AS told,
            coalesce(bool_or(cl.withdrawn_in IS NULL AND cl.scope_version > :since AND cl.scope_version <= :version),
                     false) AS got,
            coalesce(bool_or(cl.withdrawn_in > :since AND cl.withdrawn_in <= :version AND cl.scope_version <= :since),
-                    false) AS lost
+                    false) AS lost,
+           bool_or(cl.scope_version <= (SELECT version FROM named)) FILTER (WHERE cl.withdrawn_in IS NULL)
+               IS FALSE AS later
     FROM consignee c LEFT JOIN consignee_lot cl ON cl.consignee_id = c.id
     WHERE c.recall_number = :number GROUP BY c.id
 ),
@@ -23,24 +31,27 @@ picked AS (
         -- The recall has ended: whoever was told of it and still has a lot.
         WHEN :closure THEN CASE WHEN told THEN 'close' END
         WHEN :retraction THEN CASE WHEN told AND :whole THEN 'retract' END
+        -- It has only lots that came in after the notice was drafted: the next one is the first that names them.
+        WHEN campaign_sequence = {WAITING} AND later THEN NULL
         -- More lots: it answers for the whole current list, whatever it answered before.
-        WHEN got OR campaign_sequence = 0 THEN 'reopen'
+        WHEN got OR campaign_sequence = {WAITING} THEN 'reopen'
         -- Another class has another ladder; whoever has not been told yet is told what holds now.
         WHEN state = 'open' AND (:reclassified OR lost AND (NOT told OR step = 0)) THEN 'reopen'
         WHEN told AND lost AND state = 'open' THEN 'keep'
         WHEN told AND (lost OR :reclassified) THEN 'inform'
         END AS part
     FROM facts
-)"""
+)"""  # noqa: S608 - constants
 
 COUNT: Final = f"WITH {_CONCERNED} SELECT count(*) FROM picked WHERE part IS NOT NULL"  # noqa: S608
 """Consignees that a campaign of the notice would address."""
 
 TAKE_ALL: Final = f"""
+WITH {_NAMED}
 UPDATE consignee c SET campaign_sequence = CASE WHEN lots.named IS FALSE THEN {WAITING} ELSE :sequence END
 FROM consignee one
 LEFT JOIN LATERAL (
-    SELECT bool_or(cl.scope_version <= :version) AS named FROM consignee_lot cl
+    SELECT bool_or(cl.scope_version <= (SELECT version FROM named)) AS named FROM consignee_lot cl
     WHERE cl.consignee_id = one.id AND cl.withdrawn_in IS NULL
 ) lots ON true
 WHERE one.id = c.id AND c.recall_number = :number AND c.state <> 'withdrawn'
