@@ -131,6 +131,31 @@ async def test_a_bounce_of_the_amendment_in_an_open_chase_is_noticed(story: Stor
     assert story.mail.accepted[-1].to == "second@hospital.example"
 
 
+async def test_so_is_one_after_the_call_of_an_open_chase(story: Story) -> None:
+    await story.notified()
+    for day in (1.1, 2.2):
+        await story.turn(1, days=day)
+    both = story.consignees()["both"]
+    assert (both["state"], both["step"]) == ("open", 3)
+    story.run(
+        "INSERT INTO contact (partner_id, position, name, role, email, channels, status)"
+        " VALUES (%s, 2, 'second', 'stores', 'second@hospital.example', '{email}', 'verified')",
+        story.places["both"],
+    )
+    dead = SendError(ErrorKind.PERMANENT_CONTACT, "smtp:550/5.1.1", "no such mailbox")
+    story.mail.refusals["both@hospital.example"] = dead
+    await story.amend("reduce", 2, "A2")
+    await story.start(await story.draft(2, "amendment", scope_version=2), 2)
+    for day in (2.3, 2.4, 2.5):
+        await story.turn(2, days=day)
+    told = story.rows(
+        "SELECT kind, step, state FROM delivery WHERE campaign_id = %s AND consignee_id = %s ORDER BY created_at",
+        *(story.campaigns[2], both["id"]),
+    )
+    assert told == [{"kind": "amendment", "step": 2, "state": state} for state in ("failed", "submitted")]
+    assert story.mail.accepted[-1].to == "second@hospital.example"
+
+
 async def test_an_amendment_that_asks_nothing_and_bounces_goes_to_the_next_address_and_to_nobody_twice(
     story: Story,
 ) -> None:
