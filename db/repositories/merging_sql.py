@@ -71,6 +71,9 @@ FROM unsaid WHERE d.id = unsaid.id
 """  # noqa: S608 - a constant
 """What its message did not speak of after all, or whose message was given up before it was sent, is planned anew."""
 
+_TAKEN: Final = "d.id = ANY (ARRAY(SELECT carried.id FROM carried))"
+"""By key: as a join, statistics that do not know this recall yet would compare everybody with everybody."""
+
 TAKE_ALONG: Final = f"""
 WITH carried AS MATERIALIZED (
     SELECT d.id FROM delivery d WHERE d.carried_by = ANY (CAST(:ids AS uuid[])) {IN_ORDER}
@@ -80,8 +83,8 @@ taken AS (
     UPDATE delivery d SET state = 'submitting', not_before = NULL,
         attempt = (SELECT message.attempt FROM delivery message WHERE message.id = d.carried_by),
         ambiguous = d.ambiguous OR (SELECT message.ambiguous FROM delivery message WHERE message.id = d.carried_by)
-    FROM carried, consignee c, campaign k
-    WHERE d.id = carried.id AND c.id = d.consignee_id AND k.id = d.campaign_id
+    FROM consignee c, campaign k
+    WHERE {_TAKEN} AND c.id = d.consignee_id AND k.id = d.campaign_id
       -- What may have been sent is looked for as it was; nobody who has answered meanwhile is put in anew.
       AND (d.state = 'submitting' OR d.state = 'pending' AND {WANTED})
     RETURNING d.*
@@ -108,8 +111,8 @@ WITH carried AS MATERIALIZED (
 UPDATE delivery d SET state = message.state, provider_id = message.provider_id, submitted_at = message.submitted_at,
     finished_at = message.finished_at, not_before = message.not_before,
     error_kind = message.error_kind, error_code = message.error_code
-FROM carried, delivery message
-WHERE d.id = carried.id AND message.id = d.carried_by AND {_IN_IT}
+FROM delivery message
+WHERE {_TAKEN} AND message.id = d.carried_by AND {_IN_IT}
 RETURNING message.id, d.id
 """  # noqa: S608 - constants
 """Who has left one of the sites is not told there, whatever becomes of the message."""
