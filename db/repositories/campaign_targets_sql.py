@@ -6,6 +6,9 @@ from db.repositories.chasing_sql import LADDERLESS, WAITING, named_up_to
 from db.repositories.deliveries_sql import IN_ORDER
 from db.repositories.reach_sql import REACHABLE
 
+_BY_ID: Final = "ORDER BY c.id FOR NO KEY UPDATE OF c"
+"""How whoever writes several consignees takes them first: two never wait in a ring."""
+
 _NAMED: Final = f"""named AS MATERIALIZED (
     SELECT {named_up_to("CAST(:version AS int)")} AS version FROM recall WHERE recall.number = :number
 )"""  # noqa: S608 - constants
@@ -47,30 +50,38 @@ COUNT: Final = f"WITH {_CONCERNED} SELECT count(*) FROM picked WHERE part IS NOT
 """Consignees that a campaign of the notice would address."""
 
 TAKE_ALL: Final = f"""
-WITH {_NAMED}
-UPDATE consignee c SET campaign_sequence = CASE WHEN lots.named IS FALSE THEN {WAITING} ELSE :sequence END
-FROM consignee one
-LEFT JOIN LATERAL (
-    SELECT bool_or(cl.scope_version <= (SELECT version FROM named)) AS named FROM consignee_lot cl
-    WHERE cl.consignee_id = one.id AND cl.withdrawn_in IS NULL
-) lots ON true
-WHERE one.id = c.id AND c.recall_number = :number AND c.state <> 'withdrawn'
-  AND c.campaign_sequence <> CASE WHEN lots.named IS FALSE THEN {WAITING} ELSE :sequence END
+WITH {_NAMED},
+taken AS MATERIALIZED (
+    SELECT c.id, own.sequence
+    FROM consignee c
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN bool_or(cl.scope_version <= (SELECT version FROM named)) IS FALSE THEN {WAITING}
+                    ELSE CAST(:sequence AS int) END AS sequence
+        FROM consignee_lot cl WHERE cl.consignee_id = c.id AND cl.withdrawn_in IS NULL
+    ) own
+    WHERE c.recall_number = :number AND c.state <> 'withdrawn' AND c.campaign_sequence <> own.sequence
+    {_BY_ID}
+)
+UPDATE consignee c SET campaign_sequence = taken.sequence FROM taken WHERE taken.id = c.id
 """  # noqa: S608 - constants
 """The first notice: its campaign chases everybody, except whoever has only lots that came in after it was drafted."""
 
 HAND_OVER: Final = f"""
 WITH {_CONCERNED},
+own AS MATERIALIZED (
+    SELECT c.id, picked.part FROM picked JOIN consignee c ON c.id = picked.id
+    WHERE picked.part IN ('reopen', 'keep') {_BY_ID}
+),
 moved AS (
     UPDATE consignee c SET campaign_sequence = :sequence,
-        state = CASE picked.part WHEN 'reopen' THEN 'open' ELSE c.state END,
-        step = CASE picked.part WHEN 'reopen' THEN 0 ELSE c.step END,
+        state = CASE own.part WHEN 'reopen' THEN 'open' ELSE c.state END,
+        step = CASE own.part WHEN 'reopen' THEN 0 ELSE c.step END,
         -- Walks over the ladder are counted per campaign.
         chase = 0,
-        next_step_at = CASE picked.part WHEN 'reopen' THEN NULL ELSE c.next_step_at END,
-        acknowledged_at = CASE picked.part WHEN 'reopen' THEN NULL ELSE c.acknowledged_at END,
-        answered_at = CASE picked.part WHEN 'reopen' THEN NULL ELSE c.answered_at END
-    FROM picked WHERE picked.id = c.id AND picked.part IN ('reopen', 'keep')
+        next_step_at = CASE own.part WHEN 'reopen' THEN NULL ELSE c.next_step_at END,
+        acknowledged_at = CASE own.part WHEN 'reopen' THEN NULL ELSE c.acknowledged_at END,
+        answered_at = CASE own.part WHEN 'reopen' THEN NULL ELSE c.answered_at END
+    FROM own WHERE own.id = c.id
     RETURNING c.id
 ),
 outdated AS MATERIALIZED (

@@ -18,11 +18,13 @@ from db.repositories import audit, merging, opt_outs
 from db.repositories.deliveries_sql import (
     CLAIM,
     FAIL_LEFT,
+    LOCK_REFUSED,
     NOTE_REFUSED,
     NOTE_SUBMITTED,
     OPTED_OUT_THERE,
     RECORD,
     RENEW,
+    SHARE_RECALL,
 )
 from db.repositories.merging import Carried
 from db.repositories.opt_outs import Marked
@@ -134,6 +136,11 @@ async def record(
     What follows: when a consignee was first notified, the recall's first communication (the start of the clock of
     21 CFR 806.10), contacts found unreachable, and one audit event for the group.
     """
+    # Whoever holds the recall goes on to messages and consignees.
+    await run(session, SHARE_RECALL, {"number": number, "campaign": campaign_id})
+    refused_there = [each.id for each in outcomes if channel == "sms" and each.error_code == OPT_OUT_CODE]
+    if refused_there:
+        await run(session, LOCK_REFUSED, {"ids": [each.id for each in outcomes], "refused": refused_there})
     written = await run(session, RECORD, _columns(outcomes))
     by_result: dict[str, list[UUID]] = {}
     leading: dict[UUID, str] = {}

@@ -160,18 +160,35 @@ WHERE d.id = gone.id AND c.id = d.consignee_id AND k.id = d.campaign_id AND k.en
 RETURNING d.id
 """  # noqa: S608 - constants
 
+# Only where a clock may start, which refers to the recall: what a campaign goes on to send waits for nobody's decision.
+SHARE_RECALL: Final = """
+SELECT FROM recall WHERE number = :number AND NOT EXISTS (
+    SELECT FROM campaign k JOIN notice n ON n.id = k.notice_id
+    JOIN clock_start started ON started.recall_number = k.recall_number
+    WHERE k.id = :campaign
+      AND CASE n.kind WHEN 'amendment'
+          THEN started.name = 'extension_communication' AND started.scope_version = n.scope_version
+          ELSE started.name = 'first_communication' END)
+FOR KEY SHARE
+"""
+
 # The time to answer starts when the notice really went out, so what a queue or an outage cost is added.
 _NOTE_NOTIFIED: Final = f"""
+WITH told AS MATERIALIZED (
+    SELECT c.id, d.chase, d.step, d.created_at, d.submitted_at, k.sequence
+    FROM delivery d JOIN campaign k ON k.id = d.campaign_id JOIN consignee c ON c.id = d.consignee_id
+    WHERE d.id = ANY (CAST(:ids AS uuid[])) AND d.step <> {COPY}
+    ORDER BY c.id FOR NO KEY UPDATE OF c
+)
 UPDATE consignee c SET
-    first_notified_at = least(c.first_notified_at, d.submitted_at),
+    first_notified_at = least(c.first_notified_at, told.submitted_at),
     next_step_at = CASE
-        WHEN c.step = d.step + 1 AND c.chase = d.chase AND d.step >= 0
-             AND c.state IN ('open', 'acknowledged', 'answered') AND c.campaign_sequence = k.sequence
-            THEN c.next_step_at + greatest(d.submitted_at - d.created_at, interval '0')
+        WHEN c.step = told.step + 1 AND c.chase = told.chase AND told.step >= 0
+             AND c.state IN ('open', 'acknowledged', 'answered') AND c.campaign_sequence = told.sequence
+            THEN c.next_step_at + greatest(told.submitted_at - told.created_at, interval '0')
         ELSE c.next_step_at
     END
-FROM delivery d JOIN campaign k ON k.id = d.campaign_id
-WHERE d.id = ANY (CAST(:ids AS uuid[])) AND c.id = d.consignee_id AND d.step <> {COPY}
+FROM told WHERE c.id = told.id
 """  # noqa: S608 - constants
 
 # A mailbox that is full, or too small for this message, exists: it is passed over in this campaign, as where a report
@@ -188,6 +205,20 @@ WITH dead AS MATERIALIZED (
 )
 UPDATE contact SET status = 'bounced' FROM dead WHERE contact.id = dead.id
 """
+
+# Whatever else waits for a number that has opted out ends as well (`opt_outs`), and a STOP takes it all in one order.
+LOCK_REFUSED: Final = f"""
+SELECT FROM delivery d
+WHERE d.id = ANY (CAST(:ids AS uuid[]) || ARRAY(
+    SELECT other.id
+    FROM delivery refused
+    JOIN contact ON contact.id = refused.contact_id
+    JOIN contact same ON same.phone = contact.phone
+    JOIN delivery other ON other.contact_id = same.id
+    WHERE refused.id = ANY (CAST(:refused AS uuid[]))
+      AND other.channel = 'sms' AND other.state IN ('pending', 'submitting')))
+{IN_ORDER}
+"""  # noqa: S608 - a constant
 
 OPTED_OUT_THERE: Final = """
 SELECT DISTINCT contact.phone FROM delivery d JOIN contact ON contact.id = d.contact_id

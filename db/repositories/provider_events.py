@@ -116,20 +116,22 @@ async def _apply(
     state, provider_id, error_code = told.state, told.provider_id, told.error_code if told.state == "failed" else None
     ids = [each["id"] for each in concerned]
     values = {"ids": ids, "state": state, "provider_id": provider_id, "error_code": error_code, "at": at}
+    before = concerned[0]["state"]
+    healed, gone = before not in _HANDED_OVER, list[UUID]()
+    if healed or state == "failed":
+        # A mail that came back is bound to the recall afterwards, and whoever decides about it locks that first.
+        # So does whoever goes on to the consignees of a message that is healed here.
+        await recalls.share(session, [row["number"]])
     await run(session, APPLY_REPORT, values | {"error_kind": told.error_kind})
     if row["leads"] and not row["gone"]:
         ids += [each for _, each in await merging.follow(session, [row["id"]])]
     carried = [each for each in ids if each != row["id"]]
-    before = concerned[0]["state"]
-    healed, gone = before not in _HANDED_OVER, list[UUID]()
     if healed:
         gone = await fail_left(session, ids, at)
         source = f"campaign {row['campaign']}, {row['channel']}"
         await note_submitted(session, row["number"], ids, source, at)
     # An arrival is proven by its kept report; the audit speaks of what changes the course of the campaign.
     if healed or state == "failed":
-        # A mail that came back is bound to the recall afterwards, and whoever decides about it locks that first.
-        await recalls.share(session, [row["number"]])
         await audit.append(
             session,
             row["number"],
