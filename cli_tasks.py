@@ -43,7 +43,7 @@ def list_tasks(
 ) -> None:
     """Open tasks, oldest first; with --person somebody's whole day, including whom they stand in for."""
 
-    async def work(sessions: SessionFactory) -> tuple[list[dict[str, Any]], int]:
+    async def work(sessions: SessionFactory) -> tuple[list[dict[str, Any]], tuple[int, int]]:
         now = datetime.now(UTC)
         async with sessions() as session:
             whose = None
@@ -68,7 +68,7 @@ def list_tasks(
     _show(found, messages)
 
 
-def _show(found: list[dict[str, Any]], messages: int) -> None:
+def _show(found: list[dict[str, Any]], waiting: tuple[int, int]) -> None:
     table = Table("id", "recall", "what", "for", "assignee", "due", "state")
     for row in found:
         due = f"{row['due_at'] or ''}{' LATE' if row['overdue'] else ''}"
@@ -77,6 +77,9 @@ def _show(found: list[dict[str, Any]], messages: int) -> None:
     _out.print(table)
     if len(found) == _MOST:
         _out.print(f"only the first {_MOST} are shown; narrow the list")
+    messages, harm = waiting
+    if harm:
+        _out.print(f"HARM that no recall has on record, in messages that wait for a reader: {harm}")
     if messages:
         _out.print(f"messages that belong to nobody and wait for a reader: {messages} (GET /v1/unplaced-messages)")
 

@@ -11,8 +11,10 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
+from activities.harm_paging import HarmPager
 from activities.nudging import nudger
 from activities.returns import ReturnsActivities, ReturnsConfig, status_sources
+from activities.staff_rendering import StaffRenderer
 from adapters.evidence.factory import build_evidence_store
 from adapters.mailbox.factory import build_mailbox
 from adapters.messaging.factory import build_adapters, build_return_path
@@ -55,7 +57,8 @@ def returning(client: Client, sessions: SessionFactory, settings: Settings) -> l
     texts = adapters.get(Channel.SMS)
     inbox = texts if isinstance(texts, TwilioSmsAdapter) else None
     sources = status_sources(adapters)
-    returns = ReturnsActivities(sessions, mailbox, evidence, sources, nudger(client), config, inbox=inbox)
+    pager = HarmPager(sessions, adapters, StaffRenderer(), settings.mail_from)
+    returns = ReturnsActivities(sessions, mailbox, evidence, sources, nudger(client), config, inbox=inbox, pager=pager)
     return [returns.collect_mail, returns.collect_texts, returns.ask_about_stuck]
 
 

@@ -36,7 +36,7 @@ class Taken:
     harm_in: str | None = None
     """Recall under which a complaint was made without a reply."""
     paged: Paged | None = None
-    """The task about harm that names no recall."""
+    """Whom to tell of harm that names no recall."""
 
 
 @dataclass(frozen=True, slots=True)

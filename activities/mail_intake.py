@@ -78,8 +78,8 @@ async def _find(session: AsyncSession, read: ReadMail) -> Found:
         sender = MailSender.forged if read.token_refused else MailSender.system
         return Found(_outcome_of_report(read, notice), sender, notice, contact_id=contact_id)
     if notice is not None:
-        sender = _sender(read, notice)
-        return Found(_outcome_of_answer(read, notice, sender), sender, notice, contact_id=contact_id)
+        sender, notice = await _who_answers(session, read, notice)
+        return Found(_outcome_of_answer(read, notice, sender), sender, notice, contact_id=notice.contact_id)
     return await _find_by_sender(session, read)
 
 
@@ -97,11 +97,25 @@ async def _find_by_sender(session: AsyncSession, read: ReadMail) -> Found:
     return Found(outcome, MailSender.contact, matches=tuple(matches), contact_id=known)
 
 
+async def _who_answers(session: AsyncSession, read: ReadMail, notice: SentNotice) -> tuple[MailSender, SentNotice]:
+    """Who answers, and for which site: whoever has left one may still read for others that the mail speaks of."""
+    sender = _sender(read, notice)
+    if sender is MailSender.other and read.sender == notice.address and read.sender in notice.gone:
+        site = await merging.first_not_left(session, notice.delivery_id)
+        if site is not None:
+            return MailSender.contact, replace(
+                notice, delivery_id=site.delivery_id, consignee_id=site.consignee_id, contact_id=site.contact_id
+            )
+    return sender, notice
+
+
 def _sender(read: ReadMail, notice: SentNotice) -> MailSender:
     if read.forged_sender or read.token_refused:
         return MailSender.forged
     if read.sender and read.sender in notice.others:
         return MailSender.contact
+    if read.sender in notice.gone:
+        return MailSender.other
     domain = read.sender.rpartition("@")[2]
     by_its_address = read.token is not None and read.token.kind is ReturnKind.ANSWER
     if by_its_address and domain and domain == notice.address.rpartition("@")[2]:

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from db.repositories.stranger_harm import Paged
-from domain.workflow_ids import campaign_id, case_id, disposition_id, recall_id
+from domain.workflow_ids import RETURNS_ID, campaign_id, case_id, disposition_id, recall_id
 from models.replies import RecordedReply
 
 _LOG = logging.getLogger("activities.nudging")
@@ -20,6 +20,8 @@ _TIMEOUT: Final = timedelta(seconds=3)
 NUDGE: Final = "nudge"
 TASK_MOVED: Final = "task_moved"
 RECORD_MOVED: Final = "record_moved"
+LOOK: Final = "look"
+"""Signal of the workflow that reads the mailbox: it sends pages that no recall sends, too."""
 Nudge = Callable[[str, str, tuple[str, ...]], Awaitable[None]]
 """Signal a workflow: its id, the signal, its arguments."""
 
@@ -73,8 +75,11 @@ async def nudge_recall(nudge: Nudge, number: str, kind: str) -> None:
 
 
 async def nudge_owner(nudge: Nudge, paged: Paged) -> None:
-    """Tell the workflow that runs a task's timers of it, and of who is to be told."""
-    await nudge(paged.owner, TASK_MOVED, (paged.key,))
+    """Tell the workflow that runs a task's timers of it, and of who is to be told; or the one that sends pages."""
+    if paged.owner == RETURNS_ID:
+        await nudge(RETURNS_ID, LOOK, ())
+    else:
+        await nudge(paged.owner, TASK_MOVED, (paged.key,))
 
 
 async def nudge_after_reply(nudge: Nudge, number: str, consignee_id: int, recorded: RecordedReply) -> None:

@@ -1,9 +1,12 @@
 """The activities that take in what comes back: mail, texts no webhook brought, and answers of silent providers.
 
+They page people about harm, too, where no recall does: theirs is the one workflow that always runs.
+
 Both may be cut short anywhere. A mail is marked done only after its transaction; read again, it changes nothing. What a
 provider says is applied as its own report would be, so a report that arrives meanwhile takes nothing back.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,6 +14,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.clock import ActivityClock
+from activities.harm_paging import HarmPager
 from activities.mail_collecting import DATABASE_AWAY, MailCollector
 from activities.nudging import Gathered, Nudge
 from activities.returns_config import ReturnsConfig
@@ -32,6 +36,7 @@ from models.messages_returns import (
     TextsCollected,
 )
 
+_LOG = logging.getLogger("activities.returns")
 AWAY: Final = "MailboxAway"
 """Type of the error that says: the mailbox, the store or the database cannot be used now."""
 
@@ -49,11 +54,13 @@ class ReturnsActivities:
         config: ReturnsConfig,
         *,
         inbox: TextInbox | None = None,
+        pager: HarmPager | None = None,
     ) -> None:
         self._sessions = sessions
         self._collector = MailCollector(sessions, mailbox, evidence, config) if mailbox is not None else None
         self._texts = TextCollector(sessions, inbox, config.numbers) if inbox is not None and config.numbers else None
         self._asker = StuckAsker(sessions, sources, config)
+        self._pager = pager
         self._nudge = nudge
         self._config = config
 
@@ -61,11 +68,18 @@ class ReturnsActivities:
 
     @activity.defn
     async def collect_mail(self, request: CollectMail) -> MailCollected:
-        """Take in up to `mails_at_once` mails; each is a transaction of its own.
+        """Send the pages that no recall sends, then take in up to `mails_at_once` mails; each is its own transaction.
 
         Raises:
             ApplicationError: `MailboxAway`; what was taken in stays, the rest is still there.
         """
+        if self._pager is not None:
+            try:
+                await self._pager.look(ActivityClock(request.now).now())
+            except DATABASE_AWAY as error:
+                raise ApplicationError(f"the database is away ({type(error).__name__})", type=AWAY) from None
+            except Exception as error:  # noqa: BLE001 - pages must not hold up mail, nor mail pages
+                _LOG.error("pages about harm could not be written: %s", type(error).__name__)
         if self._collector is None:
             return MailCollected(taken=0, configured=False, every_seconds=self._config.every_seconds)
         nudges = Gathered(self._nudge)

@@ -39,7 +39,7 @@ class _Held:
     draft: Draft
     lease_ends: float
     called_off: bool = False
-    """Answered, or in its quiet hours, since it was claimed: it goes back unsent."""
+    """Its reader has answered, has left or is in its quiet hours: it goes back unsent."""
 
     def stands(self, found: Standing | None, lease_ends: float) -> None:
         """What the renewal of its lease found; None: it is another's, or was cancelled."""
@@ -156,7 +156,8 @@ class BatchSender:
             )
             drafts = await self._composer.drafts(session, rows) if rows else {}
         ends = begun + self._limits.lease.total_seconds()
-        group = [_Held(row, drafts[row.id], ends) for row in rows]
+        # What was planned while its reader left goes back at once, and is given up there.
+        group = [_Held(row, drafts[row.id], ends, not (row.wanted or row.was_submitting)) for row in rows]
         self._held |= {held.row.id: held for held in group}
         self._counts["claimed"] += len(group)
         self._counts["ambiguous"] += sum(held.row.was_submitting for held in group)

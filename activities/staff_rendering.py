@@ -15,7 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from db.repositories.staff_messages import Pending
 from domain.channels import Channel
 from domain.visible_text import without_hidden
-from models.staff import MessageKind
+from models.staff import MessageKind, Staff
 
 TEMPLATES: Final = Path(__file__).parents[1] / "templates" / "staff"
 LANGUAGES: Final = ("en", "zh-CN")
@@ -58,9 +58,17 @@ class StaffRenderer:
         `link`: the signed address an expert outside the firm answers at.
         """
         language = _language(pending.person.language)
+        return self._text(kind, channel, language, self._facts(pending, language) | ({"link": link} if link else {}))
+
+    def render_harm(self, channel: Channel, person: Staff, message: int, aware_at: datetime) -> StaffText:
+        """The page about a message that tells of harm while no recall looks after it."""
+        facts = {"name": person.name, "message": message, "aware": _time(aware_at)}
+        return self._text(MessageKind.page, channel, _language(person.language), facts)
+
+    def _text(self, kind: MessageKind, channel: Channel, language: str, facts: dict[str, Any]) -> StaffText:
         template = self._environment.get_template(f"{kind.value}/{channel.value}.{language}.txt.j2")
         # Titles and reasons are people's words: nothing hidden in them may turn a line around.
-        text = without_hidden(template.render(self._facts(pending, language) | ({"link": link} if link else {})), "\n")
+        text = without_hidden(template.render(facts), "\n")
         if channel is Channel.SMS:
             return StaffText("", " ".join(text.split()), language)
         subject, _, body = text.partition("\n")

@@ -50,8 +50,9 @@ async def take_key(session: AsyncSession, call: CallRecord, key: Key, call_sid: 
     """Act on a key other than `Key.AGAIN`; the same key in the same call again changes nothing.
 
     Under a recall that has ended a wish to be called waits among the messages that people read: no case and no task of
-    it would be looked after.
+    it would be looked after. Whoever has left confirms nothing: a person calls there.
     """
+    answer = _ANSWERS[Key.CALL_BACK if call.gone and key is Key.ACKNOWLEDGE else key]
     waits = call.ended and key is Key.CALL_BACK
     kept = await keep_inbound(
         session,
@@ -64,12 +65,12 @@ async def take_key(session: AsyncSession, call: CallRecord, key: Key, call_sid: 
         sender=call.phone if waits else None,
     )
     if not kept or waits:
-        return KeyOutcome(_ANSWERS[key])
+        return KeyOutcome(answer)
     if key is Key.OPT_OUT:
         effects = await record_opt_out(session, call.phone, at=at, channel="voice")
-        return KeyOutcome(_ANSWERS[key], nudges=tuple((each.recall_number, each.campaign_sequence) for each in effects))
+        return KeyOutcome(answer, nudges=tuple((each.recall_number, each.campaign_sequence) for each in effects))
     recorded = await replies.record_sms_reply(session, reply_of(call, key, call_sid, at))
-    return KeyOutcome(_ANSWERS[key], recorded)
+    return KeyOutcome(answer, recorded)
 
 
 async def take_late_harm(session: AsyncSession, call: CallRecord | None, call_sid: str, at: datetime) -> KeyOutcome:
@@ -120,7 +121,7 @@ def reply_of(call: CallRecord, key: Key, call_sid: str, at: datetime) -> SmsRepl
         provider=PROVIDER,
         provider_id=call_sid,
         body=_SAID[key],
-        acknowledges=key is Key.ACKNOWLEDGE,
+        acknowledges=key is Key.ACKNOWLEDGE and not call.gone,
         delivery_id=call.delivery_id,
         harm=key is Key.HARM,
     )

@@ -9,7 +9,7 @@ from typing import Final
 from temporalio.service import RPCError
 
 from api.state import ApiState
-from domain.workflow_ids import campaign_id, case_id, disposition_id, recall_id
+from domain.workflow_ids import RETURNS_ID, campaign_id, case_id, disposition_id, recall_id
 from models.replies import RecordedReply
 
 _log = logging.getLogger("api.nudge")
@@ -22,6 +22,8 @@ TEXTS_CORRECTED: Final = "texts_corrected"
 """Signal of the recall's workflow: reason, hazard or a translation was corrected."""
 TASK_MOVED: Final = "task_moved"
 """Signal of every workflow that owns tasks."""
+LOOK: Final = "look"
+"""Signal of the workflow that reads the mailbox: it sends pages that no recall sends, too."""
 
 
 async def nudge_campaign(state: ApiState, number: str, sequence: int | None) -> None:
@@ -53,7 +55,9 @@ async def nudge_texts(state: ApiState, number: str) -> None:
 async def nudge_owners(state: ApiState, owners: Iterable[tuple[str | None, str]]) -> None:
     """Tell each owner of the (workflow id, task key) pairs, once, that a task of its own was moved or completed."""
     for owner, key in dict(owners).items():
-        if owner:
+        if owner == RETURNS_ID:
+            await _signal(state, RETURNS_ID, LOOK)
+        elif owner:
             await _signal(state, owner, TASK_MOVED, key)
 
 

@@ -284,6 +284,11 @@ class InboundMessage(SQLModel, table=True):
             name="settled_whole",
         ),
         Index("ix_inbound_message_unplaced", "id", postgresql_where=sql("outcome NOT IN ('reply', 'opt_out')")),
+        Index(
+            "ix_inbound_message_harm",
+            "id",
+            postgresql_where=sql("harm_aware_at IS NOT NULL AND settled_at IS NULL"),
+        ),
     )
 
     id: int | None = identity()
@@ -296,6 +301,8 @@ class InboundMessage(SQLModel, table=True):
     received_at: datetime = instant()
     sender: str | None = text(320, nullable=True)
     """Telephone or address it came from, as claimed: nobody else knows whom to ask where no contact is known."""
+    harm_aware_at: datetime | None = instant(nullable=True)
+    """Since when we know of the harm it tells of, where it became no complaint: it pages until it is settled."""
     settled_at: datetime | None = instant(nullable=True)
     settled_by: str | None = text(120, nullable=True)
     settled_as: str | None = text(12, nullable=True)

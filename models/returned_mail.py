@@ -19,7 +19,7 @@ class MailSender(StrEnum):
     colleague = "colleague"
     """It was sent to the address of one notice, from the same domain as that notice's contact."""
     other = "other"
-    """It answers a notice, but not from an address of that recipient."""
+    """It answers a notice, but not from an address of that recipient, or from one of a contact that has left it."""
     unknown = "unknown"
     """Nothing ties it to a notice or a contact."""
     forged = "forged"

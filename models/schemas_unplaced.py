@@ -38,6 +38,8 @@ class UnplacedOut(Out):
     outcome: str
     """Why it was placed nowhere: `unknown_sender`, `no_open_recall`, `unclear`, `unreadable`, `forged_sender` ..."""
     received_at: datetime
+    harm_aware_at: datetime | None
+    """Since when we know of the harm it tells of: it pages whoever is on call until it is settled."""
     evidence_id: UUID | None
     """The mail as it came."""
     recall_number: str | None

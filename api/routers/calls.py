@@ -89,7 +89,7 @@ async def call_key(request: Request, state: StateDep, n: str = "", s: str = "") 
     if key is Key.ACKNOWLEDGE:
         await _answer_for_others(state, delivery_id, sid)
     async with state.sessions.begin() as session:
-        call = await calls.find(session, delivery_id)
+        call = await calls.find_answered(session, delivery_id)
         outcome = await _taken(session, call, key, sid, state)
     await _report(state, delivery_id, sid, HEARD)
     if call is not None and outcome.reply is not None:
@@ -159,7 +159,7 @@ def _answered_by(form: ImmutableMultiDict[str, str]) -> str:
 async def _answer_for_others(state: ApiState, delivery_id: UUID, sid: str) -> None:
     """Record the acknowledgement for the further sites of the call, each by itself, before its own is recorded."""
     async with state.sessions() as session:
-        call = await calls.find(session, delivery_id)
+        call = await calls.find_answered(session, delivery_id)
         if call is None or call.over:
             return
         said = reply_of(call, Key.ACKNOWLEDGE, sid, state.now())

@@ -29,6 +29,8 @@ class CallRecord:
     consignee_id: int
     contact_id: int
     phone: str
+    gone: bool
+    """Who is called has left the site."""
     kind: str
     step: int
     language: str
@@ -48,7 +50,8 @@ _CALL: Final = """
 SELECT d.id AS delivery_id, recall.number AS recall_number, recall.created_at, recall.pace,
        recall.drill OR d.kind <> 'retraction' AND recall.phase IN ('rejected', 'cancelled') AS over,
        recall.phase IN ('terminated', 'rejected', 'cancelled') AS ended,
-       d.consignee_id, d.contact_id, contact.phone, d.kind, d.step, d.language, c.state = 'answered' AS answered,
+       d.consignee_id, d.contact_id, contact.phone, contact.status = 'left' AS gone,
+       d.kind, d.step, d.language, c.state = 'answered' AS answered,
        partner.name AS partner_name, contact.name AS contact_name, partner.time_zone, c.first_notified_at,
        CASE WHEN d.step >= 0 THEN c.next_step_at END AS next_step_at,
        CAST(notice.change ->> 'since' AS int) AS since, body.body
@@ -69,6 +72,13 @@ async def find(session: AsyncSession, delivery_id: UUID) -> CallRecord | None:
     """The call of a delivery; None when it is none, or its contact has no telephone any more."""
     row = (await run(session, _CALL, {"delivery": delivery_id})).mappings().one_or_none()
     return None if row is None else CallRecord(**row)
+
+
+async def find_answered(session: AsyncSession, delivery_id: UUID) -> CallRecord | None:
+    """The call that a key answers: whoever has left the site it went to speaks for another one that it was for."""
+    call = await find(session, delivery_id)
+    site = await merging.first_not_left(session, delivery_id) if call is not None and call.gone else None
+    return call if site is None else await find(session, site.delivery_id)
 
 
 async def lots_told(session: AsyncSession, consignee_id: int) -> list[ConsigneeLotRow]:
@@ -95,4 +105,4 @@ async def reached_machine(session: AsyncSession, provider: str, provider_id: str
     return bool(found.scalar_one())
 
 
-__all__ = ["CallRecord", "find", "lots_told", "others_told", "reached_machine"]
+__all__ = ["CallRecord", "find", "find_answered", "lots_told", "others_told", "reached_machine"]

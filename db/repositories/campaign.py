@@ -60,12 +60,13 @@ async def advance(session: AsyncSession, request: AdvanceCampaign) -> Advanced:
     """Take every ladder step due at `request.now` and plan its messages; the caller commits.
 
     Everything is written before anything is audited: an answer and an opt-out lock the consignee and its messages
-    first and the audit chain last, too.
+    first and the audit chain last, too. The recall comes before all of them, because its cases and calls refer to it.
 
     Raises:
         CampaignError: no such campaign, or its notice lacks a body that the ladder needs.
     """
     campaign = await _campaign(session, request.number, request.campaign_id)
+    await recalls.share(session, [request.number])
     cancelled = await _run(session, CANCEL_ANSWERED, campaign=request.campaign_id, now=request.now)
     await merging.free(session, request.campaign_id)
     if campaign.kind in SENT_ONCE:

@@ -23,11 +23,18 @@ WITH ladder AS (
          WITH ORDINALITY AS step (kind, body_kind, rule, wait, ord)
 ),
 -- A step is due, or the notice of the last step reached nobody (bounce): then the same step is taken again.
+-- A call sends nothing itself, but somebody named after it, or an amendment, is written to at its step: where all of
+-- that failed, `lost`, it goes to whoever has had nothing yet; the case stays with people.
 -- Whoever has a message on its way waits for its outcome first.
 chosen_consignee AS (
     SELECT c.id, c.partner_id, c.chase,
            CASE WHEN due.now THEN lane.place ELSE lane.place - 1 END AS take,
            NOT due.now AS again,
+           CASE WHEN NOT due.now AND lane.place > :sending_steps THEN (
+               SELECT d.kind FROM delivery d
+               WHERE d.campaign_id = :campaign AND d.consignee_id = c.id AND d.chase = c.chase AND d.step = c.step - 1
+               ORDER BY d.created_at DESC, d.id LIMIT 1
+           ) END AS lost,
            -- Told by an earlier campaign: the first message of this one says what has changed since.
            :amended AND c.first_notified_at IS NOT NULL AND EXISTS (
                SELECT FROM delivery d
@@ -63,11 +70,10 @@ chosen_consignee AS (
       )
       AND (
           due.now
-          -- By key (OFFSET 0): all that was ever sent may not fit in one hash table, and NOT IN then takes the square.
-          OR (lane.place BETWEEN 1 AND :sending_steps AND NOT EXISTS (
-              SELECT FROM delivery d
+          -- By key for each: all that was ever sent may not fit in one hash table, and NOT IN then takes the square.
+          OR (lane.place BETWEEN 1 AND :steps AND (
+              SELECT coalesce(bool_and(d.state = 'failed'), lane.place <= :sending_steps) FROM delivery d
               WHERE d.campaign_id = :campaign AND d.consignee_id = c.id AND d.chase = c.chase AND d.step = c.step - 1
-                AND d.state <> 'failed' OFFSET 0
           ))
       )
     ORDER BY c.id
@@ -83,9 +89,10 @@ option AS (
            ) AS place,
            past.uses
     FROM chosen_consignee s
-    JOIN ladder l ON l.idx = s.take AND l.kind <> 'phone'
+    JOIN ladder l ON l.idx = s.take AND (l.kind <> 'phone' OR s.lost IS NOT NULL)
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN l.kind = 'first' AND s.told THEN 'amendment' ELSE l.body_kind END AS body_kind
+        SELECT CASE WHEN l.kind = 'first' AND s.told THEN 'amendment' ELSE coalesce(s.lost, l.body_kind) END
+            AS body_kind
     ) said
     -- OFFSET 0: by key for each. As a join, old statistics would have everybody compared with everybody.
     CROSS JOIN LATERAL (SELECT language FROM partner WHERE partner.id = s.partner_id OFFSET 0) partner
@@ -106,7 +113,9 @@ option AS (
                -- An exhausted transient error rules an address out for its step only, a refusal for good.
                -- A chase that was reopened takes the steps of the earlier one again.
                coalesce(bool_or(d.step = :base + s.take AND d.chase = s.chase
-                                OR d.state = 'failed' AND d.error_kind <> 'transient'), false) AS ruled_out
+                                OR d.state = 'failed' AND d.error_kind <> 'transient'
+                                OR s.lost IS NOT NULL AND d.chase = s.chase
+                                   AND d.state NOT IN ('failed', 'cancelled')), false) AS ruled_out
         FROM delivery d
         WHERE d.campaign_id = :campaign AND d.consignee_id = s.id
           AND d.contact_id = contact.id AND d.channel = wish.channel

@@ -2,16 +2,27 @@
 
 from typing import Final
 
-from db.repositories.chasing_sql import LADDERLESS, WAITING
+from db.repositories.chasing_sql import LADDERLESS, WAITING, named_up_to
 from db.repositories.deliveries_sql import IN_ORDER
 from db.repositories.reach_sql import REACHABLE
 
-_CONCERNED: Final = """facts AS (
+_BY_ID: Final = "ORDER BY c.id FOR NO KEY UPDATE OF c"
+"""How whoever writes several consignees takes them first: two never wait in a ring."""
+
+_NAMED: Final = f"""named AS MATERIALIZED (
+    SELECT {named_up_to("CAST(:version AS int)")} AS version FROM recall WHERE recall.number = :number
+)"""  # noqa: S608 - constants
+"""Newest scope version whose lots the notice names; it may be behind the scope by now."""
+
+_CONCERNED: Final = f"""{_NAMED},
+facts AS (
     SELECT c.id, c.partner_id, c.state, c.chase, c.step, c.campaign_sequence, c.first_notified_at IS NOT NULL AS told,
            coalesce(bool_or(cl.withdrawn_in IS NULL AND cl.scope_version > :since AND cl.scope_version <= :version),
                     false) AS got,
            coalesce(bool_or(cl.withdrawn_in > :since AND cl.withdrawn_in <= :version AND cl.scope_version <= :since),
-                    false) AS lost
+                    false) AS lost,
+           bool_or(cl.scope_version <= (SELECT version FROM named)) FILTER (WHERE cl.withdrawn_in IS NULL)
+               IS FALSE AS later
     FROM consignee c LEFT JOIN consignee_lot cl ON cl.consignee_id = c.id
     WHERE c.recall_number = :number GROUP BY c.id
 ),
@@ -23,43 +34,54 @@ picked AS (
         -- The recall has ended: whoever was told of it and still has a lot.
         WHEN :closure THEN CASE WHEN told THEN 'close' END
         WHEN :retraction THEN CASE WHEN told AND :whole THEN 'retract' END
+        -- It has only lots that came in after the notice was drafted: the next one is the first that names them.
+        WHEN campaign_sequence = {WAITING} AND later THEN NULL
         -- More lots: it answers for the whole current list, whatever it answered before.
-        WHEN got OR campaign_sequence = 0 THEN 'reopen'
+        WHEN got OR campaign_sequence = {WAITING} THEN 'reopen'
         -- Another class has another ladder; whoever has not been told yet is told what holds now.
         WHEN state = 'open' AND (:reclassified OR lost AND (NOT told OR step = 0)) THEN 'reopen'
         WHEN told AND lost AND state = 'open' THEN 'keep'
         WHEN told AND (lost OR :reclassified) THEN 'inform'
         END AS part
     FROM facts
-)"""
+)"""  # noqa: S608 - constants
 
 COUNT: Final = f"WITH {_CONCERNED} SELECT count(*) FROM picked WHERE part IS NOT NULL"  # noqa: S608
 """Consignees that a campaign of the notice would address."""
 
 TAKE_ALL: Final = f"""
-UPDATE consignee c SET campaign_sequence = CASE WHEN lots.named IS FALSE THEN {WAITING} ELSE :sequence END
-FROM consignee one
-LEFT JOIN LATERAL (
-    SELECT bool_or(cl.scope_version <= :version) AS named FROM consignee_lot cl
-    WHERE cl.consignee_id = one.id AND cl.withdrawn_in IS NULL
-) lots ON true
-WHERE one.id = c.id AND c.recall_number = :number AND c.state <> 'withdrawn'
-  AND c.campaign_sequence <> CASE WHEN lots.named IS FALSE THEN {WAITING} ELSE :sequence END
+WITH {_NAMED},
+taken AS MATERIALIZED (
+    SELECT c.id, own.sequence
+    FROM consignee c
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN bool_or(cl.scope_version <= (SELECT version FROM named)) IS FALSE THEN {WAITING}
+                    ELSE CAST(:sequence AS int) END AS sequence
+        FROM consignee_lot cl WHERE cl.consignee_id = c.id AND cl.withdrawn_in IS NULL
+    ) own
+    WHERE c.recall_number = :number AND c.state <> 'withdrawn' AND c.campaign_sequence <> own.sequence
+    {_BY_ID}
+)
+UPDATE consignee c SET campaign_sequence = taken.sequence FROM taken WHERE taken.id = c.id
 """  # noqa: S608 - constants
 """The first notice: its campaign chases everybody, except whoever has only lots that came in after it was drafted."""
 
 HAND_OVER: Final = f"""
 WITH {_CONCERNED},
+own AS MATERIALIZED (
+    SELECT c.id, picked.part FROM picked JOIN consignee c ON c.id = picked.id
+    WHERE picked.part IN ('reopen', 'keep') {_BY_ID}
+),
 moved AS (
     UPDATE consignee c SET campaign_sequence = :sequence,
-        state = CASE picked.part WHEN 'reopen' THEN 'open' ELSE c.state END,
-        step = CASE picked.part WHEN 'reopen' THEN 0 ELSE c.step END,
+        state = CASE own.part WHEN 'reopen' THEN 'open' ELSE c.state END,
+        step = CASE own.part WHEN 'reopen' THEN 0 ELSE c.step END,
         -- Walks over the ladder are counted per campaign.
         chase = 0,
-        next_step_at = CASE picked.part WHEN 'reopen' THEN NULL ELSE c.next_step_at END,
-        acknowledged_at = CASE picked.part WHEN 'reopen' THEN NULL ELSE c.acknowledged_at END,
-        answered_at = CASE picked.part WHEN 'reopen' THEN NULL ELSE c.answered_at END
-    FROM picked WHERE picked.id = c.id AND picked.part IN ('reopen', 'keep')
+        next_step_at = CASE own.part WHEN 'reopen' THEN NULL ELSE c.next_step_at END,
+        acknowledged_at = CASE own.part WHEN 'reopen' THEN NULL ELSE c.acknowledged_at END,
+        answered_at = CASE own.part WHEN 'reopen' THEN NULL ELSE c.answered_at END
+    FROM own WHERE own.id = c.id
     RETURNING c.id
 ),
 outdated AS MATERIALIZED (

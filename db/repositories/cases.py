@@ -54,6 +54,9 @@ def owner_of(number: str, consignee_id: int) -> str:
 async def lock_consignee(session: AsyncSession, number: str, consignee_id: int) -> dict[str, Any]:
     """The consignee and its partner, locked: whatever changes its state, cases or tasks does so one after another.
 
+    Behind its recall, which every answer, case and task of it refers to, and which is kept from being locked
+    (`recalls.share`): whoever holds that goes on to its consignees.
+
     Raises:
         UnknownConsignee: the recall has no such consignee.
     """
@@ -61,8 +64,9 @@ async def lock_consignee(session: AsyncSession, number: str, consignee_id: int) 
         session,
         "SELECT c.id, c.state, c.action_done_at, c.campaign_sequence, c.chase, c.first_notified_at, c.partner_id,"
         " partner.name, partner.kind"
-        " FROM consignee c JOIN partner ON partner.id = c.partner_id"
-        " WHERE c.id = :consignee AND c.recall_number = :number FOR UPDATE OF c",
+        " FROM recall JOIN consignee c ON c.recall_number = recall.number JOIN partner ON partner.id = c.partner_id"
+        # Taken in the order in which they are named.
+        " WHERE c.id = :consignee AND recall.number = :number FOR KEY SHARE OF recall FOR UPDATE OF c",
         {"consignee": consignee_id, "number": number},
     )
     row = found.mappings().one_or_none()

@@ -19,8 +19,7 @@ from db.plain_sql import run
 from db.repositories import audit, cases, channel_order, notices
 from db.repositories.campaign_targets import PRIORITY
 from db.repositories.cases import By
-from db.repositories.chasing_sql import LADDERLESS
-from db.repositories.deliveries_sql import IN_ORDER, LEFT
+from db.repositories.deliveries_sql import FAIL_AS_LEFT, IN_ORDER, LEFT_BEHIND
 from db.repositories.opt_outs import OF_NUMBER
 from db.repositories.reach_sql import REACHABLE
 from domain.channels import USUAL
@@ -76,26 +75,23 @@ async def of_consignee(session: AsyncSession, number: str, consignee_id: int) ->
     return (await session.exec(query.order_by(col(Contact.position)))).all()
 
 
-# A message that a sender holds now still goes. A retraction, or the notice of the end, goes to one address only.
+# What a sender holds now is given up by its outcome (`deliveries.fail_left`). It is locked all the same: an outcome
+# written at this moment comes either before this, or after the contact has left.
 _LEFT_BEHIND: Final = f"""
 WITH theirs AS MATERIALIZED (
-    SELECT d.id, k.recall_number, k.sequence
+    SELECT d.id, d.state, k.recall_number, k.sequence
     FROM delivery d
     JOIN campaign k ON k.id = d.campaign_id AND k.ended_at IS NULL
     JOIN consignee c ON c.id = d.consignee_id
-    WHERE d.contact_id = :contact AND (d.step <> {LADDERLESS} OR d.kind = 'amendment') AND (
-        d.state = 'pending'
-        OR d.state IN ('submitted', 'delivered') AND d.chase = c.chase AND d.step = c.step - 1
-           AND k.sequence = c.campaign_sequence AND c.state IN ('open', 'acknowledged', 'answered')
-    )
+    WHERE d.contact_id = :contact AND (d.state = 'submitting' OR {LEFT_BEHIND})
     {IN_ORDER}
 ),
 failed AS (
-    UPDATE delivery d SET state = 'failed', error_kind = 'undelivered', error_code = concat(d.channel, ':', '{LEFT}'),
-        finished_at = :at
-    FROM theirs WHERE d.id = theirs.id
+    -- As it stands once it is locked: what was on its way a moment ago may be out, or in a sender's hands, by now.
+    UPDATE delivery d SET {FAIL_AS_LEFT}
+    FROM theirs WHERE d.id = theirs.id AND theirs.state <> 'submitting'
 )
-SELECT DISTINCT recall_number, sequence FROM theirs ORDER BY 1, 2
+SELECT DISTINCT recall_number, sequence FROM theirs WHERE state <> 'submitting' ORDER BY 1, 2
 """  # noqa: S608 - constants
 _LOCK: Final = "SELECT id FROM contact WHERE id = :contact AND partner_id = :partner FOR NO KEY UPDATE"
 

@@ -17,11 +17,14 @@ from db.plain_sql import run
 from db.repositories import audit, merging, opt_outs
 from db.repositories.deliveries_sql import (
     CLAIM,
+    FAIL_LEFT,
+    LOCK_REFUSED,
     NOTE_REFUSED,
     NOTE_SUBMITTED,
     OPTED_OUT_THERE,
     RECORD,
     RENEW,
+    SHARE_RECALL,
 )
 from db.repositories.merging import Carried
 from db.repositories.opt_outs import Marked
@@ -44,7 +47,7 @@ class Claimed:
     was_submitting: bool
     """Found in `submitting` after its lease: it may have been sent, so the provider is asked first."""
     wanted: bool
-    """The recipient is still to get it: it has not answered meanwhile, or the message is sent in any case."""
+    """The recipient is still to get it: it has neither answered nor left meanwhile, or it is sent in any case."""
     step: int
     """Place on the ladder; negative for a message beside it."""
     answered: bool
@@ -133,6 +136,11 @@ async def record(
     What follows: when a consignee was first notified, the recall's first communication (the start of the clock of
     21 CFR 806.10), contacts found unreachable, and one audit event for the group.
     """
+    # Whoever holds the recall goes on to messages and consignees.
+    await run(session, SHARE_RECALL, {"number": number, "campaign": campaign_id})
+    refused_there = [each.id for each in outcomes if channel == "sms" and each.error_code == OPT_OUT_CODE]
+    if refused_there:
+        await run(session, LOCK_REFUSED, {"ids": [each.id for each in outcomes], "refused": refused_there})
     written = await run(session, RECORD, _columns(outcomes))
     by_result: dict[str, list[UUID]] = {}
     leading: dict[UUID, str] = {}
@@ -145,6 +153,9 @@ async def record(
     count = sum(map(len, by_result.values()))
     for lead, delivery_id in await merging.follow(session, list(leading)):
         by_result[leading[lead]].append(delivery_id)
+    handed_back = [each for result in ("submitted", "retry", "cancelled") for each in by_result.get(result, ())]
+    if gone := await fail_left(session, handed_back, now):
+        by_result["left"] = gone
     refused = await _mark_refused(session, by_result.get("failed", []), now)
     submitted = by_result.get("submitted", [])
     if submitted:
@@ -176,6 +187,17 @@ async def _mark_refused(session: AsyncSession, delivery_ids: Sequence[UUID], now
     marked = [await opt_outs.mark(session, phone, at=now) for phone in phones]
     await run(session, NOTE_REFUSED, {"ids": list(delivery_ids)})
     return marked
+
+
+async def fail_left(session: AsyncSession, delivery_ids: Sequence[UUID], now: datetime) -> list[UUID]:
+    """Give up those of these messages, locked and in no sender's hands any more, whose reader has left.
+
+    So that the next contact is told at the campaign's next look. A contact that leaves takes its messages first, also
+    those that a sender holds, so it is seen here or sees the outcome itself. Returns those given up.
+    """
+    if not delivery_ids:
+        return []
+    return list((await run(session, FAIL_LEFT, {"ids": list(delivery_ids), "at": now})).scalars())
 
 
 async def note_submitted(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from db.repositories.chasing_sql import COPY
+from db.repositories.chasing_sql import COPY, LADDERLESS
 from db.repositories.reach_sql import ADDRESS
 from db.repositories.stages_sql import CHASED
 
@@ -12,9 +12,37 @@ WANTED: Final = f"(d.step < 0 OR {CHASED} AND c.campaign_sequence = k.sequence)"
 IN_ORDER: Final = "ORDER BY d.carried_by NULLS FIRST, d.id FOR NO KEY UPDATE OF d"
 """How whoever writes several messages takes them first, a message before what it carries: two never wait in a ring."""
 
+LEFT: Final = "left"
+"""Ends the `error_code` of a message whose reader has left (`contact_book`)."""
+
+FAIL_AS_LEFT: Final = f"""state = 'failed', error_kind = 'undelivered', error_code = concat(d.channel, ':', '{LEFT}'),
+        finished_at = :at"""
+"""How the delivery `d` is given up whose reader has left: as one that did not arrive."""
+
+
+def failed_as_left(row: str) -> str:
+    """Whether the delivery `row` was given up because its reader has left: no report and no outcome undoes that."""
+    return f"coalesce({row}.state = 'failed' AND {row}.error_code = concat({row}.channel, ':', '{LEFT}'), false)"
+
+
+# A retraction, or the notice of the end, goes to one address only.
+_PASSES_ON: Final = f"(d.step <> {LADDERLESS} OR d.kind = 'amendment')"
+
+LEFT_BEHIND: Final = f"""{_PASSES_ON} AND (
+           d.state = 'pending'
+           OR d.state IN ('submitted', 'delivered') AND d.chase = c.chase AND d.step = c.step - 1
+              AND k.sequence = c.campaign_sequence AND c.state IN ('open', 'acknowledged', 'answered'))"""
+"""Whether the delivery `d` of somebody who has left does not count: it waits, or was the last step of the chase."""
+
+_GONE: Final = f"({_PASSES_ON} AND (SELECT contact.status FROM contact WHERE contact.id = d.contact_id) = 'left')"  # noqa: S608 - constants
+"""Whether who reads the delivery `d` has left. By key for each, whatever the statistics say."""
+
+STILL_WANTED: Final = f"({WANTED} AND NOT {_GONE})"
+"""Whether a message in a sender's hands is still to go to its reader."""
+
 CARRIED_WANTED: Final = f"""EXISTS (
            SELECT FROM delivery d JOIN consignee c ON c.id = d.consignee_id
-           WHERE d.carried_by = message.id AND d.state = 'submitting' AND {WANTED})"""
+           WHERE d.carried_by = message.id AND d.state = 'submitting' AND {STILL_WANTED})"""
 """Whether another site that the message `message.id` speaks of still owes what it asks for."""
 
 CLAIM: Final = f"""
@@ -47,8 +75,8 @@ taken AS (
 )
 SELECT d.id, d.attempt, d.failures, d.was_submitting, d.step, d.kind, d.channel, d.language, d.priority, d.created_at,
        d.contact_id, d.consignee_id, d.leads,
-       {WANTED} OR (d.leads AND {CARRIED_WANTED}) AS wanted, c.state = 'answered' AS answered, c.first_notified_at,
-       CASE WHEN d.step >= 0 THEN c.next_step_at END AS next_step_at,
+       {STILL_WANTED} OR (d.leads AND {CARRIED_WANTED}) AS wanted, c.state = 'answered' AS answered,
+       c.first_notified_at, CASE WHEN d.step >= 0 THEN c.next_step_at END AS next_step_at,
        partner.name AS partner_name, partner.code AS partner_code, partner.time_zone, contact.name AS contact_name,
        {ADDRESS} AS address
 FROM taken d
@@ -74,7 +102,7 @@ mine AS (
     RETURNING d.*
 )
 SELECT d.id, k.paused_at IS NOT NULL OR k.ended_at IS NOT NULL AS halted,
-       {WANTED} OR (d.leads AND {CARRIED_WANTED}) AS wanted, coalesce(d.window_ends > :now, true) AS timely
+       {STILL_WANTED} OR (d.leads AND {CARRIED_WANTED}) AS wanted, coalesce(d.window_ends > :now, true) AS timely
 FROM mine d
 JOIN campaign k ON k.id = d.campaign_id
 JOIN consignee c ON c.id = d.consignee_id
@@ -116,21 +144,51 @@ FROM held, unnest(CAST(:ids AS uuid[]), CAST(:attempts AS int[]), CAST(:outcomes
                   CAST(:untils AS timestamptz[]), CAST(:counted AS bool[]))
      AS mine (id, attempt, outcome, at, provider_id, error_kind, error_code, until, counted)
 WHERE d.id = held.id AND d.id = mine.id AND d.attempt = mine.attempt AND d.state <> 'pending'
-RETURNING d.id, mine.outcome, d.leads
+RETURNING d.id, mine.outcome, d.leads AND NOT {failed_as_left("d")} AS leads
 """  # noqa: S608 - constants
+
+# What a sender held when its reader left is given up once it is out of its hands: only then what it carried is free to
+# be planned anew. Where all that kept it from being sent again is that its reader has left, it was cancelled.
+FAIL_LEFT: Final = f"""
+WITH gone AS MATERIALIZED (
+    SELECT d.id FROM delivery d WHERE d.id = ANY (CAST(:ids AS uuid[])) AND {_GONE}
+)
+UPDATE delivery d SET {FAIL_AS_LEFT}
+FROM gone, consignee c, campaign k
+WHERE d.id = gone.id AND c.id = d.consignee_id AND k.id = d.campaign_id AND k.ended_at IS NULL
+  AND ({LEFT_BEHIND} OR d.state = 'cancelled' AND {WANTED})
+RETURNING d.id
+"""  # noqa: S608 - constants
+
+# Only where a clock may start, which refers to the recall: what a campaign goes on to send waits for nobody's decision.
+SHARE_RECALL: Final = """
+SELECT FROM recall WHERE number = :number AND NOT EXISTS (
+    SELECT FROM campaign k JOIN notice n ON n.id = k.notice_id
+    JOIN clock_start started ON started.recall_number = k.recall_number
+    WHERE k.id = :campaign
+      AND CASE n.kind WHEN 'amendment'
+          THEN started.name = 'extension_communication' AND started.scope_version = n.scope_version
+          ELSE started.name = 'first_communication' END)
+FOR KEY SHARE
+"""
 
 # The time to answer starts when the notice really went out, so what a queue or an outage cost is added.
 _NOTE_NOTIFIED: Final = f"""
+WITH told AS MATERIALIZED (
+    SELECT c.id, d.chase, d.step, d.created_at, d.submitted_at, k.sequence
+    FROM delivery d JOIN campaign k ON k.id = d.campaign_id JOIN consignee c ON c.id = d.consignee_id
+    WHERE d.id = ANY (CAST(:ids AS uuid[])) AND d.step <> {COPY}
+    ORDER BY c.id FOR NO KEY UPDATE OF c
+)
 UPDATE consignee c SET
-    first_notified_at = least(c.first_notified_at, d.submitted_at),
+    first_notified_at = least(c.first_notified_at, told.submitted_at),
     next_step_at = CASE
-        WHEN c.step = d.step + 1 AND c.chase = d.chase AND d.step >= 0
-             AND c.state IN ('open', 'acknowledged', 'answered') AND c.campaign_sequence = k.sequence
-            THEN c.next_step_at + greatest(d.submitted_at - d.created_at, interval '0')
+        WHEN c.step = told.step + 1 AND c.chase = told.chase AND told.step >= 0
+             AND c.state IN ('open', 'acknowledged', 'answered') AND c.campaign_sequence = told.sequence
+            THEN c.next_step_at + greatest(told.submitted_at - told.created_at, interval '0')
         ELSE c.next_step_at
     END
-FROM delivery d JOIN campaign k ON k.id = d.campaign_id
-WHERE d.id = ANY (CAST(:ids AS uuid[])) AND c.id = d.consignee_id AND d.step <> {COPY}
+FROM told WHERE c.id = told.id
 """  # noqa: S608 - constants
 
 # A mailbox that is full, or too small for this message, exists: it is passed over in this campaign, as where a report
@@ -147,6 +205,20 @@ WITH dead AS MATERIALIZED (
 )
 UPDATE contact SET status = 'bounced' FROM dead WHERE contact.id = dead.id
 """
+
+# Whatever else waits for a number that has opted out ends as well (`opt_outs`), and a STOP takes it all in one order.
+LOCK_REFUSED: Final = f"""
+SELECT FROM delivery d
+WHERE d.id = ANY (CAST(:ids AS uuid[]) || ARRAY(
+    SELECT other.id
+    FROM delivery refused
+    JOIN contact ON contact.id = refused.contact_id
+    JOIN contact same ON same.phone = contact.phone
+    JOIN delivery other ON other.contact_id = same.id
+    WHERE refused.id = ANY (CAST(:refused AS uuid[]))
+      AND other.channel = 'sms' AND other.state IN ('pending', 'submitting')))
+{IN_ORDER}
+"""  # noqa: S608 - a constant
 
 OPTED_OUT_THERE: Final = """
 SELECT DISTINCT contact.phone FROM delivery d JOIN contact ON contact.id = d.contact_id
@@ -191,15 +263,12 @@ ON CONFLICT (provider, provider_id, status) DO NOTHING
 RETURNING id
 """
 
-LEFT: Final = "left"
-"""Ends the `error_code` of a message whose reader has left (`contact_book`)."""
-
-LOCK_REPORTED: Final = """
-SELECT d.id, d.state, d.provider_id, d.attempt, d.channel, d.leads, d.error_code, campaign.id AS campaign,
+LOCK_REPORTED: Final = f"""
+SELECT d.id, d.state, d.provider_id, d.channel, d.leads, {failed_as_left("d")} AS gone, campaign.id AS campaign,
        campaign.sequence, campaign.recall_number AS number
 FROM delivery d JOIN campaign ON campaign.id = d.campaign_id
 WHERE d.id = :delivery FOR UPDATE OF d
-"""
+"""  # noqa: S608 - constants
 
 APPLY_REPORT: Final = """
 UPDATE delivery SET
@@ -211,5 +280,5 @@ UPDATE delivery SET
                                  ELSE error_kind END,
     error_code = CASE told.state WHEN 'failed' THEN :error_code WHEN 'delivered' THEN NULL ELSE error_code END
 FROM (SELECT CAST(:state AS text) AS state) told
-WHERE id = :delivery
+WHERE id = ANY (CAST(:ids AS uuid[]))
 """

@@ -30,6 +30,7 @@ TIES: Final[Mapping[str, str]] = {
         "settled_in = :number OR received_at >= (SELECT created_at FROM recall WHERE number = :number) AND contact_id"
         " IN (SELECT contact_id FROM delivery JOIN campaign ON campaign.id = campaign_id WHERE recall_number = :number)"
     ),
+    "harm_page": "message_id IN (SELECT id FROM inbound_message WHERE settled_in = :number)",
     "training_record": "principal IN (SELECT principal FROM signature WHERE recall_number = :number)",
     "staff": "principal IN (SELECT actor FROM audit_event WHERE stream = :number)",
     "responsibility": "principal IN (SELECT assignee FROM task WHERE recall_number = :number)",

@@ -52,9 +52,10 @@ ORDER BY k.id
 """Pending checks that can be made now: whoever failed before is checked once it has answered again."""
 
 REOPEN: Final = """
-WITH failed AS (
-    SELECT k.id, k.consignee_id FROM effectiveness_check k
+WITH failed AS MATERIALIZED (
+    SELECT k.id, k.consignee_id FROM effectiveness_check k JOIN consignee c ON c.id = k.consignee_id
     WHERE k.round_id = :round AND k.state IN ('done', 'no_response') AND NOT k.passed
+    ORDER BY c.id FOR NO KEY UPDATE OF c
 ),
 reopened AS (
     -- The ladder starts again; what the consignee answered before stays on record and in the mass balance.

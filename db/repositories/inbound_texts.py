@@ -71,7 +71,7 @@ class InboundOutcome:
     harm_in: str | None = None
     """Recall under which a complaint was made without a reply."""
     paged: Paged | None = None
-    """The task about harm that names no recall."""
+    """Whom to tell of harm that names no recall."""
 
 
 async def take_in(session: AsyncSession, message: InboundText, *, opt_out: bool | None) -> InboundOutcome:

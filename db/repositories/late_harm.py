@@ -1,7 +1,7 @@
 """Harm told on the page of a recall that has ended: nobody looks after a complaint there, so it goes to who does.
 
 It becomes a complaint under the newest recall that runs for the same recipient; where there is none, a person is paged
-about the message, which waits among those that belong to nobody.
+about the message, which waits among those that belong to nobody. That needs no recall that runs (`stranger_harm`).
 """
 
 from dataclasses import dataclass

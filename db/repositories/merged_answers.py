@@ -59,9 +59,11 @@ async def for_other_sites(session: AsyncSession, answer: SmsReply) -> list[SmsRe
 
 async def as_said(session: AsyncSession, answer: SmsReply) -> SmsReply:
     """The answer without what it cannot say of a single site: that there is stock, where it answers for several."""
-    if answer.affected and await _sites(session, answer.delivery_id):
-        return answer.model_copy(update={"affected": None})
-    return answer
+    if not answer.affected:
+        return answer
+    sites = await _sites(session, answer.delivery_id)
+    several = any(site.consignee_id != answer.consignee_id and not site.gone for site in sites)
+    return answer.model_copy(update={"affected": None}) if several else answer
 
 
 async def _sites(session: AsyncSession, delivery_id: UUID | None) -> list[merging.Site]:

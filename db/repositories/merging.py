@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
 from db.repositories import channel_order
-from db.repositories.merging_sql import COPY_NOTICES, FOLLOW, FREE, MERGE, SITES, TAKE_ALONG
+from db.repositories.merging_sql import COPY_NOTICES, FOLLOW, FREE, MERGE, SITES, STANDING, TAKE_ALONG
 from domain.channels import Channel
 from models.messages import AdvanceCampaign
 
@@ -101,6 +101,11 @@ async def follow(session: AsyncSession, messages: Sequence[UUID]) -> list[tuple[
     return [(row[0], row[1]) for row in await run(session, FOLLOW, {"ids": list(messages)})]
 
 
+async def standing(session: AsyncSession, message: UUID) -> list[dict[str, Any]]:
+    """What a message carries for sites its reader has not left, locked: id, state and provider's id, alike in all."""
+    return [dict(row) for row in (await run(session, STANDING, {"message": message})).mappings()]
+
+
 async def sites_of(session: AsyncSession, delivery_id: UUID) -> list[Site]:
     """The sites that the message of a delivery speaks of, by name; empty where it speaks of one only.
 
@@ -110,4 +115,21 @@ async def sites_of(session: AsyncSession, delivery_id: UUID) -> list[Site]:
     return found if len(found) > 1 else []
 
 
-__all__ = ["MERGED", "MOST", "Carried", "Site", "follow", "free", "plan", "sites_of", "take_along"]
+async def first_not_left(session: AsyncSession, delivery_id: UUID) -> Site | None:
+    """The first site of a message for several whose reader has not left it."""
+    return next((site for site in await sites_of(session, delivery_id) if not site.gone), None)
+
+
+__all__ = [
+    "MERGED",
+    "MOST",
+    "Carried",
+    "Site",
+    "first_not_left",
+    "follow",
+    "free",
+    "plan",
+    "sites_of",
+    "standing",
+    "take_along",
+]

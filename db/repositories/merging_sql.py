@@ -7,7 +7,7 @@ others are `carried_by` it. A carried delivery never meets a sender: its state f
 from typing import Final
 
 from db.repositories.chasing_sql import COPY
-from db.repositories.deliveries_sql import IN_ORDER, WANTED
+from db.repositories.deliveries_sql import IN_ORDER, WANTED, failed_as_left
 from db.repositories.reach_sql import REACHABLE
 
 _PERSON: Final = "CASE d.channel WHEN 'email' THEN lower(contact.email) ELSE contact.phone END"
@@ -71,6 +71,9 @@ FROM unsaid WHERE d.id = unsaid.id
 """  # noqa: S608 - a constant
 """What its message did not speak of after all, or whose message was given up before it was sent, is planned anew."""
 
+_TAKEN: Final = "d.id = ANY (ARRAY(SELECT carried.id FROM carried))"
+"""By key: as a join, statistics that do not know this recall yet would compare everybody with everybody."""
+
 TAKE_ALONG: Final = f"""
 WITH carried AS MATERIALIZED (
     SELECT d.id FROM delivery d WHERE d.carried_by = ANY (CAST(:ids AS uuid[])) {IN_ORDER}
@@ -81,7 +84,7 @@ taken AS (
         attempt = (SELECT message.attempt FROM delivery message WHERE message.id = d.carried_by),
         ambiguous = d.ambiguous OR (SELECT message.ambiguous FROM delivery message WHERE message.id = d.carried_by)
     FROM consignee c, campaign k
-    WHERE d.id = ANY (ARRAY(SELECT id FROM carried)) AND c.id = d.consignee_id AND k.id = d.campaign_id
+    WHERE {_TAKEN} AND c.id = d.consignee_id AND k.id = d.campaign_id
       -- What may have been sent is looked for as it was; nobody who has answered meanwhile is put in anew.
       AND (d.state = 'submitting' OR d.state = 'pending' AND {WANTED})
     RETURNING d.*
@@ -101,15 +104,26 @@ _IN_IT: Final = "d.carried_by = message.id AND d.attempt = message.attempt AND m
 
 FOLLOW: Final = f"""
 WITH carried AS MATERIALIZED (
-    SELECT d.id FROM delivery d WHERE d.carried_by = ANY (CAST(:ids AS uuid[])) {IN_ORDER}
+    SELECT d.id FROM delivery d
+    WHERE d.carried_by = ANY (CAST(:ids AS uuid[])) AND NOT {failed_as_left("d")}
+    {IN_ORDER}
 )
 UPDATE delivery d SET state = message.state, provider_id = message.provider_id, submitted_at = message.submitted_at,
     finished_at = message.finished_at, not_before = message.not_before,
     error_kind = message.error_kind, error_code = message.error_code
-FROM carried, delivery message
-WHERE d.id = carried.id AND message.id = d.carried_by AND {_IN_IT}
+FROM delivery message
+WHERE {_TAKEN} AND message.id = d.carried_by AND {_IN_IT}
 RETURNING message.id, d.id
 """  # noqa: S608 - constants
+"""Who has left one of the sites is not told there, whatever becomes of the message."""
+
+STANDING: Final = f"""
+SELECT d.id, d.state, d.provider_id FROM delivery d
+WHERE d.carried_by = :message AND d.attempt > 0 AND NOT {failed_as_left("d")}
+  AND d.attempt = (SELECT message.attempt FROM delivery message WHERE message.id = d.carried_by)
+{IN_ORDER}
+"""  # noqa: S608 - constants
+"""What a message carries whose reader has left the site it went to first, and not these."""
 
 SITES: Final = f"""
 SELECT d.id AS delivery_id, d.consignee_id, d.contact_id, c.state, partner.name, partner.code,

@@ -4,6 +4,7 @@ The address a provider reports to carries our delivery id, so the first report a
 acceptance we never saw (design §6).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,8 +14,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
 from db.repositories import audit, merging, recalls
-from db.repositories.deliveries import note_submitted
-from db.repositories.deliveries_sql import APPLY_REPORT, KEEP_EVENT, LEFT, LOCK_REPORTED
+from db.repositories.deliveries import fail_left, note_submitted
+from db.repositories.deliveries_sql import APPLY_REPORT, KEEP_EVENT, LOCK_REPORTED
 from domain.delivery_states import failure_kind, rises, state_of_report
 
 _HANDED_OVER = frozenset({"submitted", "delivered", "failed"})
@@ -70,20 +71,32 @@ async def record_provider_event(
     if row is None:
         return ProviderEvent(known=False, repeated=repeated)
     state = state_of_report(status)
-    if not repeated and state is not None and _applies(row, state, provider_id):
-        told = _Told(provider_id, state, failure_kind(status), error_code or f"{provider}:{status}"[:40])
-        await _apply(session, row, told, at)
-        return _outcome(row, state, nudge_due=state == "failed")
-    return _outcome(row, row["state"], repeated=repeated)
+    if repeated or state is None:
+        return _outcome(row, row["state"], repeated=repeated)
+    concerned = await _concerned(session, row)
+    if not concerned or not _applies(concerned[0], state, provider_id):
+        return _outcome(row, row["state"])
+    told = _Told(provider_id, state, failure_kind(status), error_code or f"{provider}:{status}"[:40])
+    gone = await _apply(session, row, concerned, told, at)
+    state = "failed" if row["id"] in gone else state
+    return _outcome(row, state, nudge_due=bool(gone) or state == "failed")
+
+
+async def _concerned(session: AsyncSession, row: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the report changes first; what that carries follows it.
+
+    Whoever has left a site is not told there, whatever arrives. But they may read for others, of which the message
+    speaks as well: what became of it counts there.
+    """
+    if not row["gone"]:
+        return [row]
+    return await merging.standing(session, row["id"]) if row["leads"] else []
 
 
 def _applies(row: dict[str, Any], state: str, provider_id: str) -> bool:
     # After a resend two messages carry one delivery id: the failure of one does not undo the other.
     of_another_message = row["provider_id"] not in (None, provider_id)
-    # Who has left one site may read for others, of which the message speaks as well: what became of it counts there.
-    of_others = row["leads"] and row["state"] == "failed" and row["error_code"] == f"{row['channel']}:{LEFT}"
-    risen = rises(row["state"], state) or (state == "failed" and of_others)
-    return risen and not (state == "failed" and of_another_message)
+    return rises(row["state"], state) and not (state == "failed" and of_another_message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +109,29 @@ class _Told:
     error_code: str
 
 
-async def _apply(session: AsyncSession, row: dict[str, Any], told: _Told, at: datetime) -> None:
+async def _apply(
+    session: AsyncSession, row: dict[str, Any], concerned: Sequence[dict[str, Any]], told: _Told, at: datetime
+) -> list[UUID]:
+    """Write the report to all it concerns; returns what is given up because its reader left before we heard of it."""
     state, provider_id, error_code = told.state, told.provider_id, told.error_code if told.state == "failed" else None
-    values = {"delivery": row["id"], "state": state, "provider_id": provider_id, "error_code": error_code, "at": at}
-    await run(session, APPLY_REPORT, values | {"error_kind": told.error_kind})
-    carried = [each for _, each in await merging.follow(session, [row["id"]])] if row["leads"] else []
-    healed = row["state"] not in _HANDED_OVER
-    if healed:
-        source = f"campaign {row['campaign']}, {row['channel']}"
-        await note_submitted(session, row["number"], [row["id"], *carried], source, at)
-    # An arrival is proven by its kept report; the audit speaks of what changes the course of the campaign.
+    ids = [each["id"] for each in concerned]
+    values = {"ids": ids, "state": state, "provider_id": provider_id, "error_code": error_code, "at": at}
+    before = concerned[0]["state"]
+    healed, gone = before not in _HANDED_OVER, list[UUID]()
     if healed or state == "failed":
         # A mail that came back is bound to the recall afterwards, and whoever decides about it locks that first.
+        # So does whoever goes on to the consignees of a message that is healed here.
         await recalls.share(session, [row["number"]])
+    await run(session, APPLY_REPORT, values | {"error_kind": told.error_kind})
+    if row["leads"] and not row["gone"]:
+        ids += [each for _, each in await merging.follow(session, [row["id"]])]
+    carried = [each for each in ids if each != row["id"]]
+    if healed:
+        gone = await fail_left(session, ids, at)
+        source = f"campaign {row['campaign']}, {row['channel']}"
+        await note_submitted(session, row["number"], ids, source, at)
+    # An arrival is proven by its kept report; the audit speaks of what changes the course of the campaign.
+    if healed or state == "failed":
         await audit.append(
             session,
             row["number"],
@@ -118,13 +141,15 @@ async def _apply(session: AsyncSession, row: dict[str, Any], told: _Told, at: da
             at=at,
             data={
                 "delivery": row["id"],
-                "from": row["state"],
+                "from": before,
                 "to": state,
                 "provider_id": provider_id,
                 "error_code": error_code,
                 **({"carried": sorted(map(str, carried))} if carried else {}),
+                **({"left": sorted(map(str, gone))} if gone else {}),
             },
         )
+    return gone
 
 
 def _outcome(row: dict[str, Any], state: str, *, repeated: bool = False, nudge_due: bool = False) -> ProviderEvent:

@@ -31,6 +31,8 @@ _NOTICE: Final = f"(notice.step = 0 OR notice.step = {COPY} AND notice.kind IN (
 # An amendment beside the ladder has no limit of its own, but has that of the first notice of a site that it speaks of.
 _FIRST: Final = f"""({_NOTICE.replace("notice.", "d.")} OR d.leads AND EXISTS (
     SELECT FROM delivery notice WHERE notice.carried_by = d.id AND notice.state = 'pending' AND {_NOTICE}))"""
+# What a sender takes at this moment needs no hours; it goes on to what the message carries, which the look has by now.
+_UNHELD: Final = f"{IN_ORDER} SKIP LOCKED"
 _TO_PLAN: Final = f"""
 SELECT DISTINCT partner.time_zone, partner.country, {_FIRST} AS first
 FROM delivery d JOIN contact ON contact.id = d.contact_id JOIN partner ON partner.id = contact.partner_id
@@ -50,7 +52,7 @@ WITH place AS MATERIALIZED (
     WHERE d.campaign_id = :campaign AND d.state = 'pending' AND d.channel = :channel
       AND (d.window_ends <= :now OR (d.window_ends IS NULL AND planned.closes IS NOT NULL))
       AND ({_FIRST}) = planned.first
-    {IN_ORDER}
+    {_UNHELD}
 )
 UPDATE delivery d SET
     not_before = CASE WHEN place.opens > :now THEN greatest(d.not_before, place.opens) ELSE d.not_before END,
@@ -64,7 +66,7 @@ WITH early AS MATERIALIZED (
     SELECT d.id FROM delivery d
     WHERE d.campaign_id = :campaign AND d.state = 'pending' AND d.window_ends IS NOT NULL
       AND (d.channel <> ALL (CAST(:channels AS text[])) OR ({_FIRST} AND d.window_ends > CAST(:limit AS timestamptz)))
-    {IN_ORDER}
+    {_UNHELD}
 )
 UPDATE delivery d SET window_ends = NULL, not_before = CASE WHEN d.error_kind IS NULL THEN NULL ELSE d.not_before END
 FROM early WHERE d.id = early.id

@@ -38,6 +38,8 @@ class SentNotice:
     """Of its contact, in lower case; empty when it has none any more."""
     others: tuple[str, ...]
     """Addresses of all contacts of that recipient who have not left, in lower case."""
+    gone: tuple[str, ...]
+    """Addresses of those who have."""
     provider_id: str | None
     """Its Message-ID, once it was handed over."""
 
@@ -47,6 +49,8 @@ SELECT d.id AS delivery_id, k.recall_number, recall.phase IN ('terminated', 'rej
        recall.drill, d.consignee_id, d.contact_id, lower(coalesce(contact.email, '')) AS address,
        ARRAY(SELECT lower(o.email) FROM contact o WHERE o.partner_id = contact.partner_id
              AND o.email IS NOT NULL AND o.status <> 'left') AS others,
+       ARRAY(SELECT lower(o.email) FROM contact o WHERE o.partner_id = contact.partner_id
+             AND o.email IS NOT NULL AND o.status = 'left') AS gone,
        d.provider_id
 FROM delivery d
 JOIN campaign k ON k.id = d.campaign_id
@@ -103,7 +107,7 @@ class Keep:
 async def notice_of(session: AsyncSession, delivery_id: UUID) -> SentNotice | None:
     """The notice of a delivery id, if it is one that went (or goes) out by e-mail."""
     row = (await run(session, _NOTICE, {"delivery": delivery_id})).mappings().one_or_none()
-    return None if row is None else SentNotice(**{**row, "others": tuple(row["others"])})
+    return None if row is None else SentNotice(**{**row, "others": tuple(row["others"]), "gone": tuple(row["gone"])})
 
 
 async def inbound_contact_by_email(

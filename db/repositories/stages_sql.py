@@ -32,22 +32,27 @@ _OF_NAMED: Final = STATED.replace(
     "AND c.state <> 'withdrawn'",
     "AND c.state = 'answered' AND c.action_done_at IS NULL"
     " AND (CAST(:consignee AS bigint) IS NULL OR c.id = CAST(:consignee AS bigint))",
-)
+).replace("r.received_at, c.partner_id", "r.received_at, c.answered_at, c.partner_id")
 
 SETTLE: Final = f"""
 WITH {SCOPE}, {_OF_NAMED},
 left_there AS (
-    SELECT s.consignee_id, s.received_at,
+    SELECT s.consignee_id, s.received_at, s.answered_at,
            coalesce(sum(least(r.pending, greatest(l.on_hand - l.held, 0))), 0) AS units
     FROM settled s LEFT JOIN remaining r USING (consignee_id)
     LEFT JOIN reply_line l ON l.reply_id = s.reply_id AND l.lot_id = r.lot_id
-    GROUP BY 1, 2
+    GROUP BY 1, 2, 3
+),
+done AS MATERIALIZED (
+    SELECT c.id FROM left_there JOIN consignee c ON c.id = left_there.consignee_id
+    WHERE (left_there.units = 0 OR EXISTS (
+        SELECT FROM consignee_action a WHERE a.consignee_id = c.id AND a.recorded_at >= left_there.received_at))
+      -- Asked again once it is locked: whoever corrects its answer at this moment says what counts.
+      AND c.state = 'answered' AND c.action_done_at IS NULL
+      AND c.answered_at IS NOT DISTINCT FROM left_there.answered_at
+    ORDER BY c.id FOR NO KEY UPDATE OF c
 )
-UPDATE consignee c SET action_done_at = :now, next_step_at = NULL
-FROM left_there
-WHERE c.id = left_there.consignee_id AND (left_there.units = 0 OR EXISTS (
-    SELECT FROM consignee_action a WHERE a.consignee_id = c.id AND a.recorded_at >= left_there.received_at))
-RETURNING c.id
+UPDATE consignee c SET action_done_at = :now, next_step_at = NULL FROM done WHERE c.id = done.id RETURNING c.id
 """  # noqa: S608 - constants
 """Note that nothing is left to do: of one consignee, or of all of the recall (`:consignee` NULL); `:lot` is NULL."""
 

@@ -39,6 +39,8 @@ class Unplaced:
     body: str
     outcome: str
     received_at: datetime
+    harm_aware_at: datetime | None
+    """Since when we know of the harm it tells of."""
     evidence_id: UUID | None
     """The mail as it came."""
     recall_number: str | None
@@ -64,7 +66,7 @@ class Settlement:
 # a notice we do not know needs a reader; out-of-office answers and the like need none. A mail without a row of its own
 # could not be taken in.
 _UNPLACED: Final = f"""
-SELECT m.id, m.provider, m.sender, m.contact_id, m.body, m.outcome, m.received_at, mail.evidence_id,
+SELECT m.id, m.provider, m.sender, m.contact_id, m.body, m.outcome, m.received_at, m.harm_aware_at, mail.evidence_id,
        mail.recall_number, m.settled_at, m.settled_by, m.settled_as, m.settled_note, m.settled_in
 FROM inbound_message m
 LEFT JOIN returned_mail mail ON m.provider = '{MAIL}' AND mail.mail_key = m.provider_id
@@ -78,7 +80,9 @@ _LIST: Final = f"""{_UNPLACED}
   AND m.id > :after AND (CAST(:settled AS boolean) IS NULL OR (m.settled_at IS NOT NULL) = CAST(:settled AS boolean))
 ORDER BY m.id LIMIT :limit
 """
-_WAITING: Final = f"SELECT count(*) FROM ({_UNPLACED} AND m.settled_at IS NULL) waiting"  # noqa: S608 - constants
+_WAITING: Final = f"""
+SELECT count(*), count(waiting.harm_aware_at) FROM ({_UNPLACED} AND m.settled_at IS NULL) waiting
+"""  # noqa: S608 - constants
 _ONE: Final = f"""{_UNPLACED}
   AND m.id = :id FOR UPDATE OF m
 """
@@ -95,9 +99,10 @@ async def listed(session: AsyncSession, *, settled: bool | None, after: int, lim
     return [Unplaced(**row) for row in (await run(session, _LIST, binds)).mappings()]
 
 
-async def waiting(session: AsyncSession) -> int:
-    """How many messages nobody has settled."""
-    return int((await run(session, _WAITING)).scalar_one())
+async def waiting(session: AsyncSession) -> tuple[int, int]:
+    """How many messages nobody has settled, and how many of them page because they tell of harm."""
+    messages, harm = (await run(session, _WAITING)).one()
+    return int(messages), int(harm)
 
 
 async def settle(
@@ -112,6 +117,7 @@ async def settle(
         UnknownMessage, MessageSettled: nothing is written.
         evidence.EvidenceUnusable: the mail belongs to another recall.
     """
+    await stranger_harm.share_host(session, message_id, settlement.number)
     row = (await run(session, _ONE, {"id": message_id})).mappings().one_or_none()
     if row is None:
         raise UnknownMessage(f"no message {message_id} waits for a reader")

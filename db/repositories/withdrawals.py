@@ -23,16 +23,22 @@ WHERE c.id = cl.consignee_id AND c.recall_number = :number AND cl.withdrawn_in I
 """
 
 _WITHOUT_LOTS: Final = """
-UPDATE consignee c SET state = 'withdrawn', next_step_at = NULL
-WHERE c.recall_number = :number AND c.state <> 'withdrawn'
-  AND EXISTS (SELECT FROM consignee_lot cl WHERE cl.consignee_id = c.id AND cl.withdrawn_in = :version)
-  AND NOT EXISTS (SELECT FROM consignee_lot cl WHERE cl.consignee_id = c.id AND cl.withdrawn_in IS NULL)
-RETURNING c.id
+WITH gone AS MATERIALIZED (
+    SELECT c.id FROM consignee c
+    WHERE c.recall_number = :number AND c.state <> 'withdrawn'
+      AND EXISTS (SELECT FROM consignee_lot cl WHERE cl.consignee_id = c.id AND cl.withdrawn_in = :version)
+      AND NOT EXISTS (SELECT FROM consignee_lot cl WHERE cl.consignee_id = c.id AND cl.withdrawn_in IS NULL)
+    ORDER BY c.id FOR NO KEY UPDATE OF c
+)
+UPDATE consignee c SET state = 'withdrawn', next_step_at = NULL FROM gone WHERE c.id = gone.id RETURNING c.id
 """
 
 _EVERYBODY: Final = """
-UPDATE consignee SET state = 'withdrawn', next_step_at = NULL
-WHERE recall_number = :number AND state <> 'withdrawn' RETURNING id
+WITH gone AS MATERIALIZED (
+    SELECT c.id FROM consignee c WHERE c.recall_number = :number AND c.state <> 'withdrawn'
+    ORDER BY c.id FOR NO KEY UPDATE
+)
+UPDATE consignee c SET state = 'withdrawn', next_step_at = NULL FROM gone WHERE c.id = gone.id RETURNING c.id
 """
 
 # A report of harm is looked into whatever becomes of the recall.

@@ -43,17 +43,53 @@ async def test_a_scope_that_grew_between_release_and_sending_waits_for_the_next_
     assert (story.kinds_to("beside"), story.kinds_to("near")) == (["initial"], ["initial", "amendment"])
 
 
+@pytest.mark.parametrize("class_change", [None, ("III", "I")])
+async def test_so_does_one_that_grew_between_the_release_of_an_amendment_and_its_sending(
+    story: Story, class_change: tuple[str, str] | None
+) -> None:
+    await story.notified()
+    await story.amend("reduce", 2, "A2")
+    draft = await story.draft(2, "amendment", scope_version=2, class_change=class_change)
+    await story.amend("expand", 3, "B1")
+    await story.start(draft, 2)
+    await story.turn(2, days=2)
+    assert story.states()["beside"] == ("open", 0)
+    assert story.kinds_to("beside") == []
+    await story.start(await story.draft(3, "amendment", scope_version=3), 3)
+    await story.turn(3, days=3)
+    assert story.states()["beside"] == ("open", 3)
+    assert story.kinds_to("beside") == ["initial"]
+
+
+async def test_whoever_appears_by_a_mere_reduction_between_release_and_sending_is_told(story: Story) -> None:
+    await story.trace()
+    draft = await story.draft()
+    await story.amend("reduce", 2, "A2")
+    _shipped_late(story, "beside", "A1")
+    await story.trace(2, NOW + 3 * DAY)
+    await story.start(draft)
+    await story.turn()
+    assert await story.asked("beside") == {"A1"}
+    assert (story.states()["beside"], story.kinds_to("beside")) == (("open", 1), ["initial"])
+
+
+async def test_so_is_whoever_appears_there_between_release_and_sending_of_an_amendment(story: Story) -> None:
+    await story.notified()
+    await story.amend("expand", 2, "B1")
+    draft = await story.draft(2, "amendment", scope_version=2)
+    await story.amend("reduce", 3, "A2")
+    _shipped_late(story, "far", "A1")
+    await story.trace(3, NOW + 3 * DAY)
+    assert story.states()["far"] == ("open", 0)
+    await story.start(draft, 2)
+    assert await story.asked("far") == {"A1"}
+    assert story.states()["far"] == ("open", 2)
+
+
 async def test_whoever_appears_after_a_mere_reduction_is_told_by_the_notice_that_is_out(story: Story) -> None:
     await story.notified()
     await story.amend("reduce", 2, "A2")
-    story.run(
-        "INSERT INTO movement (kind, product_id, lot_id, to_location_id, quantity, delivered, occurred_at,"
-        " source_system, source_id) SELECT 'shipment', product_id, id, %s, 4, true, %s, 'late', '1' FROM lot"
-        " WHERE id = %s",
-        story.places["beside"],
-        NOW,
-        story.lots["A1"],
-    )
+    _shipped_late(story, "beside", "A1")
     await story.trace(2, NOW + 3 * DAY)
     assert story.states()["beside"] == ("open", 1)
     assert await story.asked("beside") == {"A1"}
@@ -62,14 +98,7 @@ async def test_whoever_appears_after_a_mere_reduction_is_told_by_the_notice_that
 async def test_whoever_answered_and_turns_out_to_have_more_is_asked_again(story: Story) -> None:
     await story.notified()
     await story.answer("far")
-    story.run(
-        "INSERT INTO movement (kind, product_id, lot_id, to_location_id, quantity, delivered, occurred_at,"
-        " source_system, source_id) SELECT 'shipment', product_id, id, %s, 4, true, %s, 'late', '1' FROM lot"
-        " WHERE id = %s",
-        story.places["far"],
-        NOW,
-        story.lots["A1"],
-    )
+    _shipped_late(story, "far", "A1")
     await story.trace(1, NOW + 3 * DAY)
     assert story.states()["far"] == ("open", 1)
     assert await story.asked("far") == {"A1", "A2"}
@@ -99,6 +128,31 @@ async def test_a_bounce_of_the_amendment_in_an_open_chase_is_noticed(story: Stor
     await story.turn(2, days=0.3)
     last = story.rows("SELECT kind, step, campaign_id FROM delivery WHERE consignee_id = %s ORDER BY created_at", both)
     assert last[-1] == {"kind": "amendment", "step": 0, "campaign_id": story.campaigns[2]}
+    assert story.mail.accepted[-1].to == "second@hospital.example"
+
+
+async def test_so_is_one_after_the_call_of_an_open_chase(story: Story) -> None:
+    await story.notified()
+    for day in (1.1, 2.2):
+        await story.turn(1, days=day)
+    both = story.consignees()["both"]
+    assert (both["state"], both["step"]) == ("open", 3)
+    story.run(
+        "INSERT INTO contact (partner_id, position, name, role, email, channels, status)"
+        " VALUES (%s, 2, 'second', 'stores', 'second@hospital.example', '{email}', 'verified')",
+        story.places["both"],
+    )
+    dead = SendError(ErrorKind.PERMANENT_CONTACT, "smtp:550/5.1.1", "no such mailbox")
+    story.mail.refusals["both@hospital.example"] = dead
+    await story.amend("reduce", 2, "A2")
+    await story.start(await story.draft(2, "amendment", scope_version=2), 2)
+    for day in (2.3, 2.4, 2.5):
+        await story.turn(2, days=day)
+    told = story.rows(
+        "SELECT kind, step, state FROM delivery WHERE campaign_id = %s AND consignee_id = %s ORDER BY created_at",
+        *(story.campaigns[2], both["id"]),
+    )
+    assert told == [{"kind": "amendment", "step": 2, "state": state} for state in ("failed", "submitted")]
     assert story.mail.accepted[-1].to == "second@hospital.example"
 
 
@@ -150,4 +204,14 @@ async def test_every_part_of_the_record_agrees_after_all_of_this(story: Story) -
         " WHERE cl.withdrawn_in IS NULL AND NOT EXISTS (SELECT FROM scope_lot s WHERE s.recall_number = %s"
         " AND s.scope_version = 3 AND s.lot_id = cl.lot_id)",
         NUMBER,
+    )
+
+
+def _shipped_late(story: Story, place: str, lot: str) -> None:
+    """Records of a shipment come in that no trace has seen yet."""
+    story.run(
+        "INSERT INTO movement (kind, product_id, lot_id, to_location_id, quantity, delivered, occurred_at,"
+        " source_system, source_id) SELECT 'shipment', product_id, id, %s, 4, true, %s, 'late', '1' FROM lot"
+        " WHERE id = %s",
+        *(story.places[place], NOW, story.lots[lot]),
     )

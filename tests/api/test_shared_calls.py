@@ -71,3 +71,26 @@ async def test_a_wish_to_be_called_back_is_one(http: httpx.AsyncClient, world: W
     await post(http, TWILIO_KEY_PATH, delivery, CallSid=sid(), Digits="3")
     assert world.one("SELECT count(*) FROM reply") == 1
     assert {row["state"] for row in world.rows("SELECT state FROM consignee")} == {"open"}
+
+
+async def test_key_1_of_somebody_who_has_left_the_first_site_speaks_for_the_others(
+    http: httpx.AsyncClient, world: World, called: Provider
+) -> None:
+    delivery = called.accepted[0].delivery_id
+    first = world.one("SELECT consignee_id FROM delivery WHERE id = %s", delivery)
+    world.run("UPDATE contact SET status = 'left' FROM delivery d WHERE d.contact_id = contact.id AND d.leads")
+    answer = await post(http, TWILIO_KEY_PATH, delivery, CallSid=sid(), Digits="1")
+    assert "confirmation is recorded" in answer.text
+    assert world.rows("SELECT id FROM consignee WHERE state = 'open'") == [{"id": first}]
+    assert world.one("SELECT count(*) FROM reply WHERE kind = 'acknowledgement'") == 2
+
+
+async def test_key_1_of_somebody_who_has_left_every_site_is_looked_at_by_a_person(
+    http: httpx.AsyncClient, world: World, called: Provider
+) -> None:
+    world.run("UPDATE contact SET status = 'left'")
+    answer = await post(http, TWILIO_KEY_PATH, called.accepted[0].delivery_id, CallSid=sid(), Digits="1")
+    assert "call you back" in answer.text
+    assert world.rows("SELECT kind FROM reply") == [{"kind": "needs_contact"}]
+    assert {row["state"] for row in world.rows("SELECT state FROM consignee")} == {"open"}
+    assert world.one("SELECT count(*) FROM task WHERE key LIKE 'help:%%'") == 1

@@ -100,14 +100,17 @@ async def test_with_nobody_on_call_it_goes_to_the_head_of_quality(
     assert [task["role"] for task in tasks(world)] == ["head_of_quality"]
 
 
-async def test_where_no_recall_runs_it_waits_for_a_reader_and_is_on_record(api: Callers, world: World) -> None:
+async def test_where_no_recall_runs_the_message_pages_waits_for_a_reader_and_is_on_record(
+    api: Callers, world: World
+) -> None:
     on_call(world)
     world.run("UPDATE recall SET phase = 'terminated'")
     await send(api.client, INBOUND, sms(HARM, sender=STRANGER))
     assert (tasks(world), pages(world)) == ([], [])
     (item,) = (await api.get("/v1/unplaced-messages", settled=False)).json()["items"]
     assert item["speaks_of_harm"] is True
-    assert world.one("SELECT data -> 'task_of' FROM audit_event WHERE action = 'harm.unassigned'") is None
+    event = world.one("SELECT data FROM audit_event WHERE action = 'harm.unassigned'")
+    assert (event["task_of"], event["paged"]) == (None, ["Hanna"])
 
 
 async def test_settling_the_message_ends_the_task(api: Callers, world: World) -> None:

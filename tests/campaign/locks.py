@@ -19,12 +19,17 @@ async def beside(world: World, row: str, then: str, act: Coroutine[Any, Any, obj
     with psycopg.connect(world.url) as other:
         other.execute(row)
         acting = asyncio.ensure_future(act)
-        async with asyncio.timeout(10):
-            waits = "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
-            while not world.one(waits, other.info.backend_pid):
-                assert not acting.done(), "it needs the row"
-                await asyncio.sleep(0.01)
+        await held_up(world, other.info.backend_pid, acting)
         other.execute("SET lock_timeout = '2s'")
         other.execute(then)
         other.rollback()
         await acting
+
+
+async def held_up(world: World, by: int, acting: "asyncio.Future[Any]") -> None:
+    """Wait until `acting` waits for the transaction of the backend `by`."""
+    async with asyncio.timeout(10):
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
+        while not world.one(waits, by):
+            assert not acting.done(), "it needs the row"
+            await asyncio.sleep(0.01)

@@ -16,6 +16,7 @@ from tests.campaign.world import DAY, NUMBER, T0, Person, World
 
 pytestmark = pytest.mark.db
 SOON = T0 + timedelta(minutes=5)
+LATER = T0 + 5 * DAY
 QUINN = By("Quinn", "qa", SOON)
 
 
@@ -26,10 +27,19 @@ async def heard(hand: Hand, consignee: int, address: str, status: ContactStatus)
         return await contact_book.set_status(session, new, QUINN)
 
 
-async def named(hand: Hand, consignee: int, email: str) -> Changed:
+async def named(hand: Hand, consignee: int, email: str, phone: str | None = None) -> Changed:
+    channels = ["email", "sms"] if phone else ["email"]
     async with hand.sessions.begin() as session:
-        new = NewContact(NUMBER, consignee, "Bob", "stores", email, None, ["email"], None)
+        new = NewContact(NUMBER, consignee, "Bob", "stores", email, phone, channels, None)
         return await contact_book.add(session, new, QUINN)
+
+
+async def walked(hand: Hand) -> None:
+    """Every step of the ladder taken, the call among them, and nobody has answered."""
+    for day in (0, 1.01, 2.02, 3.03, 4.04):
+        await hand.advance(T0 + day * DAY)
+        await hand.send(now=T0 + day * DAY)
+    assert hand.world.one("SELECT reason FROM consignee_case") == "silence"
 
 
 def sent_to(world: World, consignee: int) -> list[tuple[str, str, str]]:
@@ -109,13 +119,50 @@ async def test_somebody_named_when_the_ladder_is_over_is_told_and_a_bounce_there
     hand: Hand, world: World
 ) -> None:
     one = world.consignee("One", Person("ann@x.example"))
-    for day in (0, 1.01, 2.02, 3.03, 4.04):
-        await hand.advance(T0 + day * DAY)
-        await hand.send(now=T0 + day * DAY)
-    assert world.one("SELECT reason FROM consignee_case") == "silence"
-    await named(hand, one, "bob@x.example")
-    await hand.send(now=T0 + 5 * DAY)
+    await walked(hand)
+    await named(hand, one, "bob@x.example", "+254700000009")
+    await hand.send(now=LATER)
     assert sent_to(world, one)[-1] == ("initial", "bob@x.example", "submitted")
+    assert (await hand.advance(LATER)).written == {}
+    assert (await bounced(hand.sessions, hand.mail.accepted[-1], LATER)).nudge_due
+    assert (await hand.advance(LATER)).written == {"initial": 1}
+    await hand.send("sms", LATER)
+    assert hand.sms.accepted[-1].to == "+254700000009"
+    assert (await hand.advance(LATER)).written == {}, "told once"
+
+
+async def test_where_nobody_is_left_after_the_call_whom_to_tell_the_call_stays_and_nobody_is_asked_again(
+    hand: Hand, world: World
+) -> None:
+    one = world.consignee("One", Person("ann@x.example"))
+    await walked(hand)
+    await named(hand, one, "bob@x.example")
+    await hand.send(now=LATER)
+    await bounced(hand.sessions, hand.mail.accepted[-1], LATER)
+    again = await hand.advance(LATER)
+    assert (again.written, again.called, again.cases) == ({}, 0, 0), "Ann has had every message there is"
+    assert world.rows("SELECT k.state AS held, t.state FROM consignee_case k, task t") == [
+        {"held": "open", "state": "offered"}
+    ]
+    await named(hand, one, "carl@x.example")
+    await hand.send(now=LATER)
+    assert hand.mail.accepted[-1].to == "carl@x.example"
+
+
+async def test_who_was_told_after_the_call_and_has_left_is_followed_by_whoever_was_not_told(
+    hand: Hand, world: World
+) -> None:
+    one = world.consignee("One", Person("ann@x.example"))
+    await walked(hand)
+    await named(hand, one, "bob@x.example")
+    await hand.send(now=LATER)
+    world.run(
+        "INSERT INTO contact (partner_id, position, name, role, email, channels, status)"
+        " SELECT partner_id, 3, 'Carl', 'stores', 'carl@x.example', '{email}', 'unverified' FROM consignee"
+    )
+    assert (await heard(hand, one, "bob@x.example", ContactStatus.left)).nudges == ((NUMBER, 1),)
+    assert (await hand.advance(LATER)).written == {"initial": 1}
+    assert sent_to(world, one)[-1] == ("initial", "carl@x.example", "pending")
 
 
 async def test_who_is_named_before_anybody_was_told_or_after_the_answer_gets_no_message_of_its_own(

@@ -1,8 +1,11 @@
 """Messages, contacts, consignees, the audit chain: everybody takes locks in this order, so nobody waits for ever."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
+import psycopg
 import pytest
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -42,12 +45,18 @@ async def test_a_look_that_settles_one_place_and_copies_to_another_takes_the_cha
     assert [row["address"] for row in world.deliveries(told)] == ["accounts@group.example", "told@x.example"]
 
 
-async def test_a_look_that_gives_messages_their_hours_takes_the_chain_last(hand: Hand, world: World) -> None:
-    one = world.consignee("One", Person(phone="+254700000001"))
+async def test_a_look_that_gives_messages_their_hours_passes_over_what_a_sender_takes(hand: Hand, world: World) -> None:
+    for name in ("One", "Two"):
+        world.consignee(name, Person(phone="+254700000001"))
     await hand.advance()
-    world.consignee("Two", Person(phone="+254700000002"))
-    held = f"SELECT FROM delivery WHERE consignee_id = {one} FOR UPDATE"
-    await beside(world, held, CHAIN, hand.advance(T0 + DAY / 2, priority=3))
+    world.consignee("Three", Person(phone="+254700000001"))
+    with psycopg.connect(world.url) as sender:
+        # It goes on to what the message carries, which the look has put together with a further one.
+        sender.execute("SELECT FROM delivery WHERE leads FOR UPDATE")
+        async with asyncio.timeout(5):
+            await hand.advance(T0 + DAY / 2, priority=3)
+    assert world.rows("SELECT leads FROM delivery WHERE window_ends IS NULL") == [{"leads": True}]
+    await hand.advance(T0 + DAY / 2, priority=3)
     assert world.one("SELECT count(*) FROM delivery WHERE window_ends IS NULL") == 0
 
 
@@ -69,6 +78,24 @@ async def test_a_stop_and_the_refusal_of_a_text_under_way_do_not_wait_for_each_o
     await beside(world, refused, contact, stop())
     assert {row["state"] for row in world.deliveries()} == {"failed"}
     assert world.one("SELECT count(*) FROM contact WHERE sms_opted_out_at IS NOT NULL") == 2
+
+
+async def test_a_refusal_by_opt_out_takes_all_messages_to_the_number_in_their_order(hand: Hand, world: World) -> None:
+    for name in ("One", "Two"):
+        world.consignee(name, Person(phone="+254700000001"))
+    await hand.advance()
+    world.run("UPDATE delivery SET carried_by = NULL, leads = false, state = 'submitting', attempt = 1")
+    of_another_group, refused = _in_turn(world, "state = 'submitting'")
+    outcome = Outcome(UUID(refused), 1, "failed", T0, error_kind="permanent_contact", error_code=OPT_OUT_CODE)
+
+    async def record() -> None:
+        async with hand.sessions.begin() as session:
+            await deliveries.record(session, [outcome], **_GROUP | {"channel": "sms"})
+
+    # Its owner's STOP comes in at this moment.
+    first, then = (f"SELECT FROM delivery WHERE id = '{each}' FOR UPDATE" for each in (of_another_group, refused))
+    await beside(world, first, then, record())
+    assert {row["state"] for row in world.deliveries()} == {"failed"}
 
 
 async def test_a_group_with_a_refusal_by_opt_out_takes_the_chain_after_its_consignees(hand: Hand, world: World) -> None:

@@ -32,6 +32,11 @@ A_ROW_EACH = 80
 _LITTLE_MEMORY = "SET LOCAL work_mem = '64kB'"
 """In which two messages for each of `EVERYBODY` are what three for each of 70,000 are in the memory of a server."""
 
+_ANOTHER_ADDRESS = (
+    "INSERT INTO contact (partner_id, position, name, role, email, channels, status)"
+    " SELECT partner_id, 2, 'Deputy', 'stores', 'deputy' || partner_id || '@x.example', '{email}', 'unverified'"
+    " FROM consignee"
+)
 _NO_STATISTICS = (
     "UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
     "DELETE FROM pg_statistic USING pg_class WHERE oid = starelid AND relnamespace = 'public'::regnamespace",
@@ -59,6 +64,16 @@ async def test_the_ladder_and_its_batches_grow_with_the_consignees(
     with measured(engine) as work:
         for day in range(5):
             await _round(hand, day)
+        # Somebody named after the call, whose message came back.
+        large.run(
+            "INSERT INTO delivery (id, campaign_id, consignee_id, contact_id, chase, step, kind, channel, language,"
+            " priority, state, error_kind, attempt, ambiguous, created_at)"
+            " SELECT gen_random_uuid(), campaign_id, consignee_id, contact_id, chase, 4, 'initial', channel, language,"
+            " priority, 'failed', 'undelivered', 1, false, created_at FROM delivery"
+            " WHERE kind = 'initial' AND consignee_id % 3 = 0"
+        )
+        await _round(hand, 5)
+        large.run("DELETE FROM delivery WHERE step = 4")
     assert large.rows("SELECT kind, count(*) AS sent FROM delivery GROUP BY kind ORDER BY kind") == [
         {"kind": "escalation", "sent": 2 * EVERYBODY},
         {"kind": "initial", "sent": EVERYBODY},
@@ -109,7 +124,7 @@ async def test_so_does_a_look_between_two_steps_when_what_was_sent_fits_in_no_ha
 
 
 @pytest.mark.parametrize(("kind", "change"), [("amendment", {"class": "I"}), ("retraction", {"whole": True})])
-async def test_so_does_a_later_notice_to_everybody(
+async def test_so_does_a_later_notice_to_everybody_of_which_a_third_comes_back(
     large: World, hand: Hand, engine: AsyncEngine, kind: str, change: dict[str, Any]
 ) -> None:
     await _round(hand, 0)
@@ -122,6 +137,8 @@ async def test_so_does_a_later_notice_to_everybody(
             counts = await campaign_targets.hand_over(session, handed, _on(1))
         large.campaign_id = later
         await _round(hand, 1)
+        large.run(_ANOTHER_ADDRESS)
+        large.run("UPDATE delivery SET state = 'failed', error_kind = 'undelivered' WHERE consignee_id % 3 = 0")
         await _round(hand, 2)
     assert sum(counts.values()) == EVERYBODY
     assert large.one("SELECT count(DISTINCT consignee_id) FROM delivery WHERE campaign_id = %s", later) == EVERYBODY

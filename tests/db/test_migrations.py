@@ -76,6 +76,7 @@ KEPT = (
     "effectiveness_round",
     "evidence",
     "expert_review",
+    "harm_page",
     "hold",
     "import_batch",
     "legal_hold",

@@ -142,6 +142,27 @@ async def test_an_out_of_office_answer_is_never_an_answer(office: Office) -> Non
     assert office.world.one("SELECT status FROM delivery_event") == "auto_reply"
 
 
+@pytest.mark.parametrize("asked", ["herself", "her deputy"])
+async def test_whoever_has_left_answers_for_the_place_no_more(office: Office, asked: str) -> None:
+    deputy = "bob@hospital.example"
+    sent = await office.sent("One", Person(STORES), Person(deputy))
+    office.world.run("UPDATE contact SET status = 'left' WHERE email = %s", STORES if asked == "herself" else deputy)
+    office.arrives(mail(sent, "Received", sender=STORES if asked == "herself" else deputy))
+    await office.collect()
+    assert replies(office) == [("email", "needs_contact", None)]
+    assert office.world.one("SELECT state FROM consignee") == "open"
+    assert office.mails() == [("person", "other", "unknown_sender")]
+    assert len(tasks(office)) == 1
+
+
+async def test_an_address_that_somebody_else_reads_now_still_answers(office: Office) -> None:
+    sent = await office.sent("One", Person(STORES), Person(STORES))
+    office.world.run("UPDATE contact SET status = 'left' WHERE position = 1")
+    office.arrives(mail(sent, "1"))
+    await office.collect()
+    assert office.mails() == [("person", "contact", "reply")]
+
+
 async def test_a_colleague_at_the_same_house_may_answer_to_the_notices_own_address(office: Office) -> None:
     sent = await office.sent()
     office.arrives(mail(sent, "1", sender="ann@hospital.example"))

@@ -83,3 +83,44 @@ async def test_a_dead_address_is_ruled_out_at_every_site(office: Office) -> None
     assert {row["state"] for row in office.world.deliveries()} == {"failed"}
     assert {row["error_code"] for row in office.world.deliveries()} == {"dsn:5.1.1"}
     assert office.world.actions().count("contact.bounce_reported") == 3
+
+
+def leaves(office: Office, consignee: int) -> None:
+    office.world.run(
+        "UPDATE contact SET status = 'left' WHERE partner_id = (SELECT partner_id FROM consignee WHERE id = %s)",
+        consignee,
+    )
+
+
+async def test_who_has_left_the_first_site_answers_for_the_others_and_not_for_it(office: Office) -> None:
+    sent = await shared(office)
+    leaves(office, sent.consignee)
+    office.arrives(answer(sent, "Received"))
+    await office.collect()
+    rows = office.world.rows("SELECT consignee_id, delivery_id, kind FROM reply")
+    assert {row["kind"] for row in rows} == {"acknowledgement"}
+    by_site = {row["consignee_id"]: row["id"] for row in office.world.deliveries()}
+    del by_site[sent.consignee]
+    assert {row["consignee_id"]: row["delivery_id"] for row in rows} == by_site
+    assert len(rows) == 2
+    assert office.world.one("SELECT state FROM consignee WHERE id = %s", sent.consignee) == "open"
+    assert office.mails() == [("person", "contact", "reply")]
+
+
+async def test_who_has_left_every_site_is_read_by_a_person(office: Office) -> None:
+    sent = await shared(office)
+    office.world.run("UPDATE contact SET status = 'left'")
+    office.arrives(answer(sent, "Received"))
+    await office.collect()
+    assert office.world.rows("SELECT kind FROM reply") == [{"kind": "needs_contact"}]
+    assert {row["state"] for row in office.world.rows("SELECT state FROM consignee")} == {"open"}
+    assert office.mails() == [("person", "other", "unknown_sender")]
+
+
+async def test_that_there_is_stock_is_said_of_the_one_site_its_reader_has_not_left(office: Office) -> None:
+    sent = await shared(office, 2)
+    leaves(office, office.world.one("SELECT id FROM consignee WHERE id <> %s", sent.consignee))
+    office.arrives(answer(sent, "1"))
+    await office.collect()
+    (row,) = office.world.rows("SELECT consignee_id, kind, affected FROM reply")
+    assert (row["consignee_id"], row["kind"], row["affected"]) == (sent.consignee, "acknowledgement", True)
