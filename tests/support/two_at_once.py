@@ -1,8 +1,8 @@
 """How the tests are shared out when several processes run them (`make test`, pytest-xdist).
 
 Each process has servers of its own, so a file is never split: its fixtures would start twice. The tests that run whole
-stacks and kill their parts are one piece for the same reason, and come last: by then the other process has nothing left
-to do, and what they judge is not the machine.
+stacks and kill their parts are one piece for the same reason, and come last: by then the other processes have nothing
+left to do, and what they judge is not the machine.
 """
 
 from typing import Final
