@@ -6,8 +6,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 ARGS ?=
-# One more than processors: a test waits for its servers a third of the time.
-PROCESSES ?= 3
+PROCESSES ?= 2
 # Each bounded at its default size; ARGS gives another one to a single bench: make bench BENCHES=campaign ARGS=...
 BENCHES ?= suggestion suggestion_devices documents levels mass_balance import_movements trace progress notify answers \
   campaign priority
