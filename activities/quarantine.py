@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from temporalio import activity
 
-from adapters.inventory.base import InventoryAdapter, InventoryError
+from adapters.inventory.base import InventoryError, StockKeeper
 from db.engine import SessionFactory
 from db.repositories import holds
 from db.repositories.holds import DueHold, Held
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 class QuarantineActivities:
     """Activities of the task queue `inventory`."""
 
-    def __init__(self, sessions: SessionFactory, inventory: InventoryAdapter) -> None:
+    def __init__(self, sessions: SessionFactory, inventory: StockKeeper) -> None:
         self._sessions = sessions
         self._inventory = inventory
 

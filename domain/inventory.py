@@ -60,3 +60,110 @@ class Confirmation:
     """Units of use under the hold; less than asked when less was found."""
     by: str
     """System or person that confirmed."""
+
+
+class DocumentKind(StrEnum):
+    """A keeper's document that can move, reserve or bring goods of a lot."""
+
+    ORDER = "order"
+    """A sales or transfer order not yet picked."""
+    PICK = "pick"
+    SHIPMENT = "shipment"
+    RECEIPT = "receipt"
+    """Goods announced to the keeper (purchase, transfer in)."""
+    RETURN = "return"
+
+
+class DocumentState(StrEnum):
+    """How far a document can still move goods."""
+
+    OPEN = "open"
+    BLOCKED = "blocked"
+    CANCELLED = "cancelled"
+    DONE = "done"
+    """Carried out before anybody could stop it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentLine:
+    """Units of use of one lot (or of a product, where the keeper allocates lots later) on a document."""
+
+    product_code: str
+    lot_id: int | None
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A keeper's document as it stands there."""
+
+    number: str
+    kind: DocumentKind
+    state: DocumentState
+    location_id: int
+    """The keeper's place it concerns: where goods leave, or where they are to arrive."""
+    other_location_id: int | None
+    """The other end, where it is on record with us."""
+    lines: tuple[DocumentLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentAnswer:
+    """What a keeper did with a document it was asked to block, cancel or free."""
+
+    number: str
+    state: DocumentState
+    """As it stands now; `done` when the goods had moved already."""
+    reference: str | None = None
+    """The keeper's own number of what it did (a stop request, a credit of the reservation)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disposal:
+    """Units that leave a hold at a keeper for good: destroyed, shipped back, reworked or freed by a signed release."""
+
+    kind: str
+    """A `domain.disposition.DispositionKind`."""
+    lot_id: int
+    location_id: int
+    quantity: Decimal
+    document_no: str | None = None
+    """Certificate, delivery note or work order it rests on."""
+    result_lot_id: int | None = None
+    """The lot made by a rework."""
+
+
+@dataclass(frozen=True, slots=True)
+class DisposalReceipt:
+    """The keeper has booked the disposal."""
+
+    key: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something at a keeper that may concern a recall: look at this lot again."""
+
+    lot_id: int
+    location_id: int | None
+    what: str
+    """`stock`, `document`, `hold` or `disposal`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """One page of a keeper's feed; `cursor` is where the next page begins."""
+
+    changes: tuple[Change, ...]
+    cursor: str
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LotName:
+    """A lot as the outside world names it; lot text alone is never unique."""
+
+    product_code: str
+    number: str
+    site_code: str | None = None

@@ -1,25 +1,64 @@
 """The boundary to whoever keeps stock: our own ledger, a WMS, an ERP, a logistics partner.
 
 A hold is asked for by an idempotent key, confirmed by the keeper in its own time, and ended only by `release`. The
-caller repeats a call whenever it does not know whether the last one arrived.
+caller repeats a call whenever it does not know whether the last one arrived. Keepers outside know lots and places by
+their names, not by our ids; a `Directory` translates.
 """
 
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from domain.inventory import Confirmation, HoldReceipt, Position
+from domain.inventory import (
+    Changes,
+    Confirmation,
+    Disposal,
+    DisposalReceipt,
+    Document,
+    DocumentAnswer,
+    HoldReceipt,
+    LotName,
+    Position,
+)
 
 
 class InventoryError(Exception):
     """The keeper refused or could not be reached; the text is stored with the hold and shown to people."""
 
 
-class InventoryAdapter(Protocol):
-    """What a recall needs from a keeper of stock. Every method may raise `InventoryError`."""
+class Directory(Protocol):
+    """Our record's names, for keepers that speak of lots, places and packages in their own words."""
+
+    async def lot_names(self, lot_ids: Sequence[int]) -> dict[int, LotName]:
+        """Names of these lots; an unknown id is left out."""
+        ...
+
+    async def lot_ids(self, names: Sequence[LotName]) -> dict[LotName, int]:
+        """Ids of these lots; a name that is not on record, or fits several lots, is left out."""
+        ...
+
+    async def place_codes(self, location_ids: Sequence[int]) -> dict[int, str]:
+        """The keeper's codes of these places (our code where the keeper has none of its own)."""
+        ...
+
+    async def place_ids(self, codes: Sequence[str]) -> dict[str, int]:
+        """Our places by the keeper's codes; an unknown code is left out."""
+        ...
+
+    async def custodies(self, location_ids: Sequence[int]) -> dict[int, str]:
+        """Who keeps the stock at these places: own, logistics or customer."""
+        ...
+
+    async def units_of_use(self, product_code: str, unit: str) -> Decimal | None:
+        """How many units of use one `unit` of the product holds; None when the product has no such package."""
+        ...
+
+
+class StockKeeper(Protocol):
+    """Stock alone: find, lock, confirm, let go. Every method may raise `InventoryError`."""
 
     name: str
-    """Short name that appears as `confirmed_by`."""
+    """Short name that appears as `confirmed_by`; the keeper's code on record."""
 
     async def locate(self, lot_ids: Sequence[int]) -> list[Position]:
         """Every position of these lots in our own and logistics custody: on hand, reserved, in transit."""
@@ -43,4 +82,48 @@ class InventoryAdapter(Protocol):
         Called after a signed release or a disposition took units out. Stating what is left, not what goes, makes a
         repeat harmless. Stock under another claim stays locked; a hold is never raised by this.
         """
+        ...
+
+class InventoryAdapter(StockKeeper, Protocol):
+    """What a recall needs from a keeper of stock. Every method may raise `InventoryError`."""
+
+    async def documents(self, lot_ids: Sequence[int]) -> list[Document]:
+        """Documents not yet done that move, reserve or bring these lots: orders, picks, shipments, receipts, returns.
+
+        A document that names only the product of such a lot is listed too, its line without a lot.
+        """
+        ...
+
+    async def block(self, key: str, claimant: str, document: Document, *, cancel: bool = False) -> DocumentAnswer:
+        """Stop a document for `claimant`: nothing is picked, shipped or received on it. `cancel` ends it for good.
+
+        The same key again changes nothing. A document under two claimants stays blocked until both have freed it.
+        """
+        ...
+
+    async def unblock(self, key: str) -> DocumentAnswer | None:
+        """End exactly this block; the answer says how the document stands now. None: no such block."""
+        ...
+
+    async def dispose(self, key: str, disposal: Disposal) -> DisposalReceipt:
+        """Book units out of the stock under hold. The same key again books nothing twice.
+
+        A hold forbids use and shipment, never disposal; the keeper takes the units from what is locked.
+        """
+        ...
+
+    async def changes(self, cursor: str | None, limit: int = 500) -> Changes:
+        """What changed since `cursor` (None: from the beginning of what the keeper still knows), oldest first."""
+        ...
+
+
+class Keepers(Protocol):
+    """Which adapter keeps which place: one partner may be served by several, each place by exactly one."""
+
+    async def at(self, location_id: int) -> InventoryAdapter:
+        """The keeper of a place; our own ledger where nobody else is on record."""
+        ...
+
+    async def everyone(self) -> Sequence[InventoryAdapter]:
+        """Every keeper on record, our own ledger first."""
         ...

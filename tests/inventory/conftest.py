@@ -11,7 +11,7 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.quarantine import QuarantineActivities
-from adapters.inventory.base import InventoryAdapter
+from adapters.inventory.base import StockKeeper
 from adapters.inventory.ledger import LedgerInventory
 from db.engine import SessionFactory
 from db.repositories.stock import StockLedger
@@ -98,7 +98,7 @@ class Yard:
         return result
 
     async def execute(
-        self, number: str = NUMBER, inventory: InventoryAdapter | None = None, beat: Callable[..., None] | None = None
+        self, number: str = NUMBER, inventory: StockKeeper | None = None, beat: Callable[..., None] | None = None
     ) -> HoldFigures:
         """Activity `execute_holds`."""
         quarantine = QuarantineActivities(self.sessions, inventory or self.inventory())
