@@ -84,6 +84,7 @@ class StockKeeper(Protocol):
         """
         ...
 
+
 class InventoryAdapter(StockKeeper, Protocol):
     """What a recall needs from a keeper of stock. Every method may raise `InventoryError`."""
 
