@@ -142,6 +142,8 @@ class Cluster:
             options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
             # What a plan is made from would depend on the moment at which it looked, in the middle of some test.
             options |= {"autovacuum": "off"}
+            # Passwords of a moment: thousands of connections, each with 4,096 rounds of hashing, are time for nothing.
+            options |= {"scram_iterations": "1"}
         command = [str(self._binaries / "postgres"), "-D", str(self.data), "-h", "127.0.0.1"]
         command += ["-p", str(self.port), "-k", sockets]
         return command + [part for key, value in options.items() for part in ("-c", f"{key}={value}")]

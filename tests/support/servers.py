@@ -1,5 +1,6 @@
 """Throw-away servers for one test run: a PostgreSQL cluster and helpers to find ports."""
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -38,9 +39,11 @@ class PostgresForTests:
         """Empty every table that has rows. As superuser, because the audit refuses even its owner.
 
         TRUNCATE makes new files for each table and index, also of all that refer to it: slow for a few rows. So only
-        tables that have grown are truncated, from the others the rows are deleted.
+        tables that have grown are truncated, from the others the rows are deleted. The connection stays: a new one
+        would read the description of every table again.
         """
-        with psycopg.connect(self.admin_url) as admin:
+        admin = _administrator(self.admin_url)
+        with admin.transaction():
             sizes: dict[str, int] = dict(admin.execute(_TABLES).fetchall())
             if not sizes:
                 return
@@ -48,7 +51,8 @@ class PostgresForTests:
                 sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})").format(sql.Literal(name), sql.Identifier(name))
                 for name in sizes
             ]
-            filled = [row[0] for row in admin.execute(sql.SQL(" UNION ALL ").join(probes))]
+            probe = sql.SQL(" UNION ALL ").join(probes)
+            filled = [row[0] for row in admin.execute(probe, prepare=True)]
             admin.execute("SET LOCAL session_replication_role = replica")  # no triggers, no foreign keys
             grown = [name for name in filled if sizes[name] > _SMALL]
             if grown:
@@ -59,9 +63,23 @@ class PostgresForTests:
             admin.execute(_RESTART_NUMBERS)
 
 
+_administrators: Final[dict[str, psycopg.Connection]] = {}
+
+
+def _administrator(url: str) -> psycopg.Connection:
+    """The connection of this process to a test's database as superuser; a new one where the last was lost."""
+    if (kept := _administrators.get(url)) is not None:
+        with contextlib.suppress(psycopg.OperationalError):
+            kept.execute("")
+            return kept
+        kept.close()
+    _administrators[url] = psycopg.connect(url, autocommit=True)
+    return _administrators[url]
+
+
 _TABLES: Final = """
 SELECT relname, pg_relation_size(oid) FROM pg_class
-WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'
+WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version' ORDER BY relname
 """
 _SMALL: Final = 512 * 1024
 """Bytes; deleted rows are found again by every later scan of the table until they are vacuumed."""
@@ -111,6 +129,8 @@ class ThrowAwayPostgres:
 
     def stop(self) -> None:
         """Fast shutdown, then remove the folder."""
+        for url in [url for url in _administrators if f":{self.cluster.port}/" in url]:
+            _administrators.pop(url).close()
         if self.process is not None:
             self.process.send_signal(signal.SIGINT)
             try:
