@@ -71,8 +71,8 @@ class _Waiting:
 class Pacer:
     """`Pace` of one channel in this process."""
 
-    def __init__(self, sessions: SessionFactory, channel: Channel, configured: float | None) -> None:
-        """`configured`: units per second; None: unlimited until the provider complains."""
+    def __init__(self, sessions: SessionFactory, channel: str, configured: float | None) -> None:
+        """`channel` or `keeper:<code>`; `configured` units per second, None: unlimited until somebody complains."""
         self._sessions = sessions
         self._channel = channel
         self._configured = configured

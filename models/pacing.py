@@ -1,4 +1,4 @@
-"""How fast each channel may send, shared by all worker processes (`domain.token_bucket`)."""
+"""How fast each channel may send and each keeper of stock be called, by all processes (`domain.token_bucket`)."""
 
 from datetime import datetime
 
@@ -10,12 +10,17 @@ from models.base import instant
 
 
 class PacingBucket(SQLModel, table=True):
-    """One row per channel that has ever sent; all instants are the database's clock, the only one they share."""
+    """One row per channel that has ever sent, and per keeper that was called (`keeper:<code>`).
+
+    All instants are the database's clock, the only one the processes share.
+    """
 
     __tablename__ = "pacing_bucket"
-    __table_args__ = (CheckConstraint(f"channel IN ({KNOWN_SQL})", name="channel_known"),)
+    __table_args__ = (
+        CheckConstraint(f"channel IN ({KNOWN_SQL}) OR starts_with(channel, 'keeper:')", name="channel_known"),
+    )
 
-    channel: str = Field(sa_column=Column(String(10), primary_key=True))
+    channel: str = Field(sa_column=Column(String(50), primary_key=True))
     spent_until: datetime = instant()
     """Up to here the channel's capacity is leased to some process."""
     slow: float | None = None

@@ -40,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "settings": set(),
     "plugin": set(),
     "worker": EVERYTHING,
+    "worker_keepers": EVERYTHING,
     "worker_returns": EVERYTHING,
     "cli": EVERYTHING,
     "cli_audit": EVERYTHING,

@@ -33,6 +33,7 @@ TIES: Final[Mapping[str, str]] = {
     "harm_page": "message_id IN (SELECT id FROM inbound_message WHERE settled_in = :number)",
     "training_record": "principal IN (SELECT principal FROM signature WHERE recall_number = :number)",
     "staff": "principal IN (SELECT actor FROM audit_event WHERE stream = :number)",
+    "keeper_location": "location_id IN (SELECT location_id FROM hold WHERE recall_number = :number)",
     "responsibility": "principal IN (SELECT assignee FROM task WHERE recall_number = :number)",
 }
 """Table -> the rows that belong to a recall although no foreign key says so."""
@@ -47,14 +48,16 @@ EXCLUDED: Final[Mapping[str, str]] = {
     "policy_version": "versions of profiles are the firm's; those the recall runs under are in pinned_policy",
     "tombstone": "what stays of a file that was deleted; this one is not",
     "push_subscription": "how a browser is reached, with its secret; what was sent to whom is in delivery",
+    "keeper_skip": "rows of keepers' answers nobody could read, as they stand now; what a hold met is with the hold",
     "pacing_bucket": "how fast the installation sends at this moment, by channel; when what was sent is in delivery",
     "idempotency_key": "answers kept for repeated requests, for 30 days; what the requests did is in the record",
 }
 """Table -> why it is no part of the file."""
 PRIVATE: Final[Mapping[str, frozenset[str]]] = {
     "staff": frozenset({"email", "phone"}),
+    "keeper": frozenset({"credential_variable", "webhook_variable"}),
 }
-"""Table -> columns left out: how to reach our own people is nobody's business outside."""
+"""Table -> columns left out: how to reach our own people, and where secrets are, is nobody's business outside."""
 
 
 @dataclass(frozen=True)

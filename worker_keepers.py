@@ -1,0 +1,29 @@
+"""Composition of the keepers of stock: records and environment -> ledger, WMS, ERP, and which of them keeps a place."""
+
+import os
+from datetime import UTC, datetime
+from typing import cast
+
+from activities.pacing import Pacer
+from adapters.inventory.base import InventoryAdapter
+from adapters.inventory.factory import build_keepers
+from adapters.inventory.ledger import LedgerInventory
+from adapters.inventory.routing import RoutedKeepers
+from db.engine import SessionFactory
+from db.repositories.keepers import KeeperStore
+from db.repositories.stock import StockLedger
+from domain.keepers import KeeperRecord
+
+
+def keepers_of(sessions: SessionFactory) -> RoutedKeepers:
+    """Every keeper on record, each called at its own pace by all processes together."""
+    ledger = cast(InventoryAdapter, LedgerInventory(StockLedger(sessions)))
+    records = KeeperStore(sessions, now=lambda: datetime.now(UTC))
+
+    def pace(record: KeeperRecord) -> Pacer:
+        return Pacer(sessions, f"keeper:{record.code}", record.per_second)
+
+    return build_keepers(ledger, records, os.environ, pace)
+
+
+__all__ = ["keepers_of"]
