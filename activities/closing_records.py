@@ -10,7 +10,19 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from db.engine import SessionFactory
-from db.repositories import assessment, audit, checklist, closing, evidence, holds, obligations, recalls, tasks
+from db.repositories import (
+    assessment,
+    audit,
+    checklist,
+    closing,
+    evidence,
+    holds,
+    obligations,
+    provisional_account,
+    recalls,
+    tasks,
+)
+from db.repositories.disposition_who import Who
 from domain import workflow_ids
 from domain.checklist import still_open
 from domain.roles import Permission, acting_role
@@ -44,7 +56,8 @@ class ClosingActivities:
     async def record_completion(self, record: RecordDecision) -> CompletionRecord:
         """One signature under the completion, or what is still open (then nothing is written).
 
-        With the second signature the clock `completion` starts (final reports run from it).
+        With the second signature the clock `completion` starts (final reports run from it) and the provisional account
+        is locked.
         """
         decision = Complete.model_validate(record.decision)
         actor, step = decision.actor, f"{closing.COMPLETION}{decision.capacity}"
@@ -80,6 +93,7 @@ class ClosingActivities:
                     source="signed by quality and regulatory affairs",
                     author=actor.principal,
                 )
+                await provisional_account.lock(session, record.number, _who(sign_off), "the recall is complete")
             return CompletionRecord()
 
     @activity.defn
@@ -277,8 +291,9 @@ async def _sign(session: AsyncSession, sign_off: SignOff, action: str, data: dic
 async def _void(session: AsyncSession, record: RecordDecision, sign_off: SignOff) -> None:
     """Whoever was to sign or to ask an authority is not to any more, and no final report of this completion is owed.
 
-    The next completion starts a clock of its own, with reports of its own.
+    The next completion starts a clock of its own, with reports of its own. Work that goes on costs money again.
     """
+    await provisional_account.reopen(session, record.number, _who(sign_off), "recall reopened")
     await closing.cancel_tasks_of_steps(
         session, record.number, _CLOSING_STEPS, record.now, by=sign_off.actor, outcome="recall reopened"
     )
@@ -287,6 +302,12 @@ async def _void(session: AsyncSession, record: RecordDecision, sign_off: SignOff
             await obligations.stop_of_clock(
                 session, record.number, clock.name, reason="recall reopened", now=record.now
             )
+
+
+def _who(sign_off: SignOff) -> Who:
+    """The signer, for what follows from the signature in the same transaction."""
+    signature = str(sign_off.signature_id) if sign_off.signature_id else None
+    return Who(sign_off.actor, sign_off.role, sign_off.signed_at, signature=signature)
 
 
 def _outliving(owners: Sequence[str]) -> list[str]:

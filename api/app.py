@@ -20,6 +20,7 @@ from api.problems import install_handlers
 from api.recall_start import sweep_forgotten
 from api.recipient_access import too_large_page
 from api.routers import (
+    account,
     amendments,
     assessment,
     branches,
@@ -150,7 +151,7 @@ def _include(app: FastAPI, settings: Settings) -> None:
         app.include_router(module.router, prefix="/v1")
     for module in (cases, chasing, contacts, complaints, patients, effectiveness, closure):
         app.include_router(module.router, prefix="/v1")
-    for module in (dispositions, disposition_execution, returns, costs, samples, shortages):
+    for module in (dispositions, disposition_execution, returns, costs, account, samples, shortages):
         app.include_router(module.router, prefix="/v1")
     duties = (obligations, clocks, deadline_history)
     for module in (assessment, expert_reviews, suggestions, amendments, closing, capas, *duties, retention):

@@ -86,6 +86,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "complaint_not_open": Kind(409, "The complaint cannot be closed now"),
     "quantity_exceeded": Kind(409, "There is not as much as that"),
     "request_in_progress": Kind(409, "The same request is being carried out"),
+    "account_locked": Kind(409, "The provisional account is locked"),
     "conflict": Kind(409, "The record changed or exists already"),
     "recall_deleted": Kind(410, "The file was deleted after its retention date"),
     "version_mismatch": Kind(412, "The recall has changed since you read it"),

@@ -28,6 +28,7 @@ ABOUT_PERSON_OR_STATE: Final = frozenset(
     {"not_permitted", "four_eyes", "wrong_phase", "stale_proposal", "already_decided", "not_waivable", "hash_mismatch"}
     | {"wrong_state", "too_early", "not_complete", "legal_limit", "recall_closed", "version_mismatch", "conflict"}
     | {"obligation_not_open", "not_documentable", "query_not_open", "nothing_to_sign", "quantity_exceeded"}
+    | {"account_locked"}
 )
 """Kinds of problems that say something about the person or the record, not about how the request was written."""
 

@@ -99,6 +99,8 @@ class Permission(StrEnum):
     PROPOSE_DISPOSITION = "disposition:propose"
     EXECUTE_DISPOSITION = "disposition:execute"
     BOOK_COST = "cost:book"
+    MANAGE_ACCOUNT = "account:manage"
+    """Lock, reopen and settle the provisional account of a recall."""
     APPROVE_ALLOCATION = "allocation:approve"
     SUBMIT_OBLIGATION = "obligation:submit"
     APPROVE_CAPA = "capa:approve"
@@ -156,6 +158,7 @@ _APPROVER = _STAFF | {
     _P.APPROVE_CAPA,
     _P.APPROVE_ALLOCATION,
     _P.BOOK_COST,
+    _P.MANAGE_ACCOUNT,
     _P.REASSIGN_TASKS,
     _P.READ_AUDIT,
 }
@@ -212,7 +215,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
         | _SUPPLIER_QUALITY
         | {_P.SIGN_UNACCOUNTED, _P.PLACE_LEGAL_HOLD, _P.APPROVE_DELETION},
         Role.HEAD_OF_REGULATORY: _HEAD | _POLICY_HEAD | _REGULATORY | {_P.REVIEW_NOT_REPORTED},
-        Role.HEAD_OF_SUPPLY: _HEAD | _WAREHOUSE | {_P.APPROVE_ALLOCATION},
+        Role.HEAD_OF_SUPPLY: _HEAD | _WAREHOUSE | {_P.APPROVE_ALLOCATION, _P.MANAGE_ACCOUNT},
     }
 )
 """What each role may do; a permission listed for no role would be unreachable (tested)."""

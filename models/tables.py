@@ -2,6 +2,7 @@
 
 from models import (
     access,
+    account,
     assessment,
     audit,
     capa,
@@ -36,6 +37,7 @@ from models import (
 
 __all__ = [
     "access",
+    "account",
     "assessment",
     "audit",
     "capa",

@@ -29,7 +29,7 @@ DeskDep = Annotated[DisposalDesk, Depends(disposal_desk)]
     summary="Book a cost",
     status_code=201,
     response_model=CostOut,
-    responses=problems(*PROBLEMS),
+    responses=problems(*PROBLEMS, "account_locked"),
 )
 async def book_cost(number: NumberDep, body: CostIn, desk: DeskDep) -> JSONResponse:
     """An exact amount as text in an ISO 4217 currency; credits are negative."""
@@ -46,7 +46,7 @@ async def book_cost(number: NumberDep, body: CostIn, desk: DeskDep) -> JSONRespo
     summary="Reverse a cost entry",
     status_code=201,
     response_model=CostOut,
-    responses=problems(*PROBLEMS),
+    responses=problems(*PROBLEMS, "account_locked"),
 )
 async def reverse_cost(
     number: NumberDep, entry_id: Annotated[int, Path(ge=1, le=2**53)], body: ReasonIn, desk: DeskDep

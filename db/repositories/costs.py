@@ -7,7 +7,7 @@ from decimal import Decimal
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import audit, recalls_read
+from db.repositories import audit, provisional_account, recalls_read
 from db.repositories.disposal_refusals import DisposalRefused, invalid
 from db.repositories.disposition_who import Who
 from db.repositories.hold_records import lock_recalls
@@ -32,11 +32,13 @@ async def book(session: AsyncSession, number: str, cost: Cost, who: Who) -> Cost
     """Write an entry; the same request again returns the first one.
 
     Raises:
-        DisposalRefused: no such currency or disposition, or the amount has more decimals than the currency.
+        DisposalRefused: no such currency or disposition, the amount has more decimals than the currency, or the
+            account is locked.
     """
     await _recall(session, number)
     if (before := await _of_request(session, who.request)) is not None:
         return before
+    await provisional_account.must_be_open(session, number)
     try:
         amount = check_money(cost.amount, cost.currency)
     except MoneyError as error:
@@ -68,11 +70,12 @@ async def reverse(session: AsyncSession, number: str, entry_id: int, who: Who, r
     """Take an entry back by one of the opposite amount; an entry is reversed once, and a reversal never.
 
     Raises:
-        DisposalRefused: the recall has no such entry, or it is reversed or a reversal.
+        DisposalRefused: the recall has no such entry, or it is reversed or a reversal, or the account is locked.
     """
     await _recall(session, number)
     if (before := await _of_request(session, who.request)) is not None:
         return before
+    await provisional_account.must_be_open(session, number)
     entry = await session.get(CostEntry, entry_id)
     if entry is None or entry.recall_number != number:
         raise DisposalRefused("not_found", f"The recall {number} has no cost entry {entry_id}.")

@@ -9,7 +9,7 @@ from sqlalchemy import Sequence as DbSequence
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import audit, evidence, idempotency
+from db.repositories import audit, evidence, idempotency, provisional_account
 from domain.phases import Phase
 from domain.recall_number import build_recall_number
 from models.recall import Recall
@@ -27,7 +27,7 @@ async def open_recall(
     key: str,
     now: datetime,
 ) -> Recall:
-    """Reserve a number under the key and insert the recall in phase intake.
+    """Reserve a number under the key, insert the recall in phase intake and open its provisional account.
 
     Args:
         facts: columns of `recall` as given at intake.
@@ -55,6 +55,8 @@ async def open_recall(
     )
     session.add(recall)
     await session.flush()
+    session.add(provisional_account.opened_with(number, now, principal))
+    await session.flush()
     await audit.append(
         session,
         number,
@@ -63,7 +65,7 @@ async def open_recall(
         action="recall.opened",
         at=now,
         reason=recall.reason,
-        data=_as_given(recall) | {"evidence_ids": list(evidence_ids)},
+        data=_as_given(recall) | {"evidence_ids": list(evidence_ids), "provisional_account": "open"},
     )
     await evidence.link(session, number, evidence_ids, "intake", by=principal, at=now, role=role)
     return recall

@@ -13,7 +13,17 @@ from uuid import UUID
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import assessment, capa, checklist, market_actions, mass_balance, notices, recalls
+from db.repositories import (
+    assessment,
+    capa,
+    checklist,
+    costs,
+    market_actions,
+    mass_balance,
+    notices,
+    provisional_account,
+    recalls,
+)
 from db.repositories.release import body_of
 from db.repositories.signatures import sha256_of
 from models.assessment import MarketActionRecord
@@ -226,6 +236,13 @@ async def _shortage(session: AsyncSession, number: str, stated: Stated, __: date
     return {"shortage": await _rows(session, Shortage, number, [stated["shortage"]], fields)}
 
 
+async def _account(session: AsyncSession, number: str, _: Stated, __: datetime) -> Facts:
+    """The provisional account as it stands, and what is booked on it."""
+    row = await provisional_account.find(session, number)
+    state = {"state": row.state, "turn": row.turn, "locked_by": row.locked_by} if row else None
+    return {"account": state, "totals": await costs.totals(session, number)}
+
+
 async def _rows(
     session: AsyncSession, table: Any, number: str, ids: Sequence[int], fields: Sequence[str]
 ) -> list[Facts]:
@@ -260,6 +277,9 @@ READERS: Final[Mapping[str, Reader]] = {
     "settle_shortage": _shortage,
     "close_complaint": _complaint,
     "settle_sample": _sample,
+    "lock_account": _account,
+    "reopen_account": _account,
+    "settle_account": _account,
 }
 """Operation -> what is read for its signature besides what every signature names."""
 

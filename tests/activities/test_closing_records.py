@@ -10,6 +10,7 @@ from activities.policies import PolicyStore
 from activities.reclassification import ReclassificationActivities
 from activities.task_extension import TaskExtensionActivities
 from db.plain_sql import run
+from db.repositories import checklist, provisional_account
 from db.repositories import closing as closing_sql
 from domain.task_times import TaskTimes, next_instant
 from domain.workflow_ids import capa_id, recall_id
@@ -179,6 +180,33 @@ async def test_a_completion_is_not_signed_while_the_checklist_names_what_is_open
     found = await case.run(closing.record_completion, record("complete", quinn, capacity="quality"))
     assert {"consignees", "capa"} <= {item.key for item in found.open}
     assert not [row for row in await rows(case, SignOff) if row.step.startswith("completion:")]
+
+
+async def test_the_second_signature_locks_the_account_and_a_reopening_opens_it(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await case.decided()
+
+    async def nothing_open(*_: object) -> list[object]:
+        return []
+
+    monkeypatch.setattr(checklist, "checklist", nothing_open)
+    closing = ClosingActivities(case.sessions)
+    quinn = Actor(principal="quinn", roles=("qa",))
+
+    async def state() -> str | None:
+        async with case.sessions() as session:
+            account = await provisional_account.find(session, NUMBER)
+            return account and account.state
+
+    await case.run(closing.record_completion, record("complete", quinn, capacity="quality"))
+    assert await state() != "locked"
+    await case.run(closing.record_completion, record("complete", REGI, capacity="regulatory"))
+    assert await state() == "locked"
+    await case.run(closing.record_reopening, record("reopen", quinn))
+    assert await state() == "open"
+    actions = [row.action for row in await rows(case, AuditEvent) if row.action.startswith("account.")]
+    assert actions == ["account.locked", "account.reopened"]
 
 
 async def test_more_time_moves_a_task_but_no_limit_of_law_and_never_to_an_earlier_instant(case: Case) -> None:

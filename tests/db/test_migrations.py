@@ -82,6 +82,7 @@ KEPT = (
     "legal_hold",
     "notice",
     "policy_version",
+    "provisional_account",
     "recall",
     "responsibility",
     "retained_sample",
