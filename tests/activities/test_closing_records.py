@@ -197,7 +197,7 @@ async def test_the_second_signature_locks_the_account_and_a_reopening_opens_it(
     async def state() -> str | None:
         async with case.sessions() as session:
             account = await provisional_account.find(session, NUMBER)
-            return account and account.state
+            return account.state if account else None
 
     await case.run(closing.record_completion, record("complete", quinn, capacity="quality"))
     assert await state() != "locked"

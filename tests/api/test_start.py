@@ -172,6 +172,7 @@ async def test_a_recall_that_temporal_refuses_does_not_hold_up_the_next(
         # A number no workflow id can be made of is what Temporal's side refuses for good.
         owner.execute("ALTER TABLE recall DROP CONSTRAINT ck_recall_number_format")
         try:
+            owner.execute("DELETE FROM provisional_account")
             owner.execute("UPDATE recall SET number = 'broken' WHERE number = (SELECT min(number) FROM recall)")
             owner.commit()
             state = api.client._transport.app.state.api  # type: ignore[attr-defined]
