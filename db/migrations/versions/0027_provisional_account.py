@@ -1,6 +1,6 @@
 """each recall has a provisional cost account, open until the recall is complete
 
-Revision: 0026, after: 0025
+Revision: 0027, after: 0026
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from sqlmodel.sql.sqltypes import AutoString
 
 from db.migrations.steps import file_deletion
 
-revision = "0026"
-down_revision = "0025"
+revision = "0027"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 
