@@ -129,6 +129,10 @@ class Settings(BaseSettings):
     """Days after which a signing password must be changed (21 CFR 11.300(b))."""
     company_address: str | None = None
     """Postal address of the recalling firm, in documents for authorities; without it the field is listed as missing."""
+    return_dock: str | None = None
+    """Code of the place of ours that returned goods are sent to; its name and GLN are on return labels."""
+    return_address: str | None = None
+    """Postal address of that dock, lines parted by a line feed; `company_address` where it is the same."""
     fda_registration: str | None = Field(default=None, pattern=r"^([0-9]{7})?$")
     """Seven-digit registration number in the number of a report under 21 CFR 806; zeros without one."""
     eu_srn: str | None = Field(default=None, pattern=r"^([A-Z]{2}-(MF|AR|IM|PR)-[0-9]{9})?$")

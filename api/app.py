@@ -65,11 +65,13 @@ from api.routers import (
     recalls,
     recipient,
     recipient_files,
+    recipient_labels,
     recipient_lost,
     recipient_sites,
     recipient_tables,
     responsibilities,
     retention,
+    return_labels,
     returned_mail,
     returns,
     samples,
@@ -145,13 +147,15 @@ def _include(app: FastAPI, settings: Settings) -> None:
     app.include_router(recipient_tables.router)
     app.include_router(recipient_sites.router)
     app.include_router(recipient_files.router, max_body_size=recipient_files.BODY_LIMIT)
+    app.include_router(recipient_labels.router)
     app.include_router(recipient_lost.router)
     app.include_router(expert_page.router)
     for module in (recalls, decisions, holds, phone_replies, recall_parts, recall_file, tasks, staff, master, signing):
         app.include_router(module.router, prefix="/v1")
     for module in (cases, chasing, contacts, complaints, patients, effectiveness, closure):
         app.include_router(module.router, prefix="/v1")
-    for module in (dispositions, disposition_execution, returns, costs, account, samples, shortages):
+    stock = (dispositions, disposition_execution, return_labels, returns, samples, shortages)
+    for module in (*stock, costs, account):
         app.include_router(module.router, prefix="/v1")
     duties = (obligations, clocks, deadline_history)
     for module in (assessment, expert_reviews, suggestions, amendments, closing, capas, *duties, retention):

@@ -10,6 +10,7 @@ from api.recipient_access import Visitor, page_headers
 from api.recipient_answer import earlier_values, is_form_of, new_form_id, page_lots
 from api.reply_fields import FieldError, ReplyStep
 from api.reply_pages import EarlierAnswer, ReplyPage, render_reply_page
+from api.return_label_file import has_labels
 from api.scan_check import Scan
 from api.state import ApiState
 from db.repositories.statements import EarlierStatement
@@ -57,6 +58,7 @@ async def page_of(
         questioned=questioned,
         unrecorded=unrecorded,
         history=tuple(_earlier(visitor, each) for each in history),
+        labels=record.last_reply_id is not None and await has_labels(state, record.number, record.consignee_id),
     )
 
 

@@ -114,6 +114,8 @@ class ReplyPage:
     """It has patients: asked for counts where it used units."""
     unrecorded: bool = False
     """Figures changed after the form was sent are not recorded; the recorded ones are shown."""
+    labels: bool = False
+    """Returns were approved for it: there are labels to print."""
     questioned: bool = False
     """The answer on record does not fit what was delivered: a query is open."""
 

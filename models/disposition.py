@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, Numeric, String, UniqueConstraint
+from sqlalchemy import text as sql
 from sqlmodel import Column, Field, SQLModel
 
 from domain.disposition import DispositionKind
@@ -35,6 +36,7 @@ class Disposition(SQLModel, table=True):
         UniqueConstraint("recall_number", "sequence"),
         Index("ix_disposition_lot", "recall_number", "lot_id", "location_id", "consignee_id"),
         Index("ix_disposition_request", "request"),
+        Index("ix_disposition_consignee", "consignee_id", postgresql_where=sql("consignee_id IS NOT NULL")),
     )
 
     id: int | None = identity()
@@ -105,6 +107,12 @@ class GoodsReturn(SQLModel, table=True):
     quantity: Decimal = units()
     """Units of use."""
     document_no: str = text(80)
+    rma: str | None = text(20, nullable=True)
+    """RMA number scanned off the parcel (`domain.return_authorization`)."""
+    tracking_no: str | None = text(60, nullable=True)
+    """The carrier's number of the parcel."""
+    beyond_announced: Decimal = units(zero=True)
+    """Units more than the RMA announced."""
     movement_id: int = ref("movement.id")
     part_id: int | None = ref("disposition_part.id", nullable=True)
     """The part of an approved return or exchange that these units are."""

@@ -202,6 +202,8 @@ class DispositionOut(Out):
     decided_by: str | None
     decided_at: datetime | None
     decision_reason: str | None
+    rma: str | None = None
+    """Number of an approved return or exchange, for the parcel's label."""
 
 
 class DispositionFileOut(DispositionOut):

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from models.disposition import AllocationState
 from models.schemas_common import In, Line, Out, Page, Reason, Units
@@ -15,13 +15,24 @@ from models.schemas_disposition import Amount, DocumentNo, Id, Proof
 class ReturnIn(In):
     """Units of a consignee, counted at our dock."""
 
-    consignee_id: Id
-    lot_id: Id
+    rma: Annotated[Line, Field(max_length=40)] | None = None
+    """RMA number off the parcel's label; it names consignee and lot, or ..."""
+    consignee_id: Id | None = None
+    """... both are named."""
+    lot_id: Id | None = None
     location_id: Id
     """Our dock, where they lie."""
     quantity: Amount
     document_no: DocumentNo
+    tracking_no: Annotated[Line, Field(max_length=60)] | None = None
+    """The carrier's number of the parcel."""
     evidence_ids: Proof
+
+    @model_validator(mode="after")
+    def _says_whose(self) -> "ReturnIn":
+        if self.rma is None and (self.consignee_id is None or self.lot_id is None):
+            raise ValueError("name rma, or consignee_id and lot_id")
+        return self
 
 
 class ReturnOut(Out):
@@ -33,6 +44,10 @@ class ReturnOut(Out):
     location_id: int
     quantity: Units
     document_no: str
+    rma: str | None
+    tracking_no: str | None
+    beyond_announced: Units
+    """Units more than the RMA announced: a question to the consignee."""
     movement_id: int
     counted_by: str
     counted_at: datetime

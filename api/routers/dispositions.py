@@ -18,6 +18,8 @@ from db.repositories import disposition_decisions, dispositions, evidence, relea
 from db.repositories.disposition_positions import OpenPosition, Which, positions
 from db.repositories.disposition_who import Who
 from db.repositories.dispositions import Wanted
+from domain.disposition import DispositionKind
+from domain.return_authorization import RETURNING, rma_number
 from domain.roles import Permission
 from models.disposition import Disposition, DispositionPart, DispositionState
 from models.schemas_common import Page
@@ -39,6 +41,7 @@ DeskDep = Annotated[DisposalDesk, Depends(disposal_desk)]
 Sequence = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the disposition within the recall.")]
 Id = Annotated[int | None, Query(ge=1, le=2**53)]
 _READING = ("unauthenticated", "not_permitted", "recall_unknown", "invalid")
+_AUTHORIZED = (DispositionState.approved.value, DispositionState.done.value)
 _DECIDING = problems(*PROBLEMS, "four_eyes")
 
 
@@ -241,7 +244,9 @@ async def withdraw_disposition(number: NumberDep, sequence: Sequence, body: Refu
 
 def disposition_out(row: Disposition) -> DispositionOut:
     """The contract of a disposition."""
-    return DispositionOut(**{name: getattr(row, name) for name in DispositionOut.model_fields})
+    fields = {name: getattr(row, name) for name in DispositionOut.model_fields if name != "rma"}
+    coming = DispositionKind(row.kind) in RETURNING and row.state in _AUTHORIZED
+    return DispositionOut(**fields, rma=rma_number(row.id) if coming and row.id is not None else None)
 
 
 def part_out(part: DispositionPart) -> PartOut:

@@ -12,9 +12,10 @@ from api.disposal_work import PROBLEMS, DisposalDesk, disposal_desk
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import problems
 from api.records import load
-from db.repositories import ledger, returns
+from db.repositories import ledger, return_authorizations, returns
 from db.repositories.disposition_who import Who
 from db.repositories.returns import Counted
+from domain.return_authorization import parse_rma, rma_number
 from domain.roles import Permission
 from models.disposition import GoodsReturn
 from models.schemas_common import Page
@@ -34,10 +35,14 @@ router = APIRouter(prefix="/recalls/{number}/returns", tags=["disposition"])
 async def count_return(
     number: NumberDep, body: ReturnIn, desk: Annotated[DisposalDesk, Depends(disposal_desk)]
 ) -> JSONResponse:
-    """What is counted is what counts. An approved return of the consignee is carried out by it."""
+    """What is counted is what counts. An approved return of the consignee is carried out by it.
+
+    An RMA that is misread, void or of another recall is refused; what comes beyond the announced units is counted, held
+    and flagged.
+    """
 
     async def act(session: AsyncSession, who: Who) -> BaseModel:
-        counted = Counted(**body.model_dump(exclude={"evidence_ids"}))
+        counted = await _counted(session, number, body)
         row, changed = await returns.record(session, number, counted, who, [str(each) for each in body.evidence_ids])
         held_by = list(await ledger.under_hold(session, counted.lot_id, counted.location_id))
         return ReturnedOut(
@@ -65,6 +70,19 @@ async def list_returns(
     async with state.sessions() as session:
         rows = await returns.listed(session, number, after=after[0] if after else 0, limit=limit + 1)
     return page_of(rows, limit, _return_out, lambda row: state.cursors.write(name, [row.id]))
+
+
+async def _counted(session: AsyncSession, number: str, body: ReturnIn) -> Counted:
+    given = body.model_dump(exclude={"evidence_ids", "rma"})
+    if body.rma is not None:
+        named = {"consignee_id": body.consignee_id, "lot_id": body.lot_id}
+        found = await return_authorizations.returning(session, number, body.rma, **named)
+        given |= {
+            "consignee_id": found.consignee_id,
+            "lot_id": found.lot_id,
+            "rma": rma_number(parse_rma(body.rma)),
+        }
+    return Counted(**given)
 
 
 def _return_out(row: GoodsReturn) -> ReturnOut:

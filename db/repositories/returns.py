@@ -13,13 +13,14 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import audit, evidence, ledger, scope_lots
+from db.repositories import audit, evidence, ledger, return_authorizations, scope_lots
 from db.repositories.consignee_lots import note_return
 from db.repositories.disposal_refusals import invalid
 from db.repositories.disposition_who import Who
 from db.repositories.dispositions import locked_recall
 from db.repositories.ledger import Booking
 from domain.disposition import DispositionKind, Fault
+from domain.return_authorization import parse_rma
 from models.chain import MovementKind
 from models.disposition import Disposition, DispositionPart, DispositionState, GoodsReturn
 from models.master import Custody, Location
@@ -45,6 +46,10 @@ class Counted:
     location_id: int
     quantity: Decimal
     document_no: str
+    rma: str | None = None
+    """As scanned off the parcel's label: the approved return it belongs to."""
+    tracking_no: str | None = None
+    """The carrier's number of the parcel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,8 @@ class Docked:
     """The part of an approved return or exchange it is."""
     request: str
     """Unique among all returns."""
+    beyond_announced: Decimal = Decimal(0)
+    """Units more than its RMA announced."""
 
 
 async def check(session: AsyncSession, number: str, counted: Counted) -> None:
@@ -151,12 +158,19 @@ async def record(
     query = select(GoodsReturn).where(col(GoodsReturn.request) == who.request)
     if (before := (await session.exec(query)).one_or_none()) is not None:
         return before, None
+    if counted.rma is not None:
+        # Again, under the locks: the return may have been withdrawn since the parcel was looked up.
+        named = {"consignee_id": counted.consignee_id, "lot_id": counted.lot_id}
+        await return_authorizations.returning(session, number, counted.rma, **named)
     await check(session, number, counted)
     if not evidence_ids:
         raise invalid(Fault("evidence_ids", "at least one evidence file of the count"))
     (changed,) = await count_in(session, number, [(counted, f"return:{who.request}"[:120])], who)
     part = await _as_part(session, number, counted, who, changed.movement_id)
-    (row,) = await write(session, number, [Docked(counted, changed, part.id if part else None, who.request)], who)
+    beyond = counted.quantity - (part.quantity if part else Decimal(0)) if counted.rma else Decimal(0)
+    (row,) = await write(
+        session, number, [Docked(counted, changed, part.id if part else None, who.request, beyond)], who
+    )
     subjects = [f"return:{row.id}", *([f"disposition:{part.disposition_id}"] if part else [])]
     for subject in subjects:
         await evidence.link(session, number, evidence_ids, subject, by=who.principal, at=who.at, role=who.role)
@@ -173,6 +187,9 @@ async def write(session: AsyncSession, number: str, docked: Sequence[Docked], wh
             location_id=each.counted.location_id,
             quantity=each.counted.quantity,
             document_no=each.counted.document_no,
+            rma=each.counted.rma,
+            tracking_no=each.counted.tracking_no,
+            beyond_announced=each.beyond_announced,
             movement_id=each.changed.movement_id,
             part_id=each.part_id,
             request=each.request,
@@ -199,6 +216,9 @@ def _entry(row: GoodsReturn, changed: CountedIn, who: Who) -> audit.Entry:
         "location": row.location_id,
         "quantity": row.quantity,
         "document_no": row.document_no,
+        "rma": row.rma,
+        "tracking_no": row.tracking_no,
+        "beyond_announced": row.beyond_announced,
         "movement": row.movement_id,
         "held_by": list(changed.held_by),
         "beyond_record": changed.beyond_record,
@@ -222,6 +242,8 @@ async def _as_part(
         col(Disposition.lot_id) == counted.lot_id,
         col(Disposition.consignee_id) == counted.consignee_id,
     )
+    if counted.rma is not None:
+        query = query.where(col(Disposition.id) == parse_rma(counted.rma))
     found = (await session.exec(query.order_by(col(Disposition.sequence)).limit(1).with_for_update())).first()
     if found is None:
         return None

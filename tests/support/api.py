@@ -49,6 +49,8 @@ def settings_for(database_url: str, state_dir: Path, **changes: Any) -> Settings
         "public_url": "http://recall.test",
         "allow_pace": True,
         "evidence_max_bytes": 100_000,
+        "return_dock": "RETURN-DOCK",
+        "return_address": "Dock Road 1",
     }
     return Settings(**(given | changes))
 
