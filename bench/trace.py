@@ -1,10 +1,11 @@
-"""Trace on 100,000 lots and 1,000,000 movements against the SQL a database administrator would write by hand.
+"""Trace against the SQL a database administrator would write by hand, on a generated chain (`bench.trace_world`).
 
-    python -m bench.trace [--lots 100000] [--movements 1000000] [--repeats 40] [--seed 1]
+    python -m bench.trace [--lots 100000] [--movements 1000000] [--sites 10000] [--wide 5000] [--repeats 40] [--seed 1]
+    python -m bench.trace --lots 1000000 --movements 10000000 --sites 100000 --wide 50000      # full size
 
-A throw-away PostgreSQL is filled by COPY from a seeded generator: five levels of genealogy, each lot made of two or
-three of the level above, finished lots shipped, received, passed on and returned. Printed per question: p50 and p95
-in milliseconds of the bare SQL and of the product, and the ratio of the medians.
+Printed per question: p50 and p95 in milliseconds of the bare SQL and of the product, and the ratio of the medians. The
+bare SQL knows neither genealogy depth, paths, counts, confirmed deliveries nor gaps. *Probe* lots have answers of one
+size whatever the world's: run with two sizes, their line shows what growth costs.
 """
 
 import argparse
@@ -12,22 +13,17 @@ import asyncio
 import random
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from collections.abc import Awaitable, Callable
 
-import psycopg
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bench.trace_world import World, fill, level_ranges
 from db.engine import SessionFactory, make_engine, make_session_factory
 from db.migrate import upgrade
 from db.repositories import trace
+from db.repositories.trace_consignees import trace_consignees
 from tests.support.servers import ThrowAwayPostgres
-
-LEVELS = (0.01, 0.04, 0.10, 0.25, 0.60)
-"""Share of the lots per level, raw material first."""
 
 BARE = """
 WITH RECURSIVE s(lot_id) AS (
@@ -36,120 +32,56 @@ WITH RECURSIVE s(lot_id) AS (
     SELECT g.output_lot_id FROM s JOIN lot_genealogy g ON g.input_lot_id = s.lot_id
 ),
 m AS (SELECT m.* FROM s JOIN movement m USING (lot_id))
-SELECT lot_id, location_id, l.code, sum(came) AS came, sum(went) AS went, sum(back) AS back, sum(open) AS open
+SELECT f.lot_id, f.location_id, l.code, l.name, l.custody, p.id, p.code AS partner, p.kind, p.country,
+       sum(shipped_to) AS shipped_to, sum(received) AS received, sum(in_transit) AS in_transit,
+       sum(returned_in) AS returned_in, sum(shipped_out) AS shipped_out, sum(returned_out) AS returned_out,
+       sum(consumed) AS consumed, sum(destroyed) AS destroyed, sum(adjusted) AS adjusted,
+       sum(received + returned_in - shipped_out - returned_out - consumed - destroyed + adjusted) AS net,
+       max(occurred_at) AS last_at
 FROM (
     SELECT lot_id, to_location_id AS location_id,
-           CASE WHEN kind = 'receipt' OR kind = 'shipment' AND delivered THEN quantity ELSE 0 END AS came, 0 AS went,
-           CASE WHEN kind = 'return' THEN quantity ELSE 0 END AS back,
+           CASE WHEN kind = 'shipment' THEN quantity ELSE 0 END AS shipped_to,
+           CASE WHEN kind = 'receipt' OR kind = 'shipment' AND delivered THEN quantity ELSE 0 END AS received,
            CASE WHEN kind = 'shipment' AND NOT delivered AND NOT EXISTS (
                 SELECT FROM m r WHERE r.kind = 'receipt' AND r.lot_id = m.lot_id
                    AND r.document_no = m.document_no AND r.to_location_id = m.to_location_id)
-                THEN quantity ELSE 0 END AS open
+                THEN quantity ELSE 0 END AS in_transit,
+           CASE WHEN kind = 'return' THEN quantity ELSE 0 END AS returned_in,
+           0 AS shipped_out, 0 AS returned_out, 0 AS consumed, 0 AS destroyed,
+           CASE WHEN kind = 'adjustment' THEN quantity ELSE 0 END AS adjusted, occurred_at
     FROM m WHERE to_location_id IS NOT NULL
     UNION ALL
-    SELECT lot_id, from_location_id, 0, quantity, 0, 0 FROM m WHERE from_location_id IS NOT NULL AND kind <> 'receipt'
-) AS f JOIN location l ON l.id = f.location_id
-GROUP BY lot_id, location_id, l.code
+    SELECT lot_id, from_location_id, 0, 0, 0, 0,
+           CASE WHEN kind = 'shipment' THEN quantity ELSE 0 END, CASE WHEN kind = 'return' THEN quantity ELSE 0 END,
+           CASE WHEN kind = 'consumption' THEN quantity ELSE 0 END,
+           CASE WHEN kind = 'destruction' THEN quantity ELSE 0 END, 0, occurred_at
+    FROM m WHERE from_location_id IS NOT NULL AND kind <> 'receipt'
+) AS f JOIN location l ON l.id = f.location_id JOIN partner p ON p.id = l.partner_id
+GROUP BY f.lot_id, f.location_id, l.id, p.id
 """
-"""Same question, without genealogy depth, paths, counts, confirmed deliveries and gaps."""
+"""Forward: lots reached, and the same columns for each site, as long as every shipment has its one receipt."""
 
+BARE_BACKWARD = BARE.replace(
+    "SELECT g.output_lot_id FROM s JOIN lot_genealogy g ON g.input_lot_id",
+    "SELECT g.input_lot_id FROM s JOIN lot_genealogy g ON g.output_lot_id",
+)
 
-@dataclass(frozen=True)
-class World:
-    """Sizes of the generated chain."""
-
-    lots: int
-    movements: int
-    sites: int
-    seed: int
-
-
-def level_ranges(lots: int) -> list[range]:
-    """Ids of the lots of each level."""
-    ranges, start = [], 1
-    for share in LEVELS:
-        count = max(int(lots * share), 1)
-        ranges.append(range(start, start + count))
-        start += count
-    return ranges
-
-
-def genealogy(world: World, rng: random.Random) -> Iterator[tuple[Any, ...]]:
-    """Two or three inputs per lot, from the level above."""
-    levels = level_ranges(world.lots)
-    number = 0
-    for above, below in pairwise(levels):
-        for lot in below:
-            for source in {rng.choice(above) for _ in range(rng.randint(2, 3))}:
-                number += 1
-                yield number, source, lot, 1, "bench", str(number)
-
-
-def movements(world: World, rng: random.Random) -> Iterator[tuple[Any, ...]]:
-    """Finished lots: shipment and receipt, delivered shipments onward, returns; in random order of time."""
-    finished = level_ranges(world.lots)[-1]
-    own, customers = range(1, 21), range(21, world.sites + 1)
-    number = 0
-    while number < world.movements:
-        lot = rng.choice(finished)
-        day = f"2026-{rng.randint(1, 12):02}-{rng.randint(1, 28):02} 12:00+00"
-        start, end, next_end = rng.choice(own), rng.choice(customers), rng.choice(customers)
-        document = f"D{number}"
-        for kind, source, target, quantity, delivered in (
-            ("shipment", start, end, 100, False),
-            ("receipt", start, end, 100, False),
-            ("shipment", end, next_end, 40, True),
-            ("return", next_end, start, 5, False),
-        ):
-            if kind == "receipt" and number % 50 == 1:
-                continue  # still under way
-            number += 1
-            yield number, kind, 1 + lot % 50, lot, source, target, quantity, delivered, day, document, "b", str(number)
-
-
-def fill(url: str, world: World) -> None:
-    """COPY the chain into an empty database."""
-    rng = random.Random(world.seed)
-    with psycopg.connect(url) as db:
-        kinds = ((n, "warehouse" if n <= 20 else "hospital") for n in range(1, world.sites + 1))
-        copy(
-            db,
-            "partner (id, code, name, kind, country, language, time_zone)",
-            ((n, f"T{n}", f"T{n}", kind, "US", "en", "UTC") for n, kind in kinds),
-        )
-        custody = ((n, "own" if n <= 20 else "customer") for n in range(1, world.sites + 1))
-        copy(
-            db,
-            "location (id, partner_id, code, name, custody)",
-            ((n, n, f"L{n}", f"L{n}", kept) for n, kept in custody),
-        )
-        copy(
-            db,
-            "product (id, code, name, unit_of_use, implantable, life_supporting, sterile)",
-            ((n, f"P{n}", f"P{n}", "unit", False, False, False) for n in range(1, 51)),
-        )
-        every = (lot for level in level_ranges(world.lots) for lot in level)
-        copy(db, "lot (id, product_id, number)", ((n, 1 + n % 50, f"N{n}") for n in every))
-        copy(
-            db,
-            "lot_genealogy (id, input_lot_id, output_lot_id, quantity, source_system, source_id)",
-            genealogy(world, rng),
-        )
-        copy(
-            db,
-            "movement (id, kind, product_id, lot_id, from_location_id, to_location_id, quantity, delivered, "
-            "occurred_at, document_no, source_system, source_id)",
-            movements(world, rng),
-        )
-    with psycopg.connect(url, autocommit=True) as db:
-        db.execute("VACUUM ANALYZE")
-
-
-def copy(db: psycopg.Connection, into: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    """COPY rows into a table."""
-    with db.cursor().copy(f"COPY {into} FROM STDIN") as stream:
-        for row in rows:
-            stream.write_row(row)
+BARE_CONSIGNEES = """
+WITH RECURSIVE s(lot_id) AS (
+    SELECT unnest(CAST(:roots AS bigint[]))
+    UNION
+    SELECT g.output_lot_id FROM s JOIN lot_genealogy g ON g.input_lot_id = s.lot_id
+)
+SELECT p.code, f.lot_id, sum(f.shipped) AS shipped, sum(f.returned) AS returned
+FROM (
+    SELECT m.lot_id, m.to_location_id AS location_id, m.quantity AS shipped, 0 AS returned
+    FROM s JOIN movement m USING (lot_id) WHERE m.kind = 'shipment'
+    UNION ALL
+    SELECT m.lot_id, m.from_location_id, 0, m.quantity FROM s JOIN movement m USING (lot_id) WHERE m.kind = 'return'
+) AS f JOIN location l ON l.id = f.location_id JOIN partner p ON p.id = l.partner_id
+WHERE l.custody = 'customer' GROUP BY p.code, f.lot_id
+"""
+"""Who received which lot, how much of it, and what came back; receipts without a shipment are missed."""
 
 
 async def measure(
@@ -165,40 +97,84 @@ async def measure(
     return took, statistics.mean(rows)
 
 
-async def bare(session: AsyncSession, roots: list[int]) -> int:
+Ask = Callable[[AsyncSession, list[int]], Awaitable[int]]
+
+
+def bare(statement: str) -> Ask:
     """The hand-written SQL."""
-    return len((await (await session.connection()).execute(text(BARE), {"roots": roots})).all())
+
+    async def ask(session: AsyncSession, roots: list[int]) -> int:
+        return len((await (await session.connection()).execute(text(statement), {"roots": roots})).all())
+
+    return ask
 
 
-async def lots_and_sites(session: AsyncSession, roots: list[int]) -> int:
+def lots_and_sites(direction: trace.Direction) -> Ask:
     """Lots with depth and parent, sites with all quantities."""
-    lots = await trace.trace_lots(session, "forward", roots)
-    return len(await trace.trace_sites(session, [lot.lot_id for lot in lots]))
+
+    async def ask(session: AsyncSession, roots: list[int]) -> int:
+        lots = await trace.trace_lots(session, direction, roots)
+        return len(await trace.trace_sites(session, [lot.lot_id for lot in lots]))
+
+    return ask
 
 
-async def whole(session: AsyncSession, roots: list[int]) -> int:
+def whole(direction: trace.Direction) -> Ask:
     """The whole trace, gaps included."""
-    return len((await trace.trace_forward(session, roots)).sites)
+    run = trace.trace_forward if direction == "forward" else trace.trace_backward
+
+    async def ask(session: AsyncSession, roots: list[int]) -> int:
+        return len((await run(session, roots)).sites)
+
+    return ask
+
+
+async def consignees(session: AsyncSession, roots: list[int]) -> int:
+    """Everybody who received one of the lots, by lot."""
+    lots = await trace.trace_lots(session, "forward", roots)
+    return len(await trace_consignees(session, [lot.lot_id for lot in lots]))
+
+
+def questions(world: World, repeats: int) -> dict[str, tuple[list[list[int]], dict[str, Ask]]]:
+    """Title -> roots to ask for, and the ways of asking; the first way is the yardstick."""
+    rng = random.Random(world.seed + 1)
+    levels = level_ranges(world.lots)
+    few = max(repeats // 4, 5)
+    forward = {"bare SQL": bare(BARE), "lots and sites": lots_and_sites("forward"), "with gaps": whole("forward")}
+    backward = {
+        "bare SQL": bare(BARE_BACKWARD),
+        "lots and sites": lots_and_sites("backward"),
+        "with gaps": whole("backward"),
+    }
+    lists = {"bare SQL": bare(BARE_CONSIGNEES), "consignee list": consignees}
+
+    def any_of(lots: range, count: int) -> list[list[int]]:
+        return [[rng.choice(lots)] for _ in range(count)]
+
+    wide = [[world.wide_lot]] * few
+    return {
+        "probe lot (fixed size)": (any_of(world.probes, repeats), forward),
+        "finished lot": (any_of(levels[-1], repeats), forward),
+        "bulk lot, 2 levels down": (any_of(levels[2], repeats), forward),
+        "raw lot, 4 levels down": (any_of(levels[0], few), forward),
+        "lot at many sites": (wide, forward),
+        "finished lot, backward": (any_of(levels[-1], repeats), backward),
+        "consignees of a raw lot": (any_of(levels[0], few), lists),
+        "consignees, lot at many sites": (wide, lists),
+    }
 
 
 async def compare(sessions: SessionFactory, world: World, repeats: int) -> None:
     """Print one line per question and way of asking."""
-    rng = random.Random(world.seed + 1)
-    levels = level_ranges(world.lots)
-    questions = {
-        "finished lot": [[rng.choice(levels[-1])] for _ in range(repeats)],
-        "bulk lot, 2 levels down": [[rng.choice(levels[2])] for _ in range(repeats)],
-        "raw lot, 4 levels down": [[rng.choice(levels[0])] for _ in range(max(repeats // 2, 5))],
-    }
-    print(f"{'start':26}{'way':18}{'rows':>9}{'p50 ms':>10}{'p95 ms':>10}{'ratio':>8}")
-    for question, samples in questions.items():
+    print(f"{'start':31}{'way':16}{'rows':>9}{'p50 ms':>10}{'p95 ms':>10}{'ratio':>8}")
+    for question, (samples, ways) in questions(world, repeats).items():
         reference = 0.0
-        for name, ask in (("bare SQL", bare), ("lots and sites", lots_and_sites), ("trace with gaps", whole)):
+        for name, ask in ways.items():
             await measure(sessions, samples[:3], ask)  # warm caches and plans alike
             took, rows = await measure(sessions, samples, ask)
             p50, p95 = statistics.median(took), statistics.quantiles(took, n=20)[-1]
             reference = reference or p50
-            print(f"{question:26}{name:18}{rows:9.0f}{p50:10.1f}{p95:10.1f}{p50 / reference:8.2f}")
+            print(f"{question:31}{name:16}{rows:9.0f}{p50:10.1f}{p95:10.1f}{p50 / reference:8.2f}", flush=True)
 
 
 async def main() -> None:
@@ -207,17 +183,18 @@ async def main() -> None:
     parser.add_argument("--lots", type=int, default=100_000)
     parser.add_argument("--movements", type=int, default=1_000_000)
     parser.add_argument("--sites", type=int, default=10_000)
+    parser.add_argument("--wide", type=int, default=5_000)
     parser.add_argument("--repeats", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    world = World(given.lots, given.movements, given.sites, given.seed)
+    world = World(given.lots, given.movements, given.sites, given.wide, given.seed)
     server = ThrowAwayPostgres()
     try:
         server.start()
         addresses = server.addresses()
         upgrade(addresses.owner_url)
         start = time.perf_counter()
-        fill(addresses.owner_url, world)
+        fill(addresses.admin_url, world)
         print(f"{world.lots} lots, {world.movements} movements loaded in {time.perf_counter() - start:.0f} s\n")
         engine = make_engine(addresses.app_url, application_name="bench", pool_size=1)
         await compare(make_session_factory(engine), world, given.repeats)

@@ -5,8 +5,8 @@ know comes with the answer (design promise 5). `trace_scope` stores the result a
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -154,7 +154,11 @@ async def trace_sites(
     session: AsyncSession, lot_ids: Sequence[int], *, window: Window | None = None
 ) -> tuple[TracedSite, ...]:
     """What exactly these lots did, per lot and location."""
-    rows = await _select(session, trace_sql.SITES, lot_ids, window, {})
+    rows = await _select(session, f"{trace_sql.SITES} ORDER BY p.lot_id, p.location_id", lot_ids, window, {})
+    return _sites(rows, window)
+
+
+def _sites(rows: Iterable[Any], window: Window | None) -> tuple[TracedSite, ...]:
     if window is None:
         return tuple(TracedSite(*row) for row in rows)
     sites = (TracedSite(*row) for row in rows)
@@ -180,9 +184,20 @@ async def _trace(
 ) -> TraceResult:
     lots = await trace_lots(session, direction, lot_ids)
     reached = [lot.lot_id for lot in lots]
-    sites = await trace_sites(session, reached, window=window)
-    gaps = await trace_gaps(session, reached, window=window, **limits)
-    return TraceResult(direction, lots, sites, gaps)
+    # One statement for both: what every lot did everywhere is worked out once.
+    both = _BOTH.format(sites=trace_sql.SITES, gaps=trace_gaps_sql.gaps(windowed=window is not None))
+    rows = await _select(session, both, reached, window, dict(limits))
+    gaps = tuple(Gap(row.kind, row.detail) for row in rows if row.kind is not None)
+    return TraceResult(direction, lots, _sites((row[:-2] for row in rows if row.kind is None), window), gaps)
+
+
+_NO_SITE = ", ".join(["NULL"] * len(fields(TracedSite)))
+_BOTH = f"""
+SELECT *, NULL AS kind, CAST(NULL AS jsonb) AS detail FROM ({{sites}}) AS site
+UNION ALL
+SELECT {_NO_SITE}, kind, detail FROM ({{gaps}}) AS gap
+ORDER BY kind NULLS FIRST, lot_id, location_id
+"""  # noqa: S608 - constants
 
 
 async def _select(

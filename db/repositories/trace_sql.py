@@ -12,32 +12,39 @@ all start from them, so every answer of one scope rests on the same reading of t
 
 TUNE = """
 SELECT set_config('work_mem', '64MB', true), set_config('random_page_cost', '1.1', true),
-       set_config('jit', 'off', true), set_config('statement_timeout', '14min', true)
+       set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true),
+       set_config('statement_timeout', '14min', true)
 """
-"""For the rest of the transaction: sums stay in memory, a scope's rows are fetched by index, nothing is compiled.
+"""For the rest of the transaction: sums stay in memory, a scope's rows are fetched by index, nothing is compiled, and
+each plan is made for the lots asked for: one lot and a hundred thousand share no good plan.
 
 A trace may take as long as its activity (15 minutes); the session's own limit would end a large one at each retry.
 """
 
 WALK = """
-walk(depth, frontier, seen) AS (
-    SELECT 0, CAST(:lot_ids AS bigint[]), CAST(:lot_ids AS bigint[]){blocked}
+walk(depth, frontier, parents, seen) AS (
+    SELECT 0, CAST(:lot_ids AS bigint[]), CAST(NULL AS bigint[]), CAST(:lot_ids AS bigint[]){blocked}
     UNION ALL
-    SELECT walk.depth + 1, step.lots, walk.seen || step.lots
+    SELECT walk.depth + 1, step.lots, step.parents, walk.seen || step.lots
     FROM walk CROSS JOIN LATERAL (
         -- Each level holds the lots not seen before, so a cycle ends and the depth is the shortest one.
-        SELECT array_agg(fresh.lot_id ORDER BY fresh.lot_id) AS lots
+        SELECT array_agg(fresh.lot_id ORDER BY fresh.lot_id) AS lots,
+               array_agg(fresh.parent_id ORDER BY fresh.lot_id) AS parents
         FROM (
-            SELECT g.{head} AS lot_id
-            FROM unnest(walk.frontier) AS f(lot_id) JOIN lot_genealogy g ON g.{tail} = f.lot_id
-            EXCEPT
-            SELECT unnest(walk.seen)
+            SELECT next.lot_id, min(next.parent_id) AS parent_id
+            FROM (
+                SELECT g.{head} AS lot_id, g.{tail} AS parent_id, false AS old
+                FROM unnest(walk.frontier) AS f(lot_id) JOIN lot_genealogy g ON g.{tail} = f.lot_id
+                UNION ALL
+                SELECT unnest(walk.seen), NULL, true
+            ) AS next GROUP BY next.lot_id HAVING NOT bool_or(next.old)
         ) AS fresh
     ) AS step
     WHERE step.lots IS NOT NULL
 ),
 reached AS MATERIALIZED (
-    SELECT depth, lot_id FROM walk CROSS JOIN LATERAL unnest(frontier) AS f(lot_id)
+    SELECT depth, lot_id, parent_id
+    FROM walk CROSS JOIN LATERAL unnest(frontier, parents) AS f(lot_id, parent_id)
 )
 """
 
@@ -48,7 +55,7 @@ _EDGES = {
 
 
 def walk(direction: str, *, blocked: bool = False) -> str:
-    """CTEs `walk` and `reached(depth, lot_id)`: lots reachable from `:lot_ids`, `forward` or `backward`.
+    """CTEs `walk` and `reached(depth, lot_id, parent_id)`: lots reachable from `:lot_ids`, `forward` or `backward`.
 
     With `blocked` the lots `:blocked` count as seen before the start: neither they nor ways through them are taken.
     """
@@ -57,26 +64,16 @@ def walk(direction: str, *, blocked: bool = False) -> str:
 
 def lots(direction: str) -> str:
     """Statement: every reached lot with its depth and the parent it was first reached through."""
-    edge = _EDGES[direction]
     return f"""
-WITH RECURSIVE {walk(direction)},
-via AS (
-    SELECT child.lot_id, min(parent.lot_id) AS parent_id
-    FROM reached child
-    JOIN lot_genealogy g ON g.{edge["head"]} = child.lot_id
-    JOIN reached parent ON parent.lot_id = g.{edge["tail"]} AND parent.depth = child.depth - 1
-    WHERE child.depth > 0
-    GROUP BY child.lot_id
-)
+WITH RECURSIVE {walk(direction)}
 SELECT r.lot_id, l.number, p.code AS product_code, s.code AS site_code, l.supplier_lot, l.quantity_made,
-       r.depth, r.depth = 0 AS root, via.parent_id
+       r.depth, r.depth = 0 AS root, r.parent_id
 FROM reached r
 JOIN lot l ON l.id = r.lot_id
 JOIN product p ON p.id = l.product_id
 LEFT JOIN location s ON s.id = l.site_id
-LEFT JOIN via ON via.lot_id = r.lot_id
 ORDER BY r.depth, r.lot_id
-"""  # noqa: S608 - the two column names come from the table above
+"""  # noqa: S608 - constants
 
 
 SCOPE_OF_IDS = "scope AS MATERIALIZED (SELECT DISTINCT unnest(CAST(:lot_ids AS bigint[])) AS lot_id)"
@@ -99,6 +96,28 @@ moved AS MATERIALIZED (
 )"""  # noqa: S608 - constants
 
 
+_PARTS = {
+    part: number
+    for number, part in enumerate(
+        (
+            "received",
+            "in_transit",
+            "returned_in",
+            "shipped_out",
+            "returned_out",
+            "consumed",
+            "destroyed",
+            "adjusted",
+            "made",
+            "unlocated",
+        )
+    )
+}
+"""What a row of `flow` counts towards. A sum skips the rows of other parts: adding noughts, column by column, took
+longer than reading the movements."""
+_SUMS = ",\n           ".join(
+    f"coalesce(sum(quantity) FILTER (WHERE part = {number}), 0) AS {part}" for part, number in _PARTS.items()
+)
 POSITIONS = """
 counted AS MATERIALIZED (
     -- What we booked ourselves since the count is a movement as well: it is added with the movements.
@@ -161,31 +180,29 @@ birth AS MATERIALIZED (
     ) AS entry ON entry.lot_id = l.id
 ),
 flow AS (
-    SELECT lot_id, target_id AS location_id,
-           sent + delivered + unsent AS shipped_to, delivered + matched + unsent AS received, in_transit,
-           returned AS returned_in, 0 AS shipped_out, 0 AS returned_out, 0 AS consumed, 0 AS destroyed,
-           0 AS adjusted, 0 AS made, 0 AS unlocated, arrived_after AS net_after, last_at
+    SELECT lot_id, target_id AS location_id, {received} AS part, delivered + matched + unsent AS quantity,
+           arrived_after AS net_after, last_at
     FROM arrival
     UNION ALL
-    SELECT m.lot_id, m.source_id, 0, 0, 0, 0,
-           CASE WHEN m.kind = 'shipment' THEN m.quantity ELSE 0 END,
-           CASE WHEN m.kind = 'return' THEN m.quantity ELSE 0 END,
-           0, 0, 0, 0, 0,
-           CASE WHEN m.occurred_at > c.as_of THEN -m.quantity ELSE 0 END, m.occurred_at
+    SELECT lot_id, target_id, {in_transit}, in_transit, NULL, NULL FROM arrival WHERE in_transit <> 0
+    UNION ALL
+    SELECT lot_id, target_id, {returned_in}, returned, NULL, NULL FROM arrival WHERE returned <> 0
+    UNION ALL
+    SELECT m.lot_id, m.source_id, CASE WHEN m.kind = 'shipment' THEN {shipped_out} ELSE {returned_out} END,
+           m.quantity, CASE WHEN m.occurred_at > c.as_of THEN -m.quantity END, m.occurred_at
     FROM moved m LEFT JOIN counted c ON c.lot_id = m.lot_id AND c.location_id = m.source_id
     WHERE m.source_id IS NOT NULL AND m.kind IN ('shipment', 'return')
     UNION ALL
-    SELECT a.lot_id, a.receipt_source, 0, 0, 0, 0, a.unsent, 0, 0, 0, 0, 0, 0,
-           CASE WHEN a.last_at > c.as_of THEN -a.unsent ELSE 0 END, a.last_at
+    SELECT a.lot_id, a.receipt_source, {shipped_out}, a.unsent,
+           CASE WHEN a.last_at > c.as_of THEN -a.unsent END, a.last_at
     FROM arrival a LEFT JOIN counted c ON c.lot_id = a.lot_id AND c.location_id = a.receipt_source
     WHERE a.unsent > 0 AND a.receipt_source IS NOT NULL
     UNION ALL
-    SELECT m.lot_id, place.location_id, 0, 0, 0, 0, 0, 0,
-           CASE WHEN m.kind = 'consumption' THEN m.quantity ELSE 0 END,
-           CASE WHEN m.kind = 'destruction' THEN m.quantity ELSE 0 END,
-           CASE WHEN m.kind = 'adjustment' THEN m.quantity * place.sign ELSE 0 END, 0, 0,
+    SELECT m.lot_id, place.location_id,
+           CASE m.kind WHEN 'consumption' THEN {consumed} WHEN 'destruction' THEN {destroyed} ELSE {adjusted} END,
+           m.quantity * place.sign,
            CASE WHEN m.occurred_at > c.as_of
-                THEN m.quantity * CASE WHEN m.kind = 'adjustment' THEN place.sign ELSE -1 END ELSE 0 END,
+                THEN m.quantity * CASE WHEN m.kind = 'adjustment' THEN place.sign ELSE -1 END END,
            m.occurred_at
     FROM moved m
     CROSS JOIN LATERAL (
@@ -200,21 +217,24 @@ flow AS (
     LEFT JOIN counted c ON c.lot_id = m.lot_id AND c.location_id = place.location_id
     WHERE m.kind IN ('consumption', 'destruction', 'adjustment')
     UNION ALL
-    SELECT lot_id, site_id, 0, 0, 0, 0, 0, 0, 0, 0, 0, quantity_made - entered, unlocated, 0, NULL
+    SELECT lot_id, site_id, {made}, quantity_made - entered, NULL, NULL
     FROM birth WHERE quantity_made IS NOT NULL AND site_id IS NOT NULL
     UNION ALL
-    SELECT lot_id, location_id, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, as_of FROM counted
+    SELECT lot_id, site_id, {unlocated}, unlocated, NULL, NULL
+    FROM birth WHERE quantity_made IS NOT NULL AND site_id IS NOT NULL AND unlocated <> 0
+    UNION ALL
+    SELECT lot_id, location_id, NULL, NULL, NULL, as_of FROM counted
 ),
 summed AS (
-    SELECT lot_id, location_id, sum(shipped_to) AS shipped_to, sum(received) AS received,
-           sum(in_transit) AS in_transit, sum(returned_in) AS returned_in, sum(shipped_out) AS shipped_out,
-           sum(returned_out) AS returned_out, sum(consumed) AS consumed, sum(destroyed) AS destroyed,
-           sum(adjusted) AS adjusted, sum(made) AS made, sum(unlocated) AS unlocated,
-           sum(net_after) AS net_after, max(last_at) AS last_at
+    SELECT lot_id, location_id,
+           {sums},
+           coalesce(sum(net_after) FILTER (WHERE net_after <> 0), 0) AS net_after, max(last_at) AS last_at
     FROM flow GROUP BY lot_id, location_id
 ),
 netted AS (
-    SELECT *, received + returned_in - shipped_out - returned_out - consumed - destroyed + adjusted + made AS net
+    -- What was sent there has arrived or is under way.
+    SELECT *, received + in_transit AS shipped_to,
+           received + returned_in - shipped_out - returned_out - consumed - destroyed + adjusted + made AS net
     FROM summed
 ),
 position AS MATERIALIZED (
@@ -222,7 +242,7 @@ position AS MATERIALIZED (
            greatest(CASE WHEN c.lot_id IS NULL THEN s.net - s.unlocated ELSE c.on_hand + s.net_after END, 0) AS on_hand
     FROM netted s LEFT JOIN counted c ON c.lot_id = s.lot_id AND c.location_id = s.location_id
 )
-"""
+""".format(**_PARTS, sums=_SUMS)  # noqa: S608 - constants of this file
 
 
 def positions(scope: str, *, windowed: bool = False) -> str:
@@ -236,7 +256,6 @@ SELECT p.lot_id, p.location_id, l.code AS location_code, l.name AS location_name
        p.shipped_to, p.received, p.in_transit, p.returned_in, p.shipped_out, p.returned_out,
        p.consumed, p.destroyed, p.adjusted, p.on_hand, p.counted IS NOT NULL AS is_counted, p.net, p.last_at
 FROM position p JOIN location l ON l.id = p.location_id JOIN partner ON partner.id = l.partner_id
-ORDER BY p.lot_id, p.location_id
 """
 
 CONSIGNEES = """
