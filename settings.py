@@ -94,6 +94,8 @@ class Settings(BaseSettings):
     """Private networks (CIDR, JSON list) that webhooks may call; public addresses always may be called."""
     webhook_ca_file: Path | None = None
     """Certificates of authorities (PEM) that are trusted beside the usual ones when recipients' systems are called."""
+    keeper_ca_file: Path | None = None
+    """Certificates of authorities (PEM) that are trusted beside the usual ones when keepers of stock are called."""
     vapid_private_key: SecretStr | None = None
     """Key that identifies us to browsers' push services (RFC 8292): 32 bytes in base64url; without it there is no push.
     A subscription is good for this key only."""

@@ -26,6 +26,10 @@ class InventoryError(Exception):
     """The keeper refused or could not be reached; the text is stored with the hold and shown to people."""
 
 
+class CursorLost(InventoryError):  # noqa: N818 - what happened
+    """The keeper no longer knows where in its feed we were: what changed meanwhile is unknown, look at everything."""
+
+
 class Directory(Protocol):
     """Our record's names, for keepers that speak of lots, places and packages in their own words."""
 

@@ -1,14 +1,22 @@
 """Builds the routing of a process: our own ledger, and whoever the records name, each by its kind."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from functools import partial
+from pathlib import Path
 
 from adapters.inventory.base import InventoryAdapter
+from adapters.inventory.http import http_inventory
 from adapters.inventory.routing import Builder, KeeperRecords, Pace, RoutedKeepers
 from domain.keepers import KeeperKind, KeeperRecord, secret_of
 
-BUILDERS: Final[Mapping[KeeperKind, Builder]] = {}
-"""How the adapter of each kind is built; a kind without one answers every call with an error."""
+
+def builders(ca_file: Path | None = None) -> dict[KeeperKind, Builder]:
+    """How the adapter of each kind is built; a kind without a builder answers every call with an error.
+
+    Args:
+        ca_file: certificates of authorities (PEM) that are trusted beside the usual ones.
+    """
+    return {KeeperKind.HTTP: partial(http_inventory, ca_file=ca_file)}
 
 
 def build_keepers(
@@ -16,10 +24,10 @@ def build_keepers(
     records: KeeperRecords,
     environment: Mapping[str, str],
     pace: Callable[[KeeperRecord], Pace],
-    builders: Mapping[KeeperKind, Builder] = BUILDERS,
+    by_kind: Mapping[KeeperKind, Builder],
 ) -> RoutedKeepers:
     """`Keepers` of a process; secrets are read from `environment` by the names the records give."""
-    return RoutedKeepers(ledger, records, builders, secret=lambda variable: secret_of(environment, variable), pace=pace)
+    return RoutedKeepers(ledger, records, by_kind, secret=lambda variable: secret_of(environment, variable), pace=pace)
 
 
-__all__ = ["BUILDERS", "build_keepers"]
+__all__ = ["build_keepers", "builders"]

@@ -1,0 +1,334 @@
+"""The inventory adapter over HTTP: any WMS or ERP that serves the contract of `docs/inventory-api.yaml`.
+
+Lots, places and packages go by the keeper's names and come back as ours. A row that cannot be read, or speaks of what
+is not on record, is left out and noted where people see it; the rest of the answer counts.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from adapters.inventory.base import CursorLost, InventoryError
+from adapters.inventory.bulk import HoldAnswer, HoldAsked
+from adapters.inventory.http_client import KeeperClient, Refused, one_line
+from adapters.inventory.http_holds import HttpHolds
+from adapters.inventory.http_names import Outgoing, Units, in_groups
+from adapters.inventory.http_wire import (
+    BlockState,
+    ChangeRow,
+    DisposalState,
+    DocumentRow,
+    Lot,
+    Row,
+    StockRow,
+    amount,
+    lot_of,
+    page_of,
+    rows,
+    whole,
+)
+from adapters.inventory.routing import KeeperParts
+from domain.inventory import (
+    Change,
+    Changes,
+    Confirmation,
+    Disposal,
+    DisposalReceipt,
+    Document,
+    DocumentAnswer,
+    DocumentLine,
+    HoldReceipt,
+    LotName,
+    Position,
+    PositionState,
+)
+from domain.keepers import Skipped
+
+LOTS_ASKED: Final = 500
+"""Lots in one question."""
+_GONE: Final = 410
+_NOT_FOUND: Final = 404
+_PLACE: Final = "the place is not on record"
+_LOT: Final = "the lot is not on record, or its name fits several"
+
+
+class HttpInventory:
+    """`InventoryAdapter` of one keeper; one pool of connections as long as its record is unchanged."""
+
+    def __init__(self, parts: KeeperParts, client: KeeperClient) -> None:
+        self.name = parts.record.code
+        self._client = client
+        self._directory = parts.directory
+        self._skipped = parts.skipped
+        self._holds = HttpHolds(self.name, client, parts.directory, parts.skipped)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    # ------------------------------------------------------------------ stock
+
+    async def locate(self, lot_ids: Sequence[int]) -> list[Position]:
+        """See `StockKeeper.locate`."""
+        found: dict[tuple[int, int, PositionState, str | None], Position] = {}
+        for group in in_groups(sorted(set(lot_ids)), LOTS_ASKED):
+            asked = {"lots": [lot_of(name) for name in (await self._directory.lot_names(group)).values()]}
+            for position in await self._positions(await self._all("/stock/query", asked, "positions", StockRow), group):
+                at = position.lot_id, position.location_id, position.state, position.document_no
+                # A keeper may list bin by bin.
+                before = found[at].quantity if at in found else Decimal(0)
+                found[at] = Position(
+                    position.lot_id,
+                    position.location_id,
+                    position.custody,
+                    position.state,
+                    before + position.quantity,
+                    position.document_no,
+                )
+        return list(found.values())
+
+    async def _positions(self, given: Sequence[StockRow], asked: Sequence[int]) -> list[Position]:
+        lots, notes = await self._lots(given)
+        places = await self._directory.place_ids(sorted({row.place for row in given}))
+        custodies = await self._directory.custodies(sorted(set(places.values())))
+        units, wanted, found = Units(self._directory), set(asked), list[Position]()
+        for row in given:
+            lot, place = lots.get(row.lot.name), places.get(row.place)
+            subject = f"{_said(row.lot)} at {one_line(row.place)}"
+            if lot is None or place is None:
+                notes.append(Skipped("position", subject, _LOT if lot is None else _PLACE))
+                continue
+            if lot not in wanted or (custodies[place] == "customer" and row.state is not PositionState.IN_TRANSIT):
+                continue
+            quantity = await units.of_use(row.lot.product, row.quantity)
+            if quantity is None:
+                notes.append(Skipped("position", subject, f"no package {one_line(row.quantity.unit)!r} of the product"))
+            elif quantity > 0:
+                found.append(Position(lot, place, custodies[place], row.state, quantity, row.document))
+        await self._note(notes)
+        return found
+
+    async def _lots(self, given: Sequence[StockRow]) -> tuple[dict[LotName, int], list[Skipped]]:
+        """Lots that were asked for as the keeper names them.
+
+        One whose site goes by another name there is taken all the same when product and number fit one lot only:
+        to hold too much is repaired by a release, to hold too little by nobody.
+        """
+        names = list(dict.fromkeys(row.lot.name for row in given))
+        lots = await self._directory.lot_ids(names)
+        strange = {name: LotName(name.product_code, name.number) for name in names if name not in lots}
+        by_number = await self._directory.lot_ids(list(strange.values()))
+        taken = {name: by_number[plain] for name, plain in strange.items() if plain in by_number}
+        reason = "taken for our lot of that number, whose site has another name"
+        notes = [
+            Skipped("position", f"{name.product_code} {name.number} of {name.site_code}", reason) for name in taken
+        ]
+        return lots | taken, notes
+
+    async def hold(self, key: str, claimant: str, position: Position) -> HoldReceipt:
+        """See `StockKeeper.hold`."""
+        ((answer, reference),) = await self._holds.ask(claimant, [HoldAsked(key, position)])
+        if answer.error is not None:
+            raise InventoryError(answer.error)
+        return HoldReceipt(key, reference or key)
+
+    async def hold_many(self, claimant: str, asked: Sequence[HoldAsked]) -> list[HoldAnswer]:
+        """See `BulkKeeper.hold_many`."""
+        return [answer for answer, _ in await self._holds.ask(claimant, asked)]
+
+    async def confirm(self, key: str) -> Confirmation | None:
+        """See `StockKeeper.confirm`."""
+        return await self._holds.confirm(key)
+
+    async def release(self, key: str, left: Decimal = Decimal(0)) -> None:
+        """See `StockKeeper.release`."""
+        await self._holds.release(key, left)
+
+    # ------------------------------------------------------------------ documents
+
+    async def documents(self, lot_ids: Sequence[int]) -> list[Document]:
+        """See `InventoryAdapter.documents`."""
+        found: dict[tuple[str, str], Document] = {}
+        for group in in_groups(sorted(set(lot_ids)), LOTS_ASKED):
+            names = list((await self._directory.lot_names(group)).values())
+            asked = {
+                "lots": [lot_of(name) for name in names],
+                "products": sorted({name.product_code for name in names}),
+            }
+            for each in await self._read(await self._all("/documents/query", asked, "documents", DocumentRow)):
+                found[each.kind.value, each.number] = each
+        return list(found.values())
+
+    async def _read(self, given: Sequence[DocumentRow]) -> list[Document]:
+        codes = {row.place for row in given} | {row.other_place for row in given if row.other_place is not None}
+        places = await self._directory.place_ids(sorted(codes))
+        named = [
+            LotName(line.product, line.number, line.site)
+            for row in given
+            for line in row.lines
+            if line.number is not None
+        ]
+        lots = await self._directory.lot_ids(named)
+        units = Units(self._directory)
+        notes, found = list[Skipped](), list[Document]()
+        for row in given:
+            if row.place not in places:
+                notes.append(Skipped("document", f"{row.number} at {one_line(row.place)}", _PLACE))
+                continue
+            lines = []
+            for line in row.lines:
+                quantity = await units.of_use(line.product, line.quantity)
+                if quantity is None:
+                    why = f"no package {one_line(line.quantity.unit)!r} of the product; the line counts as 0"
+                    notes.append(Skipped("document", row.number, why))
+                name = LotName(line.product, line.number, line.site) if line.number is not None else None
+                lot = lots.get(name) if name is not None else None
+                lines.append(DocumentLine(line.product, lot, quantity or Decimal(0)))
+            other = places.get(row.other_place) if row.other_place is not None else None
+            found.append(Document(row.number, row.kind, row.state, places[row.place], other, tuple(lines)))
+        await self._note(notes)
+        return found
+
+    async def block(self, key: str, claimant: str, document: Document, *, cancel: bool = False) -> DocumentAnswer:
+        """See `InventoryAdapter.block`."""
+        body = {
+            "key": key,
+            "claimant": claimant,
+            "number": document.number,
+            "kind": document.kind.value,
+            "cancel": cancel,
+        }
+        reply = await self._client.post("/documents/block", body)
+        state = whole(self.name, reply.body, BlockState)
+        if state.number != document.number:
+            raise InventoryError(f"{self.name}: its answer speaks of another document")
+        return self._answer(key, state)
+
+    async def unblock(self, key: str) -> DocumentAnswer | None:
+        """See `InventoryAdapter.unblock`."""
+        try:
+            reply = await self._client.post("/documents/unblock", {"key": key})
+        except Refused as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+        return self._answer(key, whole(self.name, reply.body, BlockState))
+
+    def _answer(self, key: str, state: BlockState) -> DocumentAnswer:
+        if state.key != key:
+            raise InventoryError(f"{self.name}: its answer speaks of another block")
+        return DocumentAnswer(state.number, state.state, state.reference)
+
+    # ------------------------------------------------------------------ disposals and changes
+
+    async def dispose(self, key: str, disposal: Disposal) -> DisposalReceipt:
+        """See `InventoryAdapter.dispose`.
+
+        Raises:
+            InventoryError: refused, or taken and not booked yet; the same call again asks for the outcome.
+        """
+        made = [disposal.result_lot_id] if disposal.result_lot_id is not None else []
+        names = await Outgoing.of(self._directory, [disposal.lot_id, *made], [disposal.location_id])
+        body: dict[str, Any] = {
+            "key": key,
+            "kind": disposal.kind,
+            "lot": lot_of(names.lot(disposal.lot_id)),
+            "place": names.place(disposal.location_id),
+            "quantity": amount(disposal.quantity),
+        }
+        if disposal.document_no is not None:
+            body["document"] = disposal.document_no
+        if disposal.result_lot_id is not None:
+            body["result_lot"] = lot_of(names.lot(disposal.result_lot_id))
+        state = whole(self.name, (await self._client.post("/disposals", body)).body, DisposalState)
+        if state.key != key:
+            raise InventoryError(f"{self.name}: its answer speaks of another disposal")
+        if state.status == "pending":
+            raise InventoryError(f"{self.name}: the disposal is taken and not booked yet")
+        if state.quantity is not None:
+            product = names.lot(disposal.lot_id).product_code
+            booked = await Units(self._directory).of_use(product, state.quantity)
+            if booked != disposal.quantity:
+                raise InventoryError(f"{self.name}: it booked another quantity than was disposed of")
+        return DisposalReceipt(key, state.reference or key)
+
+    async def changes(self, cursor: str | None, limit: int = 500) -> Changes:
+        """See `InventoryAdapter.changes`.
+
+        Raises:
+            CursorLost: the keeper no longer knows the cursor.
+        """
+        query = {"limit": str(limit)} | ({"cursor": cursor} if cursor is not None else {})
+        try:
+            body = (await self._client.get("/changes", query)).body
+        except Refused as error:
+            if error.status == _GONE:
+                raise CursorLost(str(error)) from None
+            raise
+        after, more = body.get("cursor"), body.get("more")
+        if not isinstance(after, str) or not 0 < len(after) <= 500 or not isinstance(more, bool):
+            raise InventoryError(f"{self.name}: its answer has no cursor of the next page")
+        if more and after == cursor:
+            raise InventoryError(f"{self.name}: the pages of its answer do not end")
+        given, bad = rows(self.name, body, "changes", ChangeRow)
+        lots = await self._directory.lot_ids([row.lot.name for row in given])
+        places = await self._directory.place_ids(sorted({row.place for row in given if row.place is not None}))
+        notes = [Skipped("change", "/changes", reason) for reason in bad]
+        notes += [Skipped("change", _said(row.lot), _LOT) for row in given if row.lot.name not in lots]
+        await self._note(notes)
+        found = [
+            Change(lots[row.lot.name], places.get(row.place) if row.place is not None else None, row.what)
+            for row in given
+            if row.lot.name in lots
+        ]
+        return Changes(tuple(found), after, more)
+
+    async def status(self) -> str:
+        """What the keeper says of itself, in one line: a probe of address, credential and contract.
+
+        Raises:
+            InventoryError: it cannot be used; the text says why.
+        """
+        body = (await self._client.get("/status")).body
+        said = [body.get(part) for part in ("name", "version")]
+        return one_line(" ".join(part for part in said if isinstance(part, str))) or self.name
+
+    # ------------------------------------------------------------------ helpers
+
+    async def _all(self, path: str, asked: Mapping[str, Any], member: str, kind: type[Row]) -> list[Row]:
+        """Every row of a question, page by page."""
+        found: list[Row] = []
+        seen: list[str] = []
+        if not any(asked.values()):
+            return found
+        while True:
+            body = dict(asked) | ({"page": seen[-1]} if seen else {})
+            answer = (await self._client.post(path, body, changes=False)).body
+            good, bad = rows(self.name, answer, member, kind)
+            found += good
+            await self._note([Skipped(member.removesuffix("s"), path, reason) for reason in bad])
+            token = page_of(answer, self.name, seen)
+            if token is None:
+                return found
+            seen.append(token)
+
+    async def _note(self, notes: Sequence[Skipped]) -> None:
+        if notes:
+            await self._skipped(notes)
+
+
+def _said(lot: Lot) -> str:
+    return one_line(f"{lot.product} {lot.number}" + (f" of {lot.site}" if lot.site else ""), 150)
+
+
+def http_inventory(parts: KeeperParts, *, ca_file: Path | None = None) -> HttpInventory:
+    """The adapter of a keeper on record.
+
+    Raises:
+        ValueError: its record cannot work.
+    """
+    return HttpInventory(parts, KeeperClient(parts.record, parts.credential, parts.pace, ca_file=ca_file))
+
+
+__all__ = ["HttpInventory", "http_inventory"]

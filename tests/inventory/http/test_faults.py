@@ -1,0 +1,166 @@
+"""What a WMS does wrong: it fails, lags, repeats, cuts the line, garbles, redirects, says too much or too little."""
+
+import asyncio
+import random
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from adapters.inventory import http_client
+from adapters.inventory.base import InventoryError
+from adapters.inventory.bulk import HoldAsked
+from domain.inventory import Confirmation, Disposal
+from tests.inventory.http.conftest import Site, at, site_of
+
+A = {"product": "P-1", "number": "A"}
+RECALL = "RC-2026-000001"
+D = Decimal
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_client, "_FIRST_PAUSE", 0.005)
+
+
+@pytest.mark.parametrize("status", [500, 503, 408, 429])
+async def test_a_wms_that_fails_for_a_while_is_asked_again(site: Site, status: int) -> None:
+    site.wms.faults.statuses = [status] * 2
+    site.wms.faults.retry_after = "0"
+    await site.adapter.hold("k:1", RECALL, at())
+    assert len(site.wms.calls) == site.pace.turns == 3
+    assert site.pace.complaints == ([timedelta(0)] * 2 if status == 429 else [])
+    assert len({headers["Idempotency-Key"] for _, headers, _ in site.wms.calls}) == 1
+
+
+async def test_a_wms_that_keeps_failing_is_given_up_with_its_own_words(site: Site) -> None:
+    site.wms.faults.statuses = [503] * 99
+    with pytest.raises(InventoryError, match=r"^wms: Not done: told to fail$"):
+        await site.adapter.hold("k:1", RECALL, at())
+    assert len(site.wms.calls) == http_client.MOST_TRIES
+
+
+async def test_a_wait_longer_than_we_wait_ends_the_call_at_once(site: Site) -> None:
+    site.wms.faults.statuses, site.wms.faults.retry_after = [429], "3000"
+    with pytest.raises(InventoryError):
+        await site.adapter.locate([1])
+    assert site.pace.complaints == [timedelta(seconds=3000)]
+    assert len(site.wms.calls) == 1
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+async def test_what_can_never_succeed_is_asked_once(site: Site, status: int) -> None:
+    site.wms.faults.statuses = [status]
+    with pytest.raises(InventoryError, match="told to fail"):
+        await site.adapter.hold("k:1", RECALL, at())
+    assert len(site.wms.calls) == 1
+
+
+async def test_a_line_cut_after_the_act_books_nothing_twice(site: Site) -> None:
+    await site.adapter.hold("k:1", RECALL, at(quantity=50))
+    site.wms.faults.drop_after = 2
+    await site.adapter.dispose("d:1", Disposal("destroy", 1, 10, D(40)))
+    assert site.wms.warehouse.there(A, "WH-1") == 60
+    site.wms.faults.drop_after = 1
+    await site.adapter.hold("k:2", RECALL, at(quantity=20))
+    assert [row["key"] for row in site.wms.warehouse.rows("SELECT key FROM hold")] == ["k:1", "k:2"]
+    site.wms.faults.drop_before = 1
+    await site.adapter.release("k:2")
+
+
+async def test_an_answer_that_comes_too_late_is_asked_for_again_and_acts_once(site: Site) -> None:
+    site.wms.faults.seconds, site.wms.faults.slow = 0.4, 1
+    impatient = site_of(site.wms, timeout_seconds=0.1)
+    assert await impatient.adapter.hold("k:1", RECALL, at())
+    assert len(site.wms.asked("/holds")) == 2
+    assert len(site.wms.warehouse.rows("SELECT key FROM hold")) == 1
+    await impatient.adapter.close()
+
+
+async def test_a_wms_that_never_answers_is_given_up_in_time(site: Site) -> None:
+    site.wms.faults.seconds, site.wms.faults.slow = 5, 99
+    impatient = site_of(site.wms, timeout_seconds=0.1, give_up_seconds=0.3)
+    started = asyncio.get_running_loop().time()
+    with pytest.raises(InventoryError, match=r"no answer within 0\.1 s"):
+        await impatient.adapter.hold("k:1", RECALL, at())
+    assert asyncio.get_running_loop().time() - started < 1
+    await impatient.adapter.close()
+
+
+async def test_nobody_there(site: Site) -> None:
+    gone = site_of(site.wms, base_url="http://127.0.0.1:9")
+    with pytest.raises(InventoryError, match="cannot be reached"):
+        await gone.adapter.locate([1])
+    await gone.adapter.close()
+
+
+async def test_garbled_answers_are_asked_for_again(site: Site) -> None:
+    site.wms.faults.garbled, site.wms.faults.html = 1, 1
+    assert len(await site.adapter.locate([1])) == 1
+    site.wms.faults.html = 99
+    with pytest.raises(InventoryError, match="not JSON"):
+        await site.adapter.locate([1])
+
+
+async def test_an_answer_without_bound_is_not_read(site: Site) -> None:
+    site.wms.faults.huge = True
+    with pytest.raises(InventoryError, match="larger than 200000 bytes"):
+        await site.adapter.locate([1])
+    site.wms.faults.huge, site.wms.faults.packed = False, True
+    with pytest.raises(InventoryError, match="packed"):
+        await site.adapter.locate([1])
+
+
+async def test_redirects_take_neither_credential_nor_request_elsewhere(site: Site) -> None:
+    site.wms.faults.redirect = "http://127.0.0.1:1/holds"
+    with pytest.raises(InventoryError, match="redirects are not followed"):
+        await site.adapter.hold("k:1", RECALL, at())
+    assert len(site.wms.calls) == 1
+
+
+async def test_answers_for_other_keys_and_repeated_rows_change_nothing(site: Site) -> None:
+    site.wms.faults.foreign = site.wms.faults.repeated = True
+    (answer,) = await site.adapter.hold_many(RECALL, [HoldAsked("k:1", at())])
+    assert answer.confirmation == Confirmation("k:1", D(5), "wms: shift lead")
+    assert set(site.reasons()) == {"an answer for a hold that was not asked"}
+
+
+async def test_an_answer_about_another_lot_is_no_confirmation(site: Site) -> None:
+    site.wms.faults.swapped = True
+    with pytest.raises(InventoryError, match="another lot or place"):
+        await site.adapter.hold("k:1", RECALL, at())
+
+
+async def test_more_than_was_asked_counts_as_what_was_asked(site: Site) -> None:
+    site.wms.faults.excess = True
+    (answer,) = await site.adapter.hold_many(RECALL, [HoldAsked("k:1", at())])
+    assert answer.confirmation == Confirmation("k:1", D(5), "wms: shift lead")
+    assert await site.adapter.confirm("k:1") == Confirmation("k:1", D(5), "wms: shift lead")
+    assert site.reasons() == ["says that 99999 units are held where fewer were asked"] * 2
+
+
+async def test_silence_about_a_hold_is_no_confirmation(site: Site) -> None:
+    site.wms.faults.silent_keys = {"k:1"}
+    for ask in (site.adapter.hold("k:1", RECALL, at()), site.adapter.confirm("k:1"), site.adapter.release("k:1")):
+        with pytest.raises(InventoryError, match="no answer for this hold"):
+            await ask
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_under_random_faults_every_hold_is_confirmed_once_and_truly_there(site: Site, seed: int) -> None:
+    site.wms.faults.chaos = random.Random(seed)  # noqa: S311
+    asked = [HoldAsked(f"k:{n}", at(quantity=1 + n % 3)) for n in range(40)]
+    open_holds = {each.key: each for each in asked}
+    for _ in range(60):
+        answers = await site.adapter.hold_many(RECALL, list(open_holds.values()))
+        for each in answers:
+            if each.confirmation is not None:
+                assert each.confirmation.quantity == open_holds.pop(each.key).position.quantity
+        if not open_holds:
+            break
+        site.wms.warehouse.settle()
+    assert open_holds == {}
+    held = site.wms.warehouse.rows("SELECT key, held, status FROM hold")
+    assert {(row["key"], D(row["held"]), row["status"]) for row in held} == {
+        (each.key, each.position.quantity, "held") for each in asked
+    }
