@@ -3,10 +3,8 @@
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
 from activities.pacing import Pacer
-from adapters.inventory.base import InventoryAdapter
 from adapters.inventory.factory import build_keepers, builders
 from adapters.inventory.ledger import LedgerInventory
 from adapters.inventory.routing import RoutedKeepers
@@ -22,7 +20,7 @@ def keepers_of(sessions: SessionFactory, ca_file: Path | None = None) -> RoutedK
     Args:
         ca_file: `Settings.keeper_ca_file`.
     """
-    ledger = cast(InventoryAdapter, LedgerInventory(StockLedger(sessions)))
+    ledger = LedgerInventory(StockLedger(sessions))
     records = KeeperStore(sessions, now=lambda: datetime.now(UTC))
 
     def pace(record: KeeperRecord) -> Pacer:

@@ -28,6 +28,10 @@ def hold_key(recall_number: str, hold_id: int, turn: int = 0) -> str:
     return f"{recall_number}:hold:{hold_id}" + (f":{turn}" if turn else "")
 
 
+class LedgerRefused(Exception):  # noqa: N818 - what our own ledger says
+    """Our own ledger does not do what it was asked as a keeper; the text says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """A quantity of one lot in our own or a logistics partner's custody, in units of use."""

@@ -34,6 +34,7 @@ class ImportKind(StrEnum):
     partners = "partners"
     contacts = "contacts"
     stock = "stock"
+    documents = "documents"
 
 
 class BatchState(StrEnum):

@@ -5,7 +5,17 @@ from decimal import Decimal
 from typing import Protocol
 
 from adapters.inventory.base import InventoryError
-from domain.inventory import Confirmation, HoldReceipt, Position
+from domain.inventory import (
+    Changes,
+    Confirmation,
+    Disposal,
+    DisposalReceipt,
+    Document,
+    DocumentAnswer,
+    HoldReceipt,
+    LedgerRefused,
+    Position,
+)
 
 
 class Ledger(Protocol):
@@ -25,6 +35,26 @@ class Ledger(Protocol):
 
     async def reduce(self, key: str, left: Decimal) -> None:
         """Leave `left` units under the claim (0 ends it) and unlock what no other claim covers."""
+        ...
+
+    async def documents(self, lot_ids: Sequence[int]) -> list[Document]:
+        """Documents not yet done that name these lots or, where the lot is allocated later, their products."""
+        ...
+
+    async def block(self, key: str, claimant: str, document: Document, *, cancel: bool) -> DocumentAnswer:
+        """Stop a document or end it for good; may raise `LedgerRefused`."""
+        ...
+
+    async def unblock(self, key: str) -> DocumentAnswer | None:
+        """End exactly this block; None when there is none."""
+        ...
+
+    async def dispose(self, key: str, disposal: Disposal) -> str:
+        """Book units out of the stock, once per key; the booking's number. May raise `LedgerRefused`."""
+        ...
+
+    async def changes(self, cursor: str | None, limit: int) -> Changes:
+        """A page of the feed of changes; may raise `LedgerRefused`."""
         ...
 
 
@@ -58,3 +88,47 @@ class LedgerInventory:
     async def release(self, key: str, left: Decimal = Decimal(0)) -> None:
         """See `InventoryAdapter.release`."""
         await self._ledger.reduce(key, left)
+
+    async def documents(self, lot_ids: Sequence[int]) -> list[Document]:
+        """See `InventoryAdapter.documents`."""
+        return await self._ledger.documents(lot_ids)
+
+    async def block(self, key: str, claimant: str, document: Document, *, cancel: bool = False) -> DocumentAnswer:
+        """See `InventoryAdapter.block`.
+
+        Raises:
+            InventoryError: no such document, or the key belongs to another one or was ended.
+        """
+        try:
+            return await self._ledger.block(key, claimant, document, cancel=cancel)
+        except LedgerRefused as error:
+            raise InventoryError(str(error)) from error
+
+    async def unblock(self, key: str) -> DocumentAnswer | None:
+        """See `InventoryAdapter.unblock`."""
+        return await self._ledger.unblock(key)
+
+    async def dispose(self, key: str, disposal: Disposal) -> DisposalReceipt:
+        """See `InventoryAdapter.dispose`.
+
+        Raises:
+            InventoryError: less lies there, or it is no disposal of stock.
+        """
+        try:
+            return DisposalReceipt(key=key, reference=await self._ledger.dispose(key, disposal))
+        except LedgerRefused as error:
+            raise InventoryError(str(error)) from error
+
+    async def changes(self, cursor: str | None, limit: int = 500) -> Changes:
+        """See `InventoryAdapter.changes`.
+
+        Raises:
+            InventoryError: the cursor is not one of ours.
+        """
+        try:
+            return await self._ledger.changes(cursor, limit)
+        except LedgerRefused as error:
+            raise InventoryError(str(error)) from error
+
+
+__all__ = ["Ledger", "LedgerInventory"]

@@ -15,6 +15,10 @@ from models import tables
 
 METADATA: Final = tables.recall.Recall.metadata
 _SCOPE_LOTS: Final = "SELECT lot_id FROM scope_lot WHERE recall_number = :number"
+_SCOPE_DOCUMENTS: Final = (
+    f"SELECT document_id FROM goods_document_line WHERE lot_id IN ({_SCOPE_LOTS})"  # noqa: S608 - constants
+    " UNION SELECT document_id FROM goods_document_block WHERE claimant = :number"
+)
 
 TIES: Final[Mapping[str, str]] = {
     "audit_head": "stream = :number",
@@ -26,6 +30,9 @@ TIES: Final[Mapping[str, str]] = {
     "stock_before": f"lot_id IN ({_SCOPE_LOTS})",
     "serial": f"lot_id IN ({_SCOPE_LOTS})",
     "package_level": f"product_id IN (SELECT product_id FROM lot WHERE id IN ({_SCOPE_LOTS}))",  # noqa: S608 - constants
+    "goods_document_block": f"claimant = :number OR document_id IN ({_SCOPE_DOCUMENTS})",
+    "goods_document": f"id IN ({_SCOPE_DOCUMENTS})",
+    "goods_document_line": f"document_id IN ({_SCOPE_DOCUMENTS})",
     "inbound_message": (
         "settled_in = :number OR received_at >= (SELECT created_at FROM recall WHERE number = :number) AND contact_id"
         " IN (SELECT contact_id FROM delivery JOIN campaign ON campaign.id = campaign_id WHERE recall_number = :number)"
@@ -50,6 +57,8 @@ EXCLUDED: Final[Mapping[str, str]] = {
     "push_subscription": "how a browser is reached, with its secret; what was sent to whom is in delivery",
     "keeper_skip": "rows of keepers' answers nobody could read, as they stand now; what a hold met is with the hold",
     "pacing_bucket": "how fast the installation sends at this moment, by channel; when what was sent is in delivery",
+    "ledger_change": "feed of what changed in the ledger; what changed is in the records themselves",
+    "goods_document_before": "former content of imported documents, kept so that an import can be reversed",
     "idempotency_key": "answers kept for repeated requests, for 30 days; what the requests did is in the record",
 }
 """Table -> why it is no part of the file."""

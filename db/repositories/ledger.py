@@ -15,7 +15,7 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import ledger_sql, stock_sql
+from db.repositories import ledger_feed, ledger_sql, stock_sql
 from db.repositories.hold_records import lock_recalls, lock_stock
 from db.repositories.stock_sql import ALIGN_CLAIMS
 from domain.inventory import OWN_BOOKINGS, hold_key
@@ -114,6 +114,7 @@ async def book_all(session: AsyncSession, bookings: Sequence[Booking]) -> list[i
                 change[each.lot_id, place] += sign * each.quantity
     await run(session, ledger_sql.SHIFT_COUNTS, _arrays(change) | {"quantities": list(change.values()), "at": at})
     await _sync(session, lots, before, change, at)
+    await ledger_feed.note(session, "stock", list(change))
     return movements
 
 

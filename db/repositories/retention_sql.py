@@ -31,6 +31,7 @@ LOOSE: Final = (
         ),
     ),
     ("stock_claim", "claimant = p_number"),
+    ("goods_document_block", "claimant = p_number"),
     ("refused_access", "recall_number = p_number"),
 )
 """Tables without a foreign key to the recall, with the rows that go with it.

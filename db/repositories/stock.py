@@ -4,15 +4,16 @@ A claim is kept under its idempotency key. `stock.held` always follows from the 
 of its claims on a place, the largest claimant decides, and never more than what is there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.engine import SessionFactory
-from db.repositories import stock_sql, trace_sql
-from domain.inventory import Position, PositionState
+from db.repositories import goods_documents, ledger_disposal, ledger_feed, stock_sql, trace_sql
+from domain.inventory import Changes, Disposal, Document, DocumentAnswer, Position, PositionState
 
 _LOCATE = f"WITH {trace_sql.positions(trace_sql.SCOPE_OF_IDS)},{stock_sql.LOCATED} {stock_sql.POSITIONS}"
 
@@ -39,8 +40,10 @@ async def refresh_held(session: AsyncSession, lot_ids: Sequence[int]) -> None:
 class StockLedger:
     """Claims on stock, each call in a transaction of its own: the ledger of `adapters.inventory.ledger`."""
 
-    def __init__(self, sessions: SessionFactory) -> None:
+    def __init__(self, sessions: SessionFactory, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """`now` is the process's clock: when documents were stopped and disposals booked."""
         self._sessions = sessions
+        self._now = now
 
     async def locate(self, lot_ids: Sequence[int]) -> list[Position]:
         """Positions in our own and logistics custody."""
@@ -66,6 +69,8 @@ class StockLedger:
             placed = (await connection.execute(text(stock_sql.PLACE_CLAIM), claim)).first()
             if placed is not None and position.state is not PositionState.IN_TRANSIT:
                 await connection.execute(text(stock_sql.LOCK_UNITS), place)
+            if placed is not None:
+                await ledger_feed.note(session, "hold", [(position.lot_id, position.location_id)])
             return placed is not None
 
     async def claimed(self, key: str) -> Decimal | None:
@@ -88,5 +93,32 @@ class StockLedger:
                 return
             place = {"lot_id": claim.lot_id, "location_id": claim.location_id}
             await connection.execute(text(stock_sql.LOCK_STOCK), place)
-            await connection.execute(text(stock_sql.REDUCE_CLAIM), {"key": key, "left": left})
+            reduced = await connection.execute(text(stock_sql.REDUCE_CLAIM), {"key": key, "left": left})
             await connection.execute(text(stock_sql.LOCK_UNITS), place)
+            if reduced.rowcount:
+                await ledger_feed.note(session, "hold", [(claim.lot_id, claim.location_id)])
+
+    async def documents(self, lot_ids: Sequence[int]) -> list[Document]:
+        """Documents not yet done that name these lots or, where the lot is allocated later, their products."""
+        async with self._sessions() as session:
+            return await goods_documents.of_lots(session, lot_ids)
+
+    async def block(self, key: str, claimant: str, document: Document, *, cancel: bool) -> DocumentAnswer:
+        """Stop a document or end it for good; raises `goods_documents.DocumentRefused`."""
+        async with self._sessions.begin() as session:
+            return await goods_documents.block(session, key, claimant, document, self._now(), cancel=cancel)
+
+    async def unblock(self, key: str) -> DocumentAnswer | None:
+        """End exactly this block."""
+        async with self._sessions.begin() as session:
+            return await goods_documents.unblock(session, key, self._now())
+
+    async def dispose(self, key: str, disposal: Disposal) -> str:
+        """Book units out of the stock, once per key; raises `ledger_disposal.DisposalImpossible`."""
+        async with self._sessions.begin() as session:
+            return await ledger_disposal.book(session, key, disposal, self._now(), by="ledger")
+
+    async def changes(self, cursor: str | None, limit: int) -> Changes:
+        """A page of the feed; raises `ledger_feed.BadCursor`."""
+        async with self._sessions() as session:
+            return await ledger_feed.read(session, cursor, limit)
