@@ -71,17 +71,24 @@ WITH RECURSIVE s(lot_id) AS (
     SELECT unnest(CAST(:roots AS bigint[]))
     UNION
     SELECT g.output_lot_id FROM s JOIN lot_genealogy g ON g.input_lot_id = s.lot_id
-)
-SELECT p.code, f.lot_id, sum(f.shipped) AS shipped, sum(f.returned) AS returned
+),
+m AS (SELECT m.* FROM s JOIN movement m USING (lot_id))
+SELECT p.id, p.code, f.lot_id, sum(f.shipped) AS shipped, sum(f.returned) AS returned
 FROM (
-    SELECT m.lot_id, m.to_location_id AS location_id, m.quantity AS shipped, 0 AS returned
-    FROM s JOIN movement m USING (lot_id) WHERE m.kind = 'shipment'
+    SELECT lot_id, to_location_id AS at, from_location_id AS other, quantity AS shipped, 0 AS returned
+    FROM m WHERE kind = 'shipment'
     UNION ALL
-    SELECT m.lot_id, m.from_location_id, 0, m.quantity FROM s JOIN movement m USING (lot_id) WHERE m.kind = 'return'
-) AS f JOIN location l ON l.id = f.location_id JOIN partner p ON p.id = l.partner_id
-WHERE l.custody = 'customer' GROUP BY p.code, f.lot_id
+    SELECT lot_id, to_location_id, from_location_id, quantity, 0 FROM m
+    WHERE kind = 'receipt' AND NOT EXISTS (
+        SELECT FROM m c WHERE c.kind IN ('shipment', 'return') AND c.lot_id = m.lot_id
+           AND c.document_no = m.document_no AND c.to_location_id = m.to_location_id)
+    UNION ALL
+    SELECT lot_id, from_location_id, to_location_id, 0, quantity FROM m WHERE kind = 'return'
+) AS f JOIN location l ON l.id = f.at JOIN partner p ON p.id = l.partner_id LEFT JOIN location o ON o.id = f.other
+WHERE l.custody = 'customer' AND o.partner_id IS DISTINCT FROM l.partner_id
+GROUP BY p.id, f.lot_id ORDER BY p.id, f.lot_id
 """
-"""Who received which lot, how much of it, and what came back; receipts without a shipment are missed."""
+"""Who received which lot, how much, and what came back, also where only a receipt is on record; no counts, no tier."""
 
 
 async def measure(
