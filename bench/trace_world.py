@@ -8,6 +8,7 @@ indexes and the checks of foreign keys away, and the indexes are built afterward
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
 from itertools import islice, pairwise
 
 import psycopg
@@ -81,7 +82,8 @@ class _Rounds:
         start = 1 + int(rng.random() * OWN)
         end = customer or OWN + 1 + int(rng.random() * (sites - OWN))
         onward = OWN + 1 + int(rng.random() * (sites - OWN))
-        day = f"2026-{1 + int(rng.random() * 12):02}-{1 + int(rng.random() * 28):02} 12:00+00"
+        # A lot is made on some day of the year and moves for two months.
+        day = date(2025, 1, 1) + timedelta(days=lot * 7919 % 365 + int(rng.random() * 60))
         document = f"D{self.number}"
         on_its_way = self.number % 50 == 1
         rows = [("shipment", start, end, 100, "f"), ("receipt", start, end, 100, "f")][: 1 if on_its_way else 2]
@@ -90,8 +92,8 @@ class _Rounds:
         for kind, source, target, quantity, delivered in rows:
             self.number += 1
             yield (
-                f"{self.number}\t{kind}\t{1 + lot % 50}\t{lot}\t{source}\t{target}\t{quantity}\t{delivered}\t{day}\t"
-                f"{document}\tb\t{self.number}\n"
+                f"{self.number}\t{kind}\t{1 + lot % 50}\t{lot}\t{source}\t{target}\t{quantity}\t{delivered}\t"
+                f"{day} 12:00+00\t{document}\tb\t{self.number}\n"
             )
 
 

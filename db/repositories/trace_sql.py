@@ -237,7 +237,8 @@ netted AS (
            received + returned_in - shipped_out - returned_out - consumed - destroyed + adjusted + made AS net
     FROM summed
 ),
-position AS MATERIALIZED (
+position AS (
+    -- Read once, only the columns asked for are added up; read more often, PostgreSQL keeps it.
     SELECT s.*, c.on_hand AS counted, c.reserved, c.held, c.as_of,
            greatest(CASE WHEN c.lot_id IS NULL THEN s.net - s.unlocated ELSE c.on_hand + s.net_after END, 0) AS on_hand
     FROM netted s LEFT JOIN counted c ON c.lot_id = s.lot_id AND c.location_id = s.location_id
