@@ -21,6 +21,7 @@ from api.recall_start import sweep_forgotten
 from api.recipient_access import too_large_page
 from api.routers import (
     account,
+    accounts,
     amendments,
     assessment,
     branches,
@@ -49,6 +50,7 @@ from api.routers import (
     health,
     holds,
     hospital,
+    journals,
     master,
     notice_checks,
     notice_letters,
@@ -155,8 +157,9 @@ def _include(app: FastAPI, settings: Settings) -> None:
     for module in (cases, chasing, contacts, complaints, patients, effectiveness, closure):
         app.include_router(module.router, prefix="/v1")
     stock = (dispositions, disposition_execution, return_labels, returns, samples, shortages)
-    for module in (*stock, costs, account):
+    for module in (*stock, account, accounts, journals):
         app.include_router(module.router, prefix="/v1")
+    app.include_router(costs.router, prefix="/v1", max_body_size=costs.BODY_LIMIT)
     duties = (obligations, clocks, deadline_history)
     for module in (assessment, expert_reviews, suggestions, amendments, closing, capas, *duties, retention):
         app.include_router(module.router, prefix="/v1")

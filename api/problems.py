@@ -84,6 +84,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "not_documentable": Kind(409, "The consignee cannot be documented yet"),
     "query_not_open": Kind(409, "No query about this statement is open"),
     "complaint_not_open": Kind(409, "The complaint cannot be closed now"),
+    "unmapped": Kind(409, "Entries have no accounts"),
+    "nothing_to_book": Kind(409, "No entry waits for a journal"),
     "quantity_exceeded": Kind(409, "There is not as much as that"),
     "request_in_progress": Kind(409, "The same request is being carried out"),
     "account_locked": Kind(409, "The provisional account is locked"),

@@ -36,6 +36,7 @@ DEVELOPMENT_PEOPLE: Final[Mapping[Role, str]] = MappingProxyType(
         Role.SUPPLIER_QUALITY: "Sunil Petrov",
         Role.ACCOUNT_MANAGER: "Amara Lindholm",
         Role.AUDITOR: "Audrey Tanaka",
+        Role.FINANCE: "Fiona Brandt",
         Role.ADMIN: "Adam Nilsson",
         Role.HEAD_OF_QUALITY: "Hana Novak",
         Role.HEAD_OF_REGULATORY: "Hugo Mensah",

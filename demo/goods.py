@@ -194,7 +194,7 @@ def book_costs(office: Office) -> None:
     """Money in two currencies, and a wrong entry reversed by a new one."""
     for kind, amount, currency in (
         ("destruction", "18250.40", "EUR"),
-        ("transport", "6120.00", "USD"),
+        ("logistics", "6120.00", "USD"),
         ("labour", "990.00", "EUR"),
         ("labour", "-990.00", "EUR"),
     ):

@@ -26,6 +26,11 @@ def currencies() -> frozenset[str]:
     return frozenset(code for each in territories for code in get_territory_currencies(each, _AS_OF, _AS_OF))
 
 
+def smallest_unit(currency: str) -> Decimal:
+    """0.01 for EUR, 1 for JPY, 0.001 for KWD."""
+    return Decimal(1).scaleb(-int(get_currency_precision(currency)))
+
+
 def check_money(amount: Decimal, currency: str) -> Decimal:
     """The amount, with no more decimals than the currency has.
 
@@ -36,10 +41,9 @@ def check_money(amount: Decimal, currency: str) -> Decimal:
         raise MoneyError(f"currency: expected an ISO 4217 code such as EUR, got {currency[:10]!r}")
     if not amount.is_finite() or amount == 0 or abs(amount) > MOST:
         raise MoneyError(f"amount: expected a decimal other than 0, at most {MOST:f}")
-    places = int(get_currency_precision(currency))
-    smallest = Decimal(1).scaleb(-places)
+    smallest = smallest_unit(currency)
     if amount != amount.quantize(smallest):
-        raise MoneyError(f"amount: {currency} has {places} decimals, got {amount:f}")
+        raise MoneyError(f"amount: {currency} has {-int(smallest.as_tuple().exponent)} decimals, got {amount:f}")
     return amount.quantize(smallest)
 
 
@@ -51,4 +55,4 @@ def sums(entries: Iterable[tuple[Decimal, str]]) -> dict[str, Decimal]:
     return dict(sorted(total.items()))
 
 
-__all__ = ["MOST", "MoneyError", "check_money", "currencies", "sums"]
+__all__ = ["MOST", "MoneyError", "check_money", "currencies", "smallest_unit", "sums"]

@@ -23,6 +23,8 @@ class Role(StrEnum):
     ACCOUNT_MANAGER = "account_manager"
     """Looks after customers; asked where messages and calls to a consignee did not help."""
     AUDITOR = "auditor"
+    FINANCE = "finance"
+    """Books costs, keeps the account mapping, closes journals; decides nothing about goods."""
     ADMIN = "admin"
     HEAD_OF_QUALITY = "head_of_quality"
     HEAD_OF_REGULATORY = "head_of_regulatory"
@@ -43,7 +45,9 @@ HEADS: Final[Mapping[Role, Role]] = MappingProxyType(
         Role.HEAD_OF_SUPPLY: Role.HEAD_OF_SUPPLY,
     }
 )
-"""Function -> head of the function, to whom a task climbs in the end; heads are their own. Auditor, admin: no tasks."""
+"""Function -> head of the function, to whom a task climbs in the end; heads are their own.
+
+Auditor, finance and admin have no tasks."""
 
 
 class Permission(StrEnum):
@@ -101,6 +105,10 @@ class Permission(StrEnum):
     BOOK_COST = "cost:book"
     MANAGE_ACCOUNT = "account:manage"
     """Lock, reopen and settle the provisional account of a recall."""
+    MANAGE_MAPPING = "account_mapping:manage"
+    """Propose rows of the account mapping, state exchange rates."""
+    APPROVE_MAPPING = "account_mapping:approve"
+    CLOSE_JOURNAL = "journal:close"
     APPROVE_ALLOCATION = "allocation:approve"
     SUBMIT_OBLIGATION = "obligation:submit"
     APPROVE_CAPA = "capa:approve"
@@ -199,6 +207,10 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
         Role.WAREHOUSE: _WAREHOUSE,
         Role.SUPPLIER_QUALITY: _SUPPLIER_QUALITY,
         Role.ACCOUNT_MANAGER: _ACCOUNT_MANAGER,
+        Role.FINANCE: frozenset(
+            {_P.READ, _P.UPLOAD_EVIDENCE, _P.READ_AUDIT, _P.BOOK_COST}
+            | {_P.MANAGE_ACCOUNT, _P.MANAGE_MAPPING, _P.APPROVE_MAPPING, _P.CLOSE_JOURNAL}
+        ),
         # Read-only by design §1: an auditor changes nothing, not even a task.
         Role.AUDITOR: frozenset({_P.READ, _P.READ_AUDIT, _P.EXPORT_DOSSIER}),
         # Runs the installation and decides nothing about a recall.
@@ -213,9 +225,11 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
         | _QA
         | _APPROVER
         | _SUPPLIER_QUALITY
-        | {_P.SIGN_UNACCOUNTED, _P.PLACE_LEGAL_HOLD, _P.APPROVE_DELETION},
+        | {_P.SIGN_UNACCOUNTED, _P.PLACE_LEGAL_HOLD, _P.APPROVE_DELETION, _P.APPROVE_MAPPING},
         Role.HEAD_OF_REGULATORY: _HEAD | _POLICY_HEAD | _REGULATORY | {_P.REVIEW_NOT_REPORTED},
-        Role.HEAD_OF_SUPPLY: _HEAD | _WAREHOUSE | {_P.APPROVE_ALLOCATION, _P.MANAGE_ACCOUNT},
+        Role.HEAD_OF_SUPPLY: _HEAD
+        | _WAREHOUSE
+        | {_P.APPROVE_ALLOCATION, _P.MANAGE_ACCOUNT, _P.MANAGE_MAPPING, _P.CLOSE_JOURNAL},
     }
 )
 """What each role may do; a permission listed for no role would be unreachable (tested)."""

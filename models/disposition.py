@@ -1,6 +1,6 @@
 """Disposition: what becomes of every held and returned unit, who decided, who witnessed, what it cost."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, Index, Numeric, String, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlmodel import Column, Field, SQLModel
 
+from domain.costs import CostSource
 from domain.disposition import DispositionKind
 from models.base import identity, instant, one_of, ref, signature_ref, text
 from models.base import quantity as units
@@ -128,17 +129,38 @@ class CostEntry(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency_iso_4217"),
         CheckConstraint("amount <> 0", name="not_zero"),
+        CheckConstraint("num_nonnulls(consignee_id, location_id) <= 1", name="one_site"),
+        CheckConstraint("quantity > 0", name="quantity_positive"),
+        one_of("source", CostSource),
         UniqueConstraint("reverses_id"),
+        UniqueConstraint("recall_number", "source_key"),
         Index("ix_cost_entry_recall", "recall_number", "id"),
     )
 
     id: int | None = identity()
     recall_number: str = Field(foreign_key="recall.number", nullable=False)
     disposition_id: int | None = ref("disposition.id", nullable=True)
+    lot_id: int | None = ref("lot.id", nullable=True)
+    consignee_id: int | None = ref("consignee.id", nullable=True)
+    location_id: int | None = ref("location.id", nullable=True)
+    """Place of ours it belongs to; never together with a consignee."""
     kind: str = text(24)
-    """material, transport, destruction, rework, replacement, labour, credit, other."""
+    """`domain.costs.CostKind`, or an earlier name of one."""
     amount: Decimal = Field(sa_column=Column(Numeric(18, 4), nullable=False))
     currency: str = Field(sa_column=Column(String(3), nullable=False))
+    incurred_on: date
+    """The day that decides exchange rate and accounts, and the posting date."""
+    cause: str | None = text(24, nullable=True)
+    """Cause category (`domain.capa.CauseCategory`); without one, that of the recall's CAPA where there is just one."""
+    quantity: Decimal | None = units(nullable=True)
+    """Units of use it was spent on."""
+    document_no: str | None = text(80, nullable=True)
+    company: str | None = text(120, nullable=True)
+    """Legal entity that bears it."""
+    jurisdiction: str | None = text(40, nullable=True)
+    source: str = text(10)
+    source_key: str | None = text(160, nullable=True)
+    """What an import or a proposal calls it; the same is booked once per recall."""
     note: str | None = text(500, nullable=True)
     reverses_id: int | None = ref("cost_entry.id", nullable=True)
     request: str = text(120, unique=True)

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from models.schemas_common import In, Out, Reason
+from models.schemas_costs import Money
 from models.schemas_disposition import DocumentNo
-from models.schemas_supply import Money
 
 
 class AccountReasonIn(In):

@@ -1,14 +1,13 @@
-"""HTTP contracts of what surrounds disposition: returns, costs, retained samples, shortages and allocations."""
+"""HTTP contracts of what surrounds disposition: returns, retained samples, shortages and allocations."""
 
 from datetime import datetime
-from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import Field, model_validator
 
 from models.disposition import AllocationState
-from models.schemas_common import In, Line, Out, Page, Reason, Units
+from models.schemas_common import In, Line, Out, Reason, Units
 from models.schemas_disposition import Amount, DocumentNo, Id, Proof
 
 
@@ -61,57 +60,6 @@ class ReturnedOut(Out):
     """Recalls whose hold locks the units."""
     beyond_record: bool
     """More has come back than was shipped there by our records; somebody should ask."""
-
-
-def _exact(value: object) -> object:
-    if isinstance(value, float | int) and not isinstance(value, bool):
-        raise ValueError('send the amount as text, such as "1250.40": JSON numbers lose cents')
-    return value
-
-
-def _money(value: Decimal) -> str:
-    return f"{value.normalize():f}" if value == value.to_integral_value() else f"{value:f}".rstrip("0")
-
-
-MoneyText = Annotated[
-    Decimal,
-    BeforeValidator(_exact, json_schema_input_type=str),
-    Field(allow_inf_nan=False, max_digits=18, decimal_places=4, examples=["1250.40"]),
-]
-Money = Annotated[Decimal, PlainSerializer(_money, return_type=str, when_used="json")]
-CostKind = Literal["material", "transport", "destruction", "rework", "replacement", "labour", "credit", "other"]
-
-
-class CostIn(In):
-    """Money spent (positive) or credited (negative)."""
-
-    kind: CostKind
-    amount: MoneyText
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])]
-    """ISO 4217."""
-    disposition: Id | None = None
-    """Number of the disposition it belongs to."""
-    note: Annotated[Line, Field(max_length=200)] | None = None
-
-
-class CostOut(Out):
-    """One entry; wrong ones are reversed, never changed."""
-
-    id: int
-    kind: str
-    amount: Money
-    currency: str
-    disposition_id: int | None
-    note: str | None
-    reverses_id: int | None
-    booked_by: str
-    booked_at: datetime
-
-
-class CostsOut(Page[CostOut]):
-    """Entries, and the sum of all of them per currency."""
-
-    totals: dict[str, Money]
 
 
 class SampleIn(In):
@@ -204,9 +152,6 @@ class ShipIn(In):
 __all__ = [
     "AllocationOut",
     "ComputedOut",
-    "CostIn",
-    "CostOut",
-    "CostsOut",
     "ReasonIn",
     "ReturnIn",
     "ReturnOut",

@@ -38,6 +38,10 @@ TIES: Final[Mapping[str, str]] = {
         " IN (SELECT contact_id FROM delivery JOIN campaign ON campaign.id = campaign_id WHERE recall_number = :number)"
     ),
     "harm_page": "message_id IN (SELECT id FROM inbound_message WHERE settled_in = :number)",
+    "exchange_rate": (
+        "currency IN (SELECT currency FROM cost_entry WHERE recall_number = :number)"
+        " OR base IN (SELECT currency FROM cost_entry WHERE recall_number = :number)"
+    ),
     "training_record": "principal IN (SELECT principal FROM signature WHERE recall_number = :number)",
     "staff": "principal IN (SELECT actor FROM audit_event WHERE stream = :number)",
     "keeper_location": "location_id IN (SELECT location_id FROM hold WHERE recall_number = :number)",

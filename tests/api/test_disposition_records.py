@@ -20,7 +20,7 @@ async def test_costs_are_exact_reversed_once_and_summed_per_currency(warehouse: 
     first = await warehouse.api.post(url, cost, Role.WAREHOUSE)
     assert first.status_code == 201, first.text
     await warehouse.api.post(url, {"kind": "credit", "amount": "-0.40", "currency": "EUR"}, Role.QA)
-    await warehouse.api.post(url, {"kind": "transport", "amount": "900", "currency": "CNY"}, Role.QA)
+    await warehouse.api.post(url, {"kind": "logistics", "amount": "900", "currency": "CNY"}, Role.QA)
     listed = (await warehouse.api.get(url)).json()
     assert listed["totals"] == {"CNY": "900", "EUR": "1250"}
     reverse = f"{url}/{first.json()['id']}/reverse"

@@ -32,6 +32,7 @@ PEOPLE = {
     Role.SUPPLIER_QUALITY: "Sunil",
     Role.ACCOUNT_MANAGER: "Amara",
     Role.AUDITOR: "Audrey",
+    Role.FINANCE: "Fiona",
     Role.ADMIN: "Adam",
     Role.HEAD_OF_QUALITY: "Hana",
     Role.HEAD_OF_REGULATORY: "Hugo",
