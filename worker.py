@@ -55,6 +55,7 @@ from activities.task_extension import TaskExtensionActivities
 from activities.tasks import StaffMessageActivities, TaskActivities
 from adapters.evidence.factory import build_evidence_store
 from adapters.inventory.ledger import LedgerInventory
+from adapters.inventory.one import OneKeeper
 from adapters.messaging.factory import build_adapters, build_blocked_adapters
 from adapters.regulator.factory import build_transports
 from db.engine import SessionFactory, make_engine, make_session_factory
@@ -229,7 +230,7 @@ def asking(
 
 def holding(sessions: SessionFactory) -> list[Callable[..., Any]]:
     """Activities of the inventory queue: they speak to whoever keeps the stock."""
-    quarantine = QuarantineActivities(sessions, LedgerInventory(StockLedger(sessions)))
+    quarantine = QuarantineActivities(sessions, OneKeeper(LedgerInventory(StockLedger(sessions))))
     return [quarantine.request_holds, quarantine.execute_holds]
 
 

@@ -1,31 +1,52 @@
 """Quarantine: claim all stock in our own and logistics custody, and have its keepers lock it (design promise 1).
 
 Requests are records written in one transaction; carrying them out is a series of idempotent calls, so a crash between
-a keeper's answer and our commit repeats the call and never holds twice. One bad position never blocks the others.
+a keeper's answer and our commit repeats the call and never holds twice. One bad position never blocks the others, and
+no keeper waits for another.
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
 
 from temporalio import activity
 
-from adapters.inventory.base import InventoryError, StockKeeper
+from activities.heartbeats import beating
+from activities.keeper_turns import KeeperTurn
+from adapters.inventory.base import InventoryAdapter, InventoryError, Keepers, StockKeeper
 from db.engine import SessionFactory
-from db.repositories import holds
+from db.repositories import holds, keeper_holds
 from db.repositories.holds import DueHold, Held
 from models.messages import HoldFigures, RecallScopeRef
 
-GROUP = 100
+GROUP: Final = 100
 """Positions per commit and audit event: what a crash may repeat."""
+ONE_KEEPER: Final = timedelta(minutes=3)
+"""What one keeper may take of a turn; what is left is due in the next."""
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class Outside:
+    """Our own ledger, and who else keeps stock."""
+
+    ledger: StockKeeper
+    others: dict[str, InventoryAdapter]
+    due: list[str] = field(default_factory=list)
+    """Those at which something of ours stands or is due."""
 
 
 class QuarantineActivities:
     """Activities of the task queue `inventory`."""
 
-    def __init__(self, sessions: SessionFactory, inventory: StockKeeper) -> None:
+    def __init__(self, sessions: SessionFactory, keepers: Keepers, one_keeper: timedelta = ONE_KEEPER) -> None:
+        """`one_keeper`: what one keeper outside our ledger may take of a turn."""
         self._sessions = sessions
-        self._inventory = inventory
+        self._keepers = keepers
+        self._one_keeper = one_keeper
 
     @activity.defn
     async def request_holds(self, ref: RecallScopeRef) -> HoldFigures:
@@ -39,32 +60,79 @@ class QuarantineActivities:
         """Claim what appeared since, then ask the keepers for every claim not yet confirmed, each once.
 
         What fails or is not answered stays due for the next run; figures say how many. The heartbeat carries the
-        number of positions asked.
+        number of positions asked. Keepers outside our ledger are told of what ended or shrank, too.
         """
         if ref.claim:
             async with self._sessions.begin() as session:
                 await holds.request_holds(session, ref.number, ref.scope_version, ref.now)
+        outside = await self._plan(ref.number, ref.now)
+        async with beating():
+            await asyncio.gather(
+                self._hold_in_ledger(ref, outside.ledger), self._turn_keepers(outside, ref.number, ref.now)
+            )
+        async with self._sessions() as session:
+            return await holds.hold_summary(session, ref.number)
+
+    async def _plan(self, number: str | None, now: datetime) -> Outside:
+        """Find out who keeps the places of this recall (of all), and write down what they must be told."""
+        ledger, *others = await self._keepers.everyone()
+        found = Outside(ledger, {each.name: each for each in others})
+        async with self._sessions() as session:
+            standing = await keeper_holds.standing(session)
+            places = await keeper_holds.places(session, number) if others or standing else []
+        kept = {}
+        for place in places:
+            keeper = await self._keepers.at(place)
+            kept[place] = keeper.name
+        if kept:
+            async with self._sessions.begin() as session:
+                await keeper_holds.plan(session, kept, number, now, ledger=ledger.name)
+                standing = await keeper_holds.standing(session)
+        found.due = [name for name in standing if name in found.others]
+        return found
+
+    async def _turn_keepers(self, outside: Outside, number: str | None, now: datetime) -> None:
+        """Every keeper at once, each in its own time: one that is slow or away keeps no other waiting."""
+        await asyncio.gather(
+            *(self._turn_one(outside.others[name], outside.ledger, number, now) for name in outside.due)
+        )
+
+    async def _turn_one(self, keeper: InventoryAdapter, ledger: StockKeeper, number: str | None, now: datetime) -> None:
+        """One keeper's turn, within its own time; whatever happens there stays there."""
+        try:
+            async with (
+                asyncio.timeout(self._one_keeper.total_seconds()),
+                keeper_holds.one_at_a_time(self._sessions, keeper.name) as alone,
+            ):
+                if alone:
+                    await KeeperTurn(self._sessions, keeper, ledger, now, activity.heartbeat).work(number)
+        except TimeoutError:
+            log.warning("keeper %s took too long; what is left is due in the next turn", keeper.name)
+        except Exception:
+            log.exception("the turn at keeper %s failed; what is left is due in the next turn", keeper.name)
+
+    async def _hold_in_ledger(self, ref: RecallScopeRef, ledger: StockKeeper) -> None:
         asked = after = 0
         while True:
             async with self._sessions() as session:
                 due = await holds.due_holds(session, ref.number, GROUP, after_id=after)
             if not due:
-                break
+                return
             done: list[Held] = []
             failed: list[tuple[int, str]] = []
             for hold in due:
-                await self._ask(ref.number, hold, done, failed)
+                await self._ask(ledger, ref.number, hold, done, failed)
                 asked += 1
                 activity.heartbeat(asked)
             await self._record(ref, done, failed)
             after = due[-1].id
-        async with self._sessions() as session:
-            return await holds.hold_summary(session, ref.number)
 
-    async def _ask(self, number: str, hold: DueHold, done: list[Held], failed: list[tuple[int, str]]) -> None:
+    async def _ask(
+        self, ledger: StockKeeper, number: str, hold: DueHold, done: list[Held], failed: list[tuple[int, str]]
+    ) -> None:
         try:
-            await self._inventory.hold(hold.key, number, hold.position)
-            confirmation = await self._inventory.confirm(hold.key)
+            await ledger.hold(hold.key, number, hold.position)
+            confirmation = await ledger.confirm(hold.key)
         except InventoryError as error:
             failed.append((hold.id, str(error) or "the keeper of the stock refused"))
         except Exception as error:  # noqa: BLE001 - a fault of one keeper must not leave other stock unlocked

@@ -189,6 +189,8 @@ class Stock(SQLModel, table=True):
     as_of: datetime = instant()
     """Instant the count or feed speaks of; the trace reports sites without data since a date."""
     batch_id: int | None = ref("import_batch.id", nullable=True)
+    source: str | None = text(40, nullable=True)
+    """Code of the keeper of stock whose answer the count is; none for imported and booked ones."""
 
 
 class StockBefore(SQLModel, table=True):

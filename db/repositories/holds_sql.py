@@ -184,6 +184,8 @@ WHERE h.recall_number = :recall_number AND h.id > :after_id
   AND (h.state IN ('requested', 'failed') AND h.ended_at IS NULL
        -- The recall ended before the keeper locked it: the units are suspect all the same.
        OR h.state = 'nonconformity' AND h.confirmed_at IS NULL AND h.quantity > 0)
+  -- Another keeper has the place and is asked in its own turn.
+  AND NOT EXISTS (SELECT FROM keeper_hold k WHERE k.hold_id = h.id AND k.ended_at IS NULL AND NOT k.closing)
 ORDER BY h.id LIMIT :limit
 """
 

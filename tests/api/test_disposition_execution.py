@@ -9,6 +9,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.quarantine import QuarantineActivities
 from adapters.inventory.ledger import LedgerInventory
+from adapters.inventory.routing import LedgerOnly
 from db.engine import SessionFactory
 from db.repositories import audit
 from db.repositories.stock import StockLedger
@@ -88,7 +89,7 @@ class Everywhere:
 
 async def _spread(found: Warehouse, db: SessionFactory, lots: int) -> Everywhere:
     positions = found.rows(_LOTS, lots, found.lot, NUMBER)
-    quarantine = QuarantineActivities(db, LedgerInventory(StockLedger(db)))
+    quarantine = QuarantineActivities(db, LedgerOnly(LedgerInventory(StockLedger(db))))
     ref = RecallScopeRef(number=NUMBER, now=day(1), scope_version=1)
     await ActivityEnvironment().run(quarantine.request_holds, ref)
     await ActivityEnvironment().run(quarantine.execute_holds, ref)

@@ -13,6 +13,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.quarantine import QuarantineActivities
 from adapters.inventory.base import StockKeeper
 from adapters.inventory.ledger import LedgerInventory
+from adapters.inventory.routing import LedgerOnly
 from db.engine import SessionFactory
 from db.repositories.stock import StockLedger
 from models.messages import HoldFigures, RecallScopeRef
@@ -92,7 +93,7 @@ class Yard:
 
     async def request(self, number: str = NUMBER, version: int = 1, now: datetime = NOW) -> HoldFigures:
         """Activity `request_holds`."""
-        quarantine = QuarantineActivities(self.sessions, self.inventory())
+        quarantine = QuarantineActivities(self.sessions, LedgerOnly(self.inventory()))
         ref = RecallScopeRef(number=number, now=now, scope_version=version)
         result: HoldFigures = await ActivityEnvironment().run(quarantine.request_holds, ref)
         return result
@@ -101,7 +102,7 @@ class Yard:
         self, number: str = NUMBER, inventory: StockKeeper | None = None, beat: Callable[..., None] | None = None
     ) -> HoldFigures:
         """Activity `execute_holds`."""
-        quarantine = QuarantineActivities(self.sessions, inventory or self.inventory())
+        quarantine = QuarantineActivities(self.sessions, LedgerOnly(inventory or self.inventory()))
         environment = ActivityEnvironment()
         if beat is not None:
             environment.on_heartbeat = beat

@@ -16,6 +16,7 @@ from activities.policies import PolicyStore
 from activities.quarantine import QuarantineActivities
 from adapters.inventory.base import InventoryError
 from adapters.inventory.ledger import LedgerInventory
+from adapters.inventory.routing import LedgerOnly
 from db.repositories.stock import StockLedger
 from domain.channels import Channel
 from domain.firm import Firm
@@ -89,7 +90,7 @@ class Parts:
         """The activities of the hold, over our own ledger."""
         ledger = StockLedger(self.desk.bench.sessions)
         return QuarantineActivities(
-            self.desk.bench.sessions, _Obstinate(ledger) if obstinate else LedgerInventory(ledger)
+            self.desk.bench.sessions, LedgerOnly(_Obstinate(ledger) if obstinate else LedgerInventory(ledger))
         )
 
     def ref(self, case: Case) -> RecallRef:

@@ -1,0 +1,266 @@
+"""What keepers outside our ledger must still be told of our holds, and what they acknowledged.
+
+A turn plans (every hold at their places has a row), then works through what differs: disposals first, then what must be
+locked, last what may be let go. Each call is written down before it is made and after it is answered, so whichever
+process dies, what is told twice is told by the same key, and nothing is let go on a guess.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy.exc import OperationalError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.engine import SessionFactory
+from db.plain_sql import run
+from db.repositories import holds
+from db.repositories import keeper_holds_sql as sql
+from db.repositories.hold_records import record
+from db.repositories.holds import Held
+from domain.inventory import Disposal, Position, PositionState, hold_key
+
+MOST = 2000
+"""Calls of one kind that one turn makes at one keeper; the next turn goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToRaise:
+    """A hold that the keeper must lock, or lock more of."""
+
+    key: str
+    claimant: str
+    hold_id: int
+    ledger_key: str
+    """Key of the same hold in our own ledger."""
+    recall_number: str
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class ToLower:
+    """A hold of which less, or nothing, is wanted."""
+
+    key: str
+    left: Decimal
+    told: bool
+    """False when the keeper never heard of it."""
+    recall_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToDispose:
+    """A carried-out part of a disposition."""
+
+    part_id: int
+    key: str
+    recall_number: str
+    disposal: Disposal
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the keeper holds under a key, by its own answer."""
+
+    key: str
+    asked: Decimal
+    held: Decimal
+    by: str | None = None
+    reference: str | None = None
+
+
+async def places(session: AsyncSession, number: str | None = None) -> list[int]:
+    """Places with holds of this recall (of all, without one); whoever keeps them is to be asked."""
+    return list((await run(session, sql.PLACES, {"number": number})).scalars())
+
+
+async def plan(
+    session: AsyncSession, kept: Mapping[int, str], number: str | None, now: datetime, *, ledger: str
+) -> None:
+    """Write down what keepers must be told; `kept`: place -> code of its keeper, `ledger` the code of our own."""
+    values = {
+        "location_ids": list(kept),
+        "keepers": list(kept.values()),
+        "number": number,
+        "now": now,
+        "ledger": ledger,
+    }
+    await run(session, sql.MOVED_KEEPER, values)
+    await run(session, sql.PLAN, values)
+    await run(session, sql.PLAN_DISPOSALS, values)
+
+
+async def standing(session: AsyncSession) -> list[str]:
+    """Keepers at which something of ours stands or is due."""
+    return list((await run(session, sql.STANDING)).scalars())
+
+
+async def due_raises(session: AsyncSession, keeper: str, number: str | None) -> list[ToRaise]:
+    """What the keeper must lock, this recall's first."""
+    rows = await run(session, sql.DUE_RAISES, {"keeper": keeper, "number": number, "limit": MOST})
+    return [
+        ToRaise(
+            row.key,
+            row.claimant,
+            row.hold_id,
+            hold_key(row.recall_number, row.hold_id, row.turn),
+            row.recall_number,
+            Position(
+                row.lot_id, row.location_id, row.custody, PositionState(row.position), row.quantity, row.document_no
+            ),
+        )
+        for row in rows
+    ]
+
+
+async def due_lowers(session: AsyncSession, keeper: str, number: str | None) -> list[str]:
+    """Keys of which less is wanted and nothing has to happen before."""
+    return list((await run(session, sql.DUE_LOWERS, {"keeper": keeper, "number": number, "limit": MOST})).scalars())
+
+
+async def due_disposals(session: AsyncSession, keeper: str) -> list[ToDispose]:
+    """Parts of dispositions the keeper must still book, oldest first."""
+    rows = await run(session, sql.DUE_DISPOSALS, {"keeper": keeper, "limit": MOST})
+    return [
+        ToDispose(
+            r.part_id,
+            r.key,
+            r.recall_number,
+            Disposal(r.kind, r.lot_id, r.location_id, r.quantity, r.document_no, r.result_lot_id),
+        )
+        for r in rows
+    ]
+
+
+async def begin_raises(session: AsyncSession, due: Sequence[ToRaise], now: datetime) -> set[str]:
+    """Before the keeper is told: the keys that may be."""
+    values = {"keys": [each.key for each in due], "quantities": [each.position.quantity for each in due], "now": now}
+    return set((await run(session, sql.BEGIN_RAISE, values)).scalars())
+
+
+async def begin_lowers(session: AsyncSession, keys: Sequence[str]) -> list[ToLower]:
+    """Before the keeper is told: what may be let go now, looked at once more."""
+    rows = await run(session, sql.BEGIN_LOWER, {"keys": list(keys)})
+    return [ToLower(row.key, row.wanted, row.told, row.recall_number) for row in rows]
+
+
+async def raised(
+    session: AsyncSession, due: Sequence[ToRaise], answers: Sequence[Answer], errors: Mapping[str, str], now: datetime
+) -> None:
+    """Record what the keeper holds and what it refused, by key; audited.
+
+    A hold is confirmed when all of it is locked, or all there is by the keeper's own count; else it shows the error.
+    """
+    if not answers and not errors:
+        return
+    await _acknowledge(session, answers, now, lowered=False)
+    values = {
+        "keys": [each.key for each in answers],
+        "asked": [each.asked for each in answers],
+        "held": [each.held for each in answers],
+        "by": [each.by for each in answers],
+    }
+    rows = (await run(session, sql.SHORT, values)).all()
+    enough = [Held(r.hold_id, r.asked, r.held, r.by) for r in rows if r.held >= r.asked or r.all_there_is]
+    short = [
+        (r.hold_id, f"only {r.held.normalize():f} of {r.asked.normalize():f} units are locked")
+        for r in rows
+        if r.held < r.asked and not r.all_there_is
+    ]
+    await run(session, sql.FAIL, {"keys": list(errors), "errors": list(errors.values())})
+    refused = [(each.hold_id, errors[each.key]) for each in due if each.key in errors]
+    confirmed = set(await holds.mark_confirmed(session, enough, now))
+    not_locked = set(await holds.mark_failed(session, [*short, *refused]))
+    for number in sorted({each.recall_number for each in due}):
+        mine = {each.hold_id for each in due if each.recall_number == number}
+        if mine & (confirmed | not_locked):
+            facts = {"confirmed": sorted(mine & confirmed), "failed": sorted(mine & not_locked)}
+            await record(session, number, "holds.placed", now, facts)
+
+
+async def lowered(session: AsyncSession, done: Sequence[ToLower], now: datetime) -> None:
+    """Record what the keeper let go; audited."""
+    if not done:
+        return
+    await _acknowledge(session, [Answer(each.key, each.left, each.left) for each in done], now, lowered=True)
+    for number in sorted({each.recall_number for each in done}):
+        keys = {each.key: str(each.left.normalize()) for each in done if each.recall_number == number and each.told}
+        if keys:
+            await record(session, number, "holds.keeper_lowered", now, {"left": keys})
+
+
+async def not_lowered(session: AsyncSession, errors: Mapping[str, str]) -> None:
+    """The keeper did not let go, by key; it stays due."""
+    if errors:
+        await run(session, sql.FAIL, {"keys": list(errors), "errors": list(errors.values())})
+
+
+async def disposed(session: AsyncSession, keeper: str, part: ToDispose, reference: str, now: datetime) -> None:
+    """The keeper has booked the part; audited once."""
+    values = {"part_id": part.part_id, "reference": reference[:120], "now": now}
+    if (await run(session, sql.DISPOSED, values)).first() is not None:
+        facts = {"part": part.part_id, "keeper": keeper, "reference": reference[:120]}
+        await record(session, part.recall_number, "disposition.booked_by_keeper", now, facts)
+
+
+async def not_disposed(session: AsyncSession, part: ToDispose, error: str) -> None:
+    """The keeper did not book the part; it stays due, and what it takes out stays locked there."""
+    await run(session, sql.NOT_DISPOSED, {"part_id": part.part_id, "error": error})
+
+
+async def _acknowledge(session: AsyncSession, answers: Sequence[Answer], now: datetime, *, lowered: bool) -> None:
+    values = {
+        "keys": [each.key for each in answers],
+        "held": [each.held for each in answers],
+        "lowered": [lowered for _ in answers],
+        "by": [each.by for each in answers],
+        "references": [each.reference[:120] if each.reference else None for each in answers],
+        "now": now,
+    }
+    await run(session, sql.ACKNOWLEDGE, values)
+
+
+@asynccontextmanager
+async def one_at_a_time(sessions: SessionFactory, keeper: str, wait_seconds: int = 20) -> AsyncIterator[bool]:
+    """The keeper for one process alone: an older answer must not be recorded over a newer one.
+
+    Yields False when another process works with it for longer than `wait_seconds`. A process that dies lets go.
+    """
+    async with sessions.begin() as session:
+        await run(session, "SELECT set_config('lock_timeout', :wait, true)", {"wait": f"{wait_seconds}s"})
+        taken = True
+        nested = await session.begin_nested()
+        try:
+            await run(session, _ALONE, {"keeper": keeper})
+            await nested.commit()
+        except OperationalError:
+            await nested.rollback()
+            taken = False
+        yield taken
+
+
+_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('keeper:' || :keeper, 0))"
+
+
+__all__ = [
+    "Answer",
+    "ToDispose",
+    "ToLower",
+    "ToRaise",
+    "begin_lowers",
+    "begin_raises",
+    "disposed",
+    "due_disposals",
+    "due_lowers",
+    "due_raises",
+    "lowered",
+    "not_disposed",
+    "not_lowered",
+    "one_at_a_time",
+    "places",
+    "plan",
+    "raised",
+    "standing",
+]

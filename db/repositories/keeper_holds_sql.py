@@ -1,0 +1,182 @@
+"""Holds at keepers outside our ledger, as SQL: what should stand there, what was told, and what is due.
+
+Every statement compares `hold` (what is wanted) with `keeper_hold` (what was told and acknowledged); none needs to
+know what happened before.
+"""
+
+from typing import Final
+
+_PLACE: Final = """place AS MATERIALIZED (
+    SELECT * FROM unnest(CAST(:location_ids AS bigint[]), CAST(:keepers AS text[])) AS p(location_id, keeper)
+)"""
+_OPEN: Final = "(h.quantity > 0 AND (h.ended_at IS NULL OR h.state = 'nonconformity'))"
+_CURRENT: Final = "(NOT k.closing AND k.turn = h.turn AND k.nonconforming = (h.state = 'nonconformity'))"
+WANTED: Final = f"CASE WHEN {_CURRENT} AND {_OPEN} THEN h.quantity ELSE 0 END"
+"""Units that should stand under a row `k` of the hold `h`."""
+_WAITS: Final = "(h.confirmed_at IS NULL OR h.state IN ('requested', 'failed'))"
+_RAISE: Final = f"(k.ended_at IS NULL AND {_CURRENT} AND {_OPEN} AND (k.held < h.quantity OR {_WAITS}))"
+_GONE: Final = "d.kind IN ('destroy', 'return_to_factory', 'rework')"
+"""Dispositions by which units leave their place or lot; a release only ends the hold."""
+
+PLACES: Final = """
+SELECT DISTINCT h.location_id FROM hold h JOIN location l ON l.id = h.location_id
+WHERE (CAST(:number AS text) IS NULL OR h.recall_number = :number) AND l.custody <> 'customer'
+UNION
+SELECT m.from_location_id FROM hold h JOIN location l ON l.id = h.location_id AND l.custody = 'customer'
+JOIN movement m ON m.lot_id = h.lot_id AND m.kind = 'shipment' AND m.to_location_id = h.location_id
+     AND m.document_no IS NOT DISTINCT FROM h.document_no
+WHERE (CAST(:number AS text) IS NULL OR h.recall_number = :number) AND h.position = 'in_transit'
+  AND m.from_location_id IS NOT NULL
+"""
+"""Places whose keepers hold something, or can stop what is under way to a customer."""
+
+_KEPT: Final = f"""{_PLACE},
+kept AS MATERIALIZED (
+    SELECT h.id, h.recall_number, h.turn, h.state = 'nonconformity' AS nonconforming, place.keeper
+    FROM hold h JOIN place USING (location_id) JOIN location l ON l.id = h.location_id
+    WHERE {_OPEN} AND (CAST(:number AS text) IS NULL OR h.recall_number = :number)
+      AND (h.position <> 'in_transit' OR l.custody <> 'customer')
+    UNION
+    -- On its way to a customer: whoever sent it can stop it.
+    SELECT h.id, h.recall_number, h.turn, h.state = 'nonconformity', min(place.keeper)
+    FROM hold h JOIN location l ON l.id = h.location_id AND l.custody = 'customer'
+    JOIN movement m ON m.lot_id = h.lot_id AND m.kind = 'shipment' AND m.to_location_id = h.location_id
+         AND m.document_no IS NOT DISTINCT FROM h.document_no
+    JOIN place ON place.location_id = m.from_location_id
+    WHERE {_OPEN} AND (CAST(:number AS text) IS NULL OR h.recall_number = :number) AND h.position = 'in_transit'
+    GROUP BY h.id
+)"""  # noqa: S608 - constants
+
+MOVED_KEEPER: Final = f"""
+WITH {_KEPT}
+UPDATE keeper_hold k SET closing = true
+FROM kept WHERE k.hold_id = kept.id AND k.keeper <> kept.keeper AND k.ended_at IS NULL AND NOT k.closing
+"""  # noqa: S608 - constants
+"""Another keeper has taken over the place: the hold is asked of it, and then ended at the former one."""
+
+PLAN: Final = f"""
+WITH {_KEPT}, fresh AS (
+    SELECT kept.*, (SELECT count(*) FROM keeper_hold old WHERE old.hold_id = kept.id AND old.turn = kept.turn) AS nth
+    FROM kept WHERE keeper <> :ledger AND NOT EXISTS (
+        SELECT FROM keeper_hold k WHERE k.hold_id = kept.id AND k.turn = kept.turn AND k.keeper = kept.keeper
+           AND k.nonconforming = kept.nonconforming AND k.ended_at IS NULL AND NOT k.closing)
+)
+INSERT INTO keeper_hold (key, hold_id, keeper, claimant, nonconforming, turn, generation, attempts, closing, planned_at)
+SELECT recall_number || ':hold:' || id || CASE WHEN turn > 0 THEN ':' || turn ELSE '' END
+       || CASE WHEN nth > 0 THEN ':g' || nth ELSE '' END,
+       id, keeper, recall_number || CASE WHEN nonconforming THEN ':nonconformity' ELSE '' END, nonconforming, turn, nth,
+       0, false, CAST(:now AS timestamptz)
+FROM fresh ORDER BY id
+ON CONFLICT DO NOTHING
+"""  # noqa: S608 - constants
+"""`domain.inventory.keeper_key` and `nonconformity_claimant` as SQL."""
+
+PLAN_DISPOSALS: Final = f"""
+WITH {_PLACE}
+INSERT INTO keeper_disposal (part_id, key, keeper, attempts, planned_at)
+SELECT p.id, d.recall_number || ':disposal:' || p.id, place.keeper, 0, CAST(:now AS timestamptz)
+FROM place JOIN disposition d USING (location_id) JOIN disposition_part p ON p.disposition_id = d.id
+WHERE {_GONE} AND place.keeper <> :ledger AND (CAST(:number AS text) IS NULL OR d.recall_number = :number)
+  -- Asked to hold these units before they were disposed of: what came before is none of its business.
+  AND EXISTS (SELECT FROM hold h JOIN keeper_hold k ON k.hold_id = h.id
+              WHERE h.recall_number = d.recall_number AND h.lot_id = d.lot_id AND h.location_id = d.location_id
+                AND k.keeper = place.keeper AND k.asked > 0 AND k.asked_at <= p.done_at)
+ORDER BY p.id ON CONFLICT DO NOTHING
+"""  # noqa: S608 - constants
+
+DUE_DISPOSALS: Final = """
+SELECT kd.part_id, kd.key, d.recall_number, d.kind, d.lot_id, d.location_id, p.quantity, p.document_no, p.result_lot_id
+FROM keeper_disposal kd JOIN disposition_part p ON p.id = kd.part_id JOIN disposition d ON d.id = p.disposition_id
+WHERE kd.keeper = :keeper AND kd.acknowledged_at IS NULL ORDER BY kd.part_id LIMIT :limit
+"""
+
+DUE_RAISES: Final = f"""
+SELECT k.key, k.claimant, h.id AS hold_id, h.turn, h.recall_number, h.lot_id, h.location_id, l.custody, h.position,
+       h.quantity, h.document_no
+FROM keeper_hold k JOIN hold h ON h.id = k.hold_id JOIN location l ON l.id = h.location_id
+WHERE k.keeper = :keeper AND {_RAISE}
+ORDER BY h.recall_number = CAST(:number AS text) DESC NULLS LAST, k.attempts, h.id LIMIT :limit
+"""  # noqa: S608 - constants
+"""What the keeper must lock; this recall's first, then what was tried least."""
+
+_BEFORE: Final = f"""(
+    -- Nothing is let go before what takes its place is locked: the same units under another name, or arrived.
+    ({_OPEN} OR h.position = 'in_transit') AND EXISTS (
+        SELECT FROM hold o JOIN keeper_hold r ON r.hold_id = o.id
+        WHERE o.recall_number = h.recall_number AND o.lot_id = h.lot_id AND o.location_id = h.location_id
+          AND (o.id = h.id OR h.position = 'in_transit')
+          AND {_RAISE.replace("k.", "r.").replace("h.", "o.")})
+    OR EXISTS (
+        SELECT FROM disposition d JOIN disposition_part p ON p.disposition_id = d.id
+        WHERE d.lot_id = h.lot_id AND d.location_id = h.location_id AND {_GONE} AND p.done_at >= k.planned_at
+          AND NOT EXISTS (SELECT FROM keeper_disposal kd WHERE kd.part_id = p.id AND kd.acknowledged_at IS NOT NULL)))
+"""  # noqa: S608 - constants
+_LOWER: Final = f"""k.ended_at IS NULL AND NOT {_BEFORE}
+  AND ({WANTED} < greatest(k.held, k.asked) OR {WANTED} = 0)"""
+
+DUE_LOWERS: Final = f"""
+SELECT k.key FROM keeper_hold k JOIN hold h ON h.id = k.hold_id
+WHERE k.keeper = :keeper AND {_LOWER}
+ORDER BY h.recall_number = CAST(:number AS text) DESC NULLS LAST, k.attempts, h.id LIMIT :limit
+"""  # noqa: S608 - constants
+
+BEGIN_RAISE: Final = """
+UPDATE keeper_hold k SET asked = greatest(k.asked, told.quantity), asked_at = CAST(:now AS timestamptz),
+       attempts = k.attempts + 1
+FROM unnest(CAST(:keys AS text[]), CAST(:quantities AS numeric[])) AS told(key, quantity)
+WHERE k.key = told.key AND k.ended_at IS NULL AND NOT k.closing
+RETURNING k.key
+"""
+"""Written down before the keeper is told, so that nothing told is ever forgotten."""
+
+BEGIN_LOWER: Final = f"""
+UPDATE keeper_hold k SET closing = k.closing OR {WANTED} = 0, attempts = k.attempts + 1
+FROM hold h WHERE h.id = k.hold_id AND k.key = ANY(CAST(:keys AS text[])) AND {_LOWER}
+RETURNING k.key, {WANTED} AS wanted, k.asked_at IS NOT NULL AS told, h.recall_number
+"""  # noqa: S608 - constants
+"""A key whose end is asked for is never raised again: if the hold is wanted once more, it gets another one."""
+
+ACKNOWLEDGE: Final = """
+UPDATE keeper_hold k SET held = told.held, asked = CASE WHEN told.lowered THEN told.held ELSE k.asked END,
+       acknowledged_at = CAST(:now AS timestamptz), last_error = NULL, by = coalesce(told.by, k.by),
+       reference = coalesce(told.reference, k.reference),
+       ended_at = CASE WHEN told.lowered AND told.held = 0 AND k.closing THEN CAST(:now AS timestamptz) END
+FROM unnest(CAST(:keys AS text[]), CAST(:held AS numeric[]), CAST(:lowered AS boolean[]), CAST(:by AS text[]),
+            CAST(:references AS text[])) AS told(key, held, lowered, by, reference)
+WHERE k.key = told.key AND k.ended_at IS NULL
+RETURNING k.key
+"""
+
+FAIL: Final = """
+UPDATE keeper_hold k SET last_error = left(failed.error, 500)
+FROM unnest(CAST(:keys AS text[]), CAST(:errors AS text[])) AS failed(key, error) WHERE k.key = failed.key
+"""
+
+SHORT: Final = """
+SELECT h.id AS hold_id, told.held, told.asked, told.by,
+       -- The keeper has counted, and there is no more than it has locked.
+       EXISTS (SELECT FROM stock s WHERE s.lot_id = h.lot_id AND s.location_id = h.location_id AND s.source = k.keeper
+                  AND s.on_hand <= (
+                      SELECT sum(least(all_k.held, all_h.quantity)) FROM hold all_h
+                      JOIN keeper_hold all_k ON all_k.hold_id = all_h.id AND all_k.ended_at IS NULL
+                      WHERE all_h.recall_number = h.recall_number AND all_h.lot_id = h.lot_id
+                        AND all_h.location_id = h.location_id AND all_h.position <> 'in_transit')) AS all_there_is
+FROM unnest(CAST(:keys AS text[]), CAST(:asked AS numeric[]), CAST(:held AS numeric[]), CAST(:by AS text[]))
+     AS told(key, asked, held, by)
+JOIN keeper_hold k ON k.key = told.key JOIN hold h ON h.id = k.hold_id
+"""
+"""What each answer means for its hold: all of it locked, all there is, or too little."""
+
+DISPOSED: Final = """
+UPDATE keeper_disposal SET acknowledged_at = CAST(:now AS timestamptz), reference = :reference, last_error = NULL,
+       attempts = attempts + 1
+WHERE part_id = :part_id AND acknowledged_at IS NULL RETURNING part_id
+"""
+NOT_DISPOSED: Final = (
+    "UPDATE keeper_disposal SET attempts = attempts + 1, last_error = left(:error, 500) WHERE part_id = :part_id"
+)
+
+STANDING: Final = """
+SELECT DISTINCT keeper FROM keeper_hold WHERE ended_at IS NULL
+UNION SELECT keeper FROM keeper_disposal WHERE acknowledged_at IS NULL
+"""
