@@ -54,12 +54,9 @@ from activities.submissions import SubmissionActivities
 from activities.task_extension import TaskExtensionActivities
 from activities.tasks import StaffMessageActivities, TaskActivities
 from adapters.evidence.factory import build_evidence_store
-from adapters.inventory.ledger import LedgerInventory
-from adapters.inventory.one import OneKeeper
 from adapters.messaging.factory import build_adapters, build_blocked_adapters
 from adapters.regulator.factory import build_transports
 from db.engine import SessionFactory, make_engine, make_session_factory
-from db.repositories.stock import StockLedger
 from domain.channels import Channel, notify_queue, urgent_left_out
 from domain.firm import Firm
 from domain.regions import parse_regions
@@ -67,6 +64,7 @@ from models.messages import INVENTORY_QUEUE, RECALL_QUEUE
 from plugin import recall_plugin, workflow_runner
 from settings import Settings, get_settings
 from suggestion.model_file import shipped_model
+from worker_keepers import keepers_of
 from worker_returns import kept_returns, returning
 from workflows.campaign import CampaignWorkflow
 from workflows.capa import CapaWorkflow
@@ -230,7 +228,7 @@ def asking(
 
 def holding(sessions: SessionFactory) -> list[Callable[..., Any]]:
     """Activities of the inventory queue: they speak to whoever keeps the stock."""
-    quarantine = QuarantineActivities(sessions, OneKeeper(LedgerInventory(StockLedger(sessions))))
+    quarantine = QuarantineActivities(sessions, keepers_of(sessions))
     return [quarantine.request_holds, quarantine.execute_holds]
 
 

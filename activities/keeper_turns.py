@@ -1,52 +1,43 @@
 """One turn at one keeper outside our ledger: what left is booked, what is wanted is locked, what is over is let go.
 
-Every call is repeatable by its key and bounded in time; a keeper that fails or is slow spends its own time only. The
-order is safe at every moment: nothing is let go before what takes its place is locked.
+Every call is repeatable by its key; a keeper that fails or is slow spends its own time only. The order is safe at
+every moment: nothing is let go before what takes its place is locked.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
+from itertools import groupby
 from typing import Final, TypeVar
 
 from adapters.inventory.base import InventoryAdapter, InventoryError, StockKeeper
+from adapters.inventory.bulk import HoldAnswer, HoldAsked, hold_all
 from db.engine import SessionFactory
 from db.repositories import keeper_holds
 from db.repositories.keeper_holds import Answer, ToDispose, ToLower, ToRaise
 
-GROUP: Final = 20
-"""Calls per commit and audit event."""
+GROUP: Final = 50
+"""Positions per commit and audit event: what a crash may repeat."""
 AT_ONCE: Final = 4
-"""Calls under way at one keeper."""
-ONE_CALL: Final = timedelta(seconds=90)
-"""Longest wait for one answer; adapters give up by themselves before."""
-SILENT: Final = 3
-"""Calls in a row without any answer after which the keeper is left alone until the next turn."""
+"""Releases under way at one keeper."""
 log = logging.getLogger(__name__)
 Beat = Callable[[], None]
 T = TypeVar("T")
-D = TypeVar("D")
 
 
 class KeeperTurn:
     """Tells one keeper what differs from its last acknowledgement."""
 
     def __init__(
-        self,
-        sessions: SessionFactory,
-        keeper: InventoryAdapter,
-        ledger: StockKeeper,
-        now: datetime,
-        beat: Beat,
+        self, sessions: SessionFactory, keeper: InventoryAdapter, ledger: StockKeeper, now: datetime, beat: Beat
     ) -> None:
-        """`ledger`: our own, in which every unit is locked before the keeper is asked; `beat`: after each answer."""
+        """`ledger`: our own, in which every unit is locked before the keeper is asked; `beat`: after each step."""
         self._sessions = sessions
         self._keeper = keeper
         self._ledger = ledger
         self._now = now
         self._beat = beat
-        self._silent = 0
 
     async def work(self, number: str | None) -> None:
         """Everything due at the keeper, whoever's; this recall's first."""
@@ -64,88 +55,80 @@ class KeeperTurn:
             await self._lower(some)
 
     async def _dispose(self, part: ToDispose) -> None:
-        receipt, error = await self._call(lambda: self._keeper.dispose(part.key, part.disposal))
+        receipt, error = await _told(self._keeper.dispose(part.key, part.disposal))
         async with self._sessions.begin() as session:
             if receipt is not None:
                 await keeper_holds.disposed(session, self._keeper.name, part, receipt.reference, self._now)
             else:
                 await keeper_holds.not_disposed(session, part, error)
+        self._beat()
 
     async def _raise(self, due: Sequence[ToRaise]) -> None:
         async with self._sessions.begin() as session:
             told = await keeper_holds.begin_raises(session, due, self._now)
-        asked = [each for each in due if each.key in told]
-        outcomes = await self._all(self._lock, asked)
-        answers = [answer for answer, _ in outcomes if answer is not None]
-        errors = {each.key: error for each, (_, error) in zip(asked, outcomes, strict=True) if error}
+        asked = sorted((each for each in due if each.key in told), key=lambda each: each.claimant)
+        errors, locked = {}, []
+        for each in asked:
+            # Whatever the keeper does, nothing of ours gives the units away.
+            _, error = await _told(self._ledger.hold(each.ledger_key, each.recall_number, each.position))
+            if error:
+                errors[each.key] = error
+            else:
+                locked.append(each)
+        answers = []
+        for claimant, those in groupby(locked, key=lambda each: each.claimant):
+            found, refused = await self._hold(claimant, list(those))
+            answers += found
+            errors |= refused
         async with self._sessions.begin() as session:
             await keeper_holds.raised(session, asked, answers, errors, self._now)
 
-    async def _lock(self, due: ToRaise) -> tuple[Answer | None, str]:
-        """Our own ledger locks first: whatever the keeper does, nothing of ours gives the units away."""
-        receipt, error = await self._call(
-            lambda: self._ledger.hold(due.ledger_key, due.recall_number, due.position), ours=True
-        )
-        if receipt is not None:
-            receipt, error = await self._call(lambda: self._keeper.hold(due.key, due.claimant, due.position))
-        if receipt is None:
-            return None, error
-        confirmed, error = await self._call(lambda: self._keeper.confirm(due.key))
-        if confirmed is None:
-            return None, error
-        by = confirmed.by[:120]
-        return Answer(due.key, due.position.quantity, confirmed.quantity, by, receipt.reference), ""
+    async def _hold(self, claimant: str, due: Sequence[ToRaise]) -> tuple[list[Answer], dict[str, str]]:
+        """What the keeper holds, and what it refused; what it has not answered yet is in neither."""
+        given, error = await _told(hold_all(self._keeper, claimant, [HoldAsked(e.key, e.position) for e in due]))
+        self._beat()
+        answers = [HoldAnswer(each.key, error=error) for each in due] if given is None else given
+        found, refused = [], {}
+        for each, answer in zip(due, answers, strict=True):
+            if answer.error is not None:
+                refused[each.key] = answer.error
+            elif answer.confirmation is not None:
+                held, by = answer.confirmation.quantity, answer.confirmation.by[:120]
+                found.append(Answer(each.key, each.position.quantity, held, by))
+        return found, refused
 
     async def _lower(self, keys: Sequence[str]) -> None:
         async with self._sessions.begin() as session:
             due = await keeper_holds.begin_lowers(session, keys)
-        outcomes = dict(zip(due, await self._all(self._let_go, due), strict=True))
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(each: ToLower) -> str:
+            if not each.told:
+                return ""
+            async with gate:
+                _, error = await _told(self._keeper.release(each.key, each.left))
+                self._beat()
+                return error
+
+        outcomes = dict(zip(due, await asyncio.gather(*(one(each) for each in due)), strict=True))
         async with self._sessions.begin() as session:
             await keeper_holds.lowered(session, [each for each, error in outcomes.items() if not error], self._now)
             await keeper_holds.not_lowered(session, {each.key: error for each, error in outcomes.items() if error})
 
-    async def _let_go(self, due: ToLower) -> str:
-        if not due.told:
-            return ""
 
-        async def release() -> bool:
-            await self._keeper.release(due.key, due.left)
-            return True
-
-        return (await self._call(release))[1]
-
-    async def _all(self, work: Callable[[D], Awaitable[T]], due: Sequence[D]) -> list[T]:
-        gate = asyncio.Semaphore(AT_ONCE)
-
-        async def one(each: D) -> T:
-            async with gate:
-                return await work(each)
-
-        return await asyncio.gather(*(one(each) for each in due))
-
-    async def _call(self, call: Callable[[], Awaitable[T]], *, ours: bool = False) -> tuple[T | None, str]:
-        """The answer, or why there is none ("" while the keeper has not answered yet)."""
-        if self._silent >= SILENT:
-            return None, f"{self._keeper.name} does not answer"
-        try:
-            async with asyncio.timeout(ONE_CALL.total_seconds()):
-                answer = await call()
-        except InventoryError as error:
-            return None, str(error) or "the keeper of the stock refused"
-        except TimeoutError:
-            self._silent += 0 if ours else 1
-            return None, f"{self._keeper.name} did not answer within {ONE_CALL.total_seconds():.0f} s"
-        except Exception as error:  # noqa: BLE001 - a fault at one position must not leave other stock unlocked
-            log.warning("keeper %s failed: %s", self._keeper.name, type(error).__name__)
-            return None, f"{type(error).__name__}: {error}"[:500]
-        finally:
-            self._beat()
-        self._silent = 0
-        return answer, ""
+async def _told(call: Awaitable[T]) -> tuple[T | None, str]:
+    """The answer, or why there is none: a fault at one position must not leave other stock unlocked."""
+    try:
+        return await call, ""
+    except InventoryError as error:
+        return None, str(error)[:500] or "the keeper of the stock refused"
+    except Exception as error:  # noqa: BLE001 - see above
+        log.warning("a call to a keeper of stock failed: %s", type(error).__name__)
+        return None, f"{type(error).__name__}: {error}"[:500]
 
 
 def _groups(due: Sequence[T]) -> list[Sequence[T]]:
     return [due[at : at + GROUP] for at in range(0, len(due), GROUP)]
 
 
-__all__ = ["AT_ONCE", "ONE_CALL", "KeeperTurn"]
+__all__ = ["KeeperTurn"]

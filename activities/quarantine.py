@@ -66,10 +66,9 @@ class QuarantineActivities:
             async with self._sessions.begin() as session:
                 await holds.request_holds(session, ref.number, ref.scope_version, ref.now)
         outside = await self._plan(ref.number, ref.now)
-        async with beating():
-            await asyncio.gather(
-                self._hold_in_ledger(ref, outside.ledger), self._turn_keepers(outside, ref.number, ref.now)
-            )
+        await asyncio.gather(
+            self._hold_in_ledger(ref, outside.ledger), self._turn_keepers(outside, ref.number, ref.now)
+        )
         async with self._sessions() as session:
             return await holds.hold_summary(session, ref.number)
 
@@ -93,9 +92,12 @@ class QuarantineActivities:
 
     async def _turn_keepers(self, outside: Outside, number: str | None, now: datetime) -> None:
         """Every keeper at once, each in its own time: one that is slow or away keeps no other waiting."""
-        await asyncio.gather(
-            *(self._turn_one(outside.others[name], outside.ledger, number, now) for name in outside.due)
-        )
+        if not outside.due:
+            return
+        async with beating():
+            await asyncio.gather(
+                *(self._turn_one(outside.others[name], outside.ledger, number, now) for name in outside.due)
+            )
 
     async def _turn_one(self, keeper: InventoryAdapter, ledger: StockKeeper, number: str | None, now: datetime) -> None:
         """One keeper's turn, within its own time; whatever happens there stays there."""

@@ -41,9 +41,7 @@ class KeeperHold(SQLModel, table=True):
     asked: Decimal = units(zero=True)
     """Most units the keeper may have been told to lock; written before it is told."""
     held: Decimal = units(zero=True)
-    """Units the keeper acknowledged under this key, in units of use."""
-    reference: str | None = text(120, nullable=True)
-    """The keeper's own number of the hold."""
+    """Units of use that are surely locked: acknowledged, and not asked to be let go since."""
     by: str | None = text(120, nullable=True)
     """System or person at the keeper that confirmed."""
     attempts: int = Field(default=0, nullable=False)

@@ -68,7 +68,6 @@ class Answer:
     asked: Decimal
     held: Decimal
     by: str | None = None
-    reference: str | None = None
 
 
 async def places(session: AsyncSession, number: str | None = None) -> list[int]:
@@ -216,7 +215,6 @@ async def _acknowledge(session: AsyncSession, answers: Sequence[Answer], now: da
         "held": [each.held for each in answers],
         "lowered": [lowered for _ in answers],
         "by": [each.by for each in answers],
-        "references": [each.reference[:120] if each.reference else None for each in answers],
         "now": now,
     }
     await run(session, sql.ACKNOWLEDGE, values)

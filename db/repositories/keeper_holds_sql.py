@@ -63,9 +63,9 @@ WITH {_KEPT}, fresh AS (
 )
 INSERT INTO keeper_hold (key, hold_id, keeper, claimant, nonconforming, turn, generation, attempts, closing, planned_at)
 SELECT recall_number || ':hold:' || id || CASE WHEN turn > 0 THEN ':' || turn ELSE '' END
-       || CASE WHEN nth > 0 THEN ':g' || nth ELSE '' END,
-       id, keeper, recall_number || CASE WHEN nonconforming THEN ':nonconformity' ELSE '' END, nonconforming, turn, nth,
-       0, false, CAST(:now AS timestamptz)
+       || CASE WHEN nth > 0 THEN '\\:g' || nth ELSE '' END,
+       id, keeper, recall_number || CASE WHEN nonconforming THEN '\\:nonconformity' ELSE '' END, nonconforming, turn,
+       nth, 0, false, CAST(:now AS timestamptz)
 FROM fresh ORDER BY id
 ON CONFLICT DO NOTHING
 """  # noqa: S608 - constants
@@ -130,19 +130,21 @@ RETURNING k.key
 """Written down before the keeper is told, so that nothing told is ever forgotten."""
 
 BEGIN_LOWER: Final = f"""
-UPDATE keeper_hold k SET closing = k.closing OR {WANTED} = 0, attempts = k.attempts + 1
+UPDATE keeper_hold k SET closing = k.closing OR {WANTED} = 0, held = least(k.held, {WANTED}), attempts = k.attempts + 1
 FROM hold h WHERE h.id = k.hold_id AND k.key = ANY(CAST(:keys AS text[])) AND {_LOWER}
-RETURNING k.key, {WANTED} AS wanted, k.asked_at IS NOT NULL AS told, h.recall_number
+RETURNING k.key, CASE WHEN k.closing THEN 0 ELSE {WANTED} END AS wanted, k.asked_at IS NOT NULL AS told, h.recall_number
 """  # noqa: S608 - constants
-"""A key whose end is asked for is never raised again: if the hold is wanted once more, it gets another one."""
+"""From here on the keeper may hold as little as that, and as much as before, until it answers.
+
+A key whose end is asked for is never raised again: if the hold is wanted once more, it gets another one.
+"""
 
 ACKNOWLEDGE: Final = """
 UPDATE keeper_hold k SET held = told.held, asked = CASE WHEN told.lowered THEN told.held ELSE k.asked END,
        acknowledged_at = CAST(:now AS timestamptz), last_error = NULL, by = coalesce(told.by, k.by),
-       reference = coalesce(told.reference, k.reference),
        ended_at = CASE WHEN told.lowered AND told.held = 0 AND k.closing THEN CAST(:now AS timestamptz) END
-FROM unnest(CAST(:keys AS text[]), CAST(:held AS numeric[]), CAST(:lowered AS boolean[]), CAST(:by AS text[]),
-            CAST(:references AS text[])) AS told(key, held, lowered, by, reference)
+FROM unnest(CAST(:keys AS text[]), CAST(:held AS numeric[]), CAST(:lowered AS boolean[]), CAST(:by AS text[]))
+     AS told(key, held, lowered, by)
 WHERE k.key = told.key AND k.ended_at IS NULL
 RETURNING k.key
 """

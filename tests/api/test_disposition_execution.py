@@ -9,13 +9,13 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.quarantine import QuarantineActivities
 from adapters.inventory.ledger import LedgerInventory
-from adapters.inventory.routing import LedgerOnly
 from db.engine import SessionFactory
 from db.repositories import audit
 from db.repositories.stock import StockLedger
 from domain.roles import Role
 from models.messages import RecallScopeRef
 from tests.api.warehouse import NUMBER, URL, Warehouse, warehouse
+from tests.inventory.conftest import only
 from tests.support.api import write_consignee
 from tests.support.chain import day
 from tests.support.stock_invariants import violations
@@ -89,7 +89,7 @@ class Everywhere:
 
 async def _spread(found: Warehouse, db: SessionFactory, lots: int) -> Everywhere:
     positions = found.rows(_LOTS, lots, found.lot, NUMBER)
-    quarantine = QuarantineActivities(db, LedgerOnly(LedgerInventory(StockLedger(db))))
+    quarantine = QuarantineActivities(db, only(LedgerInventory(StockLedger(db))))
     ref = RecallScopeRef(number=NUMBER, now=day(1), scope_version=1)
     await ActivityEnvironment().run(quarantine.request_holds, ref)
     await ActivityEnvironment().run(quarantine.execute_holds, ref)

@@ -10,12 +10,12 @@ from temporalio.testing import ActivityEnvironment
 from activities.policies import PolicyStore
 from activities.quarantine import QuarantineActivities
 from adapters.inventory.ledger import LedgerInventory
-from adapters.inventory.routing import LedgerOnly
 from db.engine import SessionFactory
 from db.repositories import recalls
 from db.repositories.stock import StockLedger
 from domain.roles import Role
 from models.messages import RecallScopeRef
+from tests.inventory.conftest import only
 from tests.support.api import Callers
 from tests.support.chain import day
 from tests.support.recalls import write_recall
@@ -82,7 +82,7 @@ async def warehouse(api: Callers, db: SessionFactory, postgres: PostgresForTests
     assert policy is not None
     async with db.begin() as session:
         await recalls.pin(session, NUMBER, [policy], day(1))
-    quarantine = QuarantineActivities(db, LedgerOnly(LedgerInventory(StockLedger(db))))
+    quarantine = QuarantineActivities(db, only(LedgerInventory(StockLedger(db))))
     ref = RecallScopeRef(number=NUMBER, now=day(1), scope_version=1)
     await ActivityEnvironment().run(quarantine.request_holds, ref)
     await ActivityEnvironment().run(quarantine.execute_holds, ref)

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.quarantine import QuarantineActivities
-from adapters.inventory.base import StockKeeper
+from adapters.inventory.base import InventoryAdapter, Keepers, StockKeeper
 from adapters.inventory.ledger import LedgerInventory
 from adapters.inventory.routing import LedgerOnly
 from db.engine import SessionFactory
@@ -36,6 +36,8 @@ class Yard:
     warehouse: int
     carrier: int
     clinic: int
+    keepers: Keepers | None = None
+    """Who keeps which place; without them our own ledger keeps everything."""
 
     def rows(self, query: str, *binds: object) -> list[tuple[Any, ...]]:
         """Rows of any query, as the owner."""
@@ -93,26 +95,40 @@ class Yard:
 
     async def request(self, number: str = NUMBER, version: int = 1, now: datetime = NOW) -> HoldFigures:
         """Activity `request_holds`."""
-        quarantine = QuarantineActivities(self.sessions, LedgerOnly(self.inventory()))
+        quarantine = QuarantineActivities(self.sessions, self.keepers or only(self.inventory()))
         ref = RecallScopeRef(number=number, now=now, scope_version=version)
         result: HoldFigures = await ActivityEnvironment().run(quarantine.request_holds, ref)
         return result
 
     async def execute(
-        self, number: str = NUMBER, inventory: StockKeeper | None = None, beat: Callable[..., None] | None = None
+        self,
+        number: str = NUMBER,
+        inventory: StockKeeper | None = None,
+        beat: Callable[..., None] | None = None,
+        claim: bool = True,
+        now: datetime = NOW,
+        version: int = 1,
+        one_keeper: float = 60,
     ) -> HoldFigures:
         """Activity `execute_holds`."""
-        quarantine = QuarantineActivities(self.sessions, LedgerOnly(inventory or self.inventory()))
+        quarantine = QuarantineActivities(
+            self.sessions, self.keepers or only(inventory or self.inventory()), timedelta(seconds=one_keeper)
+        )
         environment = ActivityEnvironment()
         if beat is not None:
             environment.on_heartbeat = beat
-        ref = RecallScopeRef(number=number, now=NOW, scope_version=1)
+        ref = RecallScopeRef(number=number, now=now, scope_version=version, claim=claim)
         result: HoldFigures = await environment.run(quarantine.execute_holds, ref)
         return result
 
     def inventory(self) -> LedgerInventory:
         """The adapter over our own ledger."""
         return LedgerInventory(StockLedger(self.sessions))
+
+
+def only(keeper: StockKeeper) -> LedgerOnly:
+    """One keeper for every place; what it does with documents is not asked."""
+    return LedgerOnly(cast(InventoryAdapter, keeper))
 
 
 @pytest.fixture

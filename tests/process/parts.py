@@ -16,7 +16,6 @@ from activities.policies import PolicyStore
 from activities.quarantine import QuarantineActivities
 from adapters.inventory.base import InventoryError
 from adapters.inventory.ledger import LedgerInventory
-from adapters.inventory.routing import LedgerOnly
 from db.repositories.stock import StockLedger
 from domain.channels import Channel
 from domain.firm import Firm
@@ -30,6 +29,7 @@ from models.messages import (
 )
 from settings import Settings
 from tests.campaign.world import Provider
+from tests.inventory.conftest import only
 from tests.process.desk import Desk
 from tests.process.model import Case
 from tests.process.world import World
@@ -90,7 +90,7 @@ class Parts:
         """The activities of the hold, over our own ledger."""
         ledger = StockLedger(self.desk.bench.sessions)
         return QuarantineActivities(
-            self.desk.bench.sessions, LedgerOnly(_Obstinate(ledger) if obstinate else LedgerInventory(ledger))
+            self.desk.bench.sessions, only(_Obstinate(ledger) if obstinate else LedgerInventory(ledger))
         )
 
     def ref(self, case: Case) -> RecallRef:

@@ -3,9 +3,13 @@
 Property tests call `violations` after each step; it reads with plain SQL and knows nothing of the product's code.
 """
 
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import psycopg
+
+if TYPE_CHECKING:
+    from tests.support.keepers import Partner
 
 _HELD = """
 SELECT format('lot %s at %s: held %s, but claims say %s (on hand %s)', s.lot_id, s.location_id, s.held,
@@ -103,8 +107,64 @@ def broken(db: "psycopg.Connection[Any]") -> list[str]:
     return _broken(db, *_CHECKS, _ENDED)
 
 
+_TOLD = """
+SELECT k.keeper, k.key, k.held, k.closing OR k.ended_at IS NOT NULL AS over FROM keeper_hold k
+"""
+_WANTED = """
+SELECT h.id, h.recall_number || CASE WHEN h.state = 'nonconformity' THEN ':nonconformity' ELSE '' END AS claimant,
+       CASE WHEN l.custody <> 'customer' THEN l.id ELSE (
+           SELECT min(m.from_location_id) FROM movement m
+           WHERE m.lot_id = h.lot_id AND m.to_location_id = l.id AND m.document_no = h.document_no) END, h.quantity
+FROM hold h JOIN location l ON l.id = h.location_id
+WHERE h.quantity > 0 AND (h.ended_at IS NULL OR h.state = 'nonconformity')
+"""
+
+
+def overstated(url: str, partners: "Iterable[Partner]") -> list[str]:
+    """True at every moment, also between two steps: we never believe more to be locked at a keeper than is."""
+    with psycopg.connect(url) as db:
+        told = db.execute(_TOLD).fetchall()
+    by = {each.name: each.standing() for each in partners}
+    return [
+        f"{key}: we believe {held} units are locked at {keeper}, it holds {by[keeper].get(key, ('', 0))[1]}"
+        for keeper, key, held, over in told
+        if not over and held > by[keeper].get(key, ("", 0))[1]
+    ]
+
+
+def apart(url: str, partners: "Mapping[int, Partner]") -> list[str]:
+    """True once nothing is due: keepers hold exactly what our holds say, each under one name, and no more."""
+    with psycopg.connect(url) as db:
+        wanted = {row[0]: row[1:] for row in db.execute(_WANTED).fetchall() if row[2] in partners}
+        keys: dict[str, int] = {
+            key: hold for key, hold in db.execute("SELECT key, hold_id FROM keeper_hold").fetchall()
+        }
+        stock = {
+            (lot, place): units for lot, place, units in db.execute("SELECT lot_id, location_id, on_hand FROM stock")
+        }
+    found: dict[int, list[tuple[str, str, Any]]] = {}
+    strange = []
+    for partner in {id(each): each for each in partners.values()}.values():
+        for key, (claimant, units) in partner.standing().items():
+            if key not in keys:
+                strange.append(f"{partner.name} holds {units} under {key}, of which we know nothing")
+            else:
+                found.setdefault(keys[key], []).append((partner.name, claimant, units))
+        strange += [
+            f"{partner.name} has {units} of lot {place}, we {stock.get(place)}"
+            for place, units in partner.stock.items()
+            if stock.get(place, 0) != units and place in stock
+        ]
+    for hold in sorted({*wanted, *found}):
+        claimant, place, units = wanted.get(hold, ("", None, 0))
+        right = [(partners[place].name, claimant, units)] if place is not None else []
+        if found.get(hold, []) != right:
+            strange.append(f"hold {hold}: keepers hold {found.get(hold)}, wanted is {right}")
+    return strange
+
+
 def _broken(db: "psycopg.Connection[Any]", *checks: str) -> list[str]:
     return [row[0] for check in checks for row in db.execute(check).fetchall()]
 
 
-__all__ = ["broken", "violations"]
+__all__ = ["apart", "broken", "overstated", "violations"]

@@ -19,7 +19,11 @@ _OF_PART = (
     " (SELECT disposition.id FROM disposition WHERE disposition.recall_number = p_number))"
 )
 _DELETED = (
-    ("hold_check", f"hold_check.hold_id {_OF_HOLD}"),
+    (
+        "hold_check",
+        "hold_check.evidence_id IN (SELECT evidence.id FROM evidence WHERE evidence.recall_number = p_number)"
+        f" OR hold_check.hold_id {_OF_HOLD}",
+    ),
     ("keeper_hold", f"keeper_hold.hold_id {_OF_HOLD}"),
     ("keeper_disposal", f"keeper_disposal.part_id {_OF_PART}"),
 )
