@@ -69,7 +69,7 @@ SELECT recall_number || ':hold:' || id || CASE WHEN turn > 0 THEN ':' || turn EL
 FROM fresh ORDER BY id
 ON CONFLICT DO NOTHING
 """  # noqa: S608 - constants
-"""`domain.inventory.keeper_key` and `nonconformity_claimant` as SQL."""
+"""Keys go on from `domain.inventory.hold_key`; once the recall's claim has ended, quality holds, from that recall."""
 
 PLAN_DISPOSALS: Final = f"""
 WITH {_PLACE}

@@ -136,9 +136,7 @@ def apart(url: str, partners: "Mapping[int, Partner]") -> list[str]:
     """True once nothing is due: keepers hold exactly what our holds say, each under one name, and no more."""
     with psycopg.connect(url) as db:
         wanted = {row[0]: row[1:] for row in db.execute(_WANTED).fetchall() if row[2] in partners}
-        keys: dict[str, int] = {
-            key: hold for key, hold in db.execute("SELECT key, hold_id FROM keeper_hold").fetchall()
-        }
+        keys: dict[str, int] = dict(db.execute("SELECT key, hold_id FROM keeper_hold").fetchall())
         stock = {
             (lot, place): units for lot, place, units in db.execute("SELECT lot_id, location_id, on_hand FROM stock")
         }
