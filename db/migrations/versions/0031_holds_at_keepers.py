@@ -1,6 +1,6 @@
 """holds at keepers outside our ledger: what they were told and acknowledged, and counts by people
 
-Revision: 0030, after: 0029
+Revision: 0031, after: 0030
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import op
 
 from db.migrations.steps import file_deletion
 
-revision = "0030"
-down_revision = "0029"
+revision = "0031"
+down_revision = "0030"
 branch_labels = None
 depends_on = None
 
