@@ -58,7 +58,7 @@ async def page_of(
         questioned=questioned,
         unrecorded=unrecorded,
         history=tuple(_earlier(visitor, each) for each in history),
-        labels=record.last_reply_id is not None and await has_labels(state, record.number, record.consignee_id),
+        labels=record.returns_approved and await has_labels(state, record.number, record.consignee_id),
     )
 
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,8 +71,9 @@ def read_model(file: Path) -> Model:
         raise ModelError(f"{file.name}: is not a model: {type(error).__name__} at {error}") from error
 
 
+@cache
 def shipped_model() -> Model:
-    """The model that comes with the product.
+    """The model that comes with the product, read once by each process.
 
     Raises:
         ModelError: as `read_model`.

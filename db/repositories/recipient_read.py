@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
+from domain.return_authorization import RETURNING
 
 _PAGE: Final = """
 SELECT r.number, r.phase, r.drill, r.recall_class, c.id AS consignee_id, c.state,
@@ -18,7 +19,9 @@ SELECT r.number, r.phase, r.drill, r.recall_class, c.id AS consignee_id, c.state
        told.notice_id, CAST(told.change ->> 'since' AS int) AS amended_since,
        told.change -> 'class' ->> 0 AS class_from, told.change -> 'class' ->> 1 AS class_to,
        draft.form_id AS draft_form_id, draft.step AS draft_step, draft.answers AS draft_answers,
-       draft.updated_at AS draft_at
+       draft.updated_at AS draft_at,
+       EXISTS (SELECT FROM disposition back WHERE back.recall_number = r.number AND back.consignee_id = c.id
+               AND back.kind = ANY(CAST(:returning AS text[])) AND back.state = 'approved') AS returns_approved
 FROM recall r
 JOIN consignee c ON c.recall_number = r.number
 JOIN partner ON partner.id = c.partner_id
@@ -71,6 +74,8 @@ class RecipientRecord:
     class_from: str | None = None
     class_to: str | None = None
     """Strictest class before and now, where the newest notice changed it."""
+    returns_approved: bool = False
+    """Something is to come back: there may be labels to print."""
 
 
 async def find(
@@ -92,7 +97,7 @@ async def find(
         form_id: the posted form, to be told whether it has carried a reply already.
         drafts_since: older drafts are not offered any more; None offers none.
     """
-    values = {"number": number, "consignee": consignee_id, "delivery": delivery_id}
+    values = {"number": number, "consignee": consignee_id, "delivery": delivery_id, "returning": sorted(RETURNING)}
     found = await run(session, _PAGE, values | {"form": form_id, "drafts_since": drafts_since})
     row = found.mappings().one_or_none()
     return None if row is None else RecipientRecord(**row)
