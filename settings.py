@@ -94,6 +94,8 @@ class Settings(BaseSettings):
     """Private networks (CIDR, JSON list) that webhooks may call; public addresses always may be called."""
     webhook_ca_file: Path | None = None
     """Certificates of authorities (PEM) that are trusted beside the usual ones when recipients' systems are called."""
+    keeper_feed_seconds: int = Field(default=60, ge=5, le=3600)
+    """Real seconds between two looks at what changed at keepers of stock."""
     keeper_ca_file: Path | None = None
     """Certificates of authorities (PEM) that are trusted beside the usual ones when keepers of stock are called."""
     vapid_private_key: SecretStr | None = None

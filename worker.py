@@ -64,12 +64,13 @@ from models.messages import INVENTORY_QUEUE, RECALL_QUEUE
 from plugin import recall_plugin, workflow_runner
 from settings import Settings, get_settings
 from suggestion.model_file import shipped_model
-from worker_keepers import keepers_of
+from worker_keepers import keepers_of, kept_feeds, reading_feeds
 from worker_returns import kept_returns, returning
 from workflows.campaign import CampaignWorkflow
 from workflows.capa import CapaWorkflow
 from workflows.consignee_case import ConsigneeCaseWorkflow
 from workflows.disposition import DispositionWorkflow
+from workflows.keeper_feeds import KeeperFeedsWorkflow
 from workflows.obligations import ObligationsWorkflow
 from workflows.recall import RecallWorkflow
 from workflows.returns import ReturnsWorkflow
@@ -86,6 +87,7 @@ WORKFLOWS: tuple[type, ...] = (
     DispositionWorkflow,
     ObligationsWorkflow,
     ReturnsWorkflow,
+    KeeperFeedsWorkflow,
 )
 log = logging.getLogger("worker")
 
@@ -126,9 +128,10 @@ def notice_links(settings: Settings) -> NoticeLinks:
 def build_workers(client: Client, sessions: SessionFactory, settings: Settings, queues: Sequence[str]) -> list[Worker]:
     """One Worker per task queue asked for, sharing one set of activities."""
     sending = notifying(sessions, settings)
+    keepers = keepers_of(sessions, settings.keeper_ca_file)
     by_queue: dict[str, list[Callable[..., Any]]] = {
         RECALL_QUEUE: [*recording(client, sessions, settings), *returning(client, sessions, settings)],
-        INVENTORY_QUEUE: holding(sessions),
+        INVENTORY_QUEUE: [*holding(sessions), *reading_feeds(client, sessions, keepers, settings)],
         **dict.fromkeys(NOTIFY_QUEUES, sending),
     }
     return [
@@ -323,6 +326,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> int:
                 await stack.enter_async_context(worker)
             if RECALL_QUEUE in queues:
                 await stack.enter_async_context(kept_returns(client, settings))
+                await stack.enter_async_context(kept_feeds(client, settings))
             await stop.wait()
             log.info("stopping: running activities may finish")
     finally:

@@ -98,6 +98,8 @@ class Permission(StrEnum):
     APPROVE_POLICY = "policy:approve"
     MOVE_POLICIES = "recall:move_policies"
     MANAGE_STAFF = "staff:manage"
+    MANAGE_KEEPERS = "keeper:manage"
+    """Enter who keeps stock outside our own ledger, and which places."""
     CONTACT_CONSIGNEE = "consignee:contact"
     CHECK_EFFECTIVENESS = "effectiveness:check"
     PROPOSE_DISPOSITION = "disposition:propose"
@@ -216,7 +218,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
         # Runs the installation and decides nothing about a recall.
         Role.ADMIN: frozenset(
             {_P.READ, _P.READ_AUDIT, _P.MANAGE_TOKENS, _P.MANAGE_POLICIES, _P.MANAGE_STAFF, _P.IMPORT_DATA}
-            | {_P.RECORD_TRAINING, _P.UNLOCK_SIGNING}
+            | {_P.RECORD_TRAINING, _P.UNLOCK_SIGNING, _P.MANAGE_KEEPERS}
         ),
         # A head may do what the functions below may; four eyes is about persons and holds for heads as well. Only the
         # hazard evaluation stays with a medical assessor (21 CFR 7.41): a head finds another one, by reassigning.

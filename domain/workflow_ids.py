@@ -22,6 +22,10 @@ RETURNS_ID: Final = "returned-mail"
 """The one workflow that collects what comes back, of the whole installation; it belongs to no recall."""
 
 
+KEEPER_FEEDS_ID: Final = "keeper-feeds"
+"""The one workflow that reads what changed at keepers of stock; it belongs to no recall."""
+
+
 class WorkflowKind(StrEnum):
     """Which workflow an id names."""
 

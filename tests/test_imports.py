@@ -18,7 +18,14 @@ ALLOWED: dict[str, set[str]] = {
     "adapters": {"domain", "settings"},
     "db": {"models", "domain"},
     "imports": {"db", "models", "domain"},
-    "workflows": {"domain", "models.messages", "models.messages_capa", "models.messages_returns", "activities"},
+    "workflows": {
+        "domain",
+        "models.messages",
+        "models.messages_capa",
+        "models.messages_returns",
+        "models.messages_keepers",
+        "activities",
+    },
     "activities": {"domain", "models", "adapters", "db", "settings", "documents"},
     "api": {
         "workflows",
