@@ -12,6 +12,7 @@ import typer
 
 from cli_audit import audit_app
 from cli_dossier import dossier
+from cli_keepers import keepers_app
 from cli_policy import policy_app
 from cli_retention import retention_app
 from cli_staff import staff_app
@@ -37,6 +38,7 @@ app.add_typer(token_app)
 app.add_typer(audit_app)
 app.add_typer(tasks_app)
 app.add_typer(staff_app)
+app.add_typer(keepers_app)
 app.add_typer(policy_app)
 app.add_typer(retention_app)
 app.command("dossier")(dossier)

@@ -51,6 +51,7 @@ from api.routers import (
     holds,
     hospital,
     journals,
+    keepers,
     master,
     notice_checks,
     notice_letters,
@@ -172,7 +173,8 @@ def _include(app: FastAPI, settings: Settings) -> None:
     app.include_router(campaigns.router, prefix="/v1")
     app.include_router(returned_mail.router, prefix="/v1")
     app.include_router(unplaced.router, prefix="/v1")
-    for module in (dry_runs, policy_moves, responsibilities, branches):
+    app.include_router(keepers.hooks, prefix="/v1")
+    for module in (dry_runs, policy_moves, responsibilities, branches, keepers):
         app.include_router(module.router, prefix="/v1")
     app.include_router(evidence.router, prefix="/v1", max_body_size=settings.evidence_max_bytes + _MULTIPART_OVERHEAD)
 

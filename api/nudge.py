@@ -9,7 +9,7 @@ from typing import Final
 from temporalio.service import RPCError
 
 from api.state import ApiState
-from domain.workflow_ids import RETURNS_ID, campaign_id, case_id, disposition_id, recall_id
+from domain.workflow_ids import KEEPER_FEEDS_ID, RETURNS_ID, campaign_id, case_id, disposition_id, recall_id
 from models.replies import RecordedReply
 
 _log = logging.getLogger("api.nudge")
@@ -23,7 +23,9 @@ TEXTS_CORRECTED: Final = "texts_corrected"
 TASK_MOVED: Final = "task_moved"
 """Signal of every workflow that owns tasks."""
 LOOK: Final = "look"
-"""Signal of the workflow that reads the mailbox: it sends pages that no recall sends, too."""
+"""Signal of the workflows that read the mailbox (and send pages that no recall sends) and the keepers' changes."""
+STOCK_APPEARED: Final = "stock_appeared"
+"""Signal of the recall's workflow: something to hold."""
 
 
 async def nudge_campaign(state: ApiState, number: str, sequence: int | None) -> None:
@@ -45,6 +47,16 @@ async def nudge_workflow(state: ApiState, workflow_id: str) -> None:
 async def nudge_recall(state: ApiState, number: str, kind: str) -> None:
     """Tell the recall what has changed (`effectiveness`, `complaint`, `checklist`); a lost signal is read later."""
     await _signal(state, recall_id(number), RECORD_MOVED, kind)
+
+
+async def nudge_stock(state: ApiState, number: str) -> None:
+    """Tell the recall that there is something to hold; its hold watch looks at once."""
+    await _signal(state, recall_id(number), STOCK_APPEARED)
+
+
+async def nudge_feeds(state: ApiState) -> bool:
+    """Have the keepers' changes read at once; whether Temporal took the request."""
+    return await _signal(state, KEEPER_FEEDS_ID, LOOK)
 
 
 async def nudge_texts(state: ApiState, number: str) -> None:
@@ -72,20 +84,24 @@ async def nudge_after_reply(state: ApiState, number: str, consignee_id: int, rec
         await nudge_case(state, number, consignee_id)
 
 
-async def _signal(state: ApiState, workflow: str, signal: str, *arguments: str) -> None:
+async def _signal(state: ApiState, workflow: str, signal: str, *arguments: str) -> bool:
     try:
         client = await state.temporal.client()
         await client.get_workflow_handle(workflow).signal(signal, args=list(arguments), rpc_timeout=_TIMEOUT)
     except (RPCError, RuntimeError) as error:
         _log.info(json.dumps({"event": "nudge_lost", "workflow": workflow, "reason": type(error).__name__}))
+        return False
+    return True
 
 
 __all__ = [
     "nudge_after_reply",
     "nudge_campaign",
     "nudge_case",
+    "nudge_feeds",
     "nudge_owners",
     "nudge_recall",
+    "nudge_stock",
     "nudge_texts",
     "nudge_workflow",
 ]

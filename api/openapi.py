@@ -19,6 +19,7 @@ TAGS: Final = [
     {"name": "obligations", "description": "Reports owed to authorities and the public."},
     {"name": "effectiveness", "description": "Checks that consignees received, understood and acted on the notice."},
     {"name": "disposition", "description": "What becomes of held and returned units, and the signed release gate."},
+    {"name": "keepers", "description": "Who keeps stock besides our own ledger, which places, and how they fare."},
     {"name": "costs", "description": "What a recall costs, per currency."},
     {"name": "shortages", "description": "Sites left short, and the unaffected lots they get."},
     {"name": "closure", "description": "Completion checklist and mass balance."},

@@ -47,6 +47,8 @@ class ApiState:
     webhook_limiter: RateLimiter
     password_limiter: RateLimiter
     """Checks of a password per person: each costs memory and time on purpose."""
+    keeper_limiter: RateLimiter
+    """Looks that a keeper's webhooks may ask for: each is an event in a workflow's history."""
     told_words: ToldWords
     """What released notices say, for the recipients' pages."""
     test_limiter: RateLimiter
@@ -96,6 +98,7 @@ async def open_state(settings: Settings, temporal_client: Client | None = None) 
             page_limiter=RateLimiter(capacity=60, per_second=1),
             webhook_limiter=RateLimiter(capacity=2000, per_second=500),
             password_limiter=RateLimiter(capacity=20, per_second=0.5),
+            keeper_limiter=RateLimiter(capacity=20, per_second=5),
             told_words=ToldWords(),
             test_limiter=RateLimiter(capacity=10, per_second=1 / 30),
         )

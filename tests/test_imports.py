@@ -58,6 +58,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli_policy_office": EVERYTHING,
     "cli_policy_check": EVERYTHING,
     "cli_dossier": EVERYTHING,
+    "cli_keepers": EVERYTHING,
     "cli_staff": EVERYTHING,
     "cli_staff_responsible": EVERYTHING,
     "cli_staff_signing": EVERYTHING,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.engine import SessionFactory
@@ -91,6 +91,12 @@ async def skips(session: AsyncSession, code: str, *, limit: int = 100) -> Sequen
     return (await session.exec(query)).all()
 
 
+async def skip_counts(session: AsyncSession) -> dict[str, int]:
+    """Keeper -> how many different rows of its answers were left out."""
+    query = select(KeeperSkip.keeper_code, func.count()).group_by(col(KeeperSkip.keeper_code))
+    return dict((await session.exec(query)).all())
+
+
 def record_of(row: Keeper) -> KeeperRecord:
     """What an adapter is built from."""
     return KeeperRecord(
@@ -121,4 +127,4 @@ def feed_of(row: Keeper) -> Feed:
     )
 
 
-__all__ = ["KeeperStore", "feed_of", "listed", "note_skipped", "record_of", "skips"]
+__all__ = ["KeeperStore", "feed_of", "listed", "note_skipped", "record_of", "skip_counts", "skips"]

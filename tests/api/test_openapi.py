@@ -38,20 +38,26 @@ def test_operation_ids_are_unique_and_every_operation_has_a_known_tag(document: 
     assert all(set(operation["tags"]) <= tags for _, _, operation in operations(document))
 
 
+def signed(path: str) -> bool:
+    """Whether a machine calls it, known by its signature."""
+    return "/webhooks/" in path or path == "/v1/keepers/{code}/changes"
+
+
 def test_every_post_of_staff_needs_an_idempotency_key(document: dict[str, Any]) -> None:
     for path, method, operation in operations(document):
         if path == "/v1/me/signing-session":
             continue  # a kept fingerprint of a body with a password would be something to guess at
-        if path in {"/v1/policies/dry-run", "/v1/suggestions", "/v1/recalls/{number}/answers/bulk/preview"}:
+        questions = {"/v1/policies/dry-run", "/v1/suggestions", "/v1/recalls/{number}/answers/bulk/preview"}
+        if path in questions | {"/v1/keepers/{code}/probe"}:
             continue  # a question: it creates and decides nothing
-        if method == "post" and path.startswith("/v1/") and "/webhooks/" not in path:
+        if method == "post" and path.startswith("/v1/") and not signed(path):
             keys = [p for p in operation.get("parameters", []) if p["name"] == "Idempotency-Key"]
             assert [key["required"] for key in keys] == [True], path
 
 
 def test_every_staff_operation_needs_a_token_and_documents_its_problems(document: dict[str, Any]) -> None:
     for path, _, operation in operations(document):
-        if path.startswith("/v1/") and "/webhooks/" not in path:
+        if path.startswith("/v1/") and not signed(path):
             assert operation["security"] == [{"bearerToken": []}], path
             assert "application/problem+json" in operation["responses"]["401"]["content"], path
 
