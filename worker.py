@@ -54,6 +54,7 @@ from activities.submissions import SubmissionActivities
 from activities.task_extension import TaskExtensionActivities
 from activities.tasks import StaffMessageActivities, TaskActivities
 from adapters.evidence.factory import build_evidence_store
+from adapters.inventory.base import Keepers
 from adapters.messaging.factory import build_adapters, build_blocked_adapters
 from adapters.regulator.factory import build_transports
 from db.engine import SessionFactory, make_engine, make_session_factory
@@ -131,7 +132,7 @@ def build_workers(client: Client, sessions: SessionFactory, settings: Settings, 
     keepers = keepers_of(sessions, settings.keeper_ca_file)
     by_queue: dict[str, list[Callable[..., Any]]] = {
         RECALL_QUEUE: [*recording(client, sessions, settings), *returning(client, sessions, settings)],
-        INVENTORY_QUEUE: [*holding(sessions), *reading_feeds(client, sessions, keepers, settings)],
+        INVENTORY_QUEUE: [*holding(sessions, keepers), *reading_feeds(client, sessions, keepers, settings)],
         **dict.fromkeys(NOTIFY_QUEUES, sending),
     }
     return [
@@ -229,9 +230,9 @@ def asking(
     ]
 
 
-def holding(sessions: SessionFactory) -> list[Callable[..., Any]]:
+def holding(sessions: SessionFactory, keepers: Keepers) -> list[Callable[..., Any]]:
     """Activities of the inventory queue: they speak to whoever keeps the stock."""
-    quarantine = QuarantineActivities(sessions, keepers_of(sessions))
+    quarantine = QuarantineActivities(sessions, keepers)
     return [quarantine.request_holds, quarantine.execute_holds]
 
 
