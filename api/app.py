@@ -35,6 +35,7 @@ from api.routers import (
     closing,
     closure,
     complaints,
+    consignee_balance,
     contacts,
     costs,
     deadline_history,
@@ -155,7 +156,7 @@ def _include(app: FastAPI, settings: Settings) -> None:
     app.include_router(expert_page.router)
     for module in (recalls, decisions, holds, phone_replies, recall_parts, recall_file, tasks, staff, master, signing):
         app.include_router(module.router, prefix="/v1")
-    for module in (cases, chasing, contacts, complaints, patients, effectiveness, closure):
+    for module in (cases, chasing, contacts, complaints, patients, effectiveness, closure, consignee_balance):
         app.include_router(module.router, prefix="/v1")
     stock = (dispositions, disposition_execution, return_labels, returns, samples, shortages)
     for module in (*stock, account, accounts, journals):

@@ -1,6 +1,7 @@
-"""The mass balance of a recall of 10,000 lots against the bare grouped sums of the same rows.
+"""The mass balance of a recall, by lot and by consignee, against the bare grouped sums of the same rows.
 
     python -m bench.mass_balance [--lots 10000] [--consignees 2000] [--repeats 5]
+    python -m bench.mass_balance --lots 20000 --consignees 100000     # 100,000 sites
 
 A throw-away PostgreSQL is filled by SQL: each lot is made, moved to a depot, shipped to ten consignees, half of the
 answers are followed by a return. Every consignee has stated all its lots. The bare statements sum movements by kind
@@ -19,7 +20,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.engine import SessionFactory, make_engine, make_session_factory
 from db.migrate import upgrade
-from db.repositories import checklist, mass_balance
+from db.repositories import checklist, consignee_balance, mass_balance
 from domain.mass_balance import total
 from tests.support.chain import START
 from tests.support.recalls import write_recall
@@ -36,6 +37,21 @@ BARE = (
         " WHERE s.recall_number = :number GROUP BY 1"
     ),
 )
+BARE_BY_SITE = (
+    (
+        "SELECT l.partner_id, m.lot_id, m.kind, sum(m.quantity) FROM movement m"
+        " JOIN scope_lot s ON s.lot_id = m.lot_id"
+        " JOIN location l ON l.id = CASE m.kind WHEN 'return' THEN m.from_location_id ELSE m.to_location_id END"
+        " WHERE s.recall_number = :number AND l.custody = 'customer' GROUP BY 1, 2, 3"
+    ),
+    (
+        "SELECT r.consignee_id, p.lot_id, sum(p.used), sum(p.on_hand) FROM reply r"
+        " JOIN reply_line p ON p.reply_id = r.id"
+        " JOIN scope_lot s ON s.lot_id = p.lot_id AND s.recall_number = r.recall_number"
+        " WHERE r.recall_number = :number GROUP BY 1, 2"
+    ),
+)
+"""Grouped sums by site and lot; what the balance by consignee is compared with."""
 FILL = (
     (
         "INSERT INTO partner (id, code, name, kind, country, language, time_zone)"
@@ -102,9 +118,18 @@ def fill(url: str, lots: int, consignees: int) -> None:
 
 
 async def bare(session: AsyncSession) -> int:
-    """The grouped sums, fetched."""
+    """The grouped sums by lot, fetched."""
+    return await _fetched(session, BARE)
+
+
+async def bare_by_site(session: AsyncSession) -> int:
+    """The grouped sums by site and lot, fetched."""
+    return await _fetched(session, BARE_BY_SITE)
+
+
+async def _fetched(session: AsyncSession, statements: tuple[str, ...]) -> int:
     rows = 0
-    for statement in BARE:
+    for statement in statements:
         rows += len((await (await session.connection()).execute(text(statement), {"number": NUMBER})).all())
     return rows
 
@@ -116,6 +141,19 @@ async def balance(session: AsyncSession) -> int:
     if summed.unaccounted != 0 or summed.residual != 0 or any(lot.terms.contradictions() for lot in lots):
         raise SystemExit(f"the balance is wrong: {summed}")
     return len(lots)
+
+
+async def by_consignee(session: AsyncSession) -> int:
+    """Every consignee and lot; checked against what the lots say."""
+    rows = await consignee_balance.rows(session, NUMBER)
+    if any(row.terms.unaccounted != 0 for row in rows):
+        raise SystemExit("the balance by consignee is wrong")
+    return len(rows)
+
+
+async def worst_page(session: AsyncSession) -> int:
+    """The first page: the largest rests of all."""
+    return len(await consignee_balance.rows(session, NUMBER, limit=100))
 
 
 async def whole_checklist(session: AsyncSession) -> int:
@@ -150,13 +188,18 @@ async def main() -> None:
         upgrade(addresses.owner_url)
         fill(addresses.owner_url, given.lots, given.consignees)
         engine = make_engine(addresses.app_url, application_name="bench", pool_size=1)
-        sessions, reference = make_session_factory(engine), 0.0
+        sessions = make_session_factory(engine)
         print(f"{given.lots} lots, {given.consignees} consignees\n")
         print(f"{'what':24}{'rows':>9}{'p50 ms':>10}{'ratio':>8}")
-        for name, ask in (("bare sums", bare), ("mass balance", balance), ("completion checklist", whole_checklist)):
-            took, rows = await measure(sessions, given.repeats, ask)
-            reference = reference or took
-            print(f"{name:24}{rows:9}{took:10.0f}{took / reference:8.2f}")
+        for group in (
+            (("bare sums by lot", bare), ("mass balance", balance), ("completion checklist", whole_checklist)),
+            (("bare sums by site", bare_by_site), ("balance by consignee", by_consignee), ("worst page", worst_page)),
+        ):
+            reference = 0.0
+            for name, ask in group:
+                took, rows = await measure(sessions, given.repeats, ask)
+                reference = reference or took
+                print(f"{name:24}{rows:9}{took:10.0f}{took / reference:8.2f}", flush=True)
         await engine.dispose()
     finally:
         server.stop()

@@ -69,8 +69,57 @@ class LotBalanceOut(Out):
     basis: str
     """What `produced` rests on: made (batch record), received, unknown."""
     terms: TermsOut
+    packages: list["PackedOut"]
+    """The same in each packaging of the product."""
     needs_signature: bool
     """Beyond the policy's share or contradictory, and not covered by a signature."""
+
+
+class ConsigneeBalanceOut(Out):
+    """One consignee and lot. distributed = received + taken_over - passed_on; the rows of a lot add up to the lot."""
+
+    consignee_id: int | None
+    """Null for a partner that is no consignee of the recall, and for goods without a place on record."""
+    consignee_code: str
+    """Empty for goods that went to, or came from, no place on record."""
+    consignee_name: str
+    state: str | None
+    lot_id: int
+    lot_number: str
+    product_code: str
+    unit: str
+    received: Units
+    """From our side or a maker's."""
+    taken_over: Units
+    """From other consignees, by movements or by the sender's words."""
+    passed_on: Units
+    distributed: Units
+    returned: Units
+    returned_to_maker: Units
+    destroyed_in_place: Units
+    corrected: Units
+    released: Units
+    replaced: Units
+    used: Units
+    implanted: Units
+    held_pending: Units
+    unaccounted: Units
+    packages: list["PackedOut"]
+
+
+class PackedTerm(Out):
+    """A quantity in whole packages and the units of use left over."""
+
+    whole: int
+    rest: Units
+
+
+class PackedOut(Out):
+    """The same quantities in one packaging of the product; nothing is rounded."""
+
+    unit: str = Field(examples=["box"])
+    units_of_use: Units
+    terms: dict[str, PackedTerm]
 
 
 class DifferenceOut(Out):
@@ -95,6 +144,10 @@ class MassBalanceOut(Out):
     lots: Page[LotBalanceOut]
     differences: list[DifferenceOut]
     """The first 200, by lot."""
+
+
+LotBalanceOut.model_rebuild()
+ConsigneeBalanceOut.model_rebuild()
 
 
 class UnaccountedIn(In):
@@ -149,9 +202,12 @@ __all__ = [
     "CarryOverIn",
     "ChecklistItemOut",
     "ChecklistOut",
+    "ConsigneeBalanceOut",
     "DifferenceOut",
     "LotBalanceOut",
     "MassBalanceOut",
+    "PackedOut",
+    "PackedTerm",
     "SignedLotOut",
     "TermsOut",
     "UnaccountedIn",

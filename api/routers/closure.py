@@ -10,15 +10,17 @@ from api.citing import citing
 from api.deps import KeyDep, NumberDep, ReaderDep, StateDep
 from api.idempotency import Answer, once
 from api.nudge import nudge_recall, nudge_workflow
+from api.packages import ALL_TERMS, packed_out
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import Problem, problems
 from api.records import load
 from api.routers.effectiveness import OPEN_PHASES
 from api.security.bearer import Principal
 from api.signing import sign, signs
-from db.repositories import carry_over, checklist, mass_balance, recalls, unaccounted
+from db.repositories import carry_over, checklist, consignee_balance, mass_balance, recalls, unaccounted
 from domain.checklist import still_open
 from domain.mass_balance import LotBalance, SignedShare, Terms, total
+from domain.packages import Package
 from domain.roles import Permission
 from domain.workflow_ids import disposition_id, update_id
 from models.access import IdempotencyKey
@@ -79,17 +81,18 @@ async def read_mass_balance(
     async with state.sessions() as session:
         found = await mass_balance.balance(session, number, lot)
         differences = await mass_balance.differences(session, number, lot)
+        rows = [each for each in found.lots if after is None or each.lot_id > after[0]][: limit + 1]
+        packages = await consignee_balance.packages_of_lots(session, [each.lot_id for each in rows])
     if lot is not None and not found.lots:
         raise Problem("not_found", f"Lot {lot} is not in the scope of the recall {number}.")
     unsigned = {each.lot_id for each in found.unsigned}
-    rows = [each for each in found.lots if after is None or each.lot_id > after[0]][: limit + 1]
     return MassBalanceOut(
         allowed_percent=found.allowed_percent,
         total=_terms_out(total(each.terms for each in found.lots)),
         lots=page_of(
             rows,
             limit,
-            lambda row: _lot_out(row, row.lot_id in unsigned),
+            lambda row: _lot_out(row, packages[row.lot_id], needs_signature=row.lot_id in unsigned),
             lambda row: state.cursors.write(name, [row.lot_id]),
         ),
         differences=[DifferenceOut.model_validate(each, from_attributes=True) for each in differences],
@@ -106,7 +109,7 @@ def _terms_out(terms: Terms) -> TermsOut:
     return TermsOut(**values, **derived)
 
 
-def _lot_out(lot: LotBalance, needs_signature: bool) -> LotBalanceOut:
+def _lot_out(lot: LotBalance, packages: Sequence[Package], *, needs_signature: bool) -> LotBalanceOut:
     return LotBalanceOut(
         lot_id=lot.lot_id,
         lot_number=lot.number,
@@ -115,6 +118,7 @@ def _lot_out(lot: LotBalance, needs_signature: bool) -> LotBalanceOut:
         unit=lot.unit,
         basis=lot.basis.value,
         terms=_terms_out(lot.terms),
+        packages=packed_out(packages, {name: getattr(lot.terms, name) for name in ALL_TERMS}),
         needs_signature=needs_signature,
     )
 

@@ -15,13 +15,13 @@ SCOPE: Final = """scope AS MATERIALIZED (
 )"""
 """Lots of the current scope version; a lot taken out by a reduction is in no balance."""
 
-_SIDE: Final = """CASE WHEN l.custody <> 'customer' THEN 'own'
+SIDE: Final = """CASE WHEN l.custody <> 'customer' THEN 'own'
             WHEN partner.kind IN ('supplier', 'manufacturer', 'regulator') THEN 'maker' ELSE 'market' END"""
 
 LEDGER: Final = f"""
 WITH {trace_sql.positions(SCOPE)},
 place AS MATERIALIZED (
-    SELECT l.id, {_SIDE} AS side FROM location l JOIN partner ON partner.id = l.partner_id
+    SELECT l.id, {SIDE} AS side FROM location l JOIN partner ON partner.id = l.partner_id
 ),
 hop AS MATERIALIZED (
     -- Goods that went from one side to another; `unknown` where the record names no place.
@@ -286,4 +286,4 @@ ORDER BY r.consignee_id, r.lot_id
 """  # noqa: S608 - constants
 """What the consignees named in `:consignees` should still have, every lot of their statements, 0 included."""
 
-__all__ = ["DIFFERENCES", "DISPOSED", "LEDGER", "LOTS", "PENDING", "RETAINED", "SCOPE", "STATED", "STATEMENTS"]
+__all__ = ["DIFFERENCES", "DISPOSED", "LEDGER", "LOTS", "PENDING", "RETAINED", "SCOPE", "SIDE", "STATED", "STATEMENTS"]

@@ -1,7 +1,10 @@
 """Effectiveness checks, checklist and mass balance over HTTP: what a person reads, does, and is refused."""
 
+import csv
+import io
 import secrets
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -348,3 +351,30 @@ async def test_only_confirmed_holds_of_this_recall_are_carried_over(offline: Cal
     recall.world.run("UPDATE recall SET phase = 'completed'")
     late = await offline.post(url, {"hold_ids": [held], "reason": "r"}, Role.APPROVER)
     assert (late.status_code, late.json()["type"]) == (409, "urn:recall:problem:wrong-phase")
+
+
+async def test_the_balance_by_consignee_adds_up_in_units_and_boxes(offline: Callers, recall: CompleteRecall) -> None:
+    recall.world.run("INSERT INTO package_level (product_id, unit, units_of_use) SELECT id, 'box', 4 FROM product")
+    whole = (await offline.get(f"{BASE}/mass-balance", Role.AUDITOR)).json()
+    found: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while True:
+        page = (await offline.get(f"{BASE}/mass-balance/consignees", Role.AUDITOR, limit=1, cursor=cursor or "")).json()
+        found += page["items"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    for term in ("distributed", "returned", "used", "held_pending", "unaccounted"):
+        assert sum(Decimal(row[term]) for row in found) == Decimal(whole["total"][term]), term
+    for row in found:
+        (box,) = row["packages"]
+        shown = box["terms"]["distributed"]
+        assert 4 * shown["whole"] + Decimal(shown["rest"]) == Decimal(row["distributed"])
+    (box,) = whole["lots"]["items"][0]["packages"]
+    assert (box["unit"], box["units_of_use"]) == ("box", "4")
+    exported = await offline.get(f"{BASE}/mass-balance/consignees.csv", Role.AUDITOR)
+    assert exported.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(exported.content.decode("utf-8-sig"))))
+    assert [row["unaccounted"] for row in rows] == [row["unaccounted"] for row in found]
+    other = await offline.get(f"{BASE}/mass-balance/consignees", Role.AUDITOR, consignee=2**40)
+    assert other.status_code == 404
