@@ -40,6 +40,7 @@ from api.routers import (
     costs,
     deadline_history,
     decisions,
+    disposal_proof,
     disposition_execution,
     dispositions,
     documents,
@@ -158,7 +159,7 @@ def _include(app: FastAPI, settings: Settings) -> None:
         app.include_router(module.router, prefix="/v1")
     for module in (cases, chasing, contacts, complaints, patients, effectiveness, closure, consignee_balance):
         app.include_router(module.router, prefix="/v1")
-    stock = (dispositions, disposition_execution, return_labels, returns, samples, shortages)
+    stock = (dispositions, disposition_execution, disposal_proof, return_labels, returns, samples, shortages)
     for module in (*stock, account, accounts, journals):
         app.include_router(module.router, prefix="/v1")
     app.include_router(costs.router, prefix="/v1", max_body_size=costs.BODY_LIMIT)

@@ -21,6 +21,7 @@ from domain.levels import MarketAction, RecallClass, strictness
 from domain.policy_approvals import ApprovalRule, ApprovalStep, required_signers
 from domain.policy_branches import MAX_ITEMS, Branch
 from domain.policy_checks import PolicyFaultsError, faults_of
+from domain.policy_disposition import DestructionRule, ReleaseRule
 from domain.policy_facts import PolicyFacts
 from domain.policy_figures import Name, Part, Text, valid_figures
 from domain.policy_parts import (
@@ -116,6 +117,10 @@ class Policy(Part):
     approvals: tuple[ApprovalRule, ...] = Field(default=(), max_length=MAX_ITEMS)
     hold: HoldWatch
     mass_balance: MassBalanceRule
+    release: ReleaseRule | None = None
+    """Inspections that the release gate asks for."""
+    destruction: DestructionRule | None = None
+    """Destruction under the authority's eyes."""
     branches: tuple[Branch, ...] = Field(default=(), max_length=MAX_ITEMS)
 
     @model_validator(mode="before")

@@ -118,6 +118,10 @@ def _lone_figures(policy: "Policy") -> Iterator[tuple[str, Sourced]]:
         yield "quiet_hours", policy.quiet_hours
     yield "hold", policy.hold
     yield "mass_balance", policy.mass_balance
+    if policy.release:
+        yield "release", policy.release
+    if policy.destruction:
+        yield "destruction", policy.destruction
     for step, rule in policy.tasks.items():
         yield f"tasks.{step}", rule
     for code, rules in policy.levels.items():

@@ -85,6 +85,15 @@ def _rows(policy: Policy) -> Iterator[tuple[str, ...]]:
     closing = policy.closing
     tried = f"{closing.attempts} attempts, {closing.channels} channels, {closing.live} live"
     yield _row("Silence may be documented after", "all", tried, "-", closing)
+    if policy.destruction:
+        where = ", ".join(policy.destruction.countries)
+        waiver = "" if policy.destruction.waivable else " (no waiver)"
+        told = f"authority told, appointment, witness of the authority{waiver}"
+        yield _row(f"Destruction of units in {where}", "all", told, "-", policy.destruction)
+    if policy.release:
+        for check in policy.release.checks:
+            asked = f"passed: {', '.join(check.inspections)}"
+            yield _row(f"Release while {check.when}", "all", asked, "-", policy.release)
 
 
 def _quiet_hours(rule: QuietHours) -> tuple[str, ...]:

@@ -104,6 +104,8 @@ class Permission(StrEnum):
     CHECK_EFFECTIVENESS = "effectiveness:check"
     PROPOSE_DISPOSITION = "disposition:propose"
     EXECUTE_DISPOSITION = "disposition:execute"
+    RECORD_INSPECTION = "inspection:record"
+    """Say whether a lot passed what the release gate asks for."""
     BOOK_COST = "cost:book"
     MANAGE_ACCOUNT = "account:manage"
     """Lock, reopen and settle the provisional account of a recall."""
@@ -146,6 +148,7 @@ _QA = _STAFF | {
     _P.MANAGE_CAPA,
     _P.PROPOSE_DISPOSITION,
     _P.EXECUTE_DISPOSITION,
+    _P.RECORD_INSPECTION,
     _P.BOOK_COST,
     _P.COMPLETE_QUALITY,
     _P.READ_AUDIT,
@@ -195,7 +198,7 @@ _REGULATORY = _STAFF | {
     _P.PLACE_LEGAL_HOLD,
 }
 _WAREHOUSE = _STAFF | {_P.CONFIRM_HOLD, _P.PROPOSE_DISPOSITION, _P.EXECUTE_DISPOSITION, _P.BOOK_COST}
-_SUPPLIER_QUALITY = _STAFF | {_P.MANAGE_CAPA, _P.PROPOSE_DISPOSITION}
+_SUPPLIER_QUALITY = _STAFF | {_P.MANAGE_CAPA, _P.PROPOSE_DISPOSITION, _P.RECORD_INSPECTION}
 _ACCOUNT_MANAGER = _STAFF | {_P.REPLY_ON_BEHALF, _P.CONTACT_CONSIGNEE}
 _HEAD = frozenset({_P.REASSIGN_TASKS, _P.MANAGE_STAFF, _P.RECORD_TRAINING, _P.READ_AUDIT})
 _POLICY_HEAD = frozenset({_P.APPROVE_POLICY, _P.MANAGE_POLICIES})

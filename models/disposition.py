@@ -81,6 +81,8 @@ class DispositionPart(SQLModel, table=True):
     """Certificate of destruction, return note, work order, shipment."""
     witness: str | None = text(200, nullable=True)
     """Required for destruction; another person than the doer."""
+    authority_witness: str | None = text(200, nullable=True)
+    """Who of the authority watched, where a policy asks for it."""
     result_lot_id: int | None = ref("lot.id", nullable=True)
     """Lot that came out of rework, or that replaced the units."""
     movement_id: int | None = ref("movement.id", nullable=True)
@@ -180,6 +182,8 @@ class RetainedSample(SQLModel, table=True):
     location_id: int = ref("location.id")
     quantity: Decimal = units()
     """Units of use; part of the lot's stock at the place, so no disposition may take them before they are settled."""
+    complaint: int | None = Field(default=None, nullable=True)
+    """Number of the complaint they are evidence of; not settled before the authority was told of it."""
     request: str = text(120, unique=True)
     recorded_by: str = text(120)
     recorded_at: datetime = instant()

@@ -122,6 +122,8 @@ class PartIn(In):
     document_no: DocumentNo | None = None
     """Certificate of destruction, return note, work order, delivery note."""
     witness: Line | None = None
+    authority_witness: Line | None = None
+    """Name and office of who watched for the authority, where a policy asks for it."""
     result_lot: ResultLotIn | None = None
     replacement_lot_id: Id | None = None
     replacement_from_id: Id | None = None
@@ -146,6 +148,8 @@ class ExecutionsIn(In):
     document_no: DocumentNo | None = None
     """Certificate of destruction, return note, delivery note."""
     witness: Line | None = None
+    authority_witness: Line | None = None
+    """Name and office of who watched for the authority, where a policy asks for it."""
     location_id: Id | None = None
     """Our dock where returned units were counted in."""
     destination_id: Id | None = None
@@ -165,6 +169,7 @@ class PartOut(Out):
     quantity: Units
     document_no: str | None
     witness: str | None
+    authority_witness: str | None
     result_lot_id: int | None
     movement_id: int | None
     done_by: str

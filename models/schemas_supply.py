@@ -68,6 +68,8 @@ class SampleIn(In):
     lot_id: Id
     location_id: Id
     quantity: Amount
+    complaint: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """Number of the complaint they are evidence of: not settled before the authority was told of it."""
     evidence_ids: Proof
 
 
@@ -84,6 +86,7 @@ class SampleOut(Out):
     lot_id: int
     location_id: int
     quantity: Units
+    complaint: int | None
     recorded_by: str
     recorded_at: datetime
     settled_by: str | None

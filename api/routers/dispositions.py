@@ -166,7 +166,7 @@ async def approve_disposition(
     """By another person than the proposer. A release needs two: quality, and the head of quality."""
 
     async def act(session: AsyncSession, who: Who) -> BaseModel:
-        return disposition_out(await _approve(session, desk, number, sequence, who, body.reason))
+        return disposition_out((await _approve(session, desk, number, [sequence], who, body.reason))[0])
 
     operation = f"approve_disposition_{sequence}"
     return await desk.carry_out(
@@ -185,10 +185,7 @@ async def approve_dispositions(number: NumberDep, body: DispositionsDecisionIn, 
     """As for one, all or none."""
 
     async def act(session: AsyncSession, who: Who) -> BaseModel:
-        rows = [
-            await _approve(session, desk, number, sequence, who, body.reason)
-            for sequence in sorted(set(body.sequences))
-        ]
+        rows = await _approve(session, desk, number, sorted(set(body.sequences)), who, body.reason)
         return DispositionsOut(items=[disposition_out(row) for row in rows])
 
     signs = _approval(sorted(set(body.sequences)), body.reason)
@@ -201,10 +198,10 @@ def _approval(sequences: Many[int], reason: str | None) -> Signs:
 
 
 async def _approve(
-    session: AsyncSession, desk: DisposalDesk, number: str, sequence: int, who: Who, reason: str | None
-) -> Disposition:
+    session: AsyncSession, desk: DisposalDesk, number: str, sequences: Many[int], who: Who, reason: str | None
+) -> list[Disposition]:
     roles = [role.value for role in desk.principal.roles]
-    return await disposition_decisions.approve(session, number, sequence, who, roles=roles, reason=reason)
+    return await disposition_decisions.approve_all(session, number, sequences, who, roles=roles, reason=reason)
 
 
 @router.post(

@@ -37,7 +37,7 @@ async def retain_sample(number: NumberDep, body: SampleIn, desk: DeskDep) -> JSO
 
     async def act(session: AsyncSession, who: Who) -> BaseModel:
         files = tuple(str(each) for each in body.evidence_ids)
-        sample = Sample(body.lot_id, body.location_id, body.quantity, files)
+        sample = Sample(body.lot_id, body.location_id, body.quantity, files, body.complaint)
         return _sample_out(await samples.retain(session, number, sample, who))
 
     return await desk.carry_out(

@@ -1,7 +1,7 @@
 """Hazard evaluations, class decisions and sign-offs: facts that are added and never changed."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,6 +16,8 @@ from domain.audit_chain import canonical_json
 from models.master import Partner
 from models.recall import ClassDecision, Consignee, HazardEvaluationRecord, SignOff
 
+_AT_ONCE: Final = 2000
+"""Rows of an insert: a statement has 65,535 binds at most."""
 SIGNED: Final = "sign_off.recorded"
 """The audit event that binds a sign-off to its signature."""
 
@@ -103,6 +105,25 @@ async def sign(session: AsyncSession, sign_off: SignOff) -> bool:
         signature=sign_off.signature_id,
     )
     return True
+
+
+async def sign_all(session: AsyncSession, number: str, sign_offs: Sequence[SignOff]) -> None:
+    """Record sign-offs of one recall that one signature stands for, each bound to it as by `sign`."""
+    rows = [each.model_dump(exclude={"id"}) for each in sign_offs]
+    for at in range(0, len(rows), _AT_ONCE):
+        await insert_new(session, SignOff, rows[at : at + _AT_ONCE])
+    entries = [
+        audit.Entry(
+            each.actor,
+            each.role,
+            SIGNED,
+            each.signed_at,
+            data={"step": each.step, "outcome": each.outcome, "sha256": row_sha256(row)}
+            | ({"signature": each.signature_id} if each.signature_id else {}),
+        )
+        for each, row in zip(sign_offs, rows, strict=True)
+    ]
+    await audit.append_all(session, number, entries)
 
 
 def row_sha256(row: Mapping[str, Any]) -> str:

@@ -11,11 +11,12 @@ from decimal import Decimal
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import ledger
+from db.repositories import incident_evidence, ledger
 from db.repositories.disposal_refusals import DisposalRefused, invalid
 from db.repositories.disposition_jobs import Carried
 from db.repositories.disposition_positions import Which, stated
 from db.repositories.disposition_who import Who
+from db.repositories.incident_evidence import ALTERING, Untold
 from db.repositories.ledger import Balance, Place, UnderHold
 from domain.disposition import DispositionKind, PartFacts, ResultLot, part_faults
 from domain.quantity_text import plain
@@ -74,14 +75,18 @@ async def count(session: AsyncSession, number: str, dispositions: Sequence[Dispo
     lots = sorted({lot_id for lot_id, _ in ours})
     balances = await ledger.balances(session, lots) if lots else {}
     kept = await _retained(session, lots) if lots else {}
+    devices = await incident_evidence.returned(session, lots) if lots else {}
     there = await _stated(session, number, consignees) if consignees else {}
+    untold = await incident_evidence.at_consignees(session, {each for _, each in consignees if each is not None})
 
     def check(found: Disposition, quantity: Decimal) -> None:
         if found.location_id is not None:
             place = (found.lot_id, found.location_id)
             _held_enough(held.get(place, {}).get(number), quantity)
-            _lies_there(balances.get(place), kept.get(place, ZERO), quantity)
-        elif (stated_there := there.get((found.lot_id, found.consignee_id), ZERO)) < quantity:
+            _lies_there(balances.get(place), kept.get(place, ZERO), devices.get(place, ZERO), quantity)
+            return
+        _not_evidence(found, untold)
+        if (stated_there := there.get((found.lot_id, found.consignee_id), ZERO)) < quantity:
             detail = f"The consignee has {plain(stated_there)} units left by its statement, not {plain(quantity)}."
             raise DisposalRefused("quantity_exceeded", detail)
 
@@ -100,12 +105,22 @@ def _held_enough(held: UnderHold | None, quantity: Decimal) -> None:
         raise DisposalRefused("conflict", detail)
 
 
-def _lies_there(balance: Balance | None, kept: Decimal, quantity: Decimal) -> None:
+def _lies_there(balance: Balance | None, kept: Decimal, devices: Decimal, quantity: Decimal) -> None:
     there = balance.on_hand if balance else ZERO
-    if there - kept < quantity:
+    if there - kept - devices < quantity:
         samples = f", {plain(kept)} of them retained as evidence" if kept else ""
+        samples += f", {plain(devices)} returned after serious harm the authority was not told of" if devices else ""
         detail = f"{plain(there)} units lie there{samples}; {plain(quantity)} cannot be disposed of."
         raise DisposalRefused("quantity_exceeded", detail)
+
+
+def _not_evidence(found: Disposition, untold: Sequence[Untold]) -> None:
+    if DispositionKind(found.kind) not in ALTERING:
+        return
+    for each in untold:
+        if each.consignee_id == found.consignee_id and each.lot_id in (None, found.lot_id):
+            detail = f"Complaint {each.sequence} of {each.recall_number} is about these units and the authority was not"
+            raise DisposalRefused("conflict", f"{detail} told of it yet (MDR Art. 89(1)); have them returned instead.")
 
 
 async def _retained(session: AsyncSession, lot_ids: Sequence[int]) -> Mapping[Place, Decimal]:

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import approvals, assessment, release
+from db.repositories import approvals, assessment, inspections, release
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
-from db.repositories.dispositions import facts_of, locked, note
+from db.repositories.dispositions import facts_of, locked, locked_all, note
 from db.rows import uuid_of
 from domain.disposition import DispositionKind
 from domain.policy_approvals import USUAL, ApprovalStep
-from domain.roles import violates_four_eyes
+from domain.roles import Role, violates_four_eyes
 from models.disposition import Disposition, DispositionState
+from models.recall import SignOff
 
 
 async def approve(
@@ -26,23 +27,47 @@ async def approve(
     Raises:
         DisposalRefused: not proposed any more, the proposer decides, or nobody's signature is missing.
     """
-    found = await locked(session, number, sequence)
-    if any(row.body.get("request") == who.request for row in await release.signatures(session, found)):
-        return found
-    _undecided(found)
-    _four_eyes(found, who)
-    if found.kind == DispositionKind.release.value:
-        complete = await release.sign(session, found, who, roles, reason)
-    else:
-        complete = await _sign_in_turn(session, found, who, roles, reason)
+    return (await approve_all(session, number, [sequence], who, roles=roles, reason=reason))[0]
+
+
+async def approve_all(
+    session: AsyncSession, number: str, sequences: Sequence[int], who: Who, *, roles: Sequence[str], reason: str | None
+) -> list[Disposition]:
+    """Approve proposals, all or none, in a few statements however many they are; each gets a sign-off of its own.
+
+    Raises:
+        DisposalRefused: as `approve`, naming the disposition.
+    """
+    found = await locked_all(session, number, sequences)
+    given = await release.signatures_of(session, number, sequences)
+    before = {
+        sequence for sequence, rows in given.items() if any(row.body.get("request") == who.request for row in rows)
+    }
+    todo = [row for sequence, row in found.items() if sequence not in before]
+    for row in todo:
+        _undecided(row)
+        _four_eyes(row, who)
+    await inspections.require(session, number, todo)
+    rules = await approvals.beside(session, number, todo)
+    signed: list[tuple[Disposition, SignOff, bool]] = []
+    for row in todo:
+        signs = release.signature_for if row.kind == DispositionKind.release.value else _in_turn
+        sign_off, complete = signs(row, given.get(row.sequence, ()), rules.of(row), who, roles, reason)
+        if complete:
+            _decide(row, DispositionState.approved, who, reason)
+        signed.append((row, sign_off, complete))
+    session.add_all(todo)
+    await assessment.sign_all(session, number, [sign_off for _, sign_off, _ in signed])
+    for action in ("disposition.approved", "disposition.release_signed", "disposition.signed"):
+        if rows := [row for row, _, complete in signed if _action(row, complete=complete) == action]:
+            await note(session, number, action, who, [facts_of(row) for row in rows], reason)
+    return [found[sequence] for sequence in sequences]
+
+
+def _action(found: Disposition, *, complete: bool) -> str:
     if complete:
-        _decide(found, DispositionState.approved, who, reason)
-    session.add(found)
-    release_only = found.kind == DispositionKind.release.value
-    partly = "disposition.release_signed" if release_only else "disposition.signed"
-    action = "disposition.approved" if complete else partly
-    await note(session, number, action, who, [facts_of(found)], reason)
-    return found
+        return "disposition.approved"
+    return "disposition.release_signed" if found.kind == DispositionKind.release.value else "disposition.signed"
 
 
 async def reject(session: AsyncSession, number: str, sequence: int, who: Who, reason: str) -> Disposition:
@@ -56,7 +81,8 @@ async def reject(session: AsyncSession, number: str, sequence: int, who: Who, re
         return found
     _undecided(found)
     _four_eyes(found, who)
-    await _sign(session, found, who, "rejected", "I do not accept this disposition", reason)
+    sign_off = _sign_off(found, who, "rejected", "I do not accept this disposition", reason)
+    await assessment.sign(session, sign_off)
     _decide(found, DispositionState.rejected, who, reason)
     session.add(found)
     await note(session, number, "disposition.rejected", who, [facts_of(found)], reason)
@@ -84,12 +110,16 @@ async def withdraw(session: AsyncSession, number: str, sequence: int, who: Who, 
     return found
 
 
-async def _sign_in_turn(
-    session: AsyncSession, found: Disposition, who: Who, roles: Sequence[str], reason: str | None
-) -> bool:
-    """Sign for the function that is next; True when nobody else has to."""
-    beside = (await approvals.beside(session, found.recall_number, [found])).of(found)
-    given = [row for row in await release.signatures(session, found) if row.outcome in ("signed", "approved")]
+def _in_turn(
+    found: Disposition,
+    given: Sequence[SignOff],
+    beside: Sequence[Role],
+    who: Who,
+    roles: Sequence[str],
+    reason: str | None,
+) -> tuple[SignOff, bool]:
+    """The sign-off for the function that is next, and whether nobody else has to sign."""
+    given = [row for row in given if row.outcome in ("signed", "approved")]
     if any(violates_four_eyes(row.actor, who.principal) for row in given):
         raise DisposalRefused(
             "four_eyes", f"{who.principal} has signed already; the next signature is another person's."
@@ -100,10 +130,8 @@ async def _sign_in_turn(
         raise DisposalRefused("not_permitted", f"The next signature is due from {role.value}, or its head.")
     complete = len(left) <= 1
     outcome = "approved" if complete else "signed"
-    await _sign(
-        session, found, who, outcome, "I have reviewed and accept this disposition", reason, counts_for=role.value
-    )
-    return complete
+    meaning = "I have reviewed and accept this disposition"
+    return _sign_off(found, who, outcome, meaning, reason, counts_for=role.value), complete
 
 
 def _undecided(found: Disposition) -> None:
@@ -121,17 +149,10 @@ def _decide(found: Disposition, state: DispositionState, who: Who, reason: str |
     found.signature_id = uuid_of(who.signature)
 
 
-async def _sign(
-    session: AsyncSession,
-    found: Disposition,
-    who: Who,
-    outcome: str,
-    meaning: str,
-    reason: str | None,
-    *,
-    counts_for: str | None = None,
-) -> None:
-    sign_off = assessment.sign_off(
+def _sign_off(
+    found: Disposition, who: Who, outcome: str, meaning: str, reason: str | None, *, counts_for: str | None = None
+) -> SignOff:
+    return assessment.sign_off(
         found.recall_number,
         release.step_of(found),
         outcome,
@@ -143,7 +164,6 @@ async def _sign(
         body=release.body_of(found) | {"request": who.request} | ({"for": counts_for} if counts_for else {}),
         signature=who.signature,
     )
-    await assessment.sign(session, sign_off)
 
 
-__all__ = ["approve", "reject", "withdraw"]
+__all__ = ["approve", "approve_all", "reject", "withdraw"]

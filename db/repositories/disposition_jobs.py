@@ -31,6 +31,8 @@ class Common:
     evidence_ids: tuple[str, ...]
     document_no: str | None = None
     witness: str | None = None
+    authority_witness: str | None = None
+    """Who of the authority watched a destruction."""
     location_id: int | None = None
     """Our dock where returned or exchanged units were counted in."""
     destination_id: int | None = None

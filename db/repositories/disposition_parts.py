@@ -15,7 +15,16 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import audit, disposition_checks, disposition_moves, evidence, ledger, returns
+from db.repositories import (
+    audit,
+    disposition_checks,
+    disposition_moves,
+    evidence,
+    inspections,
+    ledger,
+    returns,
+    supervision,
+)
 from db.repositories.disposal_refusals import invalid
 from db.repositories.disposition_jobs import Carried, Common, Job, Moved, ResultLotFacts
 from db.repositories.disposition_who import Who
@@ -102,6 +111,8 @@ async def _carry_out(session: AsyncSession, number: str, jobs: Sequence[Job], wh
         with job.named():
             disposition_checks.approved(job.found)
             disposition_checks.complete(job.found, job.carried, who)
+    await inspections.require(session, number, [job.found for job in todo])
+    await supervision.require(session, number, todo, who.at)
     turns = await returns.parts_done(session, [job.found for job in todo])
     todo = [replace(job, part=turns.get(job.found.id, 0) + 1) for job in todo]
     done: list[tuple[Job, Moved]] = []
@@ -151,6 +162,7 @@ async def _write(
             who,
             job.carried.document_no,
             witness=job.carried.witness,
+            authority_witness=job.carried.authority_witness,
             result_lot_id=moved.result_lot_id,
             movement_id=moved.movement_id,
         )
@@ -207,6 +219,7 @@ def _facts(found: Disposition, part: DispositionPart, moved: Moved) -> dict[str,
         "done": found.done,
         "document_no": part.document_no,
         "witness": part.witness,
+        "authority_witness": part.authority_witness,
         "result_lot": part.result_lot_id,
         "movement": part.movement_id,
     }

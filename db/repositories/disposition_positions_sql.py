@@ -1,6 +1,7 @@
 """Open positions of a recall as SQL: what its holds still lock at our places, and what consignees state to have."""
 
 from db.repositories import trace_sql
+from db.repositories.incident_evidence import RETURNED
 from db.repositories.mass_balance_sql import SCOPE, STATED
 
 _PLANNED = """
@@ -24,8 +25,10 @@ WITH held AS (
 ),
 scope AS MATERIALIZED (SELECT DISTINCT lot_id FROM held),{trace_sql.moved()},{trace_sql.POSITIONS},{_PLANNED},
 kept AS (
-    SELECT lot_id, location_id, sum(quantity) AS quantity FROM retained_sample
-    WHERE settled_at IS NULL GROUP BY lot_id, location_id
+    SELECT lot_id, location_id, sum(quantity) AS quantity
+    FROM (SELECT lot_id, location_id, quantity FROM retained_sample WHERE settled_at IS NULL
+          UNION ALL ({RETURNED})) AS each
+    GROUP BY lot_id, location_id
 )
 SELECT h.lot_id, lot.number AS lot_number, product.code AS product_code, product.unit_of_use AS unit,
        h.location_id, NULL::bigint AS consignee_id, place.code AS place_code, place.name AS place_name,

@@ -7,6 +7,7 @@ workflow; what ended by a decision is closed under the name of whoever decided.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from sqlmodel import col, select
@@ -21,7 +22,7 @@ from domain.policy_parts import HumanStep
 from domain.quantity_text import plain
 from domain.roles import Role
 from domain.workflow_ids import disposition_id
-from models.disposition import AllocationState, Disposition, DispositionState
+from models.disposition import AllocationState, Disposition
 from models.recall import Recall
 from models.task import OPEN_STATES, Task
 
@@ -33,6 +34,19 @@ SELECT c.id, partner.name FROM consignee c JOIN partner ON partner.id = c.partne
 WHERE c.recall_number = :number AND c.id = ANY(CAST(:ids AS bigint[]))
 """
 _SITES = "SELECT s.id, s.consignee_id FROM shortage s WHERE s.recall_number = :number"
+
+
+_GROUPS = """
+SELECT g.request, g.kind, g.first, g.approved, g.first_approved, d.quantity, d.consignee_id
+FROM (SELECT request, kind, min(sequence) AS first,
+             count(*) FILTER (WHERE state = 'approved') AS approved,
+             count(*) FILTER (WHERE state = 'proposed') AS proposed,
+             min(sequence) FILTER (WHERE state = 'approved') AS first_approved
+      FROM disposition WHERE recall_number = :number GROUP BY request, kind) AS g
+LEFT JOIN disposition d ON d.recall_number = :number AND d.sequence = g.first_approved
+WHERE g.approved > 0 OR g.proposed > 0 ORDER BY g.first
+"""
+"""Each request's dispositions of one kind; the number of the first names them for good, whatever becomes of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,29 +123,30 @@ async def _due(session: AsyncSession, recall: Recall) -> dict[str, Due]:
 
 async def _of_dispositions(session: AsyncSession, number: str) -> dict[str, Due]:
     """One task per request and kind, however many positions it covers: whoever decides in bulk has one task."""
-    groups: dict[tuple[str, str], list[Disposition]] = {}
-    for row in await dispositions.listed(session, number, state=None, after=0, limit=_MOST):
-        groups.setdefault((row.request, row.kind), []).append(row)
+    # Carried out or withdrawn ones are not read: of a hundred thousand, only what somebody still has to do.
+    groups = {(row.request, row.kind): row for row in await run(session, _GROUPS, {"number": number})}
+    waiting: dict[tuple[str, str], list[Disposition]] = {}
+    for row in await dispositions.waiting(session, number):
+        waiting.setdefault((row.request, row.kind), []).append(row)
     signed = await release.capacities(session, number)
     given = await release.functions(session, number)
-    beside = await approvals.beside(session, number, [row for rows in groups.values() for row in rows])
+    beside = await approvals.beside(session, number, [row for rows in waiting.values() for row in rows])
     found: dict[str, Due] = {}
-    for rows in groups.values():
-        # The number of the first names the group for good, whatever becomes of it.
-        first = rows[0].sequence
-        waiting = [row for row in rows if row.state == DispositionState.proposed.value]
-        further = {
-            row.sequence: approvals.missing_roles(beside.of(row), given.get(row.sequence, ())) for row in waiting
-        }
-        for suffix, role, those in _signatures_open(waiting, signed, given, further):
+    for name, group in groups.items():
+        rows = waiting.get(name, [])
+        further = {row.sequence: approvals.missing_roles(beside.of(row), given.get(row.sequence, ())) for row in rows}
+        for suffix, role, those in _signatures_open(rows, signed, given, further):
             text = f"Approve or reject: {_words(those)}"
-            found[f"disposition_approval:{first}{suffix}"] = Due(
+            found[f"disposition_approval:{group.first}{suffix}"] = Due(
                 HumanStep.DISPOSITION_APPROVAL, text, role, consignee_id=_only(those)
             )
-        if approved := [row for row in rows if row.state == DispositionState.approved.value]:
-            proof = RULES[DispositionKind(approved[0].kind)].document or "evidence"
-            text = f"Carry out: {_words(approved)}, with {proof}"
-            found[f"execution:{first}"] = Due(HumanStep.EXECUTION, text, consignee_id=_only(approved), evidence=True)
+        if group.approved:
+            proof = RULES[DispositionKind(group.kind)].document or "evidence"
+            only = group.approved == 1
+            words = _words_of(group.kind, group.approved, group.first_approved, group.quantity)
+            text = f"Carry out: {words}, with {proof}"
+            consignee = group.consignee_id if only else None
+            found[f"execution:{group.first}"] = Due(HumanStep.EXECUTION, text, consignee_id=consignee, evidence=True)
     return found
 
 
@@ -167,10 +182,14 @@ def _further(
 
 
 def _words(rows: Sequence[Disposition]) -> str:
-    kind = rows[0].kind.replace("_", " ")
-    if len(rows) == 1:
-        return f"{kind} of {plain(rows[0].quantity)} units (disposition {rows[0].sequence})"
-    return f"{kind}, {len(rows)} dispositions from number {rows[0].sequence} on"
+    return _words_of(rows[0].kind, len(rows), rows[0].sequence, rows[0].quantity)
+
+
+def _words_of(kind: str, count: int, first: int, quantity: Decimal) -> str:
+    shown = kind.replace("_", " ")
+    if count == 1:
+        return f"{shown} of {plain(quantity)} units (disposition {first})"
+    return f"{shown}, {count} dispositions from number {first} on"
 
 
 def _only(rows: Sequence[Disposition]) -> int | None:

@@ -202,6 +202,14 @@ async def listed(
     return (await session.exec(query.order_by(col(Disposition.sequence)).limit(limit))).all()
 
 
+async def waiting(session: AsyncSession, number: str) -> Sequence[Disposition]:
+    """Dispositions that are not decided, by their number."""
+    query = select(Disposition).where(
+        col(Disposition.recall_number) == number, col(Disposition.state) == DispositionState.proposed.value
+    )
+    return (await session.exec(query.order_by(col(Disposition.sequence)))).all()
+
+
 async def find(session: AsyncSession, number: str, sequence: int) -> Disposition | None:
     """One disposition, to read."""
     query = select(Disposition).where(col(Disposition.recall_number) == number, col(Disposition.sequence) == sequence)
@@ -272,4 +280,5 @@ __all__ = [
     "parts_of",
     "propose",
     "propose_bulk",
+    "waiting",
 ]

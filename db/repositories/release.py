@@ -12,6 +12,7 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.plain_sql import run
 from db.repositories import approvals, assessment, ledger
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
@@ -19,6 +20,12 @@ from domain.disposition import MEANINGS, RULES, Capacity, DispositionKind, capac
 from domain.roles import Role, violates_four_eyes
 from models.disposition import Disposition
 from models.recall import SignOff
+
+_UNDER_WAITING = """
+SELECT d.sequence, s.outcome, s.body FROM disposition d
+JOIN sign_off s ON s.recall_number = d.recall_number AND s.step = 'disposition:' || d.sequence
+WHERE d.recall_number = :number AND d.state = 'proposed' ORDER BY s.id
+"""
 
 
 def step_of(disposition: Disposition) -> str:
@@ -45,53 +52,63 @@ async def signatures(session: AsyncSession, disposition: Disposition) -> Sequenc
     return (await session.exec(query.order_by(col(SignOff.id)))).all()
 
 
+async def signatures_of(session: AsyncSession, number: str, sequences: Sequence[int]) -> dict[int, list[SignOff]]:
+    """Number of a disposition -> signatures under it, oldest first; those without any are left out."""
+    steps = [f"disposition:{sequence}" for sequence in sequences]
+    query = select(SignOff).where(col(SignOff.recall_number) == number, col(SignOff.step).in_(steps))
+    found: dict[int, list[SignOff]] = {}
+    for row in (await session.exec(query.order_by(col(SignOff.id)))).all():
+        found.setdefault(int(row.step.partition(":")[2]), []).append(row)
+    return found
+
+
 async def capacities(session: AsyncSession, number: str) -> dict[int, set[str]]:
-    """Number of a release -> the capacities that have signed it, of all releases of a recall."""
-    query = select(SignOff).where(
-        col(SignOff.recall_number) == number,
-        col(SignOff.step).startswith("disposition:"),
-        col(SignOff.outcome) == "approved",
-    )
+    """Number of a release -> the capacities that have signed it, of the releases that wait for signatures."""
     found: dict[int, set[str]] = {}
-    for row in (await session.exec(query)).all():
-        found.setdefault(int(row.step.partition(":")[2]), set()).add(row.body.get("capacity", ""))
+    for sequence, outcome, body in await _under_waiting(session, number):
+        if outcome == "approved":
+            found.setdefault(sequence, set()).add(body.get("capacity", ""))
     return found
 
 
 async def functions(session: AsyncSession, number: str) -> dict[int, list[str]]:
-    """Number of a disposition -> the functions its signatures count for, where policies ask for several."""
-    query = select(SignOff).where(
-        col(SignOff.recall_number) == number,
-        col(SignOff.step).startswith("disposition:"),
-        col(SignOff.outcome).in_(("signed", "approved")),
-    )
+    """Number of a waiting disposition -> the functions its signatures count for, where policies ask for several."""
     found: dict[int, list[str]] = {}
-    for row in (await session.exec(query.order_by(col(SignOff.id)))).all():
-        if "for" in row.body:
-            found.setdefault(int(row.step.partition(":")[2]), []).append(row.body["for"])
+    for sequence, outcome, body in await _under_waiting(session, number):
+        if outcome in ("signed", "approved") and "for" in body:
+            found.setdefault(sequence, []).append(body["for"])
     return found
 
 
-async def sign(
-    session: AsyncSession,
+async def _under_waiting(session: AsyncSession, number: str) -> list[tuple[int, str, dict[str, Any]]]:
+    rows = await run(session, _UNDER_WAITING, {"number": number})
+    return [(row.sequence, row.outcome, row.body) for row in rows]
+
+
+def signature_for(
     disposition: Disposition,
+    given: Sequence[SignOff],
+    beside: Sequence[Role],
     who: Who,
     roles: Sequence[str],
     reason: str | None,
-) -> bool:
-    """Sign a release in the capacity that is still open to the signer; True when all signatures are there.
+) -> tuple[SignOff, bool]:
+    """The signer's sign-off in the capacity that is still open to them, and whether with it all are there.
 
-    Where the policies ask for further functions, their signatures follow in any order, each another person's.
+    Where the policies ask for further functions (`beside`), their signatures follow in any order, each another
+    person's.
+
+    Args:
+        given: sign-offs under the disposition so far.
 
     Raises:
         DisposalRefused: the person has signed already, or no capacity is open to them.
     """
-    given = [row for row in await signatures(session, disposition) if row.outcome == "approved"]
+    given = [row for row in given if row.outcome == "approved"]
     if any(violates_four_eyes(row.actor, who.principal) for row in given):
         raise DisposalRefused(
             "four_eyes", f"{who.principal} has signed already; the second signature is another person's."
         )
-    beside = (await approvals.beside(session, disposition.recall_number, [disposition])).of(disposition)
     lacking = approvals.missing_roles(beside, [row.body["for"] for row in given if "for" in row.body])
     signed = frozenset(Capacity(row.body["capacity"]) for row in given if "capacity" in row.body)
     capacity = capacity_of(
@@ -115,8 +132,7 @@ async def sign(
         body=body_of(disposition) | _as({"capacity": capacity, "for": extra}) | {"request": who.request},
         signature=who.signature,
     )
-    await assessment.sign(session, sign_off)
-    return len(given) + 1 >= RULES[DispositionKind.release].approvals + len(beside)
+    return sign_off, len(given) + 1 >= RULES[DispositionKind.release].approvals + len(beside)
 
 
 def _as(which: dict[str, Capacity | Role | None]) -> dict[str, str]:
@@ -150,4 +166,14 @@ async def left_at(session: AsyncSession, dispositions: Sequence[Disposition]) ->
     return found
 
 
-__all__ = ["Left", "body_of", "capacities", "functions", "left_at", "sign", "signatures", "step_of"]
+__all__ = [
+    "Left",
+    "body_of",
+    "capacities",
+    "functions",
+    "left_at",
+    "signature_for",
+    "signatures",
+    "signatures_of",
+    "step_of",
+]

@@ -271,6 +271,7 @@ def part_of(
     document_no: str | None,
     *,
     witness: str | None = None,
+    authority_witness: str | None = None,
     result_lot_id: int | None = None,
     movement_id: int | None = None,
 ) -> DispositionPart:
@@ -285,6 +286,7 @@ def part_of(
         quantity=quantity,
         document_no=document_no,
         witness=witness,
+        authority_witness=authority_witness,
         result_lot_id=result_lot_id,
         movement_id=movement_id,
         request=who.request,

@@ -11,12 +11,13 @@ from decimal import Decimal
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import audit, evidence, ledger, scope_lots
+from db.repositories import audit, evidence, incident_evidence, ledger, scope_lots
 from db.repositories.disposal_refusals import DisposalRefused, invalid
 from db.repositories.disposition_who import Who
 from db.repositories.hold_records import lock_recalls
 from domain.disposition import Fault
 from domain.quantity_text import plain
+from models.complaint import Complaint
 from models.disposition import RetainedSample
 
 
@@ -28,6 +29,8 @@ class Sample:
     location_id: int
     quantity: Decimal
     evidence_ids: tuple[str, ...]
+    complaint: int | None = None
+    """Number of the complaint they are evidence of."""
 
 
 async def retain(session: AsyncSession, number: str, sample: Sample, who: Who) -> RetainedSample:
@@ -42,6 +45,8 @@ async def retain(session: AsyncSession, number: str, sample: Sample, who: Who) -
         return before
     if not await scope_lots.is_of_recall(session, number, sample.lot_id):
         raise invalid(Fault("lot_id", f"a lot of the recall {number}"))
+    if sample.complaint is not None and not await _is_complaint(session, number, sample.complaint):
+        raise invalid(Fault("complaint", f"the number of a complaint of the recall {number}"))
     balance = (await ledger.balances(session, [sample.lot_id])).get((sample.lot_id, sample.location_id))
     if balance is None or balance.custody == "customer":
         raise invalid(Fault("location_id", "a place of ours where the lot lies"))
@@ -54,6 +59,7 @@ async def retain(session: AsyncSession, number: str, sample: Sample, who: Who) -
         lot_id=sample.lot_id,
         location_id=sample.location_id,
         quantity=sample.quantity,
+        complaint=sample.complaint,
         request=who.request,
         recorded_by=who.principal,
         recorded_at=who.at,
@@ -71,7 +77,7 @@ async def settle(session: AsyncSession, number: str, sample_id: int, reference: 
     """Record the authority's answer; settling again changes nothing.
 
     Raises:
-        DisposalRefused: the recall has no such sample.
+        DisposalRefused: the recall has no such sample, or the authority was not told yet of the harm it is evidence of.
     """
     await lock_recalls(session, [number])
     row = await session.get(RetainedSample, sample_id, populate_existing=True)
@@ -79,6 +85,11 @@ async def settle(session: AsyncSession, number: str, sample_id: int, reference: 
         raise DisposalRefused("not_found", f"The recall {number} has no retained sample {sample_id}.")
     if row.settled_at is not None:
         return row
+    untold = await incident_evidence.untold_about(session, number, complaint=row.complaint, lot_id=row.lot_id)
+    if untold:
+        named = ", ".join(map(str, untold[:20]))
+        detail = f"Complaint {named}: the report to the authority is neither submitted nor stopped (MDR Art. 89(1))."
+        raise DisposalRefused("conflict", detail)
     row.settled_by, row.settled_at, row.settled_reference = who.principal, who.at, reference
     session.add(row)
     await _note(session, row, who, "sample.settled")
@@ -89,6 +100,11 @@ async def listed(session: AsyncSession, number: str, *, after: int, limit: int) 
     """Samples of a recall in order."""
     query = select(RetainedSample).where(col(RetainedSample.recall_number) == number, col(RetainedSample.id) > after)
     return (await session.exec(query.order_by(col(RetainedSample.id)).limit(limit))).all()
+
+
+async def _is_complaint(session: AsyncSession, number: str, sequence: int) -> bool:
+    query = select(Complaint.id).where(col(Complaint.recall_number) == number, col(Complaint.sequence) == sequence)
+    return (await session.exec(query)).first() is not None
 
 
 async def _kept(session: AsyncSession, lot_id: int, location_id: int) -> Decimal:
@@ -106,6 +122,7 @@ async def _note(session: AsyncSession, row: RetainedSample, who: Who, action: st
         "lot": row.lot_id,
         "location": row.location_id,
         "quantity": row.quantity,
+        "complaint": row.complaint,
         "reference": row.settled_reference,
     }
     await audit.append(

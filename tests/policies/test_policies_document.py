@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from domain import policy, policy_approvals, policy_branches, policy_figures, policy_ladder, policy_parts, policy_tasks
+from domain import (
+    policy,
+    policy_approvals,
+    policy_branches,
+    policy_disposition,
+    policy_figures,
+    policy_ladder,
+    policy_parts,
+    policy_tasks,
+)
 from domain.decision import Rule
 from domain.expressions import check
 from domain.policy import CalendarRule, Policy, PolicyError, WorkingCalendar, ZoneRule, parse_policy, signers
@@ -17,7 +26,16 @@ from tests.domain.factories import POLICY_IDS, policy_text
 
 pytestmark = pytest.mark.unit
 TEXT = (Path(__file__).parents[2] / "docs" / "policies.md").read_text(encoding="utf-8")
-MODULES = (policy, policy_approvals, policy_branches, policy_figures, policy_ladder, policy_parts, policy_tasks)
+MODULES = (
+    policy,
+    policy_approvals,
+    policy_branches,
+    policy_disposition,
+    policy_figures,
+    policy_ladder,
+    policy_parts,
+    policy_tasks,
+)
 
 
 def test_every_key_of_the_schema_is_explained() -> None:
