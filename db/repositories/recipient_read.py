@@ -97,7 +97,12 @@ async def find(
         form_id: the posted form, to be told whether it has carried a reply already.
         drafts_since: older drafts are not offered any more; None offers none.
     """
-    values = {"number": number, "consignee": consignee_id, "delivery": delivery_id, "returning": sorted(RETURNING)}
+    values = {
+        "number": number,
+        "consignee": consignee_id,
+        "delivery": delivery_id,
+        "returning": sorted(kind.value for kind in RETURNING),
+    }
     found = await run(session, _PAGE, values | {"form": form_id, "drafts_since": drafts_since})
     row = found.mappings().one_or_none()
     return None if row is None else RecipientRecord(**row)

@@ -101,9 +101,9 @@ async def test_labels_of_many_sites_are_one_file_and_each_recipient_prints_only_
     rest = await api.get(f"{URL}/returns/labels.pdf", after=first[0])
     assert len(codes(rest.content)) == 1
     returning.warehouse.run("UPDATE consignee SET state = 'answered', answered_at = now()")
-    page = await api.client.get(returning.page(1))
-    assert f"{returning.page(1)}/labels.pdf?lang=" in page.text
-    (own,) = codes((await api.client.get(f"{returning.page(1)}/labels.pdf")).content)
+    link = returning.page(1)
+    assert f"{link}/labels.pdf?lang=" in (await api.client.get(link)).text
+    (own,) = codes((await api.client.get(f"{link}/labels.pdf")).content)
     assert any(second[1] in text for text in own)
     assert not any(first[1] in text for text in own)
 
