@@ -14,6 +14,7 @@ from typing import Final
 
 from temporalio import activity
 
+from activities.goods_documents import DocumentStops, with_documents
 from activities.heartbeats import beating
 from activities.keeper_turns import KeeperTurn
 from adapters.inventory.base import InventoryAdapter, InventoryError, Keepers, StockKeeper
@@ -47,6 +48,7 @@ class QuarantineActivities:
         self._sessions = sessions
         self._keepers = keepers
         self._one_keeper = one_keeper
+        self._documents = DocumentStops(sessions, keepers, one_keeper)
 
     @activity.defn
     async def request_holds(self, ref: RecallScopeRef) -> HoldFigures:
@@ -60,7 +62,8 @@ class QuarantineActivities:
         """Claim what appeared since, then ask the keepers for every claim not yet confirmed, each once.
 
         What fails or is not answered stays due for the next run; figures say how many. The heartbeat carries the
-        number of positions asked. Keepers outside our ledger are told of what ended or shrank, too.
+        number of positions asked. Keepers outside our ledger are told of what ended or shrank, too. The goods documents
+        of the lots are stopped after it; those nobody has stopped yet count as holds nobody has confirmed.
         """
         if ref.claim:
             async with self._sessions.begin() as session:
@@ -69,8 +72,9 @@ class QuarantineActivities:
         await asyncio.gather(
             self._hold_in_ledger(ref, outside.ledger), self._turn_keepers(outside, ref.number, ref.now)
         )
+        stopped = await self._documents.turn(ref)
         async with self._sessions() as session:
-            return await holds.hold_summary(session, ref.number)
+            return with_documents(await holds.hold_summary(session, ref.number), stopped)
 
     async def _plan(self, number: str | None, now: datetime) -> Outside:
         """Find out who keeps the places of this recall (of all), and write down what they must be told."""

@@ -49,6 +49,7 @@ from api.routers import (
     evidence,
     expert_page,
     expert_reviews,
+    goods_documents,
     health,
     holds,
     hospital,
@@ -155,7 +156,8 @@ def _include(app: FastAPI, settings: Settings) -> None:
     app.include_router(recipient_labels.router)
     app.include_router(recipient_lost.router)
     app.include_router(expert_page.router)
-    for module in (recalls, decisions, holds, phone_replies, recall_parts, recall_file, tasks, staff, master, signing):
+    held = (holds, goods_documents)
+    for module in (recalls, decisions, *held, phone_replies, recall_parts, recall_file, tasks, staff, master, signing):
         app.include_router(module.router, prefix="/v1")
     for module in (cases, chasing, contacts, complaints, patients, effectiveness, closure, consignee_balance):
         app.include_router(module.router, prefix="/v1")

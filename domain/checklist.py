@@ -42,7 +42,7 @@ TITLES: Final[Mapping[Item, str]] = {
     Item.QUERIES: "Every query about an impossible statement is settled",
     Item.CASES: "Every case of a consignee is closed",
     Item.EFFECTIVENESS: "The effectiveness level of the strategy is met",
-    Item.HOLDS: "Every hold request is confirmed or explained",
+    Item.HOLDS: "Every hold request is confirmed or explained, every stopped document released or cancelled",
     Item.HELD_PENDING: "Nothing is held pending, or it is carried over as nonconformity",
     Item.UNACCOUNTED: "Unaccounted units are within the policy's share, or signed by the head of quality",
     Item.DISPOSITIONS: "Every disposition is carried out, with its evidence file",

@@ -80,6 +80,8 @@ class Permission(StrEnum):
     """Leave consignees untold by a notice: signed, and never by who paused it."""
     CONFIRM_HOLD = "hold:confirm"
     RELEASE_HOLD = "hold:release"
+    DECIDE_DOCUMENTS = "goods_document:decide"
+    """Let goods documents that a recall stops go on, or cancel them."""
     REPLY_ON_BEHALF = "reply:enter_on_behalf"
     WORK_TASKS = "task:work"
     REASSIGN_TASKS = "task:reassign"
@@ -167,6 +169,7 @@ _APPROVER = _STAFF | {
     _P.PAUSE_CAMPAIGN,
     _P.ABORT_CAMPAIGN,
     _P.RELEASE_HOLD,
+    _P.DECIDE_DOCUMENTS,
     _P.DECIDE_DISPOSITION,
     _P.APPROVE_CAPA,
     _P.APPROVE_ALLOCATION,
@@ -234,7 +237,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
         Role.HEAD_OF_REGULATORY: _HEAD | _POLICY_HEAD | _REGULATORY | {_P.REVIEW_NOT_REPORTED},
         Role.HEAD_OF_SUPPLY: _HEAD
         | _WAREHOUSE
-        | {_P.APPROVE_ALLOCATION, _P.MANAGE_ACCOUNT, _P.MANAGE_MAPPING, _P.CLOSE_JOURNAL},
+        | {_P.APPROVE_ALLOCATION, _P.MANAGE_ACCOUNT, _P.MANAGE_MAPPING, _P.CLOSE_JOURNAL, _P.DECIDE_DOCUMENTS},
     }
 )
 """What each role may do; a permission listed for no role would be unreachable (tested)."""

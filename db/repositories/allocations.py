@@ -13,7 +13,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import audit, free_stock, ledger, shortages
+from db.repositories import audit, free_stock, goods_documents, ledger, shortages
 from db.repositories.allocations_void import VOID_REASON
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
@@ -127,6 +127,8 @@ async def ship(session: AsyncSession, number: str, allocation_id: int, document_
         return found
     _is(found, AllocationState.approved)
     await _still_clear(session, found)
+    if stopper := await goods_documents.blocked_by(session, document_no, found.location_id):
+        raise DisposalRefused("conflict", f"The recall {stopper} stops the document {document_no}.")
     row = (await session.exec(select(Shortage).where(col(Shortage.id) == found.shortage_id))).one()
     site = (await sites_of(session, [(row.consignee_id, found.lot_id)])).get((row.consignee_id, found.lot_id))
     booking = ledger.Booking(

@@ -25,6 +25,7 @@ async def checklist(session: AsyncSession, number: str, now: datetime) -> list[C
     """One item per line of design §7, in order; met items have nothing open."""
     found = {item: await _lines(session, query, number, now) for item, query in checklist_sql.STATEMENTS.items()}
     _add(found, Item.EFFECTIVENESS, await _effectiveness(session, number, now))
+    _add(found, Item.HOLDS, await _lines(session, checklist_sql.STOPPED_DOCUMENTS, number, now))
     _add(found, Item.HELD_PENDING, await _lines(session, checklist_sql.AT_CONSIGNEES, number, now))
     _add(found, Item.UNACCOUNTED, await _unaccounted(session, number))
     for item, lines in (await _tasks(session, number)).items():

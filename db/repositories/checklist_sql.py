@@ -164,6 +164,18 @@ STATEMENTS: Final[Mapping[Item, str]] = {
 }
 """Items read by one statement; tasks, effectiveness, consignees' stock and the mass balance are added to them."""
 
+STOPPED_DOCUMENTS: Final = _lines("""
+SELECT d.id AS place, d.kind || ' ' || d.document_no || ' at ' || place.code || ' (' || d.keeper || ') is '
+       || CASE d.state WHEN 'confirmed' THEN 'stopped, and nobody has decided on it'
+                       WHEN 'failed' THEN 'not stopped' WHEN 'requested' THEN 'to be stopped'
+                       WHEN 'releasing' THEN 'released by decision, not yet by its keeper'
+                       ELSE 'cancelled by decision, not yet by its keeper' END
+       || coalesce(' (' || d.last_error || ')', '') AS line
+FROM recall_document d JOIN location place ON place.id = d.location_id
+WHERE d.recall_number = :number AND d.state IN ('requested', 'confirmed', 'failed', 'releasing', 'cancelling')
+""")
+"""Goods documents that are stopped, or are to be, or whose end is not carried out yet."""
+
 OPEN_TASKS: Final = """
 SELECT id, key, step, role, assignee FROM task
 WHERE recall_number = :number AND state IN ('offered', 'accepted', 'sent_back') ORDER BY id

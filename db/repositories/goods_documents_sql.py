@@ -93,3 +93,31 @@ WHERE d.number = :number AND d.kind IN ('order', 'pick', 'shipment') AND d.from_
 ORDER BY b.claimant LIMIT 1
 """
 """Who blocks goods leaving a place under this number."""
+
+MOVED_ON_STOPPED: Final = """
+INSERT INTO scope_gap (recall_number, scope_version, kind, detail)
+SELECT r.number, r.scope_version, 'moved_on_stopped_document', jsonb_build_object(
+    'movement_id', m.id, 'movement', m.kind, 'document_no', d.number, 'document', d.kind, 'lot_id', m.lot_id,
+    'lot', lot.number, 'product', product.code, 'site', source.code, 'to', target.code, 'date', m.occurred_at,
+    'quantity', trim_scale(m.quantity)::text, 'stopped_since', b.placed_at)
+FROM goods_document_block b
+JOIN recall r ON r.number = b.claimant
+JOIN goods_document d ON d.id = b.document_id
+CROSS JOIN LATERAL (
+    SELECT * FROM movement x
+    WHERE x.document_no = d.number AND x.occurred_at >= b.placed_at
+      AND (b.ended_at IS NULL OR b.cancelled OR x.occurred_at < b.ended_at)
+      AND (CAST(:batch_id AS bigint) IS NULL OR x.batch_id = :batch_id)
+      AND x.source_system <> 'recall:ledger'
+      AND CASE WHEN d.kind = 'receipt' THEN x.kind = 'receipt' AND x.to_location_id = d.to_location_id
+               ELSE x.kind = 'shipment' AND x.from_location_id = d.from_location_id END
+    OFFSET 0) AS m
+JOIN product ON product.id = m.product_id LEFT JOIN lot ON lot.id = m.lot_id
+LEFT JOIN location source ON source.id = m.from_location_id LEFT JOIN location target ON target.id = m.to_location_id
+WHERE (CAST(:recall_number AS text) IS NULL OR b.claimant = :recall_number)
+  AND NOT EXISTS (
+    SELECT FROM scope_gap old WHERE old.recall_number = r.number AND old.kind = 'moved_on_stopped_document'
+       AND (old.detail ->> 'movement_id')::bigint = m.id)
+RETURNING recall_number
+"""
+"""What moved although its document was stopped: it has happened, so it is recorded and shown, never refused."""

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import audit, holds_sql, stock_sql
+from db.repositories import audit, goods_documents_sql, holds_sql, stock_sql
 
 SYSTEM = "system"
 
@@ -19,12 +19,13 @@ async def flag_moved_under_hold(
 
     The movement itself is never refused: it has happened, and a record that hides it would be false. Moves between
     places of ours are no violation, nor are destruction and return; a stopped shipment received by a customer is.
+    What moved on a document of ours while it was stopped is the gap `moved_on_stopped_document`.
     """
     binds = {"recall_number": recall_number, "batch_id": batch_id}
-    rows = await (await session.connection()).execute(text(holds_sql.MOVED_UNDER_HOLD), binds)
     found: dict[str, int] = {}
-    for number in rows.scalars():
-        found[number] = found.get(number, 0) + 1
+    for statement in (holds_sql.MOVED_UNDER_HOLD, goods_documents_sql.MOVED_ON_STOPPED):
+        for number in (await (await session.connection()).execute(text(statement), binds)).scalars():
+            found[number] = found.get(number, 0) + 1
     return found
 
 

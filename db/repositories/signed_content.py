@@ -33,6 +33,7 @@ from models.evidence import Evidence
 from models.hold import Hold
 from models.notice import Notice
 from models.recall import ClassDecision, Deadline, HazardEvaluationRecord, Recall
+from models.recall_document import RecallDocument
 
 Stated = Mapping[str, Any]
 Facts = dict[str, Any]
@@ -243,6 +244,12 @@ async def _account(session: AsyncSession, number: str, _: Stated, __: datetime) 
     return {"account": state, "totals": await costs.totals(session, number)}
 
 
+async def _documents(session: AsyncSession, number: str, stated: Stated, __: datetime) -> Facts:
+    """The documents as the recall stops them."""
+    fields = ("id", "keeper", "kind", "document_no", "state", "lot_ids")
+    return {"documents": await _rows(session, RecallDocument, number, stated["documents"], fields)}
+
+
 async def _rows(
     session: AsyncSession, table: Any, number: str, ids: Sequence[int], fields: Sequence[str]
 ) -> list[Facts]:
@@ -277,6 +284,8 @@ READERS: Final[Mapping[str, Reader]] = {
     "settle_shortage": _shortage,
     "close_complaint": _complaint,
     "settle_sample": _sample,
+    "release_documents": _documents,
+    "cancel_documents": _documents,
     "lock_account": _account,
     "reopen_account": _account,
     "settle_account": _account,

@@ -92,6 +92,7 @@ KEPT = (
     "policy_version",
     "provisional_account",
     "recall",
+    "recall_document",
     "responsibility",
     "retained_sample",
     "scope_lot",

@@ -1,0 +1,111 @@
+"""Stopping the goods documents of a recall's lots at every keeper, turn after turn of its watch.
+
+A turn looks at all keepers at once, writes what is to be stopped, then asks for what is due, each document once. A
+keeper that refuses, is slow or cannot be reached holds up no other; what it owes stays due and is counted.
+"""
+
+import asyncio
+import logging
+from contextlib import nullcontext
+from datetime import timedelta
+from typing import Final
+
+from activities.heartbeats import beating
+from adapters.inventory.base import InventoryAdapter, InventoryError, Keepers
+from db.engine import SessionFactory
+from db.repositories import recall_documents
+from db.repositories.recall_documents import Asked, Due
+from models.messages import HoldFigures, RecallScopeRef
+from models.recall_document import StopState
+
+GROUP: Final = 100
+"""Documents per commit and audit event: what a crash may repeat."""
+log = logging.getLogger(__name__)
+
+
+class DocumentStops:
+    """One turn of the watch over goods documents; runs inside the activities of the queue `inventory`."""
+
+    def __init__(self, sessions: SessionFactory, keepers: Keepers, one_keeper: timedelta) -> None:
+        """`one_keeper`: what one keeper may take of a turn; what is left is due in the next."""
+        self._sessions = sessions
+        self._keepers = keepers
+        self._one_keeper = one_keeper
+
+    async def turn(self, ref: RecallScopeRef) -> tuple[int, int]:
+        """Find, stop, free; returns (still to be asked, refused or unreachable).
+
+        `ref.claim` false: the recall has ended, and everything it stops is freed.
+        """
+        everyone = await self._keepers.everyone()
+        async with self._sessions.begin() as session:
+            lots = await recall_documents.scope_of(session, ref.number, ref.scope_version)
+            why = "no lot of it is in scope" if ref.claim else "the recall has ended"
+            await recall_documents.free(session, ref.number, lots, ref.now, why, ended=not ref.claim)
+        turns = [self._turn_one(ref, keeper, lots if ref.claim else []) for keeper in everyone]
+        async with beating() if len(turns) > 1 else nullcontext():
+            await asyncio.gather(*turns)
+        await self._nobodys(ref, [keeper.name for keeper in everyone])
+        async with self._sessions() as session:
+            return await recall_documents.pending(session, ref.number)
+
+    async def _turn_one(self, ref: RecallScopeRef, keeper: InventoryAdapter, lots: list[int]) -> None:
+        """One keeper's turn, within its own time; whatever happens there stays there."""
+        try:
+            async with asyncio.timeout(self._one_keeper.total_seconds()):
+                if lots:
+                    await self._look(ref, keeper, lots)
+                await self._ask_all(ref, keeper)
+        except TimeoutError:
+            log.warning("documents of keeper %s took too long; the rest is due in the next turn", keeper.name)
+        except Exception:
+            log.exception("the turn over documents of keeper %s failed; the rest is due in the next", keeper.name)
+
+    async def _look(self, ref: RecallScopeRef, keeper: InventoryAdapter, lots: list[int]) -> None:
+        try:
+            found = await keeper.documents(lots)
+        except InventoryError as error:
+            log.warning("documents of keeper %s could not be read: %s", keeper.name, error)
+            return
+        async with self._sessions.begin() as session:
+            await recall_documents.take_in(session, ref.number, keeper.name, found, lots, ref.now)
+
+    async def _ask_all(self, ref: RecallScopeRef, keeper: InventoryAdapter) -> None:
+        after = 0
+        while True:
+            async with self._sessions() as session:
+                due = await recall_documents.due(session, ref.number, keeper.name, after, GROUP)
+            if not due:
+                return
+            asked = [await self._ask(ref.number, keeper, each) for each in due]
+            async with self._sessions.begin() as session:
+                await recall_documents.answered(session, ref.number, asked, ref.now)
+            after = due[-1].id
+
+    async def _ask(self, number: str, keeper: InventoryAdapter, due: Due) -> Asked:
+        try:
+            if due.state is StopState.releasing:
+                return Asked(due, await keeper.unblock(due.key))
+            cancel = due.state is StopState.cancelling
+            return Asked(due, await keeper.block(due.key, number, due.document, cancel=cancel))
+        except InventoryError as error:
+            return Asked(due, error=str(error) or "the keeper refused")
+        except Exception as error:  # noqa: BLE001 - a fault over one document must not hold up the others
+            log.warning("document %s failed: %s", due.key, type(error).__name__)
+            return Asked(due, error=f"{type(error).__name__}: {error}")
+
+    async def _nobodys(self, ref: RecallScopeRef, names: list[str]) -> None:
+        """Documents of a keeper that is on record no more: nobody can be asked, and people must see it."""
+        async with self._sessions.begin() as session:
+            due = await recall_documents.due_elsewhere(session, ref.number, names)
+            error = "its keeper is on record no more"
+            await recall_documents.answered(session, ref.number, [Asked(each, error=error) for each in due], ref.now)
+
+
+def with_documents(figures: HoldFigures, pending: tuple[int, int]) -> HoldFigures:
+    """Documents nobody has stopped yet are asked for and chased like holds."""
+    asked, failed = pending
+    return figures.model_copy(update={"requested": figures.requested + asked, "failed": figures.failed + failed})
+
+
+__all__ = ["DocumentStops", "with_documents"]

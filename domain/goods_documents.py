@@ -1,0 +1,60 @@
+"""What a recall does about a goods document: stop it, or only watch it.
+
+A document that names a lot of the scope is stopped: nothing is picked, shipped or received on it. Two are watched
+instead. One that names only the product gets its lot later, and a held lot cannot be allocated, so stopping it would
+stop unaffected goods. A return brings goods back into our hands, where they are held on arrival; a return that is
+stopped keeps suspect goods outside.
+"""
+
+from collections.abc import Collection
+from decimal import Decimal
+from typing import Any, Final
+
+from domain.inventory import Document, DocumentKind, DocumentLine, DocumentState
+
+NOT_STOPPED: Final = frozenset({DocumentKind.RETURN})
+"""Kinds that bring goods into our custody on the way back."""
+
+
+def document_key(recall_number: str, document_id: int, turn: int = 0) -> str:
+    """The idempotency key of a stop at its keeper; one that ended and is asked for again has a new one."""
+    return f"{recall_number}:document:{document_id}" + (f":{turn}" if turn else "")
+
+
+def named_lots(document: Document, scope: Collection[int]) -> list[int]:
+    """Lots of the scope that the document names, sorted."""
+    return sorted({line.lot_id for line in document.lines if line.lot_id is not None} & set(scope))
+
+
+def stops(kind: str, lots: Collection[int]) -> bool:
+    """Whether a document that names these lots of the scope is stopped, or only watched."""
+    return bool(lots) and kind not in NOT_STOPPED
+
+
+def lines_of(document: Document) -> list[dict[str, Any]]:
+    """The lines as they are kept and shown."""
+    return [
+        {"product": each.product_code, "lot": each.lot_id, "quantity": f"{each.quantity.normalize():f}"}
+        for each in document.lines
+    ]
+
+
+def document_from(
+    number: str,
+    kind: str,
+    location_id: int,
+    other_location_id: int | None,
+    lines: Collection[dict[str, Any]],
+) -> Document:
+    """The document as its keeper is asked about it."""
+    return Document(
+        number=number,
+        kind=DocumentKind(kind),
+        state=DocumentState.OPEN,
+        location_id=location_id,
+        other_location_id=other_location_id,
+        lines=tuple(DocumentLine(each["product"], each["lot"], Decimal(each["quantity"])) for each in lines),
+    )
+
+
+__all__ = ["NOT_STOPPED", "document_from", "document_key", "lines_of", "named_lots", "stops"]
