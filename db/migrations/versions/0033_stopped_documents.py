@@ -1,6 +1,6 @@
 """goods documents a recall has stopped at the keepers of the stock
 
-Revision: 0032, after: 0031
+Revision: 0033, after: 0032
 """
 
 import sqlalchemy as sa
@@ -10,8 +10,8 @@ from sqlmodel.sql.sqltypes import AutoString
 
 from db.migrations.steps import file_deletion
 
-revision = "0032"
-down_revision = "0031"
+revision = "0033"
+down_revision = "0032"
 branch_labels = None
 depends_on = None
 
