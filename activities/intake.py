@@ -149,7 +149,7 @@ class IntakeActivities:
             except scope_versions.NoSuchVersion as error:
                 raise ApplicationError(str(error), type="InvalidInput") from error
             found, figures = traced.summary, traced.figures
-            if traced.first or found.added_consignees or found.changes:
+            if traced.first or found.added_consignees or found.changes or found.run:
                 await audit.append(
                     session,
                     ref.number,
@@ -162,7 +162,8 @@ class IntakeActivities:
                         "gaps_by_kind": found.gaps,
                         "added_consignees": found.added_consignees,
                         "changes": found.changes,
-                    },
+                    }
+                    | traced.frozen,
                 )
             move = await branch_facts.look(session, ref.number, ref.now, self._firm)
             return figures.model_copy(update={"branches_move": move})

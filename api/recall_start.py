@@ -39,10 +39,11 @@ def cut(text: str, limit: int = SUMMARY_BYTES) -> str:
 
 def product_label(criteria: dict[str, Any]) -> str:
     """What the suspect criteria name, for the operator's list."""
-    for field in ("product_codes", "families", "brands", "manufacturing_sites", "supplier_lots"):
+    for field in ("product_codes", "families", "brands", "manufacturing_sites", "supplier_lots", "documents"):
         if names := criteria.get(field):
             return _first_of(names)
-    return _first_of(sorted({lot["product_code"] for lot in criteria.get("lots", ())}))
+    named = [each for field in ("lots", "lot_ranges", "serials", "serial_ranges") for each in criteria.get(field, ())]
+    return _first_of(sorted({each["product_code"] for each in named}))
 
 
 def _first_of(names: list[str]) -> str:

@@ -46,7 +46,8 @@ async def check_code(session: AsyncSession, number: str, text: str, lots: tuple[
         return _bare_lot(code, lots)
     own = [int(lot.key) for lot in lots]
     # Of an HIBC label we know no product: its lot number counts, and it is never "not under this recall".
-    known = await scanned_lots.find(session, number, code.gtin, code.lots, own) if code.gtin else None
+    found = scanned_lots.find(session, number, code.gtin, code.lots, own, code.serial) if code.gtin else None
+    known = await found if found is not None else None
     if known is None:
         return _of_unknown(code, lots, recalled=await scanned_lots.number_recalled(session, number, code.lots, own))
     return _verdict(code, known, lots)

@@ -21,6 +21,7 @@ from db.repositories.imports.masters import load_partners, load_products
 from db.repositories.imports.movements import load_movements
 from db.repositories.imports.places import resolve_places
 from db.repositories.imports.products import resolve_products
+from db.repositories.imports.serials import load_serials
 from db.repositories.imports.stock import load_stock
 from imports.errors import ImportRefusedError
 from imports.mapping import LoadedMapping, load_mapping
@@ -149,6 +150,7 @@ _LOADS = {
     ImportKind.movements: load_movements,
     ImportKind.genealogy: load_genealogy,
     ImportKind.stock: load_stock,
+    ImportKind.serials: load_serials,
     ImportKind.products: load_products,
     ImportKind.partners: load_partners,
     ImportKind.contacts: load_contacts,

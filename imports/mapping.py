@@ -77,6 +77,23 @@ class StockColumns(Part):
     as_of: ColumnSpec
 
 
+class SerialColumns(Part):
+    """Fields of a serialised unit, and of the place where it was seen at `as_of`."""
+
+    product: ColumnSpec
+    lot: ColumnSpec
+    site: ColumnSpec | None = None
+    serial: ColumnSpec
+    location: ColumnSpec | None = None
+    as_of: ColumnSpec | None = None
+
+    @model_validator(mode="after")
+    def _seen_when(self) -> "SerialColumns":
+        if (self.location is None) != (self.as_of is None):
+            raise ValueError("location and as_of go together: where a unit was, and when")
+        return self
+
+
 class ProductColumns(ProductAttributes):
     """Fields of a product."""
 
@@ -193,6 +210,14 @@ class StockMapping(MappingBase):
     create: StockCreate = StockCreate()
 
 
+class SerialsMapping(MappingBase):
+    """Mapping of serialised units."""
+
+    kind: Literal["serials"]
+    columns: SerialColumns
+    create: StockCreate = StockCreate()
+
+
 class ProductsMapping(MappingBase):
     """Mapping of a product master."""
 
@@ -215,7 +240,15 @@ class ContactsMapping(MappingBase):
     columns: ContactColumns
 
 
-Mapping = MovementsMapping | GenealogyMapping | StockMapping | ProductsMapping | PartnersMapping | ContactsMapping
+Mapping = (
+    MovementsMapping
+    | GenealogyMapping
+    | StockMapping
+    | SerialsMapping
+    | ProductsMapping
+    | PartnersMapping
+    | ContactsMapping
+)
 QuantityMapping = MovementsMapping | GenealogyMapping | StockMapping
 
 _SHOWN = 8

@@ -21,6 +21,8 @@ from imports.mapping import (
     MovementsMapping,
     PartnersMapping,
     ProductsMapping,
+    QuantityMapping,
+    SerialsMapping,
     StockMapping,
 )
 from imports.mapping_parts import Column
@@ -76,7 +78,7 @@ class Plan:
     def load(self, batch_id: int) -> Load:
         """What the SQL needs to know of the mapping."""
         mapping = self.mapping
-        if not isinstance(mapping, MovementsMapping | GenealogyMapping | StockMapping):
+        if not isinstance(mapping, QuantityMapping | SerialsMapping):
             return Load(batch_id, mapping.source_system)
         lots = {
             role: getattr(mapping.create, role)
@@ -87,7 +89,7 @@ class Plan:
         return Load(
             batch_id,
             mapping.source_system,
-            units=mapping.units,
+            units=mapping.units if isinstance(mapping, QuantityMapping) else {},
             creates_lots={role: lot is not None for role, lot in lots.items()},
             lot_attributes=any(
                 getattr(lot, name) is not None
@@ -110,12 +112,15 @@ class Plan:
                 return self._genealogy(self.mapping)
             case StockMapping():
                 return self._stock(self.mapping)
-            case ProductsMapping():
-                return [self._part(self.masters.product_master(self.mapping.columns, self.mapping.packages))]
-            case PartnersMapping():
-                return [self._part(self.masters.partner_master(self.mapping.columns))]
+            case SerialsMapping():
+                return self._serials(self.mapping)
             case ContactsMapping():
                 return self._contacts(self.mapping)
+            case ProductsMapping():
+                master = self.masters.product_master(self.mapping.columns, self.mapping.packages)
+            case PartnersMapping():
+                master = self.masters.partner_master(self.mapping.columns)
+        return [self._part(master)]
 
     def _movements(self, mapping: MovementsMapping) -> list[Step]:
         columns, create = mapping.columns, mapping.create
@@ -164,6 +169,19 @@ class Plan:
             self._number("reserved", columns.reserved, zero=True),
             *self._units(columns.unit, columns.factor),
             self._instant("as_of", columns.as_of, required=True),
+            *self._lot("lot", create),
+        ]
+
+    def _serials(self, mapping: SerialsMapping) -> list[Step]:
+        columns, create = mapping.columns, mapping.create
+        self._check = _sighting_is_whole
+        return [
+            self._part(self.masters.product("product", columns.product, create.product)),
+            self._plain("lot", columns.lot, c.text(80), required=True, cached=False),
+            self._place("site", columns.site, create),
+            self._plain("serial", columns.serial, c.text(80), required=True, cached=False),
+            self._place("location", columns.location, create),
+            self._plain("as_of", None, c.text(1)) if columns.as_of is None else self._instant("as_of", columns.as_of),
             *self._lot("lot", create),
         ]
 
@@ -273,6 +291,15 @@ def _movement_makes_sense(values: Sequence[str | None]) -> list[Finding]:
     if quantity.startswith("-") and kind != MovementKind.adjustment:
         findings.append(Finding("quantity", quantity, "only an adjustment may be below zero"))
     return findings
+
+
+def _sighting_is_whole(values: Sequence[str | None]) -> list[Finding]:
+    location, as_of = values[5], values[6]
+    if location is not None and as_of is None:
+        return [Finding("as_of", "", "is missing: when was the unit at this place?")]
+    if as_of is not None and location is None:
+        return [Finding("location", "", "is missing: where was the unit at this time?")]
+    return []
 
 
 def _contact_is_reachable(values: Sequence[str | None]) -> list[Finding]:

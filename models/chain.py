@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import String
@@ -35,6 +35,7 @@ class ImportKind(StrEnum):
     contacts = "contacts"
     stock = "stock"
     documents = "documents"
+    serials = "serials"
 
 
 class BatchState(StrEnum):
@@ -93,13 +94,33 @@ class Serial(SQLModel, table=True):
     """A serialised unit of a lot, where serials are known."""
 
     __tablename__ = "serial"
-    __table_args__ = (UniqueConstraint("lot_id", "number"),)
+    __table_args__ = (
+        UniqueConstraint("lot_id", "number"),
+        Index("ix_serial_natural", "lot_id", sql("natural_key(number)")),
+        Index("ix_serial_number", "number"),
+        Index("ix_serial_location", "location_id"),
+    )
 
     id: int | None = identity()
     lot_id: int = ref("lot.id")
     number: str = text(80)
     location_id: int | None = ref("location.id", nullable=True)
+    """Where it was last seen (`SerialSighting`)."""
+    as_of: datetime | None = instant(nullable=True)
+    """When it was seen there."""
     batch_id: int | None = ref("import_batch.id", nullable=True, index=True)
+
+
+class SerialSighting(SQLModel, table=True):
+    """A serialised unit was at a place at an instant; the newest sighting is the unit's place."""
+
+    __tablename__ = "serial_sighting"
+    __table_args__ = (Index("ix_serial_sighting_batch", "batch_id"),)
+
+    serial_id: int = ref("serial.id", primary_key=True)
+    as_of: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
+    location_id: int = ref("location.id")
+    batch_id: int | None = ref("import_batch.id", nullable=True)
 
 
 class LotGenealogy(SQLModel, table=True):
@@ -245,6 +266,7 @@ __all__ = [
     "Movement",
     "MovementKind",
     "Serial",
+    "SerialSighting",
     "Stock",
     "StockBefore",
     "StockClaim",

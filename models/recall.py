@@ -99,6 +99,8 @@ class ScopeLot(SQLModel, table=True):
     root: bool = Field(nullable=False)
     depth: int = Field(nullable=False)
     """Genealogy steps from the nearest root."""
+    by_serial: bool = Field(default=False, nullable=False, sa_column_kwargs={"server_default": "false"})
+    """In scope only for units named by serial number (`models.trace_run.ScopeSerial`); else every unit is affected."""
 
 
 class ScopeGap(SQLModel, table=True):

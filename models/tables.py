@@ -37,6 +37,7 @@ from models import (
     submission,
     suggestion,
     task,
+    trace_run,
     webhook,
 )
 
@@ -77,5 +78,6 @@ __all__ = [
     "submission",
     "suggestion",
     "task",
+    "trace_run",
     "webhook",
 ]

@@ -29,6 +29,7 @@ TIES: Final[Mapping[str, str]] = {
     "stock": f"lot_id IN ({_SCOPE_LOTS})",
     "stock_before": f"lot_id IN ({_SCOPE_LOTS})",
     "serial": f"lot_id IN ({_SCOPE_LOTS})",
+    "serial_sighting": f"serial_id IN (SELECT id FROM serial WHERE lot_id IN ({_SCOPE_LOTS}))",  # noqa: S608 - constants
     "package_level": f"product_id IN (SELECT product_id FROM lot WHERE id IN ({_SCOPE_LOTS}))",  # noqa: S608 - constants
     "goods_document_block": f"claimant = :number OR document_id IN ({_SCOPE_DOCUMENTS})",
     "goods_document": f"id IN ({_SCOPE_DOCUMENTS})",

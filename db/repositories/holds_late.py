@@ -37,6 +37,9 @@ FROM scope_lot s JOIN recall r ON r.number = s.recall_number
 WHERE r.phase <> ALL(CAST(:ended AS text[])) AND (
     s.lot_id IN (SELECT lot_id FROM movement WHERE batch_id = :batch_id AND lot_id IS NOT NULL)
     OR s.lot_id IN (SELECT input_lot_id FROM lot_genealogy WHERE batch_id = :batch_id)
+    OR s.lot_id IN (SELECT lot_id FROM serial WHERE batch_id = :batch_id)
+    OR s.lot_id IN (SELECT u.lot_id FROM serial_sighting seen JOIN serial u ON u.id = seen.serial_id
+                    WHERE seen.batch_id = :batch_id)
     OR EXISTS (SELECT FROM movement m JOIN lot l ON l.id = s.lot_id AND l.product_id = m.product_id
                WHERE m.batch_id = :batch_id AND m.lot_id IS NULL))
 ORDER BY s.recall_number

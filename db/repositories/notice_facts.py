@@ -29,7 +29,13 @@ FROM (
     JOIN consignee_lot cl ON cl.consignee_id = c.id
     JOIN location l ON l.partner_id = c.partner_id
     JOIN serial ON serial.lot_id = cl.lot_id AND serial.location_id = l.id
+    JOIN recall r ON r.number = c.recall_number
+    LEFT JOIN scope_lot s ON s.recall_number = r.number AND s.scope_version = r.scope_version AND s.lot_id = cl.lot_id
     WHERE c.id = ANY (CAST(:consignees AS bigint[]))
+      -- Of a lot that is in scope for single units only these are affected.
+      AND (s.by_serial IS NOT TRUE OR EXISTS (
+          SELECT FROM scope_serial n WHERE n.recall_number = r.number AND n.scope_version = r.scope_version
+             AND n.serial_id = serial.id))
 ) listed
 WHERE place <= :most
 GROUP BY consignee_id, lot_id
@@ -66,7 +72,7 @@ async def expiry_of(session: AsyncSession, products: Sequence[int]) -> dict[int,
 
 
 async def serials_of(session: AsyncSession, consignees: Sequence[int]) -> dict[int, dict[int, tuple[str, ...]]]:
-    """Serial numbers on record at each consignee's sites, by consignee and lot."""
+    """Affected serial numbers on record at each consignee's sites, by consignee and lot."""
     found: dict[int, dict[int, tuple[str, ...]]] = {consignee: {} for consignee in consignees}
     binds = {"consignees": list(consignees), "most": MOST_SERIALS}
     for row in (await run(session, _SERIALS, binds)).mappings():

@@ -27,7 +27,8 @@ _FIND: Final = f"""{_SCOPE}
 SELECT p.id AS product_id, p.name AS product,
        EXISTS (SELECT FROM scope WHERE scope.product_id = p.id) AS recalled,
        ARRAY(SELECT scope.id FROM scope WHERE scope.product_id = p.id
-             AND {_SAME_NUMBER}) AS lot_ids
+             AND ({_SAME_NUMBER} OR cardinality(CAST(:lots AS text[])) = 0 AND EXISTS (
+                 SELECT FROM serial u WHERE u.number = CAST(:serial AS text) AND u.lot_id = scope.id))) AS lot_ids
 FROM product p
 WHERE p.gtin = CAST(:gtin AS text)
    OR p.id IN (SELECT product_id FROM package_level WHERE gtin = CAST(:gtin AS text))
@@ -45,11 +46,11 @@ class KnownProduct:
     recalled: bool
     """Whether any of its lots is under the recall."""
     lot_ids: tuple[int, ...]
-    """Lots of it under the recall that one of the readings names."""
+    """Lots of it under the recall that one of the readings names, or that the serial number is of."""
 
 
 async def find(
-    session: AsyncSession, number: str, gtin: str, lots: Sequence[str], own: Sequence[int]
+    session: AsyncSession, number: str, gtin: str, lots: Sequence[str], own: Sequence[int], serial: str | None = None
 ) -> KnownProduct | None:
     """The product with this GTIN (its own or a package's), or None when the record has none.
 
@@ -59,8 +60,9 @@ async def find(
         gtin: 14 digits.
         lots: possible readings of the lot number.
         own: ids of the lots the recipient is asked for; they count as recalled like the scope's.
+        serial: serial number of the unit (AI 21); says which lot it is where the code names none.
     """
-    values = {"number": number, "gtin": gtin, "lots": list(lots), "own": list(own)}
+    values = {"number": number, "gtin": gtin, "lots": list(lots), "own": list(own), "serial": serial}
     found = await run(session, _FIND, values)
     row = found.mappings().one_or_none()
     if row is None:

@@ -42,6 +42,30 @@ EXCEPT SELECT lot_id FROM scope_lot WHERE recall_number = :number AND scope_vers
 ORDER BY lot_id
 """
 
+_WIDENED: Final = """
+WITH widened AS MATERIALIZED (
+    SELECT now.lot_id
+    FROM scope_lot now JOIN scope_lot old ON old.recall_number = now.recall_number AND old.lot_id = now.lot_id
+         AND old.scope_version = :before AND old.by_serial
+    WHERE now.recall_number = :number AND now.scope_version = :version
+      AND (NOT now.by_serial OR EXISTS (
+          SELECT FROM serial u JOIN scope_serial n ON n.serial_id = u.id AND n.recall_number = :number
+               AND n.scope_version = :version
+          WHERE u.lot_id = now.lot_id AND NOT EXISTS (
+              SELECT FROM scope_serial o WHERE o.recall_number = :number AND o.scope_version = :before
+                 AND o.serial_id = u.id)))
+),
+told_anew AS (
+    UPDATE consignee_lot cl SET scope_version = :version
+    FROM consignee c
+    WHERE c.id = cl.consignee_id AND c.recall_number = :number AND cl.withdrawn_in IS NULL
+      AND cl.lot_id = ANY(ARRAY(SELECT lot_id FROM widened))
+    RETURNING cl.lot_id
+)
+SELECT lot_id FROM widened ORDER BY lot_id
+"""
+"""Lots in scope for single units before, of which more units are affected now: who has them is told anew."""
+
 _CONCERNED: Final = """
 SELECT count(*) FILTER (WHERE got AND NOT kept) AS consignees_added,
        count(*) FILTER (WHERE got AND kept OR lost AND has) AS consignees_changed,
@@ -80,7 +104,7 @@ async def amend(session: AsyncSession, recall: Recall, request: AmendScope) -> S
         raise ScopeChangeRefused("the scope has not been traced yet")
     if request.scope_version != before.version + 1:
         raise ScopeChangeRefused(f"scope_version {request.scope_version}: the next one is {before.version + 1}")
-    change = await (_expand if request.change == "expand" else _reduce)(session, recall, request, before)
+    change, traced = await (_expand if request.change == "expand" else _reduce)(session, recall, request, before)
     allowed_by = Permission.CHANGE_SCOPE if request.change == "expand" else Permission.DECIDE_ASSESSMENT
     await audit.append(
         session,
@@ -90,13 +114,15 @@ async def amend(session: AsyncSession, recall: Recall, request: AmendScope) -> S
         action="scope.expanded" if request.change == "expand" else "scope.reduced",
         at=request.now,
         reason=request.reason,
-        data={"change": change.model_dump(mode="json"), "lots": list(request.lot_ids)},
+        data={"change": change.model_dump(mode="json"), "lots": list(request.lot_ids)} | traced.frozen,
         signature=request.actor.signature,
     )
     return change
 
 
-async def _expand(session: AsyncSession, recall: Recall, request: AmendScope, before: Definition) -> ScopeChange:
+async def _expand(
+    session: AsyncSession, recall: Recall, request: AmendScope, before: Definition
+) -> tuple[ScopeChange, scope_versions.Traced]:
     if request.added is None:
         raise ScopeChangeRefused("added: an expansion needs criteria of the lots to add")
     # Whatever the new criteria reach is suspect again, also what an earlier reduction took out.
@@ -108,12 +134,14 @@ async def _expand(session: AsyncSession, recall: Recall, request: AmendScope, be
     )
     figures = await _make(session, recall, request, before, after, removed=())
     added = await _lots_added(session, recall.number, after.version)
-    if not added:
-        raise ScopeChangeRefused("added: these criteria add no lot to the scope")
+    widened = await _lots_widened(session, recall.number, after.version)
+    if not added and not widened:
+        raise ScopeChangeRefused("added: these criteria add no lot to the scope, and no unit of a lot in it")
     await reclaim_lots(session, recall.number, added)
     await holds.request_holds(session, recall.number, after.version, request.now)
     await _start_clock(session, request)
-    return await _change(session, request, figures, added, lots_added=len(added))
+    change = await _change(session, request, figures, [*added, *widened], lots_added=len(added))
+    return change, figures
 
 
 async def _start_clock(session: AsyncSession, request: AmendScope) -> None:
@@ -131,7 +159,9 @@ async def _start_clock(session: AsyncSession, request: AmendScope) -> None:
         )
 
 
-async def _reduce(session: AsyncSession, recall: Recall, request: AmendScope, before: Definition) -> ScopeChange:
+async def _reduce(
+    session: AsyncSession, recall: Recall, request: AmendScope, before: Definition
+) -> tuple[ScopeChange, scope_versions.Traced]:
     out = tuple(sorted(set(request.lot_ids)))
     scope = set(await _lots(session, recall.number, before.version))
     foreign = [lot for lot in out if lot not in scope]
@@ -148,7 +178,7 @@ async def _reduce(session: AsyncSession, recall: Recall, request: AmendScope, be
     await withdraw_lots(session, recall.number, removed, after.version, request.now, by=request.actor.principal)
     ended = await lots_to_nonconformity(session, recall.number, removed, request.now)
     change = await _change(session, request, figures, lots_removed=len(removed))
-    return change.model_copy(update={"holds_to_nonconformity": ended})
+    return change.model_copy(update={"holds_to_nonconformity": ended}), figures
 
 
 async def _make(
@@ -198,6 +228,11 @@ async def _lots(session: AsyncSession, number: str, version: int) -> list[int]:
 async def _lots_added(session: AsyncSession, number: str, version: int) -> list[int]:
     binds = {"number": number, "version": version, "before": version - 1}
     return list((await run(session, _ADDED, binds)).scalars())
+
+
+async def _lots_widened(session: AsyncSession, number: str, version: int) -> list[int]:
+    binds = {"number": number, "version": version, "before": version - 1}
+    return list((await run(session, _WIDENED, binds)).scalars())
 
 
 async def _reached(session: AsyncSession, roots: Sequence[int], blocked: Sequence[int] = ()) -> set[int]:

@@ -42,6 +42,11 @@ class Traced:
     summary: ScopeSummary
     figures: ScopeFigures
 
+    @property
+    def frozen(self) -> dict[str, object]:
+        """The frozen result for the audit; empty where the one before still holds."""
+        return {"trace_run": self.summary.run, "trace_sha256": self.summary.run_sha256} if self.summary.run else {}
+
 
 async def newest(session: AsyncSession, number: str) -> Definition | None:
     """The version in force, or None before the first trace."""

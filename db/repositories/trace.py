@@ -175,7 +175,9 @@ async def trace_gaps(
 ) -> tuple[Gap, ...]:
     """What is not known about exactly these lots."""
     limits = {"stale_after": stale_after, "arrival_margin": arrival_margin}
-    rows = await _select(session, trace_gaps_sql.gaps(windowed=window is not None), lot_ids, window, limits)
+    windowed = window is not None
+    select = f", {trace_gaps_sql.period(windowed=windowed)} {trace_gaps_sql.gaps(windowed=windowed)}"
+    rows = await _select(session, select, lot_ids, window, limits)
     return tuple(Gap(row.kind, row.detail) for row in rows)
 
 
@@ -185,7 +187,9 @@ async def _trace(
     lots = await trace_lots(session, direction, lot_ids)
     reached = [lot.lot_id for lot in lots]
     # One statement for both: what every lot did everywhere is worked out once.
-    both = _BOTH.format(sites=trace_sql.SITES, gaps=trace_gaps_sql.gaps(windowed=window is not None))
+    windowed = window is not None
+    both = _BOTH.format(sites=trace_sql.SITES, gaps=trace_gaps_sql.gaps(windowed=windowed))
+    both = f",{trace_gaps_sql.period(windowed=windowed)}{both}"
     rows = await _select(session, both, reached, window, dict(limits))
     gaps = tuple(Gap(row.kind, row.detail) for row in rows if row.kind is not None)
     return TraceResult(direction, lots, _sites((row[:-2] for row in rows if row.kind is None), window), gaps)

@@ -3,20 +3,72 @@
 Every kind is one CTE over `positions` that yields `kind, detail`; quantities are text, so JSON never rounds them.
 """
 
+PERIOD = """
+period AS MATERIALIZED (
+    SELECT lot.product_id, coalesce(min({starts}), 'infinity') AS starts,
+           -- Until the goods last seen moving had time to arrive; without any movement it stays open.
+           coalesce(span.last_at + CAST(:arrival_margin AS interval), 'infinity') AS ends
+    FROM scope JOIN lot ON lot.id = scope.lot_id
+    LEFT JOIN (SELECT lot_id, min(occurred_at) AS at FROM moved GROUP BY lot_id) AS first ON first.lot_id = lot.id
+    CROSS JOIN (SELECT min(occurred_at) AS first_at, max(occurred_at) AS last_at FROM moved) AS span
+    GROUP BY lot.product_id, span.last_at
+),
+lotless AS MATERIALIZED (
+    SELECT m.id, m.kind, m.product_id, m.from_location_id, m.to_location_id, m.quantity, m.delivered, m.occurred_at,
+           m.document_no, period.starts, period.ends
+    FROM period JOIN movement m ON m.product_id = period.product_id AND m.lot_id IS NULL
+         AND m.occurred_at BETWEEN period.starts AND period.ends
+)
+"""
+"""CTEs `period(product_id, starts, ends)`: when a unit of a traced lot can have reached anybody; `lotless`: movements
+of the product without a lot in it.
+
+It begins with the day the first of the lots was made (or moved, if that was earlier); a lot whose day nobody recorded
+counts from the first movement of anything traced.
+"""
+
+_SINCE_MADE = """CASE WHEN lot.made_on IS NULL THEN span.first_at
+                ELSE least((lot.made_on + time '00:00') AT TIME ZONE 'UTC', first.at) END"""
+
 NO_LOT_RECEIPT = """
 SELECT 'no_lot_receipt' AS kind, jsonb_build_object(
     'movement_id', m.id, 'movement', m.kind, 'product', p.code, 'site', l.code, 'partner', partner.code,
     'custody', l.custody, 'date', m.occurred_at, 'quantity', trim_scale(m.quantity)::text,
     'document_no', m.document_no) AS detail
-FROM (SELECT min(occurred_at) AS first_at, max(occurred_at) AS last_at FROM moved) AS span
-CROSS JOIN (SELECT DISTINCT lot.product_id FROM scope JOIN lot ON lot.id = scope.lot_id) AS traced
-JOIN movement m ON m.product_id = traced.product_id AND m.lot_id IS NULL
-     AND m.occurred_at BETWEEN span.first_at AND span.last_at + CAST(:arrival_margin AS interval)
+FROM lotless m
 JOIN product p ON p.id = m.product_id
 JOIN location l ON l.id = coalesce(m.to_location_id, m.from_location_id)
 JOIN partner ON partner.id = l.partner_id
 """
-"""Goods of a traced product without a lot, while its lots were moving: they may be of a traced lot."""
+"""Goods of a traced product without a lot, while its lots can have been moving: they may be of a traced lot."""
+
+RECALL_PERIOD = """
+SELECT 'recall_period', jsonb_build_object(
+    'product', p.code, 'site', l.code, 'partner', partner.code, 'custody', l.custody,
+    'from', CASE WHEN isfinite(came.starts) THEN came.starts END,
+    'to', CASE WHEN isfinite(came.ends) THEN came.ends END,
+    'quantity', trim_scale(came.quantity)::text, 'receipts', came.receipts,
+    'first_receipt', came.first_at, 'last_receipt', came.last_at)
+FROM (
+    SELECT product_id, to_location_id, min(starts) AS starts, max(ends) AS ends, sum(quantity) AS quantity,
+           sum(receipts) AS receipts, min(first_at) AS first_at, max(last_at) AS last_at
+    FROM (
+        -- Shipment and receipt of one document are the same goods.
+        SELECT product_id, to_location_id, min(starts) AS starts, max(ends) AS ends, count(*) AS receipts,
+               min(occurred_at) AS first_at, max(occurred_at) AS last_at,
+               CASE WHEN document_no IS NULL THEN sum(quantity)
+                    ELSE greatest(coalesce(sum(quantity) FILTER (WHERE kind = 'receipt'), 0),
+                                  coalesce(sum(quantity) FILTER (WHERE kind <> 'receipt'), 0)) END AS quantity
+        FROM lotless
+        WHERE kind IN ('receipt', 'shipment', 'return') AND to_location_id IS NOT NULL
+        GROUP BY product_id, to_location_id, document_no
+    ) AS document GROUP BY product_id, to_location_id
+) AS came
+JOIN product p ON p.id = came.product_id
+JOIN location l ON l.id = came.to_location_id
+JOIN partner ON partner.id = l.partner_id
+"""
+"""A place that got a traced product without lots: the span in which it may have been of ours, and how much came."""
 
 STALE_SITE = """
 SELECT 'stale_site', jsonb_build_object(
@@ -132,11 +184,19 @@ JOIN location l ON l.id = coalesce(m.source_id, m.target_id) JOIN partner ON par
 WHERE m.kind IN ('shipment', 'return') AND (m.target_id IS NULL OR m.source_id IS NULL AND m.kind = 'return')
 """
 
-_ALL = (NO_LOT_RECEIPT, STALE_SITE, UNBALANCED_SITE, UNBALANCED_LOT, UNBALANCED_GENEALOGY, BROKEN_LINK)
-_WITHIN_WINDOW = (NO_LOT_RECEIPT, BROKEN_LINK)
-"""Balances need all movements; inside a window only these two say something."""
+_ALL = (
+    *(NO_LOT_RECEIPT, RECALL_PERIOD, STALE_SITE, UNBALANCED_SITE, UNBALANCED_LOT, UNBALANCED_GENEALOGY),
+    BROKEN_LINK,
+)
+_WITHIN_WINDOW = (NO_LOT_RECEIPT, RECALL_PERIOD, BROKEN_LINK)
+"""Balances need all movements; inside a window only these say something."""
+
+
+def period(*, windowed: bool = False) -> str:
+    """CTEs that `gaps` needs beside those of `positions`; inside a window only its movements say when goods moved."""
+    return PERIOD.format(starts="span.first_at" if windowed else _SINCE_MADE)
 
 
 def gaps(*, windowed: bool = False) -> str:
-    """SELECT of `kind, detail` over the CTEs of `positions`; binds `:arrival_margin` and `:stale_after`."""
+    """SELECT of `kind, detail` over the CTEs of `positions` and `period`; binds `:arrival_margin`, `:stale_after`."""
     return " UNION ALL ".join(_WITHIN_WINDOW if windowed else _ALL)

@@ -12,13 +12,16 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import trace_gaps_sql, trace_sql
+from db.repositories import trace_gaps_sql, trace_runs, trace_runs_sql, trace_sql
 from db.repositories.chasing_sql import CHASING_CAMPAIGN, SENT_VERSION, TOLD_VERSION, WAITING
 from db.repositories.trace_limits import ARRIVAL_MARGIN, STALE_AFTER
-from db.repositories.trace_roots import resolve_roots, undated_roots
+from db.repositories.trace_roots import SERIALS, resolve_roots, serial_binds, undated_roots, whole_roots
 from domain.scope import ScopeCriteria, ScopeSummary
 
-COMPUTED_GAPS = ("no_lot_receipt", "stale_site", "unbalanced", "broken_link", "undated_lot")
+COMPUTED_GAPS = (
+    *("no_lot_receipt", "recall_period", "stale_site", "unbalanced", "broken_link", "undated_lot"),
+    *("unplaced_serials", "unrecorded_serials"),
+)
 """Gaps a trace finds again or not; other kinds are recorded events and stay."""
 
 _LOTS = f"""
@@ -27,6 +30,57 @@ INSERT INTO scope_lot (recall_number, scope_version, lot_id, root, depth)
 SELECT :recall_number, :scope_version, lot_id, depth = 0, depth FROM reached
 ON CONFLICT (recall_number, scope_version, lot_id) DO NOTHING
 """  # noqa: S608 - constants
+
+_SERIALS = f"""
+WITH named AS MATERIALIZED ({SERIALS}),
+stored AS (
+    INSERT INTO scope_serial (recall_number, scope_version, serial_id)
+    SELECT DISTINCT CAST(:recall_number AS text), CAST(:scope_version AS int), named.serial_id
+    FROM named JOIN scope_lot s ON s.recall_number = :recall_number AND s.scope_version = :scope_version
+         AND s.lot_id = named.lot_id
+    ON CONFLICT (recall_number, scope_version, serial_id) DO NOTHING
+    RETURNING serial_id
+),
+marked AS (
+    -- What was made from a lot in scope is affected whole: nobody knows which units went into it.
+    UPDATE scope_lot s SET by_serial = NOT s.by_serial
+    WHERE s.recall_number = :recall_number AND s.scope_version = :scope_version
+      AND s.by_serial IS DISTINCT FROM (
+          s.lot_id = ANY(ARRAY(SELECT DISTINCT lot_id FROM named WHERE lot_id IS NOT NULL))
+          AND NOT s.lot_id = ANY(CAST(:whole AS bigint[]))
+          AND NOT EXISTS (
+              SELECT FROM lot_genealogy g JOIN scope_lot i ON i.recall_number = :recall_number
+                   AND i.scope_version = :scope_version AND i.lot_id = g.input_lot_id
+              WHERE g.output_lot_id = s.lot_id AND g.input_lot_id <> s.lot_id))
+    RETURNING lot_id
+)
+SELECT (SELECT count(*) FROM stored) + (SELECT count(*) FROM marked)
+"""  # noqa: S608 - constants
+
+_SERIAL_GAPS = """
+SELECT 'unplaced_serials', jsonb_build_object(
+    'lot_id', lot.id, 'lot', lot.number, 'product', p.code, 'units', of_lot.unplaced,
+    'serials', (of_lot.numbers)[1:100])
+FROM (
+    SELECT u.lot_id, count(*) AS unplaced, array_agg(u.number ORDER BY u.number) AS numbers
+    FROM scope_lot s
+    JOIN serial u ON u.lot_id = s.lot_id AND u.location_id IS NULL
+    JOIN scope_serial n ON n.serial_id = u.id AND n.recall_number = :recall_number AND n.scope_version = :scope_version
+    WHERE s.recall_number = :recall_number AND s.scope_version = :scope_version AND s.by_serial
+    GROUP BY u.lot_id
+) AS of_lot
+JOIN lot ON lot.id = of_lot.lot_id JOIN product p ON p.id = lot.product_id
+UNION ALL
+SELECT 'unrecorded_serials', jsonb_build_object(
+    'lot_id', lot.id, 'lot', lot.number, 'product', p.code, 'made', trim_scale(lot.quantity_made)::text,
+    'on_record', known.units)
+FROM scope_lot s
+JOIN lot ON lot.id = s.lot_id JOIN product p ON p.id = lot.product_id
+CROSS JOIN LATERAL (SELECT count(*) AS units FROM serial u WHERE u.lot_id = lot.id) AS known
+WHERE s.recall_number = :recall_number AND s.scope_version = :scope_version AND s.by_serial
+  AND lot.quantity_made > known.units
+"""
+"""Units named by serial that nobody knows the place of; lots named by serial whose serials are not all on record."""
 
 _CONSIGNEES = f"""
 WITH {trace_sql.positions(trace_sql.SCOPE_OF_RECALL)},{trace_sql.CONSIGNEES},
@@ -82,9 +136,12 @@ SELECT (SELECT count(*) FROM added) AS added, (SELECT count(*) FROM quantities) 
 """  # noqa: S608 - constants
 
 _GAPS = f"""
-WITH {trace_sql.positions(trace_sql.SCOPE_OF_RECALL)},
+WITH {trace_sql.positions(trace_sql.SCOPE_OF_RECALL)},{trace_gaps_sql.period()},
+{trace_runs_sql.FREEZE_SITES},
 found AS MATERIALIZED (
     {trace_gaps_sql.gaps()}
+    UNION ALL
+    {_SERIAL_GAPS}
     UNION ALL
     SELECT 'undated_lot', jsonb_build_object('lot_id', lot.id, 'lot', lot.number, 'product', p.code)
     FROM unnest(CAST(:undated AS bigint[])) AS u(lot_id)
@@ -105,14 +162,17 @@ stored AS (
            AND old.kind = found.kind AND old.detail = found.detail)
     RETURNING id
 )
-SELECT kind, count(*) AS number FROM (
+SELECT kind, count(*) AS number, NULL AS sha256 FROM (
     SELECT kind FROM found
     UNION ALL
     SELECT kind FROM scope_gap WHERE recall_number = :recall_number AND scope_version = :scope_version
        AND kind <> ALL(CAST(:computed AS text[]))
 ) AS every_gap GROUP BY kind
 -- The row without a kind: how many gaps this run opened or closed.
-UNION ALL SELECT NULL, (SELECT count(*) FROM gone) + (SELECT count(*) FROM stored)
+UNION ALL SELECT NULL, (SELECT count(*) FROM gone) + (SELECT count(*) FROM stored), NULL
+-- Two rows of the frozen positions: how many there are, with their hash, and how many differ from the run before.
+UNION ALL SELECT '#positions', total, sha256 FROM ({trace_runs_sql.SITES_FROZEN}) AS frozen
+UNION ALL SELECT '#changed', count(*), NULL FROM frozen_site
 ORDER BY kind
 """  # noqa: S608 - constants
 
@@ -145,27 +205,51 @@ async def materialise_scope(
     await connection.execute(text(trace_sql.TUNE))
     scope: dict[str, Any] = {"recall_number": recall_number, "scope_version": scope_version}
     walked = await connection.execute(text(_LOTS), scope | {"lot_ids": roots, "blocked": sorted(out)})
-    added_lots = walked.rowcount
+    added = walked.rowcount + await _name_serials(session, parts, scope)
     joins = await _joins(session, recall_number, scope_version)
     found = (await connection.execute(text(_CONSIGNEES), scope | joins | {"now": now})).one()
     limits = {"stale_after": stale_after, "arrival_margin": arrival_margin}
     undated_lots = sorted({lot for part in parts for lot in await undated_roots(session, part)} - out)
-    undated = {"undated": undated_lots, "computed": list(COMPUTED_GAPS)}
-    gap_rows = (await connection.execute(text(_GAPS), scope | limits | undated)).all()
-    lots = await connection.execute(
-        text("SELECT count(*) FROM scope_lot WHERE recall_number = :recall_number AND scope_version = :scope_version"),
-        scope,
-    )
+    run_id = await trace_runs.next_run_id(session)
+    binds = {"undated": undated_lots, "computed": list(COMPUTED_GAPS), "run_id": run_id}
+    rows = {row.kind: row for row in (await connection.execute(text(_GAPS), scope | limits | binds)).all()}
+    positions, changed_sites, changed_gaps = rows.pop("#positions"), rows.pop("#changed").number, rows.pop(None).number
     figures: dict[str, Any] = dict(found._mapping)
-    gaps: dict[str | None, int] = {row.kind: row.number for row in gap_rows}
-    changed_gaps = gaps.pop(None)
+    gaps = {kind: row.number for kind, row in rows.items()}
+    lots = await _count_lots(session, scope)
+    counts = {name: figures[name] for name in ("consignees", "sites", "quantity", "returned", "countries")}
+    frozen = await trace_runs.finish(
+        session,
+        recall_number,
+        scope_version,
+        run_id,
+        trace_runs.FrozenSites(changed_sites, positions.number, positions.sha256),
+        {"lots": lots, "gaps": gaps} | counts,
+        now,
+    )
     return ScopeSummary(
-        lots=lots.scalar_one(),
-        gaps={kind: number for kind, number in gaps.items() if kind is not None},
+        lots=lots,
+        gaps=gaps,
         added_consignees=figures.pop("added"),
-        changes=added_lots + figures.pop("changes") + figures.pop("reopened") + changed_gaps,
+        changes=added + figures.pop("changes") + figures.pop("reopened") + changed_gaps,
+        run=frozen.run if frozen else None,
+        run_sha256=frozen.sha256 if frozen else None,
         **figures,
     )
+
+
+async def _name_serials(session: AsyncSession, parts: Sequence[ScopeCriteria], scope: dict[str, Any]) -> int:
+    """Store which units are meant, and which lots are in scope for these units only; how many rows that changed."""
+    if not any(part.serials or part.serial_ranges for part in parts):
+        return 0
+    whole = {lot for part in parts for lot in await whole_roots(session, part)}
+    binds = scope | serial_binds(parts) | {"whole": sorted(whole)}
+    return int((await (await session.connection()).execute(text(_SERIALS), binds)).scalar_one())
+
+
+async def _count_lots(session: AsyncSession, scope: dict[str, Any]) -> int:
+    query = "SELECT count(*) FROM scope_lot WHERE recall_number = :recall_number AND scope_version = :scope_version"
+    return int((await (await session.connection()).execute(text(query), scope)).scalar_one())
 
 
 async def _joins(session: AsyncSession, recall_number: str, scope_version: int) -> dict[str, Any]:

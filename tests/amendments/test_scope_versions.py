@@ -7,7 +7,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from db.repositories import holds
-from domain.scope import LotRef, ScopeCriteria
+from domain.scope import LotRef, ScopeCriteria, SerialRef
 from tests.amendments.story import DAY, NOW, NUMBER, OTHER_RECALL, Story
 from tests.support.chain import Chain, Move
 
@@ -180,3 +180,25 @@ async def test_whoever_is_left_without_a_lot_keeps_no_open_task_and_no_open_case
     assert story.rows("SELECT state, outcome FROM consignee_case") == [
         {"state": "closed", "outcome": "no lot of the recall is left with this consignee"}
     ]
+
+
+async def test_further_units_of_a_lot_in_scope_by_serial_are_told_to_whoever_has_it(story: Story) -> None:
+    await traced_and_held(story)
+    story.run("INSERT INTO serial (lot_id, number) SELECT %s, 'S' || n FROM generate_series(1, 9) n", story.lots["B1"])
+
+    def units(*numbers: str) -> ScopeCriteria:
+        named = tuple(SerialRef(product_code=story.products["B1"], number=number) for number in numbers)
+        return ScopeCriteria(serials=named)
+
+    change = await story.amend("expand", 2, added=units("S1", "S2"))
+    assert (change.lots_added, change.consignees_added) == (1, 1)
+    assert story.holds()["B1"] == (Decimal(30), "requested"), "all of the lot is held: nobody has sorted it yet"
+    change = await story.amend("expand", 3, added=units("S2", "S3"))
+    assert (change.lots_added, change.consignees_added + change.consignees_changed) == (0, 2)
+    assert story.holds()["B1"] == (Decimal(30), "requested")
+    with pytest.raises(ApplicationError, match="add no lot to the scope, and no unit"):
+        await story.amend("expand", 4, added=units("S3"))
+    assert story.event("scope.expanded")["data"]["trace_run"] == 3
+    change = await story.amend("expand", 4, "B1")
+    assert (change.lots_added, change.consignees_added + change.consignees_changed) == (0, 2)
+    assert not story.rows("SELECT FROM scope_lot WHERE scope_version = 4 AND by_serial")

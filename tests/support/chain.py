@@ -89,6 +89,8 @@ class Chain:
     steps: list[Step] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
     counts: dict[tuple[int, int], Count] = field(default_factory=dict)
+    serials: list[tuple[int, int, str, int | None]] = field(default_factory=list)
+    """id, lot, number, place."""
     _next: int = 0
 
     def _id(self) -> int:
@@ -149,6 +151,12 @@ class Chain:
         """What somebody counted of a lot at a place."""
         self.counts[lot, place] = Count(lot, place, Decimal(str(on_hand)), Decimal(str(reserved)), day(at))
 
+    def serial(self, lot: int, number: str, place: int | None = None) -> int:
+        """A serialised unit of a lot, at a place if that is known."""
+        own = self._id()
+        self.serials.append((own, lot, number, place))
+        return own
+
     def write(self, url: str) -> None:
         """Copy every row into the database behind `url`."""
         with psycopg.connect(url) as db:
@@ -179,6 +187,7 @@ class Chain:
                 [(s.tail, s.head, s.quantity, "test", f"{self.base}-{n}") for n, s in enumerate(self.steps)],
             )
             self.write_moves(db, self.moves)
+            _copy(db, "serial (id, lot_id, number, location_id)", list(self.serials))
             _copy(
                 db,
                 "stock (lot_id, location_id, on_hand, reserved, held, as_of)",

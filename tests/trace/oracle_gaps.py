@@ -1,7 +1,7 @@
 """The gaps once more, row by row: what kind, about which lot and site, and how much."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,12 @@ def essence(kind: str, detail: dict[str, Any]) -> Essence:
     """What of a reported gap the oracle can state as well."""
     if kind == "no_lot_receipt":
         return kind, detail["movement_id"], Decimal(detail["quantity"])
+    if kind == "recall_period":
+        since, until = detail["from"], detail["to"]
+        return (
+            *(kind, detail["product"], detail["site"], Decimal(detail["quantity"]), detail["receipts"]),
+            *(datetime.fromisoformat(since), datetime.fromisoformat(until) if until else None),
+        )
     if kind == "stale_site":
         return kind, detail["site"], Decimal(detail["on_hand"])
     if kind == "unbalanced":
@@ -28,21 +34,67 @@ def essence(kind: str, detail: dict[str, Any]) -> Essence:
 def gaps(chain: Chain, lots: set[int], stale: timedelta, margin: timedelta) -> Counter[Essence]:
     """Every gap of these lots."""
     found: Counter[Essence] = Counter()
-    for part in (_no_lot(chain, lots, margin), _stale(chain, lots, stale), _sites(chain, lots)):
+    for part in (
+        _no_lot(chain, lots, margin),
+        _periods(chain, lots, margin),
+        _stale(chain, lots, stale),
+        _sites(chain, lots),
+    ):
         found.update(part)
     found.update(_lots(chain, lots))
     found.update(_links(chain, lots))
     return found
 
 
+def _period(chain: Chain, lots: set[int], margin: timedelta, product: int) -> tuple[datetime, datetime | None] | None:
+    """First and last instant at which a unit of these lots of a product can have come to anybody."""
+    times = sorted(m.at for m in chain.moves if m.lot in lots)
+    starts = []
+    for lot in (chain.lots[each] for each in lots if chain.lots[each].product == product):
+        if lot.made_on is None:
+            starts += times[:1]
+        else:
+            own = [m.at for m in chain.moves if m.lot == lot.id]
+            starts.append(min([datetime.combine(lot.made_on, time(), UTC), *own]))
+    if not starts:
+        return None
+    return min(starts), times[-1] + margin if times else None
+
+
+def _suspicious(chain: Chain, lots: set[int], margin: timedelta) -> list[tuple[Any, datetime, datetime | None]]:
+    """Movements without a lot that may have been of one of these, with the period."""
+    found = []
+    for product in {chain.lots[lot].product for lot in lots}:
+        span = _period(chain, lots, margin, product)
+        if span is not None:
+            for m in chain.moves:
+                if m.lot is None and m.product == product and span[0] <= m.at and (span[1] is None or m.at <= span[1]):
+                    found.append((m, *span))
+    return found
+
+
 def _no_lot(chain: Chain, lots: set[int], margin: timedelta) -> list[Essence]:
-    times = [m.at for m in chain.moves if m.lot in lots]
-    products = {chain.lots[lot].product for lot in lots}
-    return [
-        ("no_lot_receipt", m.id, m.quantity)
-        for m in chain.moves
-        if m.lot is None and m.product in products and times and min(times) <= m.at <= max(times) + margin
-    ]
+    return [("no_lot_receipt", m.id, m.quantity) for m, _, _ in _suspicious(chain, lots, margin)]
+
+
+def _periods(chain: Chain, lots: set[int], margin: timedelta) -> list[Essence]:
+    came: dict[tuple[Any, ...], dict[Any, list[Any]]] = {}
+    for m, since, until in _suspicious(chain, lots, margin):
+        if m.kind in {"receipt", "shipment", "return"} and m.target is not None:
+            key = (f"P{m.product}", chain.places[m.target].code, since, until)
+            came.setdefault(key, {}).setdefault(m.document or m.id, []).append(m)
+    result: list[Essence] = []
+    for (product, site, since, until), documents in came.items():
+        # One paper says of the same goods that they were sent and that they came.
+        quantity = sum(
+            (
+                max(sum((m.quantity for m in moves if (m.kind == "receipt") is got), ZERO) for got in (True, False))
+                for moves in documents.values()
+            ),
+            ZERO,
+        )
+        result.append(("recall_period", product, site, quantity, sum(map(len, documents.values())), since, until))
+    return result
 
 
 def _stale(chain: Chain, lots: set[int], stale: timedelta) -> list[Essence]:

@@ -1,9 +1,10 @@
 """Random supply chains: merges, splits, loops, partial receipts, returns, lost lots, counts that do not fit."""
 
 import random
+from datetime import timedelta
 from decimal import Decimal
 
-from tests.support.chain import Chain
+from tests.support.chain import START, Chain
 
 CUSTODY = ["own", "own", "logistics", "customer", "customer", "customer"]
 KINDS = {
@@ -30,6 +31,7 @@ def random_chain(seed: int, base: int) -> Chain:
             rng.choice(products),
             site=rng.choice([None, *places]),
             made=Decimal(rng.randint(1, 60)) if rng.random() < 0.4 else None,
+            made_on=START.date() + timedelta(days=rng.randint(0, 300)) if rng.random() < 0.4 else None,
         )
         for _ in range(rng.randint(1, 14))
     ]

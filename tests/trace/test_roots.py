@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from db.engine import SessionFactory
 from db.repositories import trace
 from db.repositories.trace_roots import undated_roots
-from domain.scope import LotRef, ScopeCriteria, UnknownScope, Window
+from domain.scope import LotRange, LotRef, ScopeCriteria, SerialRange, SerialRef, UnknownScope, Window
 from tests.support.chain import Chain, day
 from tests.support.servers import PostgresForTests
 
@@ -27,7 +27,13 @@ def plant(clean_db: PostgresForTests) -> dict[str, Any]:
     ids["p1"] = chain.lot(pump, number="A1", site=south, made_on=date(2026, 1, 10), supplier_lot="S1")
     chain.move("shipment", ids["k1"], 1, north, clinic, day=10, delivered=True)
     chain.move("shipment", ids["p1"], 1, south, clinic, day=20)
-    chain.move("receipt", ids["p1"], 1, south, clinic, day=25)
+    chain.move("receipt", ids["p1"], 1, south, clinic, day=25, document="DN-7")
+    chain.move("shipment", ids["k2"], 1, south, clinic, day=25, document="DN-7")
+    chain.move("receipt", None, 1, None, clinic, product=kit, document="DN-8")
+    for number in ("SN-9", "SN-10", "SN-11"):
+        chain.serial(ids["k3"], number)
+    chain.serial(ids["k1"], "SN-10")
+    chain.serial(ids["p1"], "SN-10")
     chain.write(clean_db.owner_url)
     return ids
 
@@ -46,6 +52,14 @@ def plant(clean_db: PostgresForTests) -> dict[str, Any]:
         ({"supplier_lots": ["S1"], "lots": [("kit", "A2", None)]}, ["k1", "k3", "p1"]),
         ({"brands": ["Uni"], "made_to": date(2026, 1, 10)}, ["k1", "k3", "p1"]),
         ({"brands": ["Uni"], "made_from": date(2026, 1, 11)}, ["k2", "k3"]),
+        ({"documents": ["DN-7"]}, ["k2", "p1"]),
+        ({"documents": ["DN-7"], "families": ["kits"]}, ["k2"]),
+        ({"lot_ranges": [("kit", "a01", "A1")]}, ["k1", "k2"]),
+        ({"lot_ranges": [("kit", "A1-5", "A10")]}, ["k3"]),
+        ({"serials": [("kit", "SN-11")]}, ["k3"]),
+        ({"serials": [("kit", "SN-10")], "families": ["pumps"]}, ["k1", "k3", "p1"]),
+        ({"serial_ranges": [("kit", "SN-10", "SN-99")]}, ["k1", "k3"]),
+        ({"serial_ranges": [("kit", "sn-1", "SN-9")]}, ["k3"]),
         ({"brands": ["Uni"], "shipped": Window(start=day(10), end=day(20))}, ["k1"]),
         ({"brands": ["Uni"], "received": Window(start=day(20))}, ["p1"]),
         ({"brands": ["Uni"], "received": Window(end=day(20))}, ["k1"]),
@@ -68,6 +82,9 @@ def build(plant: dict[str, Any], criteria: dict[str, Any]) -> ScopeCriteria:
             LotRef(product_code=plant.get(p, p), number=n, site_code=plant[s] if s else None)
             for p, n, s in given["lots"]
         ]
+    for field in ("lot_ranges", "serial_ranges", "serials"):
+        names = ("product_code", "number") if field == "serials" else ("product_code", "first", "last")
+        given[field] = [dict(zip(names, (plant[row[0]], *row[1:]), strict=True)) for row in given.get(field, ())]
     return ScopeCriteria(**given)
 
 
@@ -80,6 +97,10 @@ async def test_every_unknown_name_is_listed(db: SessionFactory, plant: dict[str,
         brands=("Uni",),
         supplier_lots=("S9",),
         manufacturing_sites=("moon",),
+        documents=("DN-7", "DN-8", "DN-9"),
+        lot_ranges=(LotRange(product_code=plant["kit"], first="B", last="C"),),
+        serials=(SerialRef(product_code=plant["pump"], number="SN-11"),),
+        serial_ranges=(SerialRange(product_code="nope", first="1", last="2"),),
     )
     async with db() as session:
         with pytest.raises(UnknownScope) as caught:
@@ -89,8 +110,13 @@ async def test_every_unknown_name_is_listed(db: SessionFactory, plant: dict[str,
         {"field": "families", "value": "gone"},
         {"field": "supplier_lots", "value": "S9"},
         {"field": "manufacturing_sites", "value": "moon"},
+        {"field": "documents", "value": "DN-9"},
+        {"field": "documents", "value": "DN-8 (on record, but without any lot)"},
         {"field": "lots", "value": f"{plant['kit']}:A9"},
         {"field": "lots", "value": "nope:A1"},
+        {"field": "lot_ranges", "value": f"{plant['kit']}:B..C"},
+        {"field": "serials", "value": f"{plant['pump']}:SN-11"},
+        {"field": "serial_ranges", "value": "nope:1..2"},
     )
 
 

@@ -123,7 +123,9 @@ async def test_storing_the_same_scope_again_changes_no_row(
     assert dump(clean_db) == before
     assert again.added_consignees == 0
     assert again.changes == 0
-    done_before = {"added_consignees": first.added_consignees, "changes": first.changes}
+    assert (first.run, again.run) == (1, None)
+    done_before: dict[str, Any] = {"added_consignees": first.added_consignees, "changes": first.changes}
+    done_before |= {"run": first.run, "run_sha256": first.run_sha256}
     assert again.model_copy(update=done_before) == first
     assert before[1]  # the receipt without a lot is among the gaps
 
@@ -206,7 +208,7 @@ async def test_a_gap_that_new_data_closes_disappears_and_a_recorded_event_stays(
     chain.move("receipt", None, 7, None, ids["hospital"], product=chain.lots[ids["lot"]].product)
     chain.write(clean_db.owner_url)
     write_recall(clean_db.owner_url)
-    assert (await store(db, named(chain, [ids["lot"]]))).gaps == {"no_lot_receipt": 1}
+    assert (await store(db, named(chain, [ids["lot"]]))).gaps == {"no_lot_receipt": 1, "recall_period": 1}
     with psycopg.connect(clean_db.owner_url) as connection:
         connection.execute("UPDATE movement SET lot_id = %s WHERE lot_id IS NULL", [ids["lot"]])
         connection.execute(

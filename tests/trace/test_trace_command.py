@@ -37,7 +37,7 @@ def test_json_has_lots_with_paths_sites_and_gaps(url: str) -> None:
         ("L1", "0", "0"),
         ("L2", "12.5", "12.5"),
     }
-    assert answer["gap_counts"] == {"no_lot_receipt": 1}
+    assert answer["gap_counts"] == {"no_lot_receipt": 1, "recall_period": 1}
 
 
 @pytest.mark.db

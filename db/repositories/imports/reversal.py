@@ -9,10 +9,15 @@ from typing import cast
 
 from psycopg import sql
 
+from db.repositories.imports.differences import composed
+from db.repositories.imports.serials import NEWEST_PLACE
 from db.repositories.imports.stage import Cursor
 from db.repositories.imports.stock import OWN_SINCE
 
-BROUGHT = ("serial", "movement", "lot_genealogy", "contact", "package_level", "lot", "location", "partner", "product")
+BROUGHT = (
+    *("serial_sighting", "serial", "movement", "lot_genealogy", "contact", "package_level", "lot", "location"),
+    *("partner", "product"),
+)
 """Tables whose rows carry the batch that brought them, in the order they can be deleted; stock is treated apart."""
 
 _NOT_USE = {"import_batch", "stock_before"}
@@ -154,6 +159,8 @@ async def delete_batch(cursor: Cursor, batch_id: int) -> dict[str, int]:
     await cursor.execute("DELETE FROM stock_before WHERE batch_id = %(batch)s", {"batch": batch_id})
     await cursor.execute("DELETE FROM stock WHERE batch_id = %(batch)s", {"batch": batch_id})
     removed["stock"] = cursor.rowcount
+    elsewhere = sql.SQL("AND seen.batch_id IS DISTINCT FROM %(batch)s")
+    await cursor.execute(composed(NEWEST_PLACE, which=elsewhere.as_string()), {"batch": batch_id})
     for table in BROUGHT:
         statement = sql.SQL("DELETE FROM {} WHERE batch_id = %(batch)s").format(sql.Identifier(table))
         await cursor.execute(statement, {"batch": batch_id})

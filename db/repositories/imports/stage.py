@@ -84,6 +84,7 @@ ROWS: dict[str, tuple[str, ...]] = {
         *("product_v", "lot", "site_v", "location_v", "quantity", "reserved", "unit", "factor", "as_of"),
         *LOT_ATTRIBUTES,
     ),
+    "serials": ("product_v", "lot", "site_v", "serial", "location_v", "as_of", *LOT_ATTRIBUTES),
     "products": ("product_v",),
     "partners": ("place_v",),
     "contacts": (
