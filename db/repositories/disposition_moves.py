@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.repositories import free_stock, ledger, returns
 from db.repositories.disposal_refusals import invalid
 from db.repositories.disposition_jobs import Job, Moved
-from db.repositories.disposition_rework import lot_id_of, make, result_lot
+from db.repositories.disposition_rework import hold_all, lot_id_of, make, result_lot
 from db.repositories.disposition_who import Who
 from db.repositories.ledger import Booking, Holding, Place
 from db.repositories.returns import Counted
@@ -96,6 +96,7 @@ async def _rework_one(session: AsyncSession, job: Job, who: Who) -> Moved:
     (left,) = await _leave(session, [job], who)
     there = (lot_id_of(result), here)
     await _hold_there(session, job, there, left.others, who, nonconforming=job.place in nonconforming)
+    await hold_all(session, *there, who)
     await ledger.settle(session, [job.place, there], who.at)
     return replace(left, movement_id=movement_id, result_lot_id=lot_id_of(result))
 

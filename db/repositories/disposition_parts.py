@@ -19,6 +19,7 @@ from db.repositories import (
     audit,
     disposition_checks,
     disposition_moves,
+    disposition_rework,
     evidence,
     inspections,
     ledger,
@@ -46,7 +47,10 @@ async def execute(session: AsyncSession, number: str, sequence: int, carried: Ca
         DisposalRefused: not approved, more than is left or there, or a field is missing or wrong.
         EvidenceUnusable: a file cannot be cited.
     """
-    found = await _locked(session, number, [sequence], carried.replacement_lot_id)
+    other = carried.replacement_lot_id
+    if carried.result_lot is not None:
+        other = await disposition_rework.known_lot(session, number, sequence, carried.result_lot)
+    found = await _locked(session, number, [sequence], other)
     return (await _carry_out(session, number, [Job(found[sequence], carried)], who))[0]
 
 

@@ -1,7 +1,8 @@
 """The lot that comes out of a rework: made at the place of the rework, linked to what it was made of (genealogy).
 
-It is new, or made by an earlier part of the same disposition; a number already on record would mix conforming and
-reworked units. The recalls of the input have it in their scope from the moment it exists.
+It is new, or made by earlier reworks there and locked to its last unit: several lots may be merged into one. Any other
+number on record would mix reworked with conforming units. The recalls of the input have it in their scope from the
+moment it exists, and since merged units cannot be told apart, every recall of it holds all of it.
 """
 
 from decimal import Decimal
@@ -17,12 +18,55 @@ from db.repositories.disposition_who import Who
 from domain.disposition import Fault
 from domain.inventory import OWN_BOOKINGS
 from models.chain import Lot, LotGenealogy
-from models.disposition import Disposition, DispositionPart
+from models.disposition import Disposition
 from models.master import Product
+
+_NAMED = """
+SELECT lot.id FROM lot WHERE lot.product_id = :product AND lot.number = :lot AND lot.site_id = :site
+"""
+_ONE_NAME = "SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"
+_LOOSE = """
+SELECT NOT EXISTS (SELECT FROM disposition_part p JOIN disposition d ON d.id = p.disposition_id
+                   WHERE p.result_lot_id = :lot AND d.kind = 'rework') AS other_origin,
+       EXISTS (SELECT FROM hold WHERE lot_id = :lot AND released > 0)
+       OR EXISTS (SELECT FROM movement
+                  WHERE lot_id = :lot AND kind IN ('shipment', 'consumption', 'adjustment')) AS gone
+"""
+_ANCESTOR = """
+WITH RECURSIVE made_of AS (
+    SELECT input_lot_id AS lot_id FROM lot_genealogy WHERE output_lot_id = :input
+    UNION SELECT g.input_lot_id FROM made_of m JOIN lot_genealogy g ON g.output_lot_id = m.lot_id
+)
+SELECT :input = :result OR EXISTS (SELECT FROM made_of WHERE lot_id = :result)
+"""
+_RELEASED = """
+SELECT recall_number, sum(released) AS units FROM hold
+WHERE lot_id = :lot AND location_id = :place GROUP BY recall_number
+"""
+
+
+async def known_lot(session: AsyncSession, number: str, sequence: int, facts: ResultLotFacts) -> int | None:
+    """The lot on record under the name a rework gives, if there is one; nobody else makes it until the end.
+
+    Asked before anything is locked: what holds that lot is locked in its turn with the rest.
+    """
+    query = select(Disposition).where(col(Disposition.recall_number) == number, col(Disposition.sequence) == sequence)
+    found = (await session.exec(query)).one_or_none()
+    if found is None or found.location_id is None:
+        return None
+    product_id = await _product(session, found, facts.product_code)
+    name = f"rework:{product_id}:{found.location_id}:{facts.number}"
+    await run(session, _ONE_NAME, {"name": name})
+    binds = {"product": product_id, "lot": facts.number, "site": found.location_id}
+    return (await run(session, _NAMED, binds)).scalar_one_or_none()
 
 
 async def result_lot(session: AsyncSession, found: Disposition, facts: ResultLotFacts, here: int) -> Lot:
-    """The lot of this rework: new, or made by an earlier part of the same disposition."""
+    """The lot of this rework: new, or made by earlier reworks and still locked where it was made.
+
+    Raises:
+        DisposalRefused: the number belongs to a lot that units must not be mixed into.
+    """
     product_id = await _product(session, found, facts.product_code)
     wanted = (col(Lot.product_id) == product_id, col(Lot.number) == facts.number, col(Lot.site_id) == here)
     known = (await session.exec(select(Lot).where(*wanted))).one_or_none()
@@ -32,12 +76,47 @@ async def result_lot(session: AsyncSession, found: Disposition, facts: ResultLot
         session.add(lot)
         await session.flush()
         return lot
-    made_here = select(DispositionPart.id).where(
-        col(DispositionPart.disposition_id) == found.id, col(DispositionPart.result_lot_id) == known.id
-    )
-    if (await session.exec(made_here.limit(1))).first() is None:
-        raise invalid(Fault("result_lot/number", "a new lot number: this one is on record already"))
+    if await _unfit(session, lot_id_of(known), found.lot_id, here):
+        raise invalid(
+            Fault(
+                "result_lot/number",
+                "a new lot number: this one is on record already, and only a lot made by rework here, of which nothing "
+                "was released or has left, takes further units",
+            )
+        )
+    if facts.expires_on and (known.expires_on is None or facts.expires_on < known.expires_on):
+        known.expires_on = facts.expires_on
+        session.add(known)
     return known
+
+
+async def _unfit(session: AsyncSession, lot_id: int, input_lot: int, here: int) -> bool:
+    loose = (await run(session, _LOOSE, {"lot": lot_id})).one()
+    if loose.other_origin or loose.gone:
+        return True
+    if (await run(session, _ANCESTOR, {"input": input_lot, "result": lot_id})).scalar_one():
+        return True
+    lying = {place: each.on_hand for (_, place), each in (await ledger.balances(session, [lot_id])).items()}
+    held = max(
+        (each.quantity for each in (await ledger.under_hold(session, lot_id, here)).values()), default=Decimal(0)
+    )
+    return any(units > 0 for place, units in lying.items() if place != here) or held < lying.get(here, Decimal(0))
+
+
+async def hold_all(session: AsyncSession, lot_id: int, here: int, who: Who) -> None:
+    """Every recall of the reworked lot holds all of it there, but for what it has released itself."""
+    balance = (await ledger.balances(session, [lot_id])).get((lot_id, here))
+    held = await ledger.under_hold(session, lot_id, here)
+    running = {each.number for each in await ledger.running_on(session, lot_id)}
+    released = {row.recall_number: row.units for row in await run(session, _RELEASED, {"lot": lot_id, "place": here})}
+    for number in sorted({*held, *running}):
+        mine = held[number].quantity if number in held else Decimal(0)
+        missing = (balance.on_hand if balance else Decimal(0)) - mine - released.get(number, Decimal(0))
+        if missing > 0:
+            ended = number not in running
+            await ledger.hold_at(
+                session, number, lot_id, here, missing, at=who.at, by=who.principal, nonconforming=ended
+            )
 
 
 async def _product(session: AsyncSession, found: Disposition, code: str | None) -> int:
@@ -80,4 +159,4 @@ def lot_id_of(lot: Lot) -> int:
     return lot.id
 
 
-__all__ = ["lot_id_of", "make", "result_lot"]
+__all__ = ["hold_all", "known_lot", "lot_id_of", "make", "result_lot"]

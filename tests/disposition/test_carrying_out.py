@@ -130,8 +130,11 @@ async def test_reworked_units_are_a_new_lot_of_the_same_recalls_under_the_same_h
     assert disposals.yard.rows("SELECT sum(quantity) FROM hold WHERE lot_id = %s", result) == [(D(60),)]
     assert disposals.broken() == []
     another = await disposals.approved(K.rework, 5)
+    await disposals.carry_out(another, 2, result_lot=ResultLotFacts("N1-R"))
+    await disposals.carry_out(await disposals.approved(K.release, 1, lot=result), 1)
     with pytest.raises(DisposalRefused, match="new lot number"):
-        await disposals.carry_out(another, 5, result_lot=ResultLotFacts("N1-R"))
+        await disposals.carry_out(another, 3, result_lot=ResultLotFacts("N1-R"))
+    assert disposals.broken() == []
 
 
 async def test_units_sent_to_a_factory_of_ours_are_held_there_at_once(disposals: Disposals) -> None:
