@@ -233,7 +233,7 @@ def asking(
 def holding(sessions: SessionFactory, keepers: Keepers) -> list[Callable[..., Any]]:
     """Activities of the inventory queue: they speak to whoever keeps the stock."""
     quarantine = QuarantineActivities(sessions, keepers)
-    return [quarantine.request_holds, quarantine.execute_holds]
+    return [quarantine.request_holds, quarantine.execute_holds, quarantine.settle_keepers]
 
 
 def notifying(sessions: SessionFactory, settings: Settings) -> list[Callable[..., Any]]:

@@ -16,12 +16,14 @@ from temporalio import activity
 
 from activities.goods_documents import DocumentStops, with_documents
 from activities.heartbeats import beating
+from activities.keeper_looks import KeeperLook
 from activities.keeper_turns import KeeperTurn
 from adapters.inventory.base import InventoryAdapter, InventoryError, Keepers, StockKeeper
 from db.engine import SessionFactory
 from db.repositories import holds, keeper_holds
 from db.repositories.holds import DueHold, Held
 from models.messages import HoldFigures, RecallScopeRef
+from models.messages_keepers import ReadKeeperFeeds
 
 GROUP: Final = 100
 """Positions per commit and audit event: what a crash may repeat."""
@@ -59,13 +61,15 @@ class QuarantineActivities:
 
     @activity.defn
     async def execute_holds(self, ref: RecallScopeRef) -> HoldFigures:
-        """Claim what appeared since, then ask the keepers for every claim not yet confirmed, each once.
+        """Look for the lots at all keepers, claim what appeared, then ask for every claim not yet confirmed, each once.
 
         What fails or is not answered stays due for the next run; figures say how many. The heartbeat carries the
         number of positions asked. Keepers outside our ledger are told of what ended or shrank, too. The goods documents
         of the lots are stopped after it; those nobody has stopped yet count as holds nobody has confirmed.
         """
         if ref.claim:
+            await self._plan(ref.number, ref.now)
+            await KeeperLook(self._sessions, self._keepers, self._one_keeper).look(ref)
             async with self._sessions.begin() as session:
                 await holds.request_holds(session, ref.number, ref.scope_version, ref.now)
         outside = await self._plan(ref.number, ref.now)
@@ -75,6 +79,17 @@ class QuarantineActivities:
         stopped = await self._documents.turn(ref)
         async with self._sessions() as session:
             return with_documents(await holds.hold_summary(session, ref.number), stopped)
+
+    @activity.defn
+    async def settle_keepers(self, request: ReadKeeperFeeds) -> int:
+        """Tell keepers outside our ledger whatever is due, of running recalls and of those that have ended.
+
+        Holds outlive their recall as nonconformity holds: dispositions and signed releases go on, and a keeper that was
+        away when the recall ended is told when it is back. Returns the keepers at which something stood.
+        """
+        outside = await self._plan(None, request.now)
+        await self._turn_keepers(outside, None, request.now)
+        return len(outside.due)
 
     async def _plan(self, number: str | None, now: datetime) -> Outside:
         """Find out who keeps the places of this recall (of all), and write down what they must be told."""

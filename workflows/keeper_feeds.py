@@ -21,7 +21,9 @@ with workflow.unsafe.imports_passed_through():
 _AT_ONCE: Final = timedelta(seconds=1)
 """Pause while changes are left, and the least between two looks: a storm of webhooks is one look a second."""
 _ROUNDS: Final = 300
-"""Rounds of one run: at most some 3,000 events."""
+"""Rounds of one run: at most some 5,000 events."""
+_SETTLES: Final = "settle-at-keepers"
+"""Patch: runs begun before it only read."""
 _OPTIONS: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(minutes=30),
     "schedule_to_start_timeout": timedelta(minutes=2),
@@ -48,6 +50,8 @@ class KeeperFeedsWorkflow:
         for _ in range(_ROUNDS):
             self._wanted = False  # a look asked for from here on may be for what this one does not see any more
             more = await self._look()
+            if workflow.patched(_SETTLES):
+                await self._settle()
             workflow.set_current_details(f"**Changes at keepers of stock**\n\nLast look: {self._looked}")
             await workflow.sleep(_AT_ONCE, summary="At most one look a second")
             if not more:
@@ -74,6 +78,21 @@ class KeeperFeedsWorkflow:
         self._pause = timedelta(seconds=read.every_seconds)
         self._looked = f"{read.keepers} keepers, {read.failed} of them failed, {read.changes} changes"
         return read.more
+
+    async def _settle(self) -> None:
+        """Holds of recalls that have ended stand at keepers as well; nobody else tells them what became of these."""
+        try:
+            await workflow.execute_activity(
+                "settle_keepers",
+                ReadKeeperFeeds(now=workflow.now()),
+                result_type=int,
+                task_queue=INVENTORY_QUEUE,
+                summary="Tell keepers of stock what is due",
+                **_OPTIONS,
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
 
     @workflow.signal
     def look(self) -> None:

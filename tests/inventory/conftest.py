@@ -17,6 +17,7 @@ from adapters.inventory.routing import LedgerOnly
 from db.engine import SessionFactory
 from db.repositories.stock import StockLedger
 from models.messages import HoldFigures, RecallScopeRef
+from models.messages_keepers import ReadKeeperFeeds
 from tests.support.chain import Chain, day
 from tests.support.recalls import write_recall
 from tests.support.servers import PostgresForTests
@@ -120,6 +121,12 @@ class Yard:
         ref = RecallScopeRef(number=number, now=now, scope_version=version, claim=claim)
         result: HoldFigures = await environment.run(quarantine.execute_holds, ref)
         return result
+
+    async def settle(self, now: datetime = NOW) -> int:
+        """Activity `settle_keepers`."""
+        quarantine = QuarantineActivities(self.sessions, self.keepers or only(self.inventory()))
+        stood: int = await ActivityEnvironment().run(quarantine.settle_keepers, ReadKeeperFeeds(now=now))
+        return stood
 
     def inventory(self) -> LedgerInventory:
         """The adapter over our own ledger."""

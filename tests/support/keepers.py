@@ -46,11 +46,14 @@ class Partner:
     stock: dict[tuple[int, int], Decimal] = field(default_factory=dict)
     transit: list[Position] = field(default_factory=list)
     holds: dict[str, Locked] = field(default_factory=dict)
+    papers: list[Document] = field(default_factory=list)
     disposals: dict[str, Disposal] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
     """Keys whose confirmation it owes."""
     calls: list[str] = field(default_factory=list)
     custody: str = "logistics"
+    lockable: Decimal | None = None
+    """Units it can lock at one place at most, whatever lies there."""
     before: Callable[[str], None] | None = None
     after: Callable[[str], None] | None = None
     wait: asyncio.Event | None = None
@@ -97,17 +100,21 @@ class Partner:
             return None
         there = mine.quantity
         if mine.position.state is not PositionState.IN_TRANSIT:
+            older = list(self.holds)[: list(self.holds).index(key)]
             others = sum(
                 each.quantity
-                for other, each in self.holds.items()
-                if other != key
-                and not each.released
+                for each in map(self.holds.__getitem__, older)
+                if not each.released
                 and each.place == mine.place
                 and each.claimant == mine.claimant
                 and each.position.state is not PositionState.IN_TRANSIT
             )
-            there = min(mine.quantity, max(self.stock.get(mine.place, ZERO) - others, ZERO))
+            there = min(mine.quantity, max(self._lockable(mine.place) - others, ZERO))
         return Confirmation(key, there, f"{self.name} desk")
+
+    def _lockable(self, place: tuple[int, int]) -> Decimal:
+        there = self.stock.get(place, ZERO)
+        return there if self.lockable is None else min(there, self.lockable)
 
     async def release(self, key: str, left: Decimal = ZERO) -> None:
         await self._enter(f"release {key}")
@@ -145,7 +152,7 @@ class Partner:
 
     async def documents(self, lot_ids: Sequence[int]) -> list[Document]:
         await self._enter("documents")
-        return []
+        return self.papers
 
     async def block(self, key: str, claimant: str, document: Document, *, cancel: bool = False) -> DocumentAnswer:
         raise InventoryError(f"{self.name} stops no documents")

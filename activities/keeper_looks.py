@@ -1,0 +1,99 @@
+"""Looking for a recall's lots at every keeper outside our ledger: late receipts, returns, found stock, goods under way.
+
+Each keeper is asked by itself and within its own time. One that cannot be read leaves a gap in the trace and keeps
+nobody waiting.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from temporalio import activity
+
+from activities.heartbeats import beating
+from adapters.inventory.base import InventoryAdapter, InventoryError, Keepers
+from db.engine import SessionFactory
+from db.repositories import keeper_counts, keeper_holds
+from db.repositories.keeper_counts import Report
+from domain.inventory import Document, Position, PositionState
+from models.messages import RecallScopeRef
+
+LOTS: Final = 500
+"""Lots asked for in one call."""
+log = logging.getLogger(__name__)
+
+
+class KeeperLook:
+    """Brings our record in line with what keepers report."""
+
+    def __init__(self, sessions: SessionFactory, keepers: Keepers, one_keeper: timedelta) -> None:
+        self._sessions = sessions
+        self._keepers = keepers
+        self._one_keeper = one_keeper
+
+    async def look(self, ref: RecallScopeRef) -> None:
+        """Ask every keeper outside our ledger for the lots of this scope version."""
+        _, *others = await self._keepers.everyone()
+        if not others:
+            return
+        async with self._sessions() as session:
+            lots = await keeper_counts.lots_of(session, ref.number, ref.scope_version)
+            places = await keeper_counts.places_of(session, ref.number, ref.scope_version)
+        if not lots:
+            return
+        kept: dict[str, list[int]] = {each.name: [] for each in others}
+        for place in places:
+            kept.get((await self._keepers.at(place)).name, []).append(place)
+        async with beating():
+            await asyncio.gather(*(self._one(ref, keeper, lots, kept[keeper.name]) for keeper in others))
+
+    async def _one(self, ref: RecallScopeRef, keeper: InventoryAdapter, lots: Sequence[int], kept: list[int]) -> None:
+        try:
+            async with (
+                asyncio.timeout(self._one_keeper.total_seconds()),
+                keeper_holds.one_at_a_time(self._sessions, keeper.name) as alone,
+            ):
+                if alone:
+                    await self._report(ref, keeper, lots, kept)
+                return
+        except InventoryError as error:
+            why = str(error) or "the keeper refused"
+        except TimeoutError:
+            why = "it did not answer in time"
+        except Exception as error:  # noqa: BLE001 - a fault of one keeper must not leave other stock unlocked
+            log.warning("keeper %s could not be read: %s", keeper.name, type(error).__name__)
+            why = type(error).__name__
+        async with self._sessions.begin() as session:
+            await keeper_counts.unread(session, ref.number, ref.scope_version, keeper.name, error=why, at=ref.now)
+
+    async def _report(
+        self, ref: RecallScopeRef, keeper: InventoryAdapter, lots: Sequence[int], kept: Sequence[int]
+    ) -> None:
+        found: list[Position] = []
+        for at in range(0, len(lots), LOTS):
+            found += await keeper.locate(lots[at : at + LOTS])
+            activity.heartbeat()
+        documents: list[Document] = []
+        async with self._sessions() as session:
+            known = await keeper_counts.under_way(session, keeper.name, lots)
+        if known or any(each.state is PositionState.IN_TRANSIT for each in found):
+            for at in range(0, len(lots), LOTS):
+                documents += await keeper.documents(lots[at : at + LOTS])
+                activity.heartbeat()
+        report = Report(
+            keeper=keeper.name,
+            number=ref.number,
+            version=ref.scope_version,
+            lots=lots,
+            kept=kept,
+            positions=found,
+            documents=documents,
+            at=ref.now,
+        )
+        async with self._sessions.begin() as session:
+            await keeper_counts.take_in(session, report)
+
+
+__all__ = ["KeeperLook"]

@@ -1,0 +1,167 @@
+"""What keepers outside our ledger report of a recall's lots, brought into our record.
+
+A report is a count, with its instant and its source, so that trace, claims and mass balance go on reading one record.
+Goods it says are under way become movements, unless the firm's own records tell of the same shipment. What cannot be
+read, and what is missing under a hold, is a gap of the trace.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.plain_sql import run
+from db.repositories import keeper_counts_sql as sql
+from db.repositories import ledger
+from db.repositories.hold_records import record
+from db.repositories.stock import refresh_held
+from domain.inventory import Document, DocumentState, Position, PositionState
+
+FRESH: Final = timedelta(minutes=15)
+"""A count that says nothing new is dated anew after this long."""
+Transit = tuple[int, int, str]
+"""Lot, destination, document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one keeper answered, asked at `at` for all lots of a recall's scope."""
+
+    keeper: str
+    number: str
+    version: int
+    lots: Sequence[int]
+    kept: Sequence[int]
+    """The keeper's places at which these lots are known."""
+    positions: Sequence[Position]
+    documents: Sequence[Document]
+    at: datetime
+
+    @property
+    def system(self) -> str:
+        """Source system of the movements it makes; an import cannot use it (its names hold no colon)."""
+        return f"keeper:{self.keeper}"
+
+
+async def lots_of(session: AsyncSession, number: str, version: int) -> list[int]:
+    """Lots in scope."""
+    return list((await run(session, sql.LOTS, {"number": number, "version": version})).scalars())
+
+
+async def places_of(session: AsyncSession, number: str, version: int) -> list[int]:
+    """Places of ours and of partners at which lots in scope are or were."""
+    return list((await run(session, sql.PLACES_OF_LOTS, {"number": number, "version": version})).scalars())
+
+
+async def under_way(session: AsyncSession, keeper: str, lots: Sequence[int]) -> bool:
+    """Whether the keeper has reported goods under way before."""
+    binds = {"system": f"keeper:{keeper}", "lots": list(lots)}
+    return (await run(session, sql.UNDER_WAY, binds)).first() is not None
+
+
+async def take_in(session: AsyncSession, report: Report) -> None:
+    """Bring our record in line with the report; the caller claims what appeared, in the same transaction or after.
+
+    Writes the audit event `holds.located` when something changed.
+    """
+    await ledger.lock(session, [report.number], report.lots)
+    transit: defaultdict[Transit, Decimal] = defaultdict(Decimal)
+    for each in report.positions:
+        if each.state is PositionState.IN_TRANSIT:
+            transit[each.lot_id, each.location_id, each.document_no or f"{report.keeper} unnumbered"] += each.quantity
+    moved = await _transit(session, report, transit)
+    counted = await _counts(session, report)
+    await refresh_held(session, report.lots)
+    values = {"number": report.number, "version": report.version, "keeper": report.keeper}
+    missing = (await run(session, sql.MISSING, values)).scalars().all()
+    back = (await run(session, sql.READ, values)).first() is not None
+    if moved or counted or missing or back:
+        facts = {"keeper": report.keeper, "counts": counted, "under_way": moved, "missing_under_hold": len(missing)}
+        await record(session, report.number, "holds.located", report.at, facts)
+
+
+async def unread(session: AsyncSession, number: str, version: int, keeper: str, *, error: str, at: datetime) -> None:
+    """The keeper could not be read: a gap of the trace until it can; audited when it begins."""
+    values = {"number": number, "version": version, "keeper": keeper, "error": error, "at": at}
+    if (await run(session, sql.UNREAD, values)).first() is not None:
+        await record(session, number, "holds.keeper_unread", at, {"keeper": keeper, "error": error[:300]})
+
+
+async def _counts(session: AsyncSession, report: Report) -> int:
+    on_hand: defaultdict[tuple[int, int], Decimal] = defaultdict(Decimal)
+    reserved: defaultdict[tuple[int, int], Decimal] = defaultdict(Decimal)
+    for each in report.positions:
+        if each.state is not PositionState.IN_TRANSIT:
+            on_hand[each.lot_id, each.location_id] += each.quantity
+            if each.state is PositionState.RESERVED:
+                reserved[each.lot_id, each.location_id] += each.quantity
+    values: dict[str, Any] = {
+        "lots": [lot for lot, _ in on_hand],
+        "places": [place for _, place in on_hand],
+        "on_hand": list(on_hand.values()),
+        "reserved": [reserved[place] for place in on_hand],
+        "asked_lots": list(report.lots),
+        "kept": sorted({*report.kept, *(place for _, place in on_hand)}),
+        "keeper": report.keeper,
+        "at": report.at,
+        "fresh": FRESH,
+    }
+    return len((await run(session, sql.COUNTS, values)).all())
+
+
+async def _transit(session: AsyncSession, report: Report, transit: dict[Transit, Decimal]) -> int:
+    """Goods under way: new ones, and what has arrived; returns the movements written."""
+    known = (await run(session, sql.UNDER_WAY, {"system": report.system, "lots": list(report.lots)})).all()
+    if not transit and not known:
+        return 0
+    documents = {each.number: each for each in report.documents}
+    reported = {document for _, _, document in transit}
+    # Stopped, and no longer under way: the goods are where they were.
+    void = {
+        row.document_no
+        for row in known
+        if row.document_no not in reported
+        and row.document_no in documents
+        and documents[row.document_no].state is not DocumentState.DONE
+    }
+    base: dict[str, Any] = {"system": report.system, "at": report.at, "keeper": report.keeper}
+    await run(session, sql.TOLD_BY_OTHERS, base | {"lots": list(report.lots), "void": sorted(void)})
+    names = {key: ":".join(map(str, (key[2], key[0], key[1])))[:110] for key in transit}
+    placed = [(key, _source(report, key, documents)) for key in transit]
+    shipped = {
+        "lots": [key[0] for key, _ in placed],
+        "sources": [source for _, source in placed],
+        "targets": [key[1] for key, _ in placed],
+        "quantities": [transit[key] for key, _ in placed],
+        "documents": [key[2] for key, _ in placed],
+        "source_ids": [names[key] for key, _ in placed],
+    }
+    ids = list((await run(session, sql.SHIPPED, base | shipped)).scalars())
+    arrived = {
+        "source_ids": list(names.values()),
+        "quantities": list(transit.values()),
+        "asked_lots": list(report.lots),
+    }
+    ids += (await run(session, sql.ARRIVED, base | arrived)).scalars().all()
+    if ids:
+        await run(session, sql.BATCH, {"system": report.system, "read": len(transit), "ids": ids})
+    return len(ids)
+
+
+def _source(report: Report, key: Transit, documents: dict[str, Document]) -> int | None:
+    """Where the goods left, as far as the keeper says; what comes to its own place may come from anywhere."""
+    found = documents.get(key[2])
+    if found is not None and found.location_id != key[1]:
+        return found.location_id
+    if found is not None and found.other_location_id not in (None, key[1]):
+        return found.other_location_id
+    return (
+        next((place for place in sorted(report.kept) if place != key[1]), None) if key[1] not in report.kept else None
+    )
+
+
+__all__ = ["Report", "lots_of", "places_of", "take_in", "under_way", "unread"]

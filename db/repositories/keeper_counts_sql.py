@@ -1,0 +1,178 @@
+"""What keepers outside our ledger report, brought into our record, as SQL: counts, goods under way, and gaps."""
+
+from typing import Final
+
+_REPORTED: Final = """reported AS MATERIALIZED (
+    SELECT * FROM unnest(CAST(:lots AS bigint[]), CAST(:places AS bigint[]), CAST(:on_hand AS numeric[]),
+                         CAST(:reserved AS numeric[])) AS r(lot_id, location_id, on_hand, reserved)
+)"""
+
+COUNTS: Final = f"""
+WITH {_REPORTED},
+known AS (
+    -- Where we believe something to lie that the keeper does not report, it says that nothing is there.
+    SELECT lot_id, location_id FROM reported
+    UNION SELECT lot_id, location_id FROM stock
+          WHERE lot_id = ANY(CAST(:asked_lots AS bigint[])) AND location_id = ANY(CAST(:kept AS bigint[]))
+    UNION SELECT lot_id, to_location_id FROM movement
+          WHERE lot_id = ANY(CAST(:asked_lots AS bigint[])) AND to_location_id = ANY(CAST(:kept AS bigint[]))
+),
+settled AS (
+    SELECT known.lot_id, known.location_id, coalesce(r.on_hand, 0) AS on_hand, coalesce(r.reserved, 0) AS reserved
+    FROM known LEFT JOIN reported r USING (lot_id, location_id)
+    -- What is being disposed of there may be in the keeper's figures or not: the next look tells.
+    WHERE NOT EXISTS (
+        SELECT FROM disposition d JOIN disposition_part p ON p.disposition_id = d.id
+        JOIN keeper_disposal kd ON kd.part_id = p.id
+        WHERE d.lot_id = known.lot_id AND d.location_id = known.location_id AND kd.acknowledged_at IS NULL)
+      AND NOT EXISTS (
+        SELECT FROM movement m
+        WHERE m.lot_id = known.lot_id AND known.location_id IN (m.from_location_id, m.to_location_id)
+          AND m.source_system = 'recall\\:ledger' AND m.occurred_at >= CAST(:at AS timestamptz))
+)
+INSERT INTO stock AS old (lot_id, location_id, on_hand, reserved, held, booked, as_of, source)
+SELECT lot_id, location_id, on_hand, least(reserved, on_hand), 0, 0, CAST(:at AS timestamptz), CAST(:keeper AS text)
+FROM settled ORDER BY lot_id, location_id
+ON CONFLICT (lot_id, location_id) DO UPDATE
+    SET on_hand = excluded.on_hand, reserved = excluded.reserved, held = least(old.held, excluded.on_hand), booked = 0,
+        as_of = excluded.as_of, source = excluded.source, batch_id = NULL
+    WHERE old.as_of < excluded.as_of
+      AND (old.on_hand <> excluded.on_hand OR old.reserved <> excluded.reserved OR old.booked <> 0
+           OR old.source IS DISTINCT FROM excluded.source OR old.as_of < excluded.as_of - CAST(:fresh AS interval)
+           OR EXISTS (SELECT FROM movement m
+                      WHERE m.lot_id = old.lot_id AND old.location_id IN (m.from_location_id, m.to_location_id)
+                        AND m.occurred_at > old.as_of))
+RETURNING lot_id
+"""  # noqa: S608 - constants
+"""A report is a count of its instant. Rows are rewritten when they say something else, or have grown old."""
+
+MISSING: Final = """
+WITH found AS MATERIALIZED (
+    SELECT 'missing_under_hold' AS kind, jsonb_build_object(
+        'keeper', s.source, 'lot_id', s.lot_id, 'lot', lot.number, 'product', product.code, 'site', l.code,
+        'held', trim_scale(h.quantity)::text, 'found', trim_scale(s.on_hand)::text) AS detail
+    FROM (SELECT lot_id, location_id, sum(quantity) AS quantity FROM hold
+          WHERE recall_number = CAST(:number AS text) AND position <> 'in_transit' AND quantity > 0
+            AND (ended_at IS NULL OR state = 'nonconformity')
+          GROUP BY lot_id, location_id) AS h
+    JOIN stock s USING (lot_id, location_id) JOIN location l ON l.id = s.location_id
+    JOIN lot ON lot.id = s.lot_id JOIN product ON product.id = lot.product_id
+    WHERE s.source = CAST(:keeper AS text) AND s.on_hand < h.quantity
+      AND NOT EXISTS (SELECT FROM keeper_disposal kd JOIN disposition_part p ON p.id = kd.part_id
+                      JOIN disposition d ON d.id = p.disposition_id
+                      WHERE d.lot_id = s.lot_id AND d.location_id = s.location_id AND kd.acknowledged_at IS NULL)
+),
+gone AS (
+    DELETE FROM scope_gap old
+    WHERE old.recall_number = CAST(:number AS text) AND old.scope_version = CAST(:version AS int)
+       AND old.kind = 'missing_under_hold' AND old.detail ->> 'keeper' = CAST(:keeper AS text)
+       AND NOT EXISTS (SELECT FROM found WHERE found.detail = old.detail)
+    RETURNING id
+)
+INSERT INTO scope_gap (recall_number, scope_version, kind, detail)
+SELECT CAST(:number AS text), CAST(:version AS int), kind, detail FROM found
+WHERE NOT EXISTS (SELECT FROM scope_gap old
+                  WHERE old.recall_number = CAST(:number AS text) AND old.scope_version = CAST(:version AS int)
+                     AND old.kind = found.kind AND old.detail = found.detail)
+RETURNING detail
+"""
+"""Fewer units lie there than are under the hold, and no disposition of ours says why."""
+
+READ: Final = """
+DELETE FROM scope_gap WHERE recall_number = :number AND scope_version = :version AND kind = 'stale_keeper'
+   AND detail ->> 'keeper' = :keeper RETURNING id
+"""
+UNREAD: Final = """
+INSERT INTO scope_gap (recall_number, scope_version, kind, detail)
+SELECT CAST(:number AS text), CAST(:version AS int), 'stale_keeper', jsonb_build_object(
+    'keeper', CAST(:keeper AS text), 'error', left(CAST(:error AS text), 300), 'since', CAST(:at AS timestamptz),
+    'last_data', (SELECT max(s.as_of) FROM stock s JOIN scope_lot v ON v.lot_id = s.lot_id
+                  WHERE v.recall_number = CAST(:number AS text) AND v.scope_version = CAST(:version AS int)
+                    AND s.source = CAST(:keeper AS text)))
+WHERE NOT EXISTS (SELECT FROM scope_gap old
+                  WHERE old.recall_number = CAST(:number AS text) AND old.scope_version = CAST(:version AS int)
+                     AND old.kind = 'stale_keeper' AND old.detail ->> 'keeper' = CAST(:keeper AS text))
+RETURNING id
+"""
+"""The keeper could not be read: what lies there may be other than what the trace says."""
+
+UNDER_WAY: Final = """
+SELECT m.source_id, m.document_no FROM movement m
+WHERE m.source_system = CAST(:system AS text) AND m.kind = 'shipment' AND m.lot_id = ANY(CAST(:lots AS bigint[]))
+"""
+
+TOLD_BY_OTHERS: Final = """
+DELETE FROM movement k
+WHERE k.source_system = CAST(:system AS text) AND k.lot_id = ANY(CAST(:lots AS bigint[])) AND (
+    k.document_no = ANY(CAST(:void AS text[]))
+    OR EXISTS (SELECT FROM movement m WHERE m.lot_id = k.lot_id AND m.kind = 'shipment'
+                  AND m.document_no = k.document_no AND NOT starts_with(m.source_system, 'keeper\\:')))
+RETURNING k.id
+"""
+"""A shipment that the firm's own records tell of is known from there; one that was stopped has not left."""
+
+SHIPPED: Final = """
+INSERT INTO movement AS old (kind, product_id, lot_id, from_location_id, to_location_id, quantity, delivered,
+                             occurred_at, document_no, source_system, source_id, batch_id)
+SELECT 'shipment', lot.product_id, lot.id, r.source, r.target, r.quantity, false,
+       -- First seen before the keeper knew of a hold: it had left already.
+       least(CAST(:at AS timestamptz), coalesce((
+           SELECT min(h.requested_at) - interval '1 second' FROM hold h
+           WHERE h.lot_id = lot.id AND h.location_id = r.source AND NOT EXISTS (
+               SELECT FROM stock s WHERE s.lot_id = lot.id AND s.location_id = r.source
+                  AND s.source = CAST(:keeper AS text))),
+           CAST(:at AS timestamptz))),
+       r.document_no, CAST(:system AS text), r.source_id, NULL
+FROM unnest(CAST(:lots AS bigint[]), CAST(:sources AS bigint[]), CAST(:targets AS bigint[]),
+            CAST(:quantities AS numeric[]), CAST(:documents AS text[]), CAST(:source_ids AS text[]))
+     AS r(lot_id, source, target, quantity, document_no, source_id)
+JOIN lot ON lot.id = r.lot_id
+WHERE NOT EXISTS (SELECT FROM movement m WHERE m.lot_id = lot.id AND m.kind = 'shipment'
+                     AND m.document_no = r.document_no AND m.source_system <> CAST(:system AS text))
+ORDER BY r.source_id
+ON CONFLICT (source_system, source_id) DO UPDATE SET quantity = excluded.quantity
+    WHERE old.quantity < excluded.quantity
+RETURNING id
+"""
+
+ARRIVED: Final = """
+WITH left_over AS (
+    SELECT m.*, m.quantity - coalesce(r.quantity, 0) AS arrived
+    FROM movement m
+    LEFT JOIN unnest(CAST(:source_ids AS text[]), CAST(:quantities AS numeric[])) AS r(source_id, quantity)
+         ON r.source_id = m.source_id
+    WHERE m.source_system = CAST(:system AS text) AND m.kind = 'shipment'
+      AND m.lot_id = ANY(CAST(:asked_lots AS bigint[]))
+)
+INSERT INTO movement AS old (kind, product_id, lot_id, to_location_id, quantity, delivered, occurred_at, document_no,
+                             source_system, source_id, batch_id)
+SELECT 'receipt', product_id, lot_id, to_location_id, arrived, false, CAST(:at AS timestamptz), document_no,
+       CAST(:system AS text),       source_id || '\\:in', NULL
+FROM left_over WHERE arrived > 0 AND to_location_id IS NOT NULL ORDER BY source_id
+ON CONFLICT (source_system, source_id) DO UPDATE SET quantity = excluded.quantity
+    WHERE old.quantity < excluded.quantity
+RETURNING id
+"""
+"""What the keeper no longer reports as under way has arrived."""
+
+BATCH: Final = """
+WITH made AS (
+    INSERT INTO import_batch (kind, state, source_system, file_name, file_sha256, mapping_sha256, actor, totals)
+    VALUES ('movements', 'loaded', CAST(:system AS text), 'reported by the keeper', '', '', 'system',
+            jsonb_build_object('read', CAST(:read AS int), 'new', cardinality(CAST(:ids AS bigint[]))))
+    RETURNING id
+)
+UPDATE movement SET batch_id = made.id FROM made WHERE movement.id = ANY(CAST(:ids AS bigint[]))
+"""
+"""News of goods under way is a batch of its own: the trace is due again, and the source shows."""
+
+PLACES_OF_LOTS: Final = """
+SELECT DISTINCT l.id FROM location l JOIN (
+    SELECT s.location_id FROM stock s JOIN scope_lot v ON v.lot_id = s.lot_id
+    WHERE v.recall_number = :number AND v.scope_version = :version
+    UNION SELECT m.to_location_id FROM movement m JOIN scope_lot v ON v.lot_id = m.lot_id
+    WHERE v.recall_number = :number AND v.scope_version = :version
+) AS seen ON seen.location_id = l.id
+WHERE l.custody <> 'customer'
+"""
+LOTS: Final = "SELECT lot_id FROM scope_lot WHERE recall_number = :number AND scope_version = :version ORDER BY lot_id"

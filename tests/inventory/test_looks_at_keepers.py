@@ -1,0 +1,165 @@
+"""What keepers report of a recall's lots: counted, held, under way, missing, or not to be read at all."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from adapters.inventory.base import InventoryError
+from domain.disposition import DispositionKind as K
+from domain.inventory import Document, DocumentKind, DocumentState, Position, PositionState
+from tests.disposition.conftest import NOW, D, Disposals, disposals
+from tests.inventory.conftest import Yard, yard
+from tests.inventory.test_holds_at_keepers import partners, places
+from tests.support.keepers import Partner
+from tests.support.stock_invariants import apart, violations
+
+__all__ = ["disposals", "yard"]
+pytestmark = pytest.mark.db
+LATER = NOW + timedelta(hours=1)
+
+
+async def held(yard: Yard) -> tuple[Partner, Partner]:
+    found = partners(yard)
+    yard.recall()
+    await yard.request()
+    await yard.execute()
+    return found
+
+
+def gaps(yard: Yard, kind: str) -> list[Any]:
+    return [row[0] for row in yard.rows("SELECT detail FROM scope_gap WHERE kind = %s ORDER BY id", kind)]
+
+
+async def test_what_appears_at_a_keeper_is_counted_with_its_source_and_held(yard: Yard) -> None:
+    wms, carrier = await held(yard)
+    wms.stock[yard.lot, yard.warehouse] += 7
+    carrier.stock[yard.lot, yard.carrier] += 3
+    await yard.execute(now=LATER)
+    assert yard.stock() == (D(107), D(0), D(107))
+    found = yard.rows("SELECT source, as_of FROM stock WHERE location_id = %s", yard.warehouse)
+    assert found == [("wms", LATER)]
+    assert wms.locked(yard.lot, yard.warehouse) == D(107)
+    assert carrier.locked(yard.lot, yard.carrier) == D(23)
+    assert yard.rows("SELECT count(*) FROM hold WHERE late") == [(2,)]
+    assert apart(yard.postgres.owner_url, places(yard)) == violations(yard.postgres.owner_url) == []
+
+
+async def test_units_missing_under_a_hold_are_a_gap_until_they_are_found(yard: Yard) -> None:
+    wms, _ = await held(yard)
+    wms.stock[yard.lot, yard.warehouse] -= 9
+    await yard.execute(now=LATER)
+    (gap,) = gaps(yard, "missing_under_hold")
+    assert (gap["keeper"], gap["held"], gap["found"]) == ("wms", "100", "91")
+    assert wms.locked(yard.lot, yard.warehouse) == D(100)
+    assert violations(yard.postgres.owner_url) == []
+    wms.stock[yard.lot, yard.warehouse] += 9
+    await yard.execute(now=LATER + timedelta(hours=1))
+    assert gaps(yard, "missing_under_hold") == []
+
+
+async def test_a_keeper_that_finds_less_than_we_believed_confirms_all_there_is(yard: Yard) -> None:
+    wms, _ = partners(yard)
+    wms.stock[yard.lot, yard.warehouse] = D(60)
+    yard.recall()
+    await yard.request()
+    await yard.execute(now=LATER)
+    figures = await yard.execute(now=LATER + timedelta(hours=1))
+    assert figures.failed == figures.requested == 0
+    (gap,) = gaps(yard, "missing_under_hold")
+    assert (gap["held"], gap["found"]) == ("100", "60")
+
+
+async def test_an_unreadable_keeper_is_a_gap_and_the_others_are_read(yard: Yard) -> None:
+    wms, carrier = await held(yard)
+
+    def down(call: str) -> None:
+        raise InventoryError("maintenance")
+
+    wms.before = down
+    carrier.stock[yard.lot, yard.carrier] += 3
+    await yard.execute(now=LATER)
+    await yard.execute(now=LATER)
+    (gap,) = gaps(yard, "stale_keeper")
+    assert (gap["keeper"], gap["error"]) == ("wms", "maintenance")
+    assert carrier.locked(yard.lot, yard.carrier) == D(23)
+    wms.before = None
+    await yard.execute(now=LATER)
+    assert gaps(yard, "stale_keeper") == []
+    actions = [row[0] for row in yard.rows("SELECT action FROM audit_event ORDER BY seq")]
+    assert actions.count("holds.keeper_unread") == 1
+
+
+def way(yard: Yard, quantity: int) -> Position:
+    return Position(yard.lot, yard.clinic, "customer", PositionState.IN_TRANSIT, D(quantity), "WMS-9")
+
+
+async def test_goods_under_way_by_a_keepers_report_are_stopped_where_they_left(yard: Yard) -> None:
+    wms, _ = await held(yard)
+    wms.stock[yard.lot, yard.warehouse] -= 8
+    wms.transit = [way(yard, 8)]
+    yard.run("UPDATE recall SET traced_batches = 0")
+    figures = await yard.execute(now=LATER)
+    assert gaps(yard, "stale_keeper") == []
+    assert figures.records_arrived
+    stopped = yard.rows("SELECT quantity, state FROM hold WHERE document_no = 'WMS-9'")
+    assert stopped == [(D(8), "confirmed")]
+    assert any(each.position.document_no == "WMS-9" for each in wms.holds.values())
+    # Our ledger had been told that nothing leaves: it is a violation of the hold.
+    assert [gap["document_no"] for gap in gaps(yard, "shipped_under_hold")] == ["WMS-9"]
+    before = yard.rows("SELECT count(*) FROM movement")
+    await yard.execute(now=LATER + timedelta(hours=1))
+    assert yard.rows("SELECT count(*) FROM movement") == before
+    wms.transit = []
+    await yard.execute(now=LATER + timedelta(hours=2))
+    arrived = yard.rows("SELECT kind, quantity, to_location_id FROM movement WHERE source_id LIKE '%%:in'")
+    assert arrived == [("receipt", D(8), yard.clinic)]
+    assert violations(yard.postgres.owner_url) == []
+
+
+async def test_a_stopped_shipment_never_arrived(yard: Yard) -> None:
+    wms, _ = await held(yard)
+    wms.stock[yard.lot, yard.warehouse] -= 8
+    wms.transit = [way(yard, 8)]
+    await yard.execute(now=LATER)
+    wms.transit = []
+    wms.stock[yard.lot, yard.warehouse] += 8
+    wms.papers = [Document("WMS-9", DocumentKind.SHIPMENT, DocumentState.CANCELLED, yard.warehouse, yard.clinic, ())]
+    await yard.execute(now=LATER + timedelta(hours=1))
+    assert yard.rows("SELECT count(*) FROM movement WHERE document_no = 'WMS-9'") == [(0,)]
+    assert yard.stock()[0] == wms.locked(yard.lot, yard.warehouse) == D(100)
+    assert apart(yard.postgres.owner_url, places(yard)) == violations(yard.postgres.owner_url) == []
+
+
+async def test_the_firms_own_record_of_a_shipment_takes_the_place_of_the_keepers(yard: Yard) -> None:
+    wms, _ = await held(yard)
+    wms.stock[yard.lot, yard.warehouse] -= 8
+    wms.transit = [way(yard, 8)]
+    await yard.execute(now=LATER)
+    yard.move("shipment", 8, yard.warehouse, yard.clinic, day=100, document="WMS-9")
+    await yard.execute(now=LATER + timedelta(hours=1))
+    told = yard.rows("SELECT source_system, quantity FROM movement WHERE document_no = 'WMS-9'")
+    assert told == [("test", D(8))]
+    assert yard.rows("SELECT sum(quantity) FROM hold WHERE document_no = 'WMS-9'") == [(D(8),)]
+
+
+async def test_what_is_being_disposed_of_does_not_come_back_by_a_count(disposals: Disposals) -> None:
+    yard = disposals.yard
+    wms, _ = partners(yard)
+    await yard.execute()
+    await disposals.carry_out(await disposals.approved(K.destroy, 30), 12)
+
+    def refuse(call: str) -> None:
+        if call.startswith("dispose"):
+            raise InventoryError("paper missing")
+
+    wms.before = refuse
+    for hour in (2, 3):
+        await yard.execute(now=NOW + timedelta(hours=hour))
+        assert yard.stock()[0] == yard.stock()[2] == D(88)
+    wms.before = None
+    for hour in (4, 5):
+        await yard.execute(now=NOW + timedelta(hours=hour))
+        assert yard.stock()[0] == wms.stock[yard.lot, yard.warehouse] == D(88)
+    assert gaps(yard, "missing_under_hold") == []
+    assert apart(yard.postgres.owner_url, places(yard)) == disposals.broken() == []
