@@ -78,7 +78,7 @@ async def by_adapter(url: str, turn: str, positions: int) -> float:
     parts = KeeperParts(record, TOKEN, Names(), NoPace(), noted)
     adapter = HttpInventory(parts, KeeperClient(record, TOKEN, NoPace()))
     begun = time.perf_counter()
-    answers = await adapter.hold_many("RC-2026-000001", asked(turn, positions))
+    answers = await adapter.hold_many(f"RC-{turn}", asked(turn, positions))
     took = time.perf_counter() - begun
     assert all(each.confirmation is not None and each.confirmation.quantity == 5 for each in answers)
     await adapter.close()
@@ -89,7 +89,7 @@ async def bare(url: str, turn: str, positions: int) -> float:
     items = [
         {
             "key": each.key,
-            "claimant": "RC-2026-000001",
+            "claimant": f"RC-{turn}",
             "lot": {"product": "P-1", "number": f"L{each.position.lot_id}"},
             "place": f"W{each.position.location_id}",
             "state": "on_hand",

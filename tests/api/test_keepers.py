@@ -138,29 +138,28 @@ async def test_a_webhook_only_makes_the_workers_look(
         history = await feeds.fetch_history()
         return sum(each.HasField("workflow_execution_signaled_event_attributes") for each in history.events)
 
-    async def post(
-        key: str = KEY, code: str = "east", at: datetime | None = None, body: bytes = b"{}", said: bytes = b"{}"
-    ) -> int:
-        headers = signed_headers([key.encode()], uuid4().hex, at or datetime.now(UTC), said)
-        answer = await api.client.post(f"{URL}/{code}/changes", content=body, headers=headers)
-        return answer.status_code
+    async def tell(key: str = KEY, code: str = "east", *, at: datetime | None = None, message: str = "") -> int:
+        url = f"{URL}/{code}/changes"
+        return await Wms().tell(api.client, url, key, message_id=message or uuid4().hex, at=at)
 
+    now = datetime.now(UTC)
     try:
-        headers = signed_headers([KEY.encode()], uuid4().hex, datetime.now(UTC), b"{}")
-        for _ in range(2):  # a repeat is harmless
-            assert (await api.client.post(f"{URL}/east/changes", content=b"{}", headers=headers)).status_code == 204
-        assert await looks() == 2
-        old = datetime.now(UTC) - timedelta(minutes=6)
-        refused = [await post(key=KEY + "!"), await post(at=old), await post(code="west"), await post(body=b"[]")]
+        # Twice, and the older after the newer: nothing is taken from a message but that there is something to read.
+        sent = [await tell(message="message-2", at=now) for _ in range(2)]
+        assert [*sent, await tell(message="message-1", at=now - timedelta(minutes=1))] == [204] * 3
+        assert await looks() == 3
+        refused = [await tell(KEY + "!"), await tell(at=now - timedelta(minutes=6)), await tell(code="west")]
+        headers = signed_headers([KEY.encode()], uuid4().hex, now, b"{}")
+        refused.append((await api.client.post(f"{URL}/east/changes", content=b"[]", headers=headers)).status_code)
         assert refused == [403] * 4
         assert (await api.client.post(f"{URL}/east/changes", content=b"{}")).status_code == 403
         monkeypatch.delenv("RECALL_KEEPER_EAST_WEBHOOK")
-        assert await post() == 403
-        assert await looks() == 2
+        assert await tell() == 403
+        assert await looks() == 3
         kept = rows(postgres, "SELECT DISTINCT kind FROM refused_access")
         assert kept == [("keeper_signature",)]
         assert (await api.post(f"{URL}/east/probe", {}, Role.ADMIN)).json() == {"asked": True}
-        assert await looks() == 3
+        assert await looks() == 4
     finally:
         await feeds.terminate()
     assert (await api.post(f"{URL}/east/probe", {}, Role.ADMIN)).json() == {"asked": False}

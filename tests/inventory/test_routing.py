@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from activities.pacing import Pacer
 from adapters.inventory.base import Directory, InventoryAdapter, InventoryError
 from adapters.inventory.routing import KeeperParts, RoutedKeepers
 from adapters.inventory.unavailable import UnavailableKeeper
@@ -167,6 +168,15 @@ async def test_of_many_rows_left_out_the_newest_stay(yard: Yard, monkeypatch: py
         store = KeeperStore(yard.sessions, now=lambda minute=minute: NOW.replace(minute=minute))  # type: ignore[misc]
         await store.skipped("wms", [Skipped("change", f"lot {minute}", "unknown")])
     assert yard.rows("SELECT subject FROM keeper_skip ORDER BY subject") == [("lot 2",), ("lot 3",), ("lot 4",)]
+
+
+async def test_all_processes_share_the_pace_of_a_keeper(yard: Yard) -> None:
+    one, other = (Pacer(yard.sessions, f"keeper:{'long-code' * 4}", 1000.0) for _ in range(2))
+    assert await one.turn(1, 1.0, yard)
+    await other.too_fast(None)
+    ((channel, slow),) = yard.rows("SELECT channel, slow FROM pacing_bucket")
+    assert (len(channel), slow) == (43, 500.0)
+    assert await other.turn(1, 1.0, yard)
 
 
 def test_only_variables_of_keepers_are_read() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
-import aiohttp
+import httpx
 from aiohttp import web
 
 from domain.webhook_signature import SignatureRefused, key_bytes, signed_headers, verify
@@ -303,14 +303,14 @@ class Wms:
 
     # ------------------------------------------------------------------ webhooks
 
-    async def tell(self, url: str, key: str, *, message_id: str, at: datetime | None = None) -> int:
+    async def tell(
+        self, client: httpx.AsyncClient, url: str, key: str, *, message_id: str, at: datetime | None = None
+    ) -> int:
         """POST a signed webhook to the recall orchestrator; returns the status it answered."""
         body = b"{}"
         headers = signed_headers([key_bytes(key)], message_id, at or datetime.now(UTC), body)
-        async with aiohttp.ClientSession() as session:
-            sent = session.post(url, data=body, headers={**headers, "Content-Type": "application/json"})
-            async with sent as answer:
-                return answer.status
+        sent = await client.post(url, content=body, headers={**headers, "Content-Type": "application/json"})
+        return sent.status_code
 
 
 def faulted(values: dict[str, Any]) -> Faults:

@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS stock (product TEXT, number TEXT, site TEXT, place TE
     amount TEXT NOT NULL, unit TEXT NOT NULL, PRIMARY KEY (product, number, site, place, state, document));
 CREATE TABLE IF NOT EXISTS hold (key TEXT PRIMARY KEY, claimant TEXT, lot TEXT, place TEXT, state TEXT, document TEXT,
     asked TEXT, held TEXT, unit TEXT, status TEXT, reason TEXT);
+CREATE INDEX IF NOT EXISTS hold_at ON hold (place, claimant);
 CREATE TABLE IF NOT EXISTS document (number TEXT PRIMARY KEY, kind TEXT, state TEXT, place TEXT, other_place TEXT,
     lines TEXT);
 CREATE TABLE IF NOT EXISTS block (key TEXT PRIMARY KEY, claimant TEXT, number TEXT, cancelled INT, ended INT DEFAULT 0);
@@ -103,14 +104,29 @@ class Warehouse:
         ]
         return sum((D(each["amount"]) * self.size(lot["product"], each["unit"]) for each in wanted), D(0))
 
+    def _break_reservations(self, lot: dict[str, str], place: str) -> None:
+        reserved = self.there(lot, place, "reserved")
+        where = (lot["product"], lot["number"], place)
+        self.db.execute(
+            "DELETE FROM stock WHERE product = ? AND number = ? AND place = ? AND state = 'reserved'", where
+        )
+        on_hand = self.there(lot, place, "on_hand") + reserved
+        self.db.execute("DELETE FROM stock WHERE product = ? AND number = ? AND place = ? AND state = 'on_hand'", where)
+        self.put(lot, place, on_hand)
+
+    def _claimed(self, lot: dict[str, str], place: str, claimant: str, but: str = "") -> Decimal:
+        """What a claimant claims at a place by its other holds."""
+        query = (
+            "SELECT round(total(held), 6) FROM hold WHERE place = ? AND claimant = ? AND status = 'held' AND key <> ? "
+            "AND state <> 'in_transit' AND lot ->> 'product' = ? AND lot ->> 'number' = ?"
+        )
+        ((held,),) = self.rows(query, place, claimant, but, lot["product"], lot["number"])
+        return D(str(held))
+
     def locked(self, lot: dict[str, str], place: str) -> Decimal:
         """What the largest claimant claims."""
-        claims: dict[str, Decimal] = {}
-        for each in self.rows("SELECT * FROM hold WHERE place = ? AND status = 'held'", place):
-            held = json.loads(each["lot"])
-            if (held["product"], held["number"]) == (lot["product"], lot["number"]):
-                claims[each["claimant"]] = claims.get(each["claimant"], D(0)) + D(each["held"])
-        return max(claims.values(), default=D(0))
+        claimants = [row["claimant"] for row in self.rows("SELECT DISTINCT claimant FROM hold WHERE place = ?", place)]
+        return max((self._claimed(lot, place, claimant) for claimant in claimants), default=D(0))
 
     def free(self, lot: dict[str, str], place: str) -> Decimal:
         return max(self.there(lot, place) - self.locked(lot, place), D(0))
@@ -142,8 +158,16 @@ class Warehouse:
         return self.state(key)
 
     def _carry_out(self, key: str, lot: dict[str, str], place: str, state: str, document: str) -> None:
-        asked = D(self.rows("SELECT asked FROM hold WHERE key = ?", key)[0]["asked"])
-        held = min(asked, self.there(lot, place, state, document))
+        """Lock what is there: a reservation is broken, and a claimant never claims one unit twice."""
+        ((asked, claimant),) = self.rows("SELECT asked, claimant FROM hold WHERE key = ?", key)
+        if state == "in_transit":
+            free = self.there(lot, place, state, document)
+        else:
+            if state == "reserved":
+                self._break_reservations(lot, place)
+            free = self.there(lot, place, "on_hand") + self.there(lot, place, "reserved")
+            free -= self._claimed(lot, place, claimant, but=key)
+        held = min(D(asked), max(free, D(0)))
         self.db.execute("UPDATE hold SET status = 'held', held = ? WHERE key = ?", (str(held), key))
         self.note(lot, place, "hold")
 

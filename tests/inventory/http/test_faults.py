@@ -2,6 +2,9 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
@@ -14,7 +17,7 @@ from domain.inventory import Confirmation, Disposal
 from tests.inventory.http.conftest import Site, at, site_of
 
 A = {"product": "P-1", "number": "A"}
-RECALL = "RC-2026-000001"
+RECALL, OTHER = "RC-2026-000001", "RC-2026-000002"
 D = Decimal
 
 
@@ -164,3 +167,68 @@ async def test_under_random_faults_every_hold_is_confirmed_once_and_truly_there(
     assert {(row["key"], D(row["held"]), row["status"]) for row in held} == {
         (each.key, each.position.quantity, "held") for each in asked
     }
+
+
+@dataclass
+class Plan:
+    """What two recalls want of one lot at one place, and what they have been told was done."""
+
+    there: Decimal = Decimal(100)
+    claims: dict[str, Decimal] = field(default_factory=dict)
+
+    def locked(self) -> Decimal:
+        by_recall: dict[str, Decimal] = {}
+        for key, held in self.claims.items():
+            recall = key.partition(":")[0]
+            by_recall[recall] = by_recall.get(recall, D(0)) + held
+        return max(by_recall.values(), default=D(0))
+
+
+async def until_done(act: Callable[[], Awaitable[bool]], site: Site) -> None:
+    """As a saga does: the same call again until it is known to have been done."""
+    for _ in range(60):
+        with suppress(InventoryError):
+            if await act():
+                return
+        site.wms.warehouse.settle()
+    raise AssertionError("never done")
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_two_recalls_on_one_lot_under_random_faults_lock_what_the_larger_claims(site: Site, seed: int) -> None:
+    chance, plan = random.Random(seed), Plan()  # noqa: S311
+    site.wms.faults.chaos = random.Random(100 + seed)  # noqa: S311
+    for turn in range(25):
+        recall = chance.choice([RECALL, OTHER])
+        mine = [key for key in plan.claims if key.startswith(recall) and plan.claims[key]]
+        what = chance.choice(["hold", "hold", "release", "dispose"]) if mine else "hold"
+        if what == "hold":
+            key, quantity = f"{recall}:hold:{turn}", D(chance.randint(1, 9))
+
+            async def hold(key: str = key, recall: str = recall, quantity: Decimal = quantity) -> bool:
+                (answer,) = await site.adapter.hold_many(recall, [HoldAsked(key, at(quantity=quantity))])
+                return answer.confirmation is not None
+
+            await until_done(hold, site)
+            plan.claims[key] = quantity
+            continue
+        key = chance.choice(mine)
+        taken = min(D(chance.randint(1, 9)), plan.claims[key])
+        if what == "dispose":
+
+            async def dispose(turn: int = turn, taken: Decimal = taken) -> bool:
+                return bool(await site.adapter.dispose(f"d:{turn}", Disposal("destroy", 1, 10, taken)))
+
+            await until_done(dispose, site)
+            plan.there -= taken
+        left = plan.claims[key] - taken
+
+        async def release(key: str = key, left: Decimal = left) -> bool:
+            await site.adapter.release(key, left)
+            return True
+
+        await until_done(release, site)
+        plan.claims[key] = left
+        stock = site.wms.warehouse
+        assert stock.there(A, "WH-1") == plan.there
+        assert stock.locked(A, "WH-1") == plan.locked()
