@@ -13,9 +13,10 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.engine import SessionFactory
-from db.repositories import audit, holds_late
+from db.repositories import audit, holds_late, ledger_feed, recall_documents
 from db.repositories.imports import batches, outcome, stage
 from db.repositories.imports.contacts import load_contacts
+from db.repositories.imports.documents import load_documents
 from db.repositories.imports.genealogy import load_genealogy
 from db.repositories.imports.masters import load_partners, load_products
 from db.repositories.imports.movements import load_movements
@@ -66,7 +67,7 @@ class Report:
     late_stock: tuple[str, ...] = ()
     """Running recalls that stock of this batch was claimed for; their workflows have holds to carry out."""
     retrace: tuple[str, ...] = ()
-    """Running recalls whose scope this batch may change."""
+    """Running recalls whose scope this batch may change, or that have documents of it to stop."""
 
 
 def _silent(done: int, size: int) -> None:
@@ -142,6 +143,10 @@ async def _run(
     # In the same transaction, so that no stock of a running recall is free for a moment.
     late = await holds_late.claim_late_stock(session, batch_id, now=order.at)
     retrace = await holds_late.recalls_touched_by(session, batch_id)
+    if order.kind == ImportKind.documents:
+        retrace += await recall_documents.concerned(session, batch_id)
+    if order.kind in _IN_FEED:
+        await ledger_feed.note_batch(session, _IN_FEED[order.kind], batch_id)
     await _audit(session, order, batch, batch_id)
     return Report(None if order.dry_run else batch_id, totals, rejects, tuple(late), tuple(retrace))
 
@@ -151,10 +156,20 @@ _LOADS = {
     ImportKind.genealogy: load_genealogy,
     ImportKind.stock: load_stock,
     ImportKind.serials: load_serials,
+    ImportKind.documents: load_documents,
     ImportKind.products: load_products,
     ImportKind.partners: load_partners,
     ImportKind.contacts: load_contacts,
 }
+
+
+_IN_FEED = {
+    ImportKind.movements: "stock",
+    ImportKind.genealogy: "stock",
+    ImportKind.stock: "stock",
+    ImportKind.documents: "document",
+}
+"""What the ledger's feed calls what a batch brought."""
 
 
 async def _staged(source: Source, plan: Plan, progress: Progress) -> AsyncIterator[str]:

@@ -94,6 +94,30 @@ class SerialColumns(Part):
         return self
 
 
+class DocumentColumns(Part):
+    """Fields of one line of a goods document; those of the document are the same on each of its lines."""
+
+    kind: ColumnSpec
+    number: ColumnSpec
+    state: ColumnSpec | None = None
+    """open (default), blocked, cancelled or done, as its source says."""
+    product: ColumnSpec
+    lot: ColumnSpec | None = None
+    """Without it the lot is allocated later."""
+    site: ColumnSpec | None = None
+    from_: ColumnSpec | None = Field(default=None, alias="from")
+    to: ColumnSpec | None = None
+    partner: ColumnSpec | None = None
+    """Code of who ordered or delivers."""
+    carrier: ColumnSpec | None = None
+    """Code of the logistics provider."""
+    quantity: ColumnSpec
+    unit: ColumnSpec | None = None
+    factor: ColumnSpec | None = None
+    requested_at: ColumnSpec | None = None
+    expected_at: ColumnSpec | None = None
+
+
 class ProductColumns(ProductAttributes):
     """Fields of a product."""
 
@@ -218,6 +242,15 @@ class SerialsMapping(MappingBase):
     create: StockCreate = StockCreate()
 
 
+class DocumentsMapping(MappingBase):
+    """Mapping of orders, picks, shipments, announced receipts and returns; everything they name is on record."""
+
+    kind: Literal["documents"]
+    source_id: ColumnSpec
+    units: dict[str, Factor] = Field(default_factory=dict)
+    columns: DocumentColumns
+
+
 class ProductsMapping(MappingBase):
     """Mapping of a product master."""
 
@@ -240,16 +273,8 @@ class ContactsMapping(MappingBase):
     columns: ContactColumns
 
 
-Mapping = (
-    MovementsMapping
-    | GenealogyMapping
-    | StockMapping
-    | SerialsMapping
-    | ProductsMapping
-    | PartnersMapping
-    | ContactsMapping
-)
-QuantityMapping = MovementsMapping | GenealogyMapping | StockMapping
+QuantityMapping = MovementsMapping | GenealogyMapping | StockMapping | DocumentsMapping
+Mapping = QuantityMapping | SerialsMapping | ProductsMapping | PartnersMapping | ContactsMapping
 
 _SHOWN = 8
 _ADAPTER: TypeAdapter[Mapping] = TypeAdapter(Annotated[Mapping, Field(discriminator="kind")])

@@ -6,18 +6,21 @@ every row and every quantity of the file.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from db.repositories.imports.load import Load
 from domain.channels import Channel
+from domain.inventory import DocumentKind, DocumentState
 from imports import convert as c
 from imports.copy_text import NULL, copy_line
 from imports.errors import FieldError, Finding, ImportRefusedError, joined
 from imports.fields import Field, FieldCompiler, Getter
 from imports.mapping import (
     ContactsMapping,
+    DocumentsMapping,
     GenealogyMapping,
     LoadedMapping,
+    MovementCreate,
     MovementsMapping,
     PartnersMapping,
     ProductsMapping,
@@ -36,6 +39,7 @@ Check = Callable[[Sequence[str | None]], list[Finding]]
 """What must hold between the values of one row."""
 
 _NO_PROBLEM = (None, None, None)
+_END = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,8 @@ class Plan:
     def load(self, batch_id: int) -> Load:
         """What the SQL needs to know of the mapping."""
         mapping = self.mapping
+        if isinstance(mapping, DocumentsMapping):
+            return Load(batch_id, mapping.source_system, units=mapping.units)
         if not isinstance(mapping, QuantityMapping | SerialsMapping):
             return Load(batch_id, mapping.source_system)
         lots = {
@@ -114,13 +120,15 @@ class Plan:
                 return self._stock(self.mapping)
             case SerialsMapping():
                 return self._serials(self.mapping)
+            case DocumentsMapping():
+                return self._documents(self.mapping)
             case ContactsMapping():
-                return self._contacts(self.mapping)
+                steps = self._contacts(self.mapping)
             case ProductsMapping():
-                master = self.masters.product_master(self.mapping.columns, self.mapping.packages)
+                steps = [self._part(self.masters.product_master(self.mapping.columns, self.mapping.packages))]
             case PartnersMapping():
-                master = self.masters.partner_master(self.mapping.columns)
-        return [self._part(master)]
+                steps = [self._part(self.masters.partner_master(self.mapping.columns))]
+        return steps
 
     def _movements(self, mapping: MovementsMapping) -> list[Step]:
         columns, create = mapping.columns, mapping.create
@@ -185,6 +193,27 @@ class Plan:
             *self._lot("lot", create),
         ]
 
+    def _documents(self, mapping: DocumentsMapping) -> list[Step]:
+        columns, nothing = mapping.columns, MovementCreate()
+        self._check = _document_makes_sense
+        return [
+            self._source_id(mapping.source_id),
+            self._plain("kind", columns.kind, c.one_of([kind.value for kind in DocumentKind]), required=True),
+            self._plain("number", columns.number, c.text(80), required=True, cached=False),
+            self._plain("state", columns.state, c.one_of([state.value for state in DocumentState])),
+            self._part(self.masters.product("product", columns.product, None)),
+            self._plain("lot", columns.lot, c.text(80), cached=False),
+            self._place("site", columns.site, nothing),
+            self._place("from", columns.from_, nothing, "from_"),
+            self._place("to", columns.to, nothing),
+            self._plain("partner", columns.partner, c.text(160)),
+            self._plain("carrier", columns.carrier, c.text(160)),
+            self._number("quantity", columns.quantity, required=True),
+            *self._units(columns.unit, columns.factor),
+            self._instant("requested_at", columns.requested_at, future=True),
+            self._instant("expected_at", columns.expected_at, future=True),
+        ]
+
     def _contacts(self, mapping: ContactsMapping) -> list[Step]:
         columns = mapping.columns
         self._check = _contact_is_reachable
@@ -243,14 +272,14 @@ class Plan:
             name, spec, c.number(self.mapping.numbers, zero=zero, negative=negative), required=required, cached=False
         )
 
-    def _instant(self, name: str, spec: Column | None, *, required: bool = False) -> Step:
+    def _instant(self, name: str, spec: Column | None, *, required: bool = False, future: bool = False) -> Step:
         dates = self.masters.dates_of(spec)
         zoneless = any(form != "iso" and "%z" not in form for form in dates.formats)
         if spec is not None and zoneless and dates.time_zone is None:
             raise ImportRefusedError(
                 f"mapping {self._name}: dates.time_zone: needed, the formats of columns.{name} have no UTC offset"
             )
-        return self._plain(name, spec, c.instant(dates, self._latest), required=required)
+        return self._plain(name, spec, c.instant(dates, _END if future else self._latest), required=required)
 
     def _units(self, unit: Column | None, factor: Column | None) -> list[Step]:
         return [
@@ -299,6 +328,16 @@ def _sighting_is_whole(values: Sequence[str | None]) -> list[Finding]:
         return [Finding("as_of", "", "is missing: when was the unit at this place?")]
     if as_of is not None and location is None:
         return [Finding("location", "", "is missing: where was the unit at this time?")]
+    return []
+
+
+def _document_makes_sense(values: Sequence[str | None]) -> list[Finding]:
+    kind, start, end = str(values[2]), values[8], values[9]
+    inbound = kind in (DocumentKind.RECEIPT, DocumentKind.RETURN)
+    if inbound and end is None:
+        return [Finding("to", "", f"is missing: a {kind} ends at a place")]
+    if not inbound and start is None:
+        return [Finding("from", "", f"is missing: a {kind} starts at a place")]
     return []
 
 

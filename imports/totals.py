@@ -8,7 +8,7 @@ from typing import Any
 from db.repositories.imports.outcome import OUTCOMES, OutcomeRow
 from imports.errors import ImportRefusedError
 
-QUANTITY_KINDS = ("movements", "genealogy", "stock")
+QUANTITY_KINDS = ("movements", "genealogy", "stock", "documents")
 
 
 @dataclass

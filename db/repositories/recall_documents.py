@@ -21,6 +21,7 @@ from db.repositories.hold_records import lock_recalls, record
 from domain.disposition import Fault
 from domain.goods_documents import document_from, document_key, lines_of, named_lots, stops
 from domain.inventory import Document, DocumentAnswer, DocumentState
+from domain.phases import FINAL_PHASES
 from domain.roles import violates_four_eyes
 from models.recall_document import RecallDocument, StopState
 
@@ -32,6 +33,16 @@ DUE: Final = (
 )
 """The keeper must still be asked."""
 _LOTS: Final = "SELECT lot_id FROM scope_lot WHERE recall_number = :number AND scope_version = :version"
+_CONCERNED: Final = """
+SELECT DISTINCT s.recall_number FROM scope_lot s JOIN recall r ON r.number = s.recall_number
+WHERE r.phase <> ALL(CAST(:ended AS text[])) AND s.scope_version = r.scope_version
+  AND (s.lot_id IN (SELECT lot_id FROM goods_document_line WHERE batch_id = :batch
+                    UNION SELECT m.lot_id FROM goods_document_before b JOIN goods_document_line m
+                        ON m.document_id = b.document_id WHERE b.batch_id = :batch)
+       OR EXISTS (SELECT FROM goods_document_line m JOIN lot l ON l.product_id = m.product_id
+                  WHERE l.id = s.lot_id AND m.batch_id = :batch AND m.lot_id IS NULL))
+ORDER BY s.recall_number
+"""
 _ENDED: Final = {
     DocumentState.DONE: StopState.done,
     DocumentState.CANCELLED: StopState.cancelled,
@@ -62,6 +73,12 @@ class Asked:
 async def scope_of(session: AsyncSession, number: str, version: int) -> list[int]:
     """Lots of one version of the scope."""
     return list((await run(session, _LOTS, {"number": number, "version": version})).scalars())
+
+
+async def concerned(session: AsyncSession, batch_id: int) -> list[str]:
+    """Running recalls with a lot in their newest scope that documents of this import batch name, or its product."""
+    ended = [phase.value for phase in FINAL_PHASES]
+    return list((await run(session, _CONCERNED, {"batch": batch_id, "ended": ended})).scalars())
 
 
 async def take_in(
@@ -348,6 +365,7 @@ __all__ = [
     "Asked",
     "Due",
     "answered",
+    "concerned",
     "decide",
     "due",
     "due_elsewhere",

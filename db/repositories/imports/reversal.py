@@ -15,12 +15,12 @@ from db.repositories.imports.stage import Cursor
 from db.repositories.imports.stock import OWN_SINCE
 
 BROUGHT = (
-    *("serial_sighting", "serial", "movement", "lot_genealogy", "contact", "package_level", "lot", "location"),
-    *("partner", "product"),
+    *("serial_sighting", "serial", "goods_document_line", "goods_document", "movement", "lot_genealogy", "contact"),
+    *("package_level", "lot", "location", "partner", "product"),
 )
 """Tables whose rows carry the batch that brought them, in the order they can be deleted; stock is treated apart."""
 
-_NOT_USE = {"import_batch", "stock_before"}
+_NOT_USE = {"import_batch", "stock_before", "goods_document_before", "ledger_change"}
 
 _REFERENCES = """
     SELECT referring.relname, own.attname, referred.relname,
@@ -52,6 +52,32 @@ _LATER_STOCK = """
     SELECT b.batch_id, count(*) FROM stock_before b JOIN import_batch i ON i.id = b.batch_id AND i.state = 'loaded'
     WHERE b.prior_batch_id = %(batch)s GROUP BY 1 ORDER BY 1 LIMIT 1
 """
+
+_LATER_DOCUMENTS = """
+    SELECT b.batch_id, count(*) FROM goods_document_before b WHERE b.prior_batch_id = %(batch)s
+    GROUP BY 1 ORDER BY 1 LIMIT 1
+"""
+
+_RESTORE_DOCUMENTS = (
+    """
+    UPDATE goods_document d SET state = was.state, partner_id = was.partner_id, carrier_id = was.carrier_id,
+        requested_at = was.requested_at, expected_at = was.expected_at
+    FROM goods_document_before b CROSS JOIN LATERAL jsonb_populate_record(NULL::goods_document, b.content) AS was
+    WHERE b.batch_id = %(batch)s AND b.line_id IS NULL AND d.id = b.document_id
+    """,
+    """
+    UPDATE goods_document_line m SET lot_id = was.lot_id, quantity = was.quantity
+    FROM goods_document_before b CROSS JOIN LATERAL jsonb_populate_record(NULL::goods_document_line, b.content) AS was
+    WHERE b.batch_id = %(batch)s AND m.id = b.line_id
+    """,
+    "DELETE FROM goods_document_before WHERE batch_id = %(batch)s",
+)
+
+_SAY_CHANGED = f"""
+    INSERT INTO ledger_change (xid, lot_id, what)
+    SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint), lot_id, 'stock' FROM ({_TOUCHED_LOTS}
+        UNION SELECT lot_id FROM goods_document_line WHERE batch_id = %(batch)s AND lot_id IS NOT NULL) AS touched
+"""  # noqa: S608 - constants
 
 _HELD_STOCK = "SELECT count(*) FROM stock WHERE batch_id = %(batch)s AND held > 0"
 
@@ -89,6 +115,7 @@ async def uses_of(cursor: Cursor, batch_id: int) -> list[Use]:
     for query, words in (
         (_GAPS, "gaps of recall {}"),
         (_LATER_STOCK, "stock superseded by batch {}"),
+        (_LATER_DOCUMENTS, "documents changed by batch {}"),
     ):
         await cursor.execute(query, {"batch": batch_id})
         row = await cursor.fetchone()
@@ -153,6 +180,8 @@ def _of(shown: object, has_batch: bool, has_recall: bool) -> str:
 async def delete_batch(cursor: Cursor, batch_id: int) -> dict[str, int]:
     """Remove every row the batch brought and put superseded stock back; returns rows removed per table."""
     removed: dict[str, int] = {}
+    for restoring in (_SAY_CHANGED, *_RESTORE_DOCUMENTS):
+        await cursor.execute(restoring, {"batch": batch_id})
     await cursor.execute(_RESTORE_STOCK, {"batch": batch_id})
     restored = cursor.rowcount
     await cursor.execute(_OWN_SINCE, {"batch": batch_id})

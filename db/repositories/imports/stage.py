@@ -63,6 +63,8 @@ _TYPES = {
     "reserved": "numeric",
     "factor": "numeric",
     "occurred_at": "timestamptz",
+    "requested_at": "timestamptz",
+    "expected_at": "timestamptz",
     "as_of": "timestamptz",
     "position": "int",
     "channels": "text[]",
@@ -85,6 +87,10 @@ ROWS: dict[str, tuple[str, ...]] = {
         *LOT_ATTRIBUTES,
     ),
     "serials": ("product_v", "lot", "site_v", "serial", "location_v", "as_of", *LOT_ATTRIBUTES),
+    "documents": (
+        *("source_id", "kind", "number", "state", "product_v", "lot", "site_v", "from_v", "to_v", "partner", "carrier"),
+        *("quantity", "unit", "factor", "requested_at", "expected_at"),
+    ),
     "products": ("product_v",),
     "partners": ("place_v",),
     "contacts": (
