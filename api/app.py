@@ -55,6 +55,7 @@ from api.routers import (
     hospital,
     journals,
     keepers,
+    lots,
     master,
     notice_checks,
     notice_letters,
@@ -162,6 +163,7 @@ def _include(app: FastAPI, settings: Settings) -> None:
     for module in (cases, chasing, contacts, complaints, patients, effectiveness, closure, consignee_balance):
         app.include_router(module.router, prefix="/v1")
     stock = (dispositions, disposition_execution, disposal_proof, return_labels, returns, samples, shortages)
+    app.include_router(lots.router, prefix="/v1")
     for module in (*stock, account, accounts, journals):
         app.include_router(module.router, prefix="/v1")
     app.include_router(costs.router, prefix="/v1", max_body_size=costs.BODY_LIMIT)

@@ -146,6 +146,8 @@ class Location(SQLModel, table=True):
     name: str = text(300)
     custody: str = text(12)
     gln: str | None = text(13, nullable=True, unique=True)
+    quarantine_capacity: Decimal | None = quantity(nullable=True)
+    """Units of use that may lie locked there; a warning, never a refusal."""
     batch_id: int | None = ref("import_batch.id", nullable=True, index=True)
 
 

@@ -60,6 +60,8 @@ class ReturnedOut(Out):
     """Recalls whose hold locks the units."""
     beyond_record: bool
     """More has come back than was shipped there by our records; somebody should ask."""
+    beyond_capacity: Units
+    """Units locked at the dock beyond its quarantine capacity."""
 
 
 class SampleIn(In):

@@ -12,7 +12,7 @@ from api.disposal_work import PROBLEMS, DisposalDesk, disposal_desk
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import problems
 from api.records import load
-from db.repositories import ledger, return_authorizations, returns
+from db.repositories import ledger, lot_status, return_authorizations, returns
 from db.repositories.disposition_who import Who
 from db.repositories.returns import Counted
 from domain.return_authorization import parse_rma, rma_number
@@ -46,7 +46,10 @@ async def count_return(
         row, changed = await returns.record(session, number, counted, who, [str(each) for each in body.evidence_ids])
         held_by = list(await ledger.under_hold(session, counted.lot_id, counted.location_id))
         return ReturnedOut(
-            counted=_return_out(row), held_by=held_by, beyond_record=changed.beyond_record if changed else False
+            counted=_return_out(row),
+            held_by=held_by,
+            beyond_record=changed.beyond_record if changed else False,
+            beyond_capacity=await lot_status.overflow(session, counted.location_id),
         )
 
     return await desk.carry_out(
