@@ -7,6 +7,7 @@ from pathlib import Path
 from adapters.inventory.base import InventoryAdapter
 from adapters.inventory.http import http_inventory
 from adapters.inventory.routing import Builder, KeeperRecords, Pace, RoutedKeepers
+from adapters.inventory.tryton import tryton_inventory
 from domain.keepers import KeeperKind, KeeperRecord, secret_of
 
 
@@ -16,7 +17,10 @@ def builders(ca_file: Path | None = None) -> dict[KeeperKind, Builder]:
     Args:
         ca_file: certificates of authorities (PEM) that are trusted beside the usual ones.
     """
-    return {KeeperKind.HTTP: partial(http_inventory, ca_file=ca_file)}
+    return {
+        KeeperKind.HTTP: partial(http_inventory, ca_file=ca_file),
+        KeeperKind.TRYTON: partial(tryton_inventory, ca_file=ca_file),
+    }
 
 
 def build_keepers(

@@ -1,0 +1,1 @@
+"""Tryton module: what a recall holds lies in quarantine, its lots say so, and its documents stand still."""
