@@ -11,8 +11,10 @@ from pathlib import Path
 import typer
 
 from cli_audit import audit_app
+from cli_codes import codes_app
 from cli_dossier import dossier
 from cli_keepers import keepers_app
+from cli_nonconformities import nonconformities_app
 from cli_policy import policy_app
 from cli_retention import retention_app
 from cli_staff import staff_app
@@ -41,6 +43,8 @@ app.add_typer(staff_app)
 app.add_typer(keepers_app)
 app.add_typer(policy_app)
 app.add_typer(retention_app)
+app.add_typer(codes_app)
+app.add_typer(nonconformities_app)
 app.command("dossier")(dossier)
 app.command("sample-chain")(sample_chain)
 

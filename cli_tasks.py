@@ -72,7 +72,15 @@ def _show(found: list[dict[str, Any]], waiting: tuple[int, int]) -> None:
     table = Table("id", "recall", "what", "for", "assignee", "due", "state")
     for row in found:
         due = f"{row['due_at'] or ''}{' LATE' if row['overdue'] else ''}"
-        cells = (row["id"], row["recall_number"], row["what"], row["role"], row["assignee"] or "", due, row["state"])
+        cells = (
+            row["id"],
+            row["recall_number"] or row["file_number"],
+            row["what"],
+            row["role"],
+            row["assignee"] or "",
+            due,
+            row["state"],
+        )
         table.add_row(*map(str, cells))
     _out.print(table)
     if len(found) == _MOST:

@@ -66,6 +66,7 @@ from plugin import recall_plugin, workflow_runner
 from settings import Settings, get_settings
 from suggestion.model_file import shipped_model
 from worker_keepers import keepers_of, kept_feeds, reading_feeds
+from worker_quality import kept_quality, quality
 from worker_returns import kept_returns, returning
 from workflows.campaign import CampaignWorkflow
 from workflows.capa import CapaWorkflow
@@ -73,6 +74,7 @@ from workflows.consignee_case import ConsigneeCaseWorkflow
 from workflows.disposition import DispositionWorkflow
 from workflows.keeper_feeds import KeeperFeedsWorkflow
 from workflows.obligations import ObligationsWorkflow
+from workflows.quality import QualityWorkflow
 from workflows.recall import RecallWorkflow
 from workflows.returns import ReturnsWorkflow
 
@@ -89,6 +91,7 @@ WORKFLOWS: tuple[type, ...] = (
     ObligationsWorkflow,
     ReturnsWorkflow,
     KeeperFeedsWorkflow,
+    QualityWorkflow,
 )
 log = logging.getLogger("worker")
 
@@ -131,7 +134,11 @@ def build_workers(client: Client, sessions: SessionFactory, settings: Settings, 
     sending = notifying(sessions, settings)
     keepers = keepers_of(sessions, settings.keeper_ca_file)
     by_queue: dict[str, list[Callable[..., Any]]] = {
-        RECALL_QUEUE: [*recording(client, sessions, settings), *returning(client, sessions, settings)],
+        RECALL_QUEUE: [
+            *recording(client, sessions, settings),
+            *returning(client, sessions, settings),
+            *quality(sessions),
+        ],
         INVENTORY_QUEUE: [*holding(sessions, keepers), *reading_feeds(client, sessions, keepers, settings)],
         **dict.fromkeys(NOTIFY_QUEUES, sending),
     }
@@ -284,6 +291,7 @@ def capa_and_obligations(
         capa.record_capa_verification,
         capa.sign_off_capa,
         capa.reopen_capa,
+        capa.merge_capa,
         obligations.write_deadlines,
         obligations.obligations_turn,
         carrying.carry_submissions,
@@ -328,6 +336,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> int:
             if RECALL_QUEUE in queues:
                 await stack.enter_async_context(kept_returns(client, settings))
                 await stack.enter_async_context(kept_feeds(client, settings))
+                await stack.enter_async_context(kept_quality(client))
             await stop.wait()
             log.info("stopping: running activities may finish")
     finally:

@@ -8,9 +8,11 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from db.engine import SessionFactory
-from db.repositories import audit, capa_steps, capa_tasks, evidence, recalls
+from db.repositories import audit, capa_steps, capa_tasks, codes, evidence, files, recalls, tasks
 from db.repositories import capa as capas
 from db.repositories.capa_findings import trace_findings
+from domain.codes import CAUSE_ANNEXES
+from domain.quality_numbers import is_quality_number
 from models.capa import Capa, CapaEntry, CapaState, EntryKind
 from models.messages_capa import (
     ApprovePlan,
@@ -18,6 +20,7 @@ from models.messages_capa import (
     CapaRef,
     CapaStatement,
     CompleteAction,
+    MergeCapa,
     OpenCapa,
     RecordCapa,
     RecordCause,
@@ -28,10 +31,9 @@ from models.messages_capa import (
     WritePlan,
 )
 from models.messages_decisions import Decision
-from models.recall import Recall
 
 D = TypeVar("D", bound=Decision)
-Step = Callable[[AsyncSession, Recall, Capa, CapaEntry], Awaitable[dict[str, Any]]]
+Step = Callable[[AsyncSession, files.File, Capa, CapaEntry], Awaitable[dict[str, Any]]]
 
 
 class CapaActivities:
@@ -45,7 +47,7 @@ class CapaActivities:
         """Create the record with what the trace found in common, and its first task."""
         findings = await self._findings(opening.number)
         async with self._sessions.begin() as session:
-            recall = await recalls.get(session, opening.number, lock=True)
+            recall = await files.get(session, opening.number, lock=True)
             await capas.open_capa(session, recall, opening.sequence, opening.title, findings, opening.now)
             return await self._figures(session, recall, opening, "opened", audit.SYSTEM)
 
@@ -53,14 +55,14 @@ class CapaActivities:
     async def capa_turn(self, ref: CapaRef) -> CapaFigures:
         """Open what the CAPA waits for by now: the verification, once its period is over."""
         async with self._sessions.begin() as session:
-            recall = await recalls.get(session, ref.number, lock=True)
+            recall = await files.get(session, ref.number, lock=True)
             return await self._figures(session, recall, ref, "", audit.SYSTEM)
 
     @activity.defn
     async def record_capa_investigation(self, record: RecordCapa) -> CapaFigures:
         """What was looked into and found."""
 
-        async def step(session: AsyncSession, _: Recall, capa: Capa, entry: CapaEntry) -> dict[str, Any]:
+        async def step(session: AsyncSession, _: files.File, capa: Capa, entry: CapaEntry) -> dict[str, Any]:
             capa_steps.record_investigation(session, capa, entry, record.now)
             return {}
 
@@ -71,9 +73,12 @@ class CapaActivities:
     async def record_capa_cause(self, record: RecordCapa) -> CapaFigures:
         """The cause with its whys and its category."""
 
-        async def step(session: AsyncSession, _: Recall, capa: Capa, entry: CapaEntry) -> dict[str, Any]:
+        async def step(session: AsyncSession, _: files.File, capa: Capa, entry: CapaEntry) -> dict[str, Any]:
             capa_steps.record_cause(session, capa, entry, record.now)
-            return {"category": capa.cause_category}
+            given = list(entry.body.get("codes", ()))
+            list_id = await codes.check(session, given, CAUSE_ANNEXES, record.now)
+            await codes.attach(session, {"capa_id": capa.id or 0}, given, list_id, entry.author, record.now)
+            return {"category": capa.cause_category, "codes": given}
 
         decision = RecordCause.model_validate(record.decision)
         return await self._stated(record, decision, EntryKind.cause, "cause_recorded", step)
@@ -82,7 +87,7 @@ class CapaActivities:
     async def record_capa_plan(self, record: RecordCapa) -> CapaFigures:
         """Actions with owners and dates, and the criterion of effect."""
 
-        async def step(session: AsyncSession, recall: Recall, capa: Capa, entry: CapaEntry) -> dict[str, Any]:
+        async def step(session: AsyncSession, recall: files.File, capa: Capa, entry: CapaEntry) -> dict[str, Any]:
             await capa_steps.write_plan(session, recall, capa, entry, record.now)
             return {"plan_version": capa.plan_version, "plan": entry.body}
 
@@ -94,7 +99,7 @@ class CapaActivities:
         """The plan is in force."""
         decision = ApprovePlan.model_validate(record.decision)
 
-        async def step(session: AsyncSession, recall: Recall, capa: Capa) -> dict[str, Any] | None:
+        async def step(session: AsyncSession, recall: files.File, capa: Capa) -> dict[str, Any] | None:
             if capa.plan_approved_at is not None or capa.plan_version != decision.plan_version:
                 return None
             await capa_steps.approve_plan(session, recall, capa, decision.actor, record.now)
@@ -107,7 +112,7 @@ class CapaActivities:
         """An action of the plan is done."""
         decision = CompleteAction.model_validate(record.decision)
 
-        async def step(session: AsyncSession, recall: Recall, capa: Capa, entry: CapaEntry) -> dict[str, Any]:
+        async def step(session: AsyncSession, recall: files.File, capa: Capa, entry: CapaEntry) -> dict[str, Any]:
             done = await capa_steps.complete_action(session, recall, capa, decision.action, entry, record.now)
             return {"action": done.sequence, "late": record.now > done.due_at}
 
@@ -118,7 +123,7 @@ class CapaActivities:
     async def record_capa_verification(self, record: RecordCapa) -> CapaFigures:
         """What was measured, judged by the approved criterion."""
 
-        async def step(session: AsyncSession, _: Recall, capa: Capa, entry: CapaEntry) -> dict[str, Any]:
+        async def step(session: AsyncSession, _: files.File, capa: Capa, entry: CapaEntry) -> dict[str, Any]:
             criterion = {
                 "comparison": capa.criterion_comparison,
                 "target": capa.criterion_target,
@@ -135,7 +140,7 @@ class CapaActivities:
         """Closed by another person than verifier and plan author."""
         decision = SignOffCapa.model_validate(record.decision)
 
-        async def step(session: AsyncSession, _: Recall, capa: Capa) -> dict[str, Any] | None:
+        async def step(session: AsyncSession, _: files.File, capa: Capa) -> dict[str, Any] | None:
             if capa.state != CapaState.effective:
                 return None
             capa_steps.sign_off(session, capa, decision.actor, record.now)
@@ -149,20 +154,37 @@ class CapaActivities:
         decision = ReopenCapa.model_validate(record.decision)
         findings = await self._findings(record.number)
 
-        async def step(session: AsyncSession, _: Recall, capa: Capa) -> dict[str, Any] | None:
-            if capa.state not in (CapaState.closed, CapaState.effective):
+        async def step(session: AsyncSession, _: files.File, capa: Capa) -> dict[str, Any] | None:
+            if capa.state not in (CapaState.closed, CapaState.effective, CapaState.merged):
                 return None
+            await tasks.end_recurrence(session, capa.file, capa.sequence, decision.actor.principal, record.now)
             await capa_steps.back_to_investigation(session, capa, record.now)
             capa.trace_findings = findings
             return {"reopened": capa.reopened}
 
         return await self._decide(record, decision, "reopened", step)
 
+    @activity.defn
+    async def merge_capa(self, record: RecordCapa) -> CapaFigures:
+        """Another CAPA answers for this one."""
+        decision = MergeCapa.model_validate(record.decision)
+
+        async def step(session: AsyncSession, _: files.File, capa: Capa) -> dict[str, Any] | None:
+            if capa.state == CapaState.merged:
+                return None
+            by, why = decision.actor, decision.reason or ""
+            into = await capa_steps.merge(session, capa, decision.into_id, why, by, record.now)
+            return {"into": {"file": into.file, "capa": into.sequence}}
+
+        return await self._decide(record, decision, "merged", step)
+
     # ------------------------------------------------------------------ common
 
     async def _findings(self, number: str) -> list[dict[str, Any]]:
         """What the suspect lots have in common; read before anything is locked, because a large scope takes a while."""
         async with self._sessions.begin() as session:
+            if is_quality_number(number):
+                return []
             return await trace_findings(session, number, (await recalls.get(session, number)).scope_version)
 
     async def _stated(
@@ -177,7 +199,7 @@ class CapaActivities:
         """A decision about something written: apply the entry once, link the evidence, audit, move the tasks."""
         who = decision.actor.principal
 
-        async def carry_out(session: AsyncSession, recall: Recall, capa: Capa) -> dict[str, Any] | None:
+        async def carry_out(session: AsyncSession, recall: files.File, capa: Capa) -> dict[str, Any] | None:
             entry = await capas.entry(session, capa, decision.entry, kind, who)
             if entry.applied_at is not None:
                 return None
@@ -195,12 +217,12 @@ class CapaActivities:
         record: RecordCapa,
         decision: Decision,
         action: str,
-        step: Callable[[AsyncSession, Recall, Capa], Awaitable[dict[str, Any] | None]],
+        step: Callable[[AsyncSession, files.File, Capa], Awaitable[dict[str, Any] | None]],
     ) -> CapaFigures:
         who = decision.actor.principal
         try:
             async with self._sessions.begin() as session:
-                recall = await recalls.get(session, record.number, lock=True)
+                recall = await files.get(session, record.number, lock=True)
                 capa = await capas.get(session, record.number, record.sequence)
                 data = await step(session, recall, capa)
                 if data is not None:
@@ -220,7 +242,9 @@ class CapaActivities:
             # What the decision refers to is not there, and no retry will bring it.
             raise ApplicationError(str(error)[:500], type="InvalidInput", non_retryable=True) from error
 
-    async def _figures(self, session: AsyncSession, recall: Recall, ref: CapaRef, outcome: str, by: str) -> CapaFigures:
+    async def _figures(
+        self, session: AsyncSession, recall: files.File, ref: CapaRef, outcome: str, by: str
+    ) -> CapaFigures:
         capa = await capas.get(session, ref.number, ref.sequence)
         await capa_tasks.sync(session, recall, capa, ref.now, outcome=outcome, by=by)
         return await capas.figures(session, capa)

@@ -36,10 +36,10 @@ async def test_message(
     message = pending.message
     body = await session.get(NoticeBody, message.notice_body_id)
     link = link_for_test(public_url, _TOKEN_LENGTH)
-    found = await notice_preview.sample(session, message.recall_number, body, link, None) if body else None
+    found = await notice_preview.sample(session, pending.recall.number, body, link, None) if body else None
     if body is None or found is None:
         raise SendError(ErrorKind.PERMANENT_CONTACT, "notice:no_recipient", "nobody to fill the body with")
-    identity: UUID = uuid5(NAMESPACE_URL, f"staff-message:{message.dedupe}:{message.recall_number}")
+    identity: UUID = uuid5(NAMESPACE_URL, f"staff-message:{message.dedupe}:{pending.recall.number}")
     owner = await notice_preview.letter_owner(session, body)
     try:
         filled, files = _as_test(body, owner, found.values, identity)

@@ -21,7 +21,7 @@ from activities.staff_rendering import StaffRenderer
 from adapters.messaging.base import ErrorKind, MessagingAdapter, OutgoingMessage, SendError
 from adapters.messaging.message_ids import message_id_for
 from db.engine import SessionFactory
-from db.repositories import audit, notice_reviews, recalls, staff_messages, task_turns, tasks
+from db.repositories import audit, files, notice_reviews, recalls, staff_messages, task_turns, tasks
 from db.repositories.staff_messages import Pending
 from domain.channels import Channel
 from domain.expert_links import expert_url, make_expert_token
@@ -101,8 +101,8 @@ class TaskActivities:
     async def turn_tasks(self, turn: TurnTasks) -> TasksTurned:
         """Remind, hand over or escalate each task as the record says at `now`."""
         async with self._sessions.begin() as session:
-            recall = await recalls.get(session, turn.number)
-            return await task_turns.turn(session, recall, turn.keys, turn.now)
+            file = await files.get(session, turn.number)
+            return await task_turns.turn(session, file, turn.keys, turn.now)
 
 
 class StaffMessageActivities:

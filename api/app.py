@@ -34,6 +34,7 @@ from api.routers import (
     clocks,
     closing,
     closure,
+    codes,
     complaints,
     consignee_balance,
     contacts,
@@ -57,6 +58,7 @@ from api.routers import (
     keepers,
     lots,
     master,
+    nonconformities,
     notice_checks,
     notice_letters,
     notice_previews,
@@ -67,6 +69,7 @@ from api.routers import (
     policy_changes,
     policy_moves,
     push,
+    quality_capas,
     recall_file,
     recall_parts,
     recalls,
@@ -181,6 +184,8 @@ def _include(app: FastAPI, settings: Settings) -> None:
     app.include_router(unplaced.router, prefix="/v1")
     app.include_router(keepers.hooks, prefix="/v1")
     for module in (dry_runs, policy_moves, responsibilities, branches, keepers):
+        app.include_router(module.router, prefix="/v1")
+    for module in (nonconformities, codes, quality_capas):
         app.include_router(module.router, prefix="/v1")
     app.include_router(evidence.router, prefix="/v1", max_body_size=settings.evidence_max_bytes + _MULTIPART_OVERHEAD)
 

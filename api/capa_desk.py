@@ -22,16 +22,35 @@ from api.idempotency import Answer
 from api.problems import Problem
 from api.records import load
 from api.security.bearer import Principal
+from api.state import ApiState
 from api.views import recall_url
 from db.repositories import capa as capas
-from db.repositories import evidence
-from domain.capa import CapaState
+from db.repositories import evidence, files
+from db.repositories.files import File
+from domain.capa import ENDED
+from domain.quality_numbers import is_quality_number
 from domain.workflow_ids import capa_id
 from models.capa import Capa, CapaEntry, EntryKind
 from models.messages import RECALL_QUEUE, CapaInput, Decision
 from models.messages_capa import CapaFigures, CapaReceipt, CapaStatement
 from models.recall import Recall
 from models.schemas_capa import CapaDecisionOut
+
+
+async def load_file(state: ApiState, number: str) -> File:
+    """The recall or the CAPA's own file.
+
+    Raises:
+        Problem: 404 when there is none.
+    """
+    if not is_quality_number(number):
+        return await load(state, number)
+    async with state.sessions() as session:
+        try:
+            return await files.get(session, number)
+        except LookupError as error:
+            raise Problem("capa_unknown", f"There is no CAPA {number}.") from error
+
 
 CapaNumber = Annotated[int, Path(ge=1, le=999_999, description="Number of the CAPA within the recall.")]
 
@@ -44,13 +63,13 @@ class CapaDesk:
         self.sequence = sequence
         desk.about = {"capa": sequence}
 
-    async def state_of(self) -> tuple[Recall, Capa, CapaFigures]:
-        """The recall, the CAPA and its figures.
+    async def state_of(self) -> tuple[File, Capa, CapaFigures]:
+        """The recall or file, the CAPA and its figures.
 
         Raises:
             Problem: 404 when there is none.
         """
-        recall = await load(self.desk.state, self.desk.number)
+        recall = await load_file(self.desk.state, self.desk.number)
         async with self.desk.state.sessions() as session:
             capa = await capas.find(session, recall.number, self.sequence)
             if capa is None:
@@ -62,7 +81,8 @@ class CapaDesk:
         recall, capa, figures = await self.state_of()
 
         async def prepared(_: str) -> Decision:
-            self.desk.check_version(recall)
+            if isinstance(recall, Recall):
+                self.desk.check_version(recall)
             return decision
 
         target = self._target(recall, capa, figures, reopening=operation == "reopen")
@@ -77,7 +97,7 @@ class CapaDesk:
         text: dict[str, Any],
         decision: type[CapaStatement],
         *,
-        check: Callable[[Recall], Awaitable[None]] | None = None,
+        check: Callable[[File], Awaitable[None]] | None = None,
         **facts: Any,
     ) -> JSONResponse:
         """Store what somebody wrote and send the decision about it; `body` has `evidence_ids` and `reason`.
@@ -88,7 +108,8 @@ class CapaDesk:
         cited: Sequence[UUID] = getattr(body, "evidence_ids", ())
 
         async def written(update_id: str) -> Decision:
-            self.desk.check_version(recall)
+            if isinstance(recall, Recall):
+                self.desk.check_version(recall)
             if check is not None:
                 await check(recall)
             entry_id = uuid5(NAMESPACE_URL, f"{capa_id(recall.number, self.sequence)}:{update_id}")
@@ -119,11 +140,11 @@ class CapaDesk:
     @staticmethod
     def target_of(capa: Capa) -> Target:
         """The CAPA's workflow."""
-        closed = capa.state == CapaState.closed
-        the_id = capa_id(capa.recall_number, capa.sequence)
+        closed = capa.state in ENDED
+        the_id = capa_id(capa.file, capa.sequence)
         return Target(the_id, f"CAPA {capa.sequence}", f"in state {capa.state}", ended=closed, receipt=CapaReceipt)
 
-    def _target(self, recall: Recall, capa: Capa, figures: CapaFigures, *, reopening: bool) -> Target:
+    def _target(self, recall: File, capa: Capa, figures: CapaFigures, *, reopening: bool) -> Target:
         target = self.target_of(capa)
         if not (reopening and target.ended):
             return target
@@ -159,7 +180,8 @@ CapaDeskDep = Annotated[CapaDesk, Depends(CapaDesk)]
 
 def capa_answer(number: str, sequence: int, accepted: Accepted) -> Answer:
     """200 with the receipt, or 202 while an accepted decision is still being carried out."""
-    url = f"{recall_url(number)}/capas/{sequence}/decisions/{accepted.update_id}"
+    base = f"/v1/capas/{number}" if is_quality_number(number) else f"{recall_url(number)}/capas/{sequence}"
+    url = f"{base}/decisions/{accepted.update_id}"
     common = {"decision_id": accepted.update_id, "status_url": url, "number": number, "sequence": sequence}
     receipt = accepted.receipt
     if not isinstance(receipt, CapaReceipt):

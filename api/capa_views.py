@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from api.quality_views import code_out
 from db.repositories.capa_read import WholeCapa
 from models.capa import Capa, CapaAction
 from models.schemas_capa import CapaActionOut, CapaItem, CapaOut, CapaStatementOut, CriterionOut
@@ -19,12 +20,14 @@ def capa_item(capa: Capa) -> CapaItem:
 def capa_out(found: WholeCapa, now: datetime) -> CapaOut:
     """A CAPA with everything about it."""
     capa = found.capa
-    own = set(CapaOut.model_fields) - {"criterion", "actions", "statements", "evidence_ids", "effective"}
+    own = set(CapaOut.model_fields) - {"criterion", "actions", "statements", "evidence_ids", "effective", "codes"}
     return CapaOut(
         **capa.model_dump(include=own),
         effective=capa.effective,
         cause_recorded=capa.cause_at is not None,
         plan_approved=capa.plan_approved_at is not None,
+        codes=[code_out(each) for each in found.codes],
+        **found.ties,
         criterion=_criterion(capa),
         actions=[_action(each, found, now) for each in found.actions],
         evidence_ids={part: ids for part, ids in found.evidence.items() if not part.startswith("action:")},

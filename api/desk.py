@@ -17,6 +17,7 @@ from api.signing import sign
 from api.state import ApiState
 from api.views import etag, recall_url
 from db.repositories import refusals
+from domain.quality_numbers import is_quality_number
 from domain.workflow_ids import update_id
 from models.access import IdempotencyKey
 from models.messages import Decision
@@ -90,7 +91,8 @@ class Desk:
     async def _signed(self, principal: Principal, operation: str, decision: Decision) -> Decision:
         """The decision with its signature, where the route signs."""
         stated = decision.model_dump(mode="json", exclude={"actor"}) | self.about
-        signed = await sign(self.state, principal, self.number, operation, stated)
+        number = None if is_quality_number(self.number) else self.number
+        signed = await sign(self.state, principal, number, operation, stated)
         return decision.model_copy(update={"actor": signed.actor()})
 
     def check_version(self, recall: Recall) -> None:
@@ -106,7 +108,8 @@ class Desk:
     async def _audit(self, principal: Principal, operation: str, refused: Refused) -> None:
         # What was to be signed is audited with its signature, where the key is kept (`api.idempotency`).
         if refused.type in AUDITED_REFUSALS and principal.signing is None:
-            await audit_refusal(self.state, self.number, principal, operation, refused.type)
+            number = None if is_quality_number(self.number) else self.number
+            await audit_refusal(self.state, number, principal, operation, refused.type)
 
 
 DeskDep = Annotated[Desk, Depends(Desk)]

@@ -16,6 +16,7 @@ TAGS: Final = [
     {"name": "notices", "description": "Content check of a notice, review of its texts, preview, test to oneself."},
     {"name": "campaigns", "description": "Notices on their way: paused, resumed, aborted."},
     {"name": "capa", "description": "Corrective and preventive action: cause, plan, verified effect."},
+    {"name": "nonconformities", "description": "Product that does not conform: decided lot by lot; codes of records."},
     {"name": "obligations", "description": "Reports owed to authorities and the public."},
     {"name": "effectiveness", "description": "Checks that consignees received, understood and acted on the notice."},
     {"name": "disposition", "description": "What becomes of held and returned units, and the signed release gate."},

@@ -15,6 +15,7 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from api.capa_start import start_forgotten_capas
 from api.problems import Problem
 from api.state import ApiState
 from api.temporal_gateway import START_TIMEOUT, is_unreachable, unavailable
@@ -115,6 +116,7 @@ async def sweep(state: ApiState) -> None:
         await idempotency.forget_expired(session, state.now())
         await reply_drafts.forget_old(session, state.now())
     await start_forgotten(state)
+    await start_forgotten_capas(state)
     async with state.sessions.begin() as session:
         await strangers.forget(session, state.now(), state.evidence.remove)
 

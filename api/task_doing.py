@@ -15,10 +15,10 @@ from api.security.bearer import Principal
 from api.state import ApiState
 from api.views import task_out
 from db.repositories import evidence, staff, task_actions, task_list
+from db.repositories.files import File
 from db.repositories.task_list import Whose
 from domain.roles import Permission
 from models.access import IdempotencyKey
-from models.recall import Recall
 from models.schemas_common import FieldProblem
 from models.task import Task
 
@@ -60,7 +60,7 @@ class TaskAction:
         asked = {"task": self.task_id, **asked}
         return await once(self.state, self.request, self.principal, self.key, asked=asked, operation=operation)
 
-    async def _found(self, session: AsyncSession, others: bool) -> tuple[Task, Recall, task_actions.Doer]:
+    async def _found(self, session: AsyncSession, others: bool) -> tuple[Task, File, task_actions.Doer]:
         found = await task_list.find(session, self.task_id)
         if found is None:
             raise Problem("not_found", f"There is no task {self.task_id}.")

@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from db.repositories.files import File
 from db.repositories.recalls_read import Progress, ScopeCounts
 from db.repositories.staff import is_absent
 from db.repositories.task_list import DECIDED, is_late
@@ -40,7 +41,7 @@ def etag(recall: Recall) -> str:
     return f'"{recall.version}"'
 
 
-def both_times(recall: Recall, at: datetime) -> BothTimes:
+def both_times(recall: File, at: datetime) -> BothTimes:
     """A real instant of this recall and the policy time it stands for."""
     try:
         policy_at = policy_instant(at, recall.created_at, recall.pace)
@@ -121,7 +122,7 @@ def deadline_out(row: Deadline, now: datetime) -> DeadlineOut:
     )
 
 
-def _task_due(task: Task, recall: Recall) -> BothTimes | None:
+def _task_due(task: Task, recall: File) -> BothTimes | None:
     if task.due_at is None:
         return None
     computed = both_times(recall, task.due_at)
@@ -145,7 +146,7 @@ def waiting_out(task: Task, recall: Recall, now: datetime) -> WaitingOut:
     )
 
 
-def task_out(task: Task, recall: Recall, now: datetime) -> TaskOut:
+def task_out(task: Task, recall: File, now: datetime) -> TaskOut:
     """One task."""
     facts = task.model_dump(include=set(TaskOut.model_fields))
     return TaskOut(

@@ -30,6 +30,12 @@ class CapaState(StrEnum):
     effective = "effective"
     """The criterion is met; another person has to sign off."""
     closed = "closed"
+    merged = "merged"
+    """Another CAPA answers for it; what that one has counts here."""
+
+
+ENDED: Final = frozenset({CapaState.closed, CapaState.merged})
+"""States in which no workflow runs."""
 
 
 class CauseCategory(StrEnum):
@@ -129,6 +135,7 @@ def verification_due(last_done_at: datetime, days: int, pace: float) -> datetime
 
 
 __all__ = [
+    "ENDED",
     "MAX_VERIFY_DAYS",
     "ActionKind",
     "CapaState",

@@ -26,6 +26,8 @@ class FileStanding:
     obligations_open: int = 0
     cited_by: tuple[str, ...] = ()
     """Other recalls that cite evidence of this one."""
+    capa_serves: tuple[str, ...] = ()
+    """Other recalls whose CAPA is merged into one of this."""
 
 
 def reasons_to_keep(standing: FileStanding, today: date) -> tuple[str, ...]:
@@ -47,6 +49,8 @@ def reasons_to_keep(standing: FileStanding, today: date) -> tuple[str, ...]:
     found += [f"{count} {what}" for count, what in counted if count]
     if standing.cited_by:
         found.append(f"its evidence is cited by {', '.join(standing.cited_by)}")
+    if standing.capa_serves:
+        found.append(f"its CAPA answers for {', '.join(standing.capa_serves)}")
     return tuple(found)
 
 

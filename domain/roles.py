@@ -88,6 +88,9 @@ class Permission(StrEnum):
     CO_SIGN = "approval:co_sign"
     """Sign where a policy asks for one's function beside those that decide; the workflow says which."""
     MANAGE_CAPA = "capa:manage"
+    RECORD_NONCONFORMITY = "nonconformity:record"
+    SIGN_CONCESSION = "nonconformity:sign_use"
+    """Second signature under the use of product that does not conform."""
     DECIDE_DISPOSITION = "disposition:decide"
     RECORD_AUTHORITY_ANSWER = "authority:record"
     COMPLETE_QUALITY = "recall:complete_quality"
@@ -128,7 +131,7 @@ class Permission(StrEnum):
 
 
 _P = Permission
-_STAFF = frozenset({_P.READ, _P.UPLOAD_EVIDENCE, _P.WORK_TASKS, _P.CO_SIGN})
+_STAFF = frozenset({_P.READ, _P.UPLOAD_EVIDENCE, _P.WORK_TASKS, _P.CO_SIGN, _P.RECORD_NONCONFORMITY})
 
 _QA = _STAFF | {
     _P.START_RECALL,
@@ -233,7 +236,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
         | _QA
         | _APPROVER
         | _SUPPLIER_QUALITY
-        | {_P.SIGN_UNACCOUNTED, _P.PLACE_LEGAL_HOLD, _P.APPROVE_DELETION, _P.APPROVE_MAPPING},
+        | {_P.SIGN_UNACCOUNTED, _P.SIGN_CONCESSION, _P.PLACE_LEGAL_HOLD, _P.APPROVE_DELETION, _P.APPROVE_MAPPING},
         Role.HEAD_OF_REGULATORY: _HEAD | _POLICY_HEAD | _REGULATORY | {_P.REVIEW_NOT_REPORTED},
         Role.HEAD_OF_SUPPLY: _HEAD
         | _WAREHOUSE

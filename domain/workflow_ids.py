@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from domain.quality_numbers import is_quality_number
 from domain.recall_number import RecallNumber, RecallNumberError
 
 _CONSIGNEE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -20,6 +21,8 @@ _INDEX: Final = re.compile(r"[1-9][0-9]{0,5}")
 
 RETURNS_ID: Final = "returned-mail"
 """The one workflow that collects what comes back, of the whole installation; it belongs to no recall."""
+QUALITY_ID: Final = "quality"
+"""The one workflow that runs the timers of quality's files, of the whole installation."""
 
 
 KEEPER_FEEDS_ID: Final = "keeper-feeds"
@@ -86,7 +89,9 @@ def case_id(recall_no: str, consignee: str) -> str:
 
 
 def capa_id(recall_no: str, number: int) -> str:
-    """`recall:{no}:capa:{n}`."""
+    """`recall:{no}:capa:{n}`; `capa:{no}` of a CAPA without a recall."""
+    if is_quality_number(recall_no):
+        return f"capa:{recall_no}"
     return f"{recall_id(recall_no)}:capa:{_index(WorkflowKind.CAPA, number)}"
 
 
@@ -107,6 +112,8 @@ def parse_workflow_id(text: str) -> WorkflowId:
         WorkflowIdError: when no builder of this module can have made `text`.
     """
     match text.split(":"):
+        case ["capa", number] if is_quality_number(number):
+            return WorkflowId(WorkflowKind.CAPA, number, index=1)
         case ["recall", number]:
             return WorkflowId(WorkflowKind.RECALL, _recall_no(number))
         case ["recall", number, ("disposition" | "obligations") as kind]:

@@ -35,6 +35,8 @@ class IdempotencyKey(SQLModel, table=True):
     method_path: str = text(300)
     request_sha256: str = text(64)
     recall_number: str | None = text(14, nullable=True)
+    file_number: str | None = text(14, nullable=True)
+    """The file of quality reserved for an opening, as `recall_number` is for a start."""
     """The number reserved for a start, so that a repeat after a crash continues with the same recall."""
     status: int | None = None
     response: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB, nullable=True))

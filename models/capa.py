@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Column, Field, SQLModel
 
@@ -35,13 +36,19 @@ class Capa(SQLModel, table=True):
     __tablename__ = "capa"
     __table_args__ = (
         UniqueConstraint("recall_number", "sequence"),
+        UniqueConstraint("file_number"),
+        CheckConstraint("num_nonnulls(recall_number, file_number) = 1", name="of_one_file"),
+        CheckConstraint("(state = 'merged') = (merged_into_id IS NOT NULL)", name="merged_into_one"),
+        Index("ix_capa_merged_into", "merged_into_id", postgresql_where=sql("merged_into_id IS NOT NULL")),
         one_of("state", CapaState),
         one_of("cause_category", CauseCategory),
         one_of("criterion_comparison", Comparison),
     )
 
     id: int | None = identity()
-    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    recall_number: str | None = Field(default=None, foreign_key="recall.number")
+    file_number: str | None = Field(default=None, foreign_key="quality_file.number")
+    """Its own number, where it belongs to no recall."""
     sequence: int = Field(nullable=False)
     title: str = text(200)
     state: str = text(16)
@@ -83,6 +90,34 @@ class Capa(SQLModel, table=True):
     closed_at: datetime | None = instant(nullable=True)
     reopened: int = Field(default=0, nullable=False)
     """How often it went back to investigation: by a failed verification or by a signed decision."""
+    merged_into_id: int | None = ref("capa.id", nullable=True)
+    """The CAPA that answers for this one."""
+    merged_by: str | None = text(120, nullable=True)
+    merged_at: datetime | None = instant(nullable=True)
+    merge_reason: str | None = text(2000, nullable=True)
+    watch_days: int = Field(default=365, nullable=False, sa_column_kwargs={"server_default": "365"})
+    """How long after its closing what comes again is counted."""
+    recurrence_allowed: int = Field(default=0, nullable=False, sa_column_kwargs={"server_default": "0"})
+    """How many complaints, nonconformities and recalls of the kind the plan allows in that time."""
+    recurrences: int = Field(default=0, nullable=False, sa_column_kwargs={"server_default": "0"})
+    """How many there were when reopening was last asked for."""
+
+    @property
+    def file(self) -> str:
+        """Number of its recall, or its own where it belongs to none."""
+        return self.recall_number or self.file_number or ""
+
+
+class CapaNonconformity(SQLModel, table=True):
+    """A nonconformity that a CAPA answers."""
+
+    __tablename__ = "capa_nonconformity"
+    __table_args__ = (Index("ix_capa_nonconformity_nc", "nonconformity_number"),)
+
+    capa_id: int = ref("capa.id", primary_key=True)
+    nonconformity_number: str = Field(foreign_key="nonconformity.number", primary_key=True)
+    linked_by: str = text(120)
+    linked_at: datetime = instant()
 
 
 class CapaEntry(SQLModel, table=True):
@@ -127,4 +162,14 @@ class CapaAction(SQLModel, table=True):
     """Dropped by a later version of the plan; the row stays."""
 
 
-__all__ = ["ActionKind", "Capa", "CapaAction", "CapaEntry", "CapaState", "CauseCategory", "Comparison", "EntryKind"]
+__all__ = [
+    "ActionKind",
+    "Capa",
+    "CapaAction",
+    "CapaEntry",
+    "CapaNonconformity",
+    "CapaState",
+    "CauseCategory",
+    "Comparison",
+    "EntryKind",
+]

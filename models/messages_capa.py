@@ -74,6 +74,12 @@ class CapaRef(Message):
     now: AwareDatetime
 
 
+class MergeCapa(Decision):
+    """Another CAPA answers for this one; the reason is mandatory."""
+
+    into_id: int = Field(ge=1)
+
+
 class OpenCapa(CapaRef):
     """Create the record unless it exists."""
 
@@ -124,6 +130,7 @@ __all__ = [
     "CapaRef",
     "CapaStatement",
     "CompleteAction",
+    "MergeCapa",
     "OpenCapa",
     "RecordCapa",
     "RecordCause",

@@ -8,7 +8,9 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, StringConstraints
 
 from domain.capa import MAX_VERIFY_DAYS, ActionKind, CauseCategory, Comparison
+from domain.recurrence import DEFAULT_DAYS
 from models.schemas_common import Block, Code, In, Line, Out, Reason, Units
+from models.schemas_nonconformities import CodeOut, ImdrfCode, NcNumberText
 
 _TEXT = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 Account = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8000, pattern=_TEXT)]
@@ -45,6 +47,8 @@ class CauseIn(In):
     five_whys: Annotated[list[Sentence], Field(min_length=1, max_length=10)]
     cause: Block
     category: CauseCategory
+    codes: Annotated[list[ImdrfCode], Field(max_length=20)] = Field(default_factory=list)
+    """IMDRF codes of annexes B to D (investigation) and G (component), where a list is loaded."""
     evidence_ids: EvidenceIds = ()
     reason: Reason | None = None
 
@@ -76,6 +80,10 @@ class PlanIn(In):
     criterion: CriterionIn
     verify_after_days: Annotated[int, Field(ge=1, le=MAX_VERIFY_DAYS)]
     """Policy days after the last action until the effect can be measured."""
+    watch_days: Annotated[int, Field(ge=1, le=MAX_VERIFY_DAYS)] = DEFAULT_DAYS
+    """Days after the closing in which what comes again is counted."""
+    recurrence_allowed: Annotated[int, Field(ge=0, le=100_000)] = 0
+    """How many complaints, nonconformities and recalls of the kind may come in that time."""
     evidence_ids: EvidenceIds = ()
     reason: Reason | None = None
 
@@ -169,6 +177,63 @@ class CapaStatementOut(Out):
     applied_at: datetime
 
 
+class CapaMergeIn(In):
+    """The CAPA that answers for this one: of a recall with its number there, or one without a recall."""
+
+    file: Annotated[str, StringConstraints(pattern=r"^(R[CD]|CA)-[0-9]{4}-[0-9]{6}$")]
+    sequence: Annotated[int, Field(ge=1, le=999_999)] = 1
+    reason: Reason
+
+
+class CapaOpenIn(In):
+    """A CAPA without a recall: of nonconformities, or of a trend."""
+
+    title: Line
+    reason: Reason
+    """Why it is opened: the trend, audit or nonconformities it answers."""
+    nonconformities: Annotated[list[NcNumberText], Field(max_length=100)] = Field(default_factory=list)
+
+
+class CapaOpenedOut(Out):
+    """A CAPA on record; Temporal has accepted its workflow."""
+
+    number: str
+    status_url: str
+    workflow_id: str
+
+
+class RecurrenceEventOut(Out):
+    """Something that came again."""
+
+    kind: str
+    reference: str
+    at: datetime
+    by: str
+    """code, product or supplier: what it shares with the CAPA."""
+
+
+class RecurrenceMonthOut(Out):
+    """What came again in one month."""
+
+    month: date
+    count: int
+    above_limit: bool
+
+
+class RecurrenceOut(Out):
+    """What came again since the CAPA was closed, judged by its plan."""
+
+    rule: str
+    closed_at: datetime
+    watched_until: datetime
+    allowed: int
+    monthly_limit: int
+    total: int
+    signal: bool
+    months: list[RecurrenceMonthOut]
+    events: list[RecurrenceEventOut]
+
+
 class CapaItem(Out):
     """A CAPA in a list."""
 
@@ -182,6 +247,8 @@ class CapaItem(Out):
     verify_due_at: datetime | None
     closed_at: datetime | None
     reopened: int
+    merged_into: str | None = None
+    """`RC-.../capas/1` or `CA-...`: the CAPA that answers for this one."""
 
 
 class CapaOut(CapaItem):
@@ -209,6 +276,16 @@ class CapaOut(CapaItem):
     verified_by: str | None
     verified_at: datetime | None
     closed_by: str | None
+    merged_by: str | None
+    merged_at: datetime | None
+    merge_reason: str | None
+    watch_days: int
+    recurrence_allowed: int
+    codes: list[CodeOut] = Field(default_factory=list)
+    nonconformities: list[str] = Field(default_factory=list)
+    """Nonconformities it answers."""
+    merged: list[str] = Field(default_factory=list)
+    """CAPAs merged into it."""
     evidence_ids: dict[str, list[UUID]]
     """Files by the part they prove: investigation, cause, plan, verification; those of actions stand with them."""
     statements: list[CapaStatementOut]
@@ -220,6 +297,9 @@ __all__ = [
     "CapaActionOut",
     "CapaDecisionOut",
     "CapaItem",
+    "CapaMergeIn",
+    "CapaOpenIn",
+    "CapaOpenedOut",
     "CapaOut",
     "CapaReopeningIn",
     "CapaSignOffIn",
@@ -233,5 +313,8 @@ __all__ = [
     "PlanApprovalIn",
     "PlanIn",
     "PlannedActionIn",
+    "RecurrenceEventOut",
+    "RecurrenceMonthOut",
+    "RecurrenceOut",
     "VerificationIn",
 ]

@@ -75,7 +75,9 @@ class TaskOut(Out):
     """One thing a person must do."""
 
     id: int
-    recall_number: str
+    recall_number: str | None
+    file_number: str | None = None
+    """The nonconformity, CAPA or supplier request it belongs to, where it belongs to no recall."""
     key: str
     step: str
     what: str

@@ -4,6 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import String
 from sqlmodel import Column, Field, SQLModel
@@ -66,11 +67,14 @@ class StaffMessage(SQLModel, table=True):
         one_of("state", StaffMessageState),
         one_of("kind", MessageKind),
         CheckConstraint("channel IN ('email','sms')", name="channel_known"),
+        CheckConstraint("num_nonnulls(recall_number, file_number) = 1", name="of_one_file"),
         Index("ix_staff_message_recall", "recall_number", "id"),
+        Index("ix_staff_message_file", "file_number", "id", postgresql_where=sql("file_number IS NOT NULL")),
     )
 
     id: int | None = identity()
-    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    recall_number: str | None = Field(default=None, foreign_key="recall.number")
+    file_number: str | None = Field(default=None, foreign_key="quality_file.number")
     principal: str = text(120)
     kind: str = text(16)
     """A `MessageKind`."""

@@ -25,11 +25,13 @@ OPEN_STATES = (TaskState.offered.value, TaskState.accepted.value, TaskState.sent
 
 
 class Task(SQLModel, table=True):
-    """One thing one person (or the first of a role) must do for a recall."""
+    """One thing one person (or the first of a role) must do for a recall or a file of quality."""
 
     __tablename__ = "task"
     __table_args__ = (
         UniqueConstraint("recall_number", "key"),
+        UniqueConstraint("file_number", "key"),
+        CheckConstraint("num_nonnulls(recall_number, file_number) = 1", name="of_one_file"),
         one_of("state", TaskState),
         CheckConstraint("stage BETWEEN 0 AND 3", name="stage_known"),
         Index("ix_task_open", "role", "due_at", postgresql_where=sql("state IN ('offered','accepted','sent_back')")),
@@ -37,7 +39,9 @@ class Task(SQLModel, table=True):
     )
 
     id: int | None = identity()
-    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    recall_number: str | None = Field(default=None, foreign_key="recall.number")
+    file_number: str | None = Field(default=None, foreign_key="quality_file.number")
+    """The nonconformity, CAPA or supplier request it belongs to, where it belongs to no recall."""
     key: str = text(120)
     """Natural key: `assessment`, `gate:us-fda:fda_informed`, `call:{consignee}`; opening twice changes nothing."""
     step: str = text(24)
@@ -70,6 +74,11 @@ class Task(SQLModel, table=True):
     done_at: datetime | None = instant(nullable=True)
     done_by: str | None = text(120, nullable=True)
     outcome: str | None = text(300, nullable=True)
+
+    @property
+    def file(self) -> str:
+        """Number of the recall or of the file of quality it belongs to."""
+        return self.recall_number or self.file_number or ""
 
 
 __all__ = ["OPEN_STATES", "Task", "TaskState"]

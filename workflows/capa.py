@@ -16,7 +16,8 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from domain import workflow_ids
-    from domain.capa import CapaState
+    from domain.capa import ENDED, CapaState
+    from domain.quality_numbers import is_quality_number
     from models.messages import CapaInput, CapaReport, Decision, TaskClock
     from models.messages_capa import (
         ApprovePlan,
@@ -24,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
         CapaReceipt,
         CapaRef,
         CompleteAction,
+        MergeCapa,
         OpenCapa,
         RecordCapa,
         RecordCause,
@@ -111,7 +113,7 @@ class CapaWorkflow(OwnsTasks):
         workflow.continue_as_new(self._start.model_copy(update={"carried": carried}))
 
     def _closed(self) -> bool:
-        return self._capa is not None and self._capa.state == CapaState.closed
+        return self._capa is not None and self._capa.state in ENDED
 
     def _figures(self) -> CapaFigures:
         # The record is opened before the first decision can be judged; until then nothing is in order.
@@ -155,6 +157,8 @@ class CapaWorkflow(OwnsTasks):
         )
 
     async def _tell(self, report: CapaReport) -> None:
+        if is_quality_number(self._start.number):
+            return  # it belongs to no recall
         recall: Any = workflow.get_external_workflow_handle(workflow_ids.recall_id(self._start.number))
         try:
             await recall.signal("capa_progress", report)
@@ -284,6 +288,17 @@ class CapaWorkflow(OwnsTasks):
     @reopen.validator
     def _validate_reopening(self, decision: ReopenCapa) -> None:
         rules.check_reopening(self._figures(), decision)
+
+    @workflow.update
+    async def merge(self, decision: MergeCapa) -> CapaReceipt:
+        """Another CAPA answers for this one."""
+        async with self._lock:
+            rules.check_merge(self._figures(), decision)
+            return await self._record("merge_capa", "merge", decision, "merged into another CAPA")
+
+    @merge.validator
+    def _validate_merge(self, decision: MergeCapa) -> None:
+        rules.check_merge(self._figures(), decision)
 
     @workflow.query
     def snapshot(self) -> CapaFigures | None:

@@ -13,6 +13,7 @@ from models.messages_capa import (
     CapaFigures,
     CapaStatement,
     CompleteAction,
+    MergeCapa,
     RecordCause,
     RecordInvestigation,
     RecordVerification,
@@ -105,14 +106,22 @@ def check_reopening(capa: CapaFigures, decision: ReopenCapa) -> None:
     """Whoever manages or approves CAPAs may find that a closed (or verified) one was not the end of it."""
     if not holds(decision.actor, Permission.APPROVE_CAPA):
         permit(decision.actor, Permission.MANAGE_CAPA)
-    _in_state(capa, CapaState.closed, CapaState.effective)
+    _in_state(capa, CapaState.closed, CapaState.effective, CapaState.merged)
     need_reason(decision.reason, "a reopening")
+
+
+def check_merge(capa: CapaFigures, decision: MergeCapa) -> None:
+    """Until its plan is approved, a CAPA may be left to another one that answers for it, too."""
+    permit(decision.actor, Permission.MANAGE_CAPA)
+    _in_state(capa, CapaState.investigation, CapaState.planning)
+    need_reason(decision.reason, "a merger")
 
 
 __all__ = [
     "check_action",
     "check_cause",
     "check_investigation",
+    "check_merge",
     "check_plan",
     "check_plan_approval",
     "check_reopening",

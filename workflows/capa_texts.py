@@ -11,6 +11,7 @@ _WAITS: Final[dict[str, str]] = {
     CapaState.planning: "the plan of actions",
     CapaState.effective: "the sign-off by another person",
     CapaState.closed: "nobody",
+    CapaState.merged: "the CAPA that answers for it",
 }
 
 

@@ -6,22 +6,28 @@ from fastapi import APIRouter, Depends, Path
 from fastapi.responses import JSONResponse
 
 from api.capa_desk import CapaDesk, CapaDeskDep, CapaNumber, capa_answer
+from api.capa_merging import merge_target, recurrence_of
 from api.capa_views import capa_item, capa_out
 from api.decisions import Refused, find_decision
 from api.deps import NumberDep, ReaderDep, StateDep, require
 from api.problems import Problem, problems
+from api.quality_desk import quality_problems
 from api.records import load
 from api.security.bearer import Principal
 from api.signing import may_sign, signs
 from api.state import ApiState
 from db.repositories import capa as capas
-from db.repositories import capa_read, staff
+from db.repositories import capa_read, codes, staff
+from db.repositories.files import File
 from domain.capa import plan_faults, policy_today
+from domain.codes import CAUSE_ANNEXES
+from domain.quality_numbers import is_quality_number
 from domain.roles import Permission
 from models.capa import EntryKind
 from models.messages_capa import (
     ApprovePlan,
     CompleteAction,
+    MergeCapa,
     RecordCause,
     RecordInvestigation,
     RecordVerification,
@@ -29,11 +35,11 @@ from models.messages_capa import (
     SignOffCapa,
     WritePlan,
 )
-from models.recall import Recall
 from models.schemas_capa import (
     ActionDoneIn,
     CapaDecisionOut,
     CapaItem,
+    CapaMergeIn,
     CapaOut,
     CapaReopeningIn,
     CapaSignOffIn,
@@ -41,12 +47,13 @@ from models.schemas_capa import (
     InvestigationIn,
     PlanApprovalIn,
     PlanIn,
+    RecurrenceOut,
     VerificationIn,
 )
 from models.schemas_common import FieldProblem
 
-_READING = problems("unauthenticated", "not_permitted", "recall_unknown", "capa_unknown", "invalid")
-_DECIDING: dict[int | str, dict[str, Any]] = problems(
+READING = problems("unauthenticated", "not_permitted", "recall_unknown", "capa_unknown", "invalid")
+DECIDING: dict[int | str, dict[str, Any]] = problems(
     "bad_request",
     "idempotency_key_missing",
     "four_eyes",
@@ -59,7 +66,7 @@ _DECIDING: dict[int | str, dict[str, Any]] = problems(
     "idempotency_key_reused",
     "temporal_unavailable",
 ) | {202: {"model": CapaDecisionOut, "description": "Accepted and still being carried out; poll `status_url`"}}
-router = APIRouter(prefix="/recalls/{number}/capas", tags=["capa"], responses=_READING)
+router = APIRouter(prefix="/recalls/{number}/capas", tags=["capa"], responses=READING)
 Manager = Annotated[Principal, Depends(require(Permission.MANAGE_CAPA))]
 Approver = Annotated[Principal, Depends(signs(Permission.APPROVE_CAPA, "I have reviewed and approve this plan"))]
 Closer = Annotated[
@@ -91,7 +98,7 @@ async def read_capa(number: NumberDep, sequence: CapaNumber, _: ReaderDep, state
     "/{sequence}/investigation",
     operation_id="recordCapaInvestigation",
     response_model=CapaDecisionOut,
-    responses=_DECIDING,
+    responses=DECIDING,
 )
 async def record_investigation(capa: CapaDeskDep, principal: Manager, body: InvestigationIn) -> JSONResponse:
     """Record what was looked into and found; may be corrected until the cause is recorded."""
@@ -99,27 +106,35 @@ async def record_investigation(capa: CapaDeskDep, principal: Manager, body: Inve
     return await capa.state(principal, "record_investigation", body, EntryKind.investigation, text, RecordInvestigation)
 
 
-@router.post("/{sequence}/cause", operation_id="recordCapaCause", response_model=CapaDecisionOut, responses=_DECIDING)
+@router.post("/{sequence}/cause", operation_id="recordCapaCause", response_model=CapaDecisionOut, responses=DECIDING)
 async def record_cause(capa: CapaDeskDep, principal: Manager, body: CauseIn) -> JSONResponse:
     """Record the cause with its chain of whys and its category."""
-    text = body.model_dump(mode="json", include={"five_whys", "cause", "category"})
-    return await capa.state(principal, "record_cause", body, EntryKind.cause, text, RecordCause)
+
+    async def check(_: File) -> None:
+        state = capa.desk.state
+        with quality_problems():
+            async with state.sessions() as session:
+                await codes.check(session, body.codes, CAUSE_ANNEXES, state.now())
+
+    text = body.model_dump(mode="json", include={"five_whys", "cause", "category", "codes"})
+    return await capa.state(principal, "record_cause", body, EntryKind.cause, text, RecordCause, check=check)
 
 
-@router.post("/{sequence}/plan", operation_id="planCapa", response_model=CapaDecisionOut, responses=_DECIDING)
+@router.post("/{sequence}/plan", operation_id="planCapa", response_model=CapaDecisionOut, responses=DECIDING)
 async def plan(capa: CapaDeskDep, principal: Manager, body: PlanIn) -> JSONResponse:
     """Plan actions and the criterion of their effect; a new plan replaces one that is not carried out yet."""
 
-    async def check(recall: Recall) -> None:
+    async def check(recall: File) -> None:
         if errors := await _plan_faults(capa.desk.state, recall, body):
             raise Problem("invalid", "The plan is not valid; see `errors`.", errors=errors)
 
-    text = body.model_dump(mode="json", include={"actions", "criterion", "verify_after_days"})
+    kept = {"actions", "criterion", "verify_after_days", "watch_days", "recurrence_allowed"}
+    text = body.model_dump(mode="json", include=kept)
     return await capa.state(principal, "plan", body, EntryKind.plan, text, WritePlan, check=check)
 
 
 @router.post(
-    "/{sequence}/plan/approve", operation_id="approveCapaPlan", response_model=CapaDecisionOut, responses=_DECIDING
+    "/{sequence}/plan/approve", operation_id="approveCapaPlan", response_model=CapaDecisionOut, responses=DECIDING
 )
 async def approve_plan(capa: CapaDeskDep, principal: Approver, body: PlanApprovalIn) -> JSONResponse:
     """Put the plan into force; never its author."""
@@ -131,7 +146,7 @@ async def approve_plan(capa: CapaDeskDep, principal: Approver, body: PlanApprova
     "/{sequence}/actions/{action}/complete",
     operation_id="completeCapaAction",
     response_model=CapaDecisionOut,
-    responses=_DECIDING | problems("unknown_action", "capa_unknown", "recall_unknown"),
+    responses=DECIDING | problems("unknown_action", "capa_unknown", "recall_unknown"),
 )
 async def complete_action(
     capa: CapaDeskDep, principal: Worker, action: Annotated[int, Path(ge=1, le=2**31 - 1)], body: ActionDoneIn
@@ -145,7 +160,7 @@ async def complete_action(
     "/{sequence}/verification",
     operation_id="recordCapaVerification",
     response_model=CapaDecisionOut,
-    responses=_DECIDING | problems("too_early", "wrong_state", "recall_closed", "already_decided"),
+    responses=DECIDING | problems("too_early", "wrong_state", "recall_closed", "already_decided"),
 )
 async def record_verification(capa: CapaDeskDep, principal: Manager, body: VerificationIn) -> JSONResponse:
     """Record what was measured after the period; it is judged by the approved criterion."""
@@ -153,21 +168,41 @@ async def record_verification(capa: CapaDeskDep, principal: Manager, body: Verif
     return await capa.state(principal, "record_verification", body, EntryKind.verification, text, RecordVerification)
 
 
-@router.post("/{sequence}/sign-off", operation_id="signOffCapa", response_model=CapaDecisionOut, responses=_DECIDING)
+@router.post("/{sequence}/sign-off", operation_id="signOffCapa", response_model=CapaDecisionOut, responses=DECIDING)
 async def sign_off(capa: CapaDeskDep, principal: Closer, body: CapaSignOffIn) -> JSONResponse:
     """Close a CAPA whose effect is verified; neither its verifier nor the plan's author."""
     decision = SignOffCapa(actor=principal.actor(), reason=body.reason)
     return await capa.decide(principal, "sign_off", body, decision)
 
 
-@router.post("/{sequence}/reopen", operation_id="reopenCapa", response_model=CapaDecisionOut, responses=_DECIDING)
+@router.post("/{sequence}/reopen", operation_id="reopenCapa", response_model=CapaDecisionOut, responses=DECIDING)
 async def reopen(capa: CapaDeskDep, principal: Worker, body: CapaReopeningIn) -> JSONResponse:
     """Back to investigation, from closed as well: whoever manages or approves CAPAs, with the reason."""
     held = (each for each in (Permission.APPROVE_CAPA, Permission.MANAGE_CAPA) if principal.may(each))
     permission = next(held, Permission.MANAGE_CAPA)
-    principal = await may_sign(capa.desk.state, principal, permission, "I reopen this CAPA", capa.desk.number)
+    number = None if is_quality_number(capa.desk.number) else capa.desk.number
+    principal = await may_sign(capa.desk.state, principal, permission, "I reopen this CAPA", number)
     decision = ReopenCapa(actor=principal.actor(), reason=body.reason)
     return await capa.decide(principal, "reopen", body, decision)
+
+
+@router.post("/{sequence}/merge", operation_id="mergeCapa", response_model=CapaDecisionOut, responses=DECIDING)
+async def merge(capa: CapaDeskDep, principal: Manager, body: CapaMergeIn) -> JSONResponse:
+    """Let another CAPA answer for this one, with reason: it counts in this recall's checklist and is in its file.
+
+    A reopening takes it back.
+    """
+    _, own, _ = await capa.state_of()
+    into_id = await merge_target(capa.desk.state, own, body)
+    decision = MergeCapa(actor=principal.actor(), reason=body.reason, into_id=into_id)
+    return await capa.decide(principal, "merge", body, decision)
+
+
+@router.get("/{sequence}/recurrence", operation_id="readCapaRecurrence", summary="What came again since it was closed")
+async def read_recurrence(number: NumberDep, sequence: CapaNumber, _: ReaderDep, state: StateDep) -> RecurrenceOut:
+    """Complaints, nonconformities and recalls of its kind per month, judged by the criterion of its plan."""
+    await load(state, number)
+    return await recurrence_of(state, number, sequence)
 
 
 @router.get("/{sequence}/decisions/{decision_id}", operation_id="readCapaDecision", response_model=CapaDecisionOut)
@@ -192,7 +227,7 @@ async def read_decision(
     return JSONResponse(answer.body.model_dump(mode="json"), answer.status, answer.headers)
 
 
-async def _plan_faults(state: ApiState, recall: Recall, body: PlanIn) -> list[FieldProblem]:
+async def _plan_faults(state: ApiState, recall: File, body: PlanIn) -> list[FieldProblem]:
     """What the plan lacks: something against the cause, dates ahead, owners that are known."""
     now = state.now()
     today = policy_today(now, recall.created_at, recall.pace)

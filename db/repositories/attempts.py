@@ -149,7 +149,7 @@ async def _complete_task(session: AsyncSession, attempt: ContactAttempt, by: By)
     task = await session.get(Task, attempt.task_id)
     if task is not None:
         outcome = f"{attempt.outcome.replace('_', ' ')} (attempt {attempt.id})"
-        await tasks.close(session, task.recall_number, task.key, outcome=outcome, done_by=by.actor, now=by.at)
+        await tasks.close(session, task.file, task.key, outcome=outcome, done_by=by.actor, now=by.at)
 
 
 async def _follow(session: AsyncSession, new: NewAttempt, by: By) -> None:

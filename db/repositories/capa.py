@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import audit
+from db.repositories import audit, files
 from db.rows import insert_new
+from domain.recurrence import DEFAULT_DAYS
 from models.capa import Capa, CapaAction, CapaEntry, CapaState, EntryKind
 from models.messages_capa import CapaActionFigures, CapaFigures
-from models.recall import Recall
 
 
 class UnknownCapa(LookupError):  # noqa: N818 - a term of the API
@@ -24,11 +24,11 @@ class UnknownEntry(LookupError):  # noqa: N818 - a term of the API
 
 
 async def open_capa(
-    session: AsyncSession, recall: Recall, sequence: int, title: str, findings: list[dict[str, Any]], now: datetime
+    session: AsyncSession, recall: files.File, sequence: int, title: str, findings: list[dict[str, Any]], now: datetime
 ) -> bool:
     """Create the record with what the trace found in common; False when it is there already."""
     row = {
-        "recall_number": recall.number,
+        **files.owner_columns(recall.number),
         "sequence": sequence,
         "title": title[:200],
         "state": CapaState.investigation.value,
@@ -37,6 +37,9 @@ async def open_capa(
         "five_whys": [],
         "plan_version": 0,
         "reopened": 0,
+        "watch_days": DEFAULT_DAYS,
+        "recurrence_allowed": 0,
+        "recurrences": 0,
     }
     if not await insert_new(session, Capa, row):
         return False
@@ -54,7 +57,7 @@ async def open_capa(
 
 async def find(session: AsyncSession, number: str, sequence: int, *, lock: bool = False) -> Capa | None:
     """One CAPA, locked for update if asked."""
-    query = select(Capa).where(col(Capa.recall_number) == number, col(Capa.sequence) == sequence)
+    query = select(Capa).where(files.of_file(Capa, number), col(Capa.sequence) == sequence)
     if lock:
         query = query.with_for_update().execution_options(populate_existing=True)
     return (await session.exec(query)).first()
@@ -74,7 +77,7 @@ async def get(session: AsyncSession, number: str, sequence: int) -> Capa:
 
 async def of_recall(session: AsyncSession, number: str) -> Sequence[Capa]:
     """The recall's CAPAs in order."""
-    query = select(Capa).where(col(Capa.recall_number) == number).order_by(col(Capa.sequence))
+    query = select(Capa).where(files.of_file(Capa, number)).order_by(col(Capa.sequence))
     return (await session.exec(query)).all()
 
 

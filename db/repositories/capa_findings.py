@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories.trace_sql import TUNE
+from domain.quality_numbers import is_quality_number
 
 MOST: Final = 50
 """Findings of one kind that are kept, those shared by most lots first."""
@@ -90,6 +91,8 @@ async def trace_findings(session: AsyncSession, number: str, scope_version: int)
 
     `lots` of `of` suspect lots share it; what only one of several has is no finding.
     """
+    if is_quality_number(number):
+        return []
     connection = await session.connection()
     await connection.execute(text(TUNE))
     rows = (await connection.execute(text(_FINDINGS), {"number": number, "version": scope_version})).all()

@@ -8,14 +8,16 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import capa as capas
+from db.repositories.files import File
 from db.rows import uuid_of
 from domain.capa import ActionKind, CapaState, Comparison, Criterion, action_due, verification_due
+from domain.recurrence import DEFAULT_DAYS
 from models.capa import Capa, CapaAction, CapaEntry
 from models.message_base import Actor
-from models.recall import Recall
 
 
 def _apply(session: AsyncSession, capa: Capa, entry: CapaEntry, now: datetime) -> None:
@@ -40,7 +42,7 @@ def record_cause(session: AsyncSession, capa: Capa, entry: CapaEntry, now: datet
     _apply(session, capa, entry, now)
 
 
-async def write_plan(session: AsyncSession, recall: Recall, capa: Capa, entry: CapaEntry, now: datetime) -> None:
+async def write_plan(session: AsyncSession, recall: File, capa: Capa, entry: CapaEntry, now: datetime) -> None:
     """A plan, or a new version of it: actions done stay, the others are replaced; it waits for an approval again."""
     before = await capas.actions(session, capa, withdrawn=True)
     for action in before:
@@ -56,6 +58,8 @@ async def write_plan(session: AsyncSession, recall: Recall, capa: Capa, entry: C
     capa.criterion_target = Decimal(criterion["target"])
     capa.verify_after_days = int(entry.body["verify_after_days"])
     capa.verify_due_at = None
+    capa.watch_days = int(entry.body.get("watch_days", DEFAULT_DAYS))
+    capa.recurrence_allowed = int(entry.body.get("recurrence_allowed", 0))
     first = max((action.sequence for action in before), default=0) + 1
     for sequence, given in enumerate(entry.body["actions"], first):
         session.add(_action(recall, capa, sequence, given))
@@ -63,7 +67,7 @@ async def write_plan(session: AsyncSession, recall: Recall, capa: Capa, entry: C
     await session.flush()
 
 
-def _action(recall: Recall, capa: Capa, sequence: int, given: dict[str, Any]) -> CapaAction:
+def _action(recall: File, capa: Capa, sequence: int, given: dict[str, Any]) -> CapaAction:
     due_on = date.fromisoformat(given["due_on"])
     return CapaAction(
         capa_id=capa.id or 0,
@@ -77,7 +81,7 @@ def _action(recall: Recall, capa: Capa, sequence: int, given: dict[str, Any]) ->
     )
 
 
-async def approve_plan(session: AsyncSession, recall: Recall, capa: Capa, by: Actor, now: datetime) -> None:
+async def approve_plan(session: AsyncSession, recall: File, capa: Capa, by: Actor, now: datetime) -> None:
     """The plan is in force; where all its actions are done already (a plan of corrections made) the period begins."""
     capa.plan_approved_by, capa.plan_approved_at = by.principal, now
     capa.plan_signature_id = uuid_of(by.signature)
@@ -87,7 +91,7 @@ async def approve_plan(session: AsyncSession, recall: Recall, capa: Capa, by: Ac
 
 
 async def complete_action(
-    session: AsyncSession, recall: Recall, capa: Capa, sequence: int, entry: CapaEntry, now: datetime
+    session: AsyncSession, recall: File, capa: Capa, sequence: int, entry: CapaEntry, now: datetime
 ) -> CapaAction:
     """An action is done; with the last one the period begins in which the effect must show.
 
@@ -105,7 +109,7 @@ async def complete_action(
     return found
 
 
-async def _end_implementation(session: AsyncSession, recall: Recall, capa: Capa) -> None:
+async def _end_implementation(session: AsyncSession, recall: File, capa: Capa) -> None:
     done = [action.done_at for action in await capas.actions(session, capa)]
     finished = [at for at in done if at is not None]
     if len(finished) == len(done) and capa.plan_approved_at is not None:
@@ -135,6 +139,31 @@ async def verify(session: AsyncSession, capa: Capa, entry: CapaEntry, now: datet
     return met
 
 
+async def merge(session: AsyncSession, capa: Capa, into_id: int, reason: str, by: Actor, now: datetime) -> Capa:
+    """Another CAPA answers for this one from here on; returns that one.
+
+    Raises:
+        ValueError: there is none such, it is itself merged or this one, or others are merged into this one.
+    """
+    into = await session.get(Capa, into_id, populate_existing=True)
+    if into is None or into.id == capa.id:
+        raise ValueError("into: expected another CAPA on record")
+    if into.state == CapaState.merged.value:
+        raise ValueError(f"into: CAPA {into.sequence} of {into.file} is merged into another one itself")
+    others = (await session.exec(select(Capa.id).where(col(Capa.merged_into_id) == capa.id).limit(1))).first()
+    if others is not None:
+        raise ValueError("another CAPA is merged into this one; merge that one first")
+    for action in await capas.actions(session, capa):
+        if action.done_at is None:
+            action.withdrawn_at = now
+            session.add(action)
+    capa.state, capa.merged_into_id = CapaState.merged.value, into_id
+    capa.merged_by, capa.merged_at, capa.merge_reason = by.principal, now, reason
+    session.add(capa)
+    await session.flush()
+    return into
+
+
 def sign_off(session: AsyncSession, capa: Capa, by: Actor, now: datetime) -> None:
     """Closed."""
     capa.state = CapaState.closed.value
@@ -149,6 +178,7 @@ async def back_to_investigation(session: AsyncSession, capa: Capa, now: datetime
         action.withdrawn_at = now
         session.add(action)
     capa.reopened += 1
+    capa.recurrences = 0
     capa.state = CapaState.investigation.value
     capa.five_whys = []
     for field in _OF_A_PASS:
@@ -179,6 +209,10 @@ _OF_A_PASS = (
     "verified_by",
     "verified_at",
     "effective",
+    "merged_into_id",
+    "merged_by",
+    "merged_at",
+    "merge_reason",
     "closed_by",
     "closed_at",
     "closing_signature_id",
@@ -188,6 +222,7 @@ __all__ = [
     "approve_plan",
     "back_to_investigation",
     "complete_action",
+    "merge",
     "record_cause",
     "record_investigation",
     "sign_off",

@@ -8,12 +8,11 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import capa as capas
-from db.repositories import tasks
+from db.repositories import files, tasks
 from domain.capa import CapaState
 from domain.policy_parts import HumanStep
 from domain.workflow_ids import capa_id
 from models.capa import Capa, CapaAction
-from models.recall import Recall
 from models.task import OPEN_STATES, Task
 
 
@@ -69,7 +68,7 @@ def _action(capa: Capa, action: CapaAction) -> Wanted:
     )
 
 
-async def sync(session: AsyncSession, recall: Recall, capa: Capa, now: datetime, *, outcome: str, by: str) -> bool:
+async def sync(session: AsyncSession, recall: files.File, capa: Capa, now: datetime, *, outcome: str, by: str) -> bool:
     """Open what the CAPA waits for now and end the rest; True when any task changed.
 
     Tasks that the decision settled are done with `outcome`; those of actions a new plan dropped are cancelled.
@@ -78,7 +77,7 @@ async def sync(session: AsyncSession, recall: Recall, capa: Capa, now: datetime,
     now_wanted = wanted(capa, actions, now)
     owner, keys = capa_id(recall.number, capa.sequence), {each.key for each in now_wanted}
     query = select(Task.key).where(
-        col(Task.recall_number) == recall.number, col(Task.owner) == owner, col(Task.state).in_(OPEN_STATES)
+        files.of_file(Task, recall.number), col(Task.owner) == owner, col(Task.state).in_(OPEN_STATES)
     )
     changed = False
     done = {f"capa:{capa.sequence}:action:{action.sequence}" for action in actions if action.done_at is not None}
@@ -90,7 +89,7 @@ async def sync(session: AsyncSession, recall: Recall, capa: Capa, now: datetime,
     return changed
 
 
-async def _offer(session: AsyncSession, recall: Recall, task: Wanted, owner: str, now: datetime) -> bool:
+async def _offer(session: AsyncSession, recall: files.File, task: Wanted, owner: str, now: datetime) -> bool:
     return await tasks.offer(
         session,
         recall,

@@ -11,6 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import audit, hold_records
+from db.repositories.nonconformity_holds import open_for_holds
 from models.hold import Hold, HoldState
 
 
@@ -53,6 +54,7 @@ async def carry_over(
         session.add(row)
     await session.flush()
     if changed:
+        await open_for_holds(session, number, now)
         holds = [{"hold": row.id, "lot": row.lot_id, "quantity": row.quantity} for row in changed]
         await audit.append(
             session,

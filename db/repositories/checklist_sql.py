@@ -96,11 +96,15 @@ CAPA: Final = """
 SELECT 0 AS place, 'no CAPA is opened' AS line
 WHERE NOT EXISTS (SELECT FROM capa WHERE recall_number = :number)
 UNION ALL
-SELECT 2 * sequence, 'CAPA ' || sequence || ': the cause is not recorded'
-FROM capa WHERE recall_number = :number AND cause IS NULL
+SELECT 2 * c.sequence, 'CAPA ' || c.sequence || coalesce(' (merged into CAPA ' || m.sequence || ' of '
+       || coalesce(m.recall_number, m.file_number) || ')', '') || ': the cause is not recorded'
+FROM capa c LEFT JOIN capa m ON m.id = c.merged_into_id
+WHERE c.recall_number = :number AND CASE WHEN m.id IS NULL THEN c.cause ELSE m.cause END IS NULL
 UNION ALL
-SELECT 2 * sequence + 1, 'CAPA ' || sequence || ': the plan is not approved'
-FROM capa WHERE recall_number = :number AND plan_approved_at IS NULL
+SELECT 2 * c.sequence + 1, 'CAPA ' || c.sequence || coalesce(' (merged into CAPA ' || m.sequence || ' of '
+       || coalesce(m.recall_number, m.file_number) || ')', '') || ': the plan is not approved'
+FROM capa c LEFT JOIN capa m ON m.id = c.merged_into_id
+WHERE c.recall_number = :number AND CASE WHEN m.id IS NULL THEN c.plan_approved_at ELSE m.plan_approved_at END IS NULL
 """
 
 OBLIGATIONS: Final = """

@@ -60,8 +60,8 @@ class Snapshot:
     async def _rows(self, each: TablePlan) -> AsyncIterator[Row]:
         key = self._key_of(each)
         seen: set[Any] = set()
-        if not isinstance(each.owned, False_):
-            async for row in self._select(each, each.owned):
+        if not isinstance(each.shown, False_):
+            async for row in self._select(each, each.shown):
                 seen.add(row[key] if key else None)
                 yield row
         if key is None:

@@ -19,6 +19,7 @@ _SCOPE_DOCUMENTS: Final = (
     f"SELECT document_id FROM goods_document_line WHERE lot_id IN ({_SCOPE_LOTS})"  # noqa: S608 - constants
     " UNION SELECT document_id FROM goods_document_block WHERE claimant = :number"
 )
+_NONCONFORMITIES: Final = "SELECT nonconformity_number FROM nonconformity_link WHERE recall_number = :number"
 
 TIES: Final[Mapping[str, str]] = {
     "audit_head": "stream = :number",
@@ -43,12 +44,22 @@ TIES: Final[Mapping[str, str]] = {
         "currency IN (SELECT currency FROM cost_entry WHERE recall_number = :number)"
         " OR base IN (SELECT currency FROM cost_entry WHERE recall_number = :number)"
     ),
+    "nonconformity_lot": f"nonconformity_number IN ({_NONCONFORMITIES})",
     "training_record": "principal IN (SELECT principal FROM signature WHERE recall_number = :number)",
     "staff": "principal IN (SELECT actor FROM audit_event WHERE stream = :number)",
     "keeper_location": "location_id IN (SELECT location_id FROM hold WHERE recall_number = :number)",
     "responsibility": "principal IN (SELECT assignee FROM task WHERE recall_number = :number)",
 }
 """Table -> the rows that belong to a recall although no foreign key says so."""
+_CAPAS: Final = "SELECT merged_into_id FROM capa WHERE recall_number = :number AND merged_into_id IS NOT NULL"
+SHARED: Final[Mapping[str, str]] = {
+    "capa": f"id IN ({_CAPAS})",
+    "capa_action": f"capa_id IN ({_CAPAS})",
+    "capa_entry": f"capa_id IN ({_CAPAS})",
+    "capa_nonconformity": f"capa_id IN ({_CAPAS})",
+    "record_code": f"capa_id IN ({_CAPAS}) OR nonconformity_number IN ({_NONCONFORMITIES})",
+}
+"""Table -> rows that are in the file too, and belong to another recall or to none: deleting this file leaves them."""
 
 ELSEWHERE: Final[Mapping[str, str]] = {
     "audit_event": "in audit/chain.jsonl, and its evidence's events of the system stream in audit/system.jsonl",
@@ -83,6 +94,9 @@ class TablePlan:
     """Rows that belong to the recall (bind `number`); `false()` where rows come only by being referred to."""
     owner_column: str | None
     """Column that must hold the recall's number in every row, where there is one."""
+
+    shown: ColumnElement[bool]
+    """Rows of the file: those, and what it shares with others."""
 
     @property
     def columns(self) -> list[str]:
@@ -125,7 +139,9 @@ def plan(metadata: MetaData = METADATA) -> Sequence[TablePlan]:
             condition = _of_recall(table, hangs) if table.name in hangs else false()
             if table.name in TIES:
                 condition = or_(condition, text(TIES[table.name]))
-            plans.append(TablePlan(table, condition, direct))
+            shared = SHARED.get(table.name)
+            shown = condition if shared is None else or_(condition, text(f"({shared})"))
+            plans.append(TablePlan(table, condition, None if shared else direct, shown))
     return plans
 
 
@@ -146,4 +162,4 @@ def _of_recall(table: Table, hangs: set[str]) -> ColumnElement[bool]:
     return or_(*(fk.parent.in_(select(fk.column).where(_of_recall(fk.column.table, hangs))) for fk in parents))
 
 
-__all__ = ["ELSEWHERE", "EXCLUDED", "METADATA", "PRIVATE", "TIES", "TablePlan", "hanging", "plan", "referred"]
+__all__ = ["ELSEWHERE", "EXCLUDED", "METADATA", "PRIVATE", "SHARED", "TIES", "TablePlan", "hanging", "plan", "referred"]

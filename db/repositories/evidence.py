@@ -9,12 +9,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
 from db.repositories import audit
+from db.repositories.files import of_file, owner_columns
 from db.rows import insert_new
+from domain.quality_numbers import is_quality_number
 from models.evidence import Evidence, EvidenceLink
 
 _LINK = """
-INSERT INTO evidence_link (evidence_id, subject, recall_number, linked_by, linked_at)
-SELECT file.id, record.subject, :number, :by, CAST(:at AS timestamptz)
+INSERT INTO evidence_link (evidence_id, subject, recall_number, file_number, linked_by, linked_at)
+SELECT file.id, record.subject, :recall_number, :file_number, :by, CAST(:at AS timestamptz)
 FROM unnest(CAST(:ids AS uuid[])) AS file(id) CROSS JOIN unnest(CAST(:subjects AS text[])) AS record(subject)
 ON CONFLICT DO NOTHING
 RETURNING evidence_id, subject
@@ -51,8 +53,8 @@ async def find(session: AsyncSession, evidence_id: UUID) -> Evidence | None:
 
 
 async def of_recall(session: AsyncSession, number: str) -> Sequence[Evidence]:
-    """The files bound to a recall, in order of upload."""
-    query = select(Evidence).where(col(Evidence.recall_number) == number)
+    """The files bound to a recall or a file of quality, in order of upload."""
+    query = select(Evidence).where(of_file(Evidence, number))
     return (await session.exec(query.order_by(col(Evidence.uploaded_at), col(Evidence.id)))).all()
 
 
@@ -60,8 +62,8 @@ async def unusable(session: AsyncSession, evidence_ids: Sequence[UUID], number: 
     """The ids that cannot be cited for this recall (None: one about to be opened), each with the reason."""
     if not evidence_ids:
         return {}
-    query = select(Evidence.id, Evidence.recall_number).where(col(Evidence.id).in_(evidence_ids))
-    owners = dict((await session.exec(query)).all())
+    query = select(Evidence).where(col(Evidence.id).in_(evidence_ids))
+    owners = {each.id: each.recall_number or each.file_number for each in (await session.exec(query)).all()}
     faults = {each: _fault(each, owners, number) for each in evidence_ids}
     return {each: why for each, why in faults.items() if why}
 
@@ -69,7 +71,11 @@ async def unusable(session: AsyncSession, evidence_ids: Sequence[UUID], number: 
 def _fault(evidence_id: UUID, owners: Mapping[UUID, str | None], number: str | None) -> str:
     if evidence_id not in owners:
         return "no evidence has this id"
-    return "" if owners[evidence_id] in (None, number) else "this evidence belongs to another recall"
+    owner = owners[evidence_id]
+    if owner in (None, number):
+        return ""
+    what = "file of quality" if is_quality_number(owner or "") else "recall"
+    return f"this evidence belongs to another {what}"
 
 
 async def link(
@@ -112,9 +118,9 @@ async def link_all(
     """
     if not evidence_ids:
         return
-    files = await _locked(session, number, evidence_ids)
+    files, owner = await _locked(session, number, evidence_ids), owner_columns(number)
     for file in files:
-        file.recall_number = number
+        file.recall_number, file.file_number = owner["recall_number"], owner["file_number"]
         session.add(file)
     await session.flush()
     fresh = await _insert_links(session, number, [file.id for file in files], subjects, by, at)
@@ -142,7 +148,7 @@ async def _locked(session: AsyncSession, number: str, evidence_ids: Sequence[UUI
     query = select(Evidence).where(col(Evidence.id).in_(list(wanted))).order_by(col(Evidence.id))
     locked = query.with_for_update(key_share=True).execution_options(populate_existing=True)
     files = list((await session.exec(locked)).all())
-    owners = {file.id: file.recall_number for file in files}
+    owners = {file.id: file.recall_number or file.file_number for file in files}
     faults |= {given: why for each, given in wanted.items() if (why := _fault(each, owners, number))}
     if faults:
         raise EvidenceUnusable(faults)
@@ -152,8 +158,10 @@ async def _locked(session: AsyncSession, number: str, evidence_ids: Sequence[UUI
 async def _insert_links(
     session: AsyncSession, number: str, ids: Sequence[UUID], subjects: Sequence[str], by: str, at: datetime
 ) -> set[tuple[UUID, str]]:
-    binds = {"ids": [str(each) for each in ids], "subjects": list(subjects), "number": number, "by": by, "at": at}
-    return {(UUID(str(row.evidence_id)), row.subject) for row in await run(session, _LINK, binds)}
+    binds = {"ids": [str(each) for each in ids], "subjects": list(subjects), "by": by, "at": at}
+    return {
+        (UUID(str(row.evidence_id)), row.subject) for row in await run(session, _LINK, binds | owner_columns(number))
+    }
 
 
 async def linked(session: AsyncSession, number: str, subject: str) -> list[Evidence]:
@@ -161,7 +169,7 @@ async def linked(session: AsyncSession, number: str, subject: str) -> list[Evide
     query = (
         select(Evidence)
         .join(EvidenceLink, col(EvidenceLink.evidence_id) == col(Evidence.id))
-        .where(col(EvidenceLink.recall_number) == number, col(EvidenceLink.subject) == subject)
+        .where(of_file(EvidenceLink, number), col(EvidenceLink.subject) == subject)
         .order_by(col(Evidence.uploaded_at), col(Evidence.id))
     )
     return list((await session.exec(query)).all())

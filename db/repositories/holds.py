@@ -25,6 +25,7 @@ from db.repositories.hold_records import (
     record,
 )
 from db.repositories.holds_late import claim_late_stock, recalls_touched_by
+from db.repositories.nonconformity_holds import open_for_holds
 from domain.inventory import Position, PositionState, hold_key
 from models.messages import HoldFigures
 
@@ -133,7 +134,8 @@ async def mark_failed(session: AsyncSession, failed: Sequence[tuple[int, str]]) 
 async def to_nonconformity(session: AsyncSession, recall_number: str, now: datetime) -> int:
     """End the recall's claim without freeing anything: its holds become nonconformity holds (promise 6).
 
-    Returns the number of holds changed. Stock stays locked; a hold not yet carried out stays due until it is.
+    A nonconformity asks quality to decide about each lot. Returns the number of holds changed. Stock stays locked; a
+    hold not yet carried out stays due until it is.
     """
     await lock_recalls(session, [recall_number])
     changed = await (await session.connection()).execute(
@@ -144,6 +146,7 @@ async def to_nonconformity(session: AsyncSession, recall_number: str, now: datet
         ),
         {"recall_number": recall_number, "now": now},
     )
+    await open_for_holds(session, recall_number, now)
     return changed.rowcount
 
 

@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
 from db.repositories.hold_records import lock_recalls
+from db.repositories.nonconformity_holds import open_for_holds, take_back
 
 _TO_NONCONFORMITY: Final = """
 UPDATE hold SET state = 'nonconformity', ended_at = CAST(:now AS timestamptz)
@@ -32,10 +33,13 @@ async def lots_to_nonconformity(session: AsyncSession, number: str, lot_ids: Seq
     that they conform.
     """
     await lock_recalls(session, [number])
-    return (await run(session, _TO_NONCONFORMITY, {"number": number, "lots": list(lot_ids), "now": now})).rowcount
+    ended = (await run(session, _TO_NONCONFORMITY, {"number": number, "lots": list(lot_ids), "now": now})).rowcount
+    await open_for_holds(session, number, now)
+    return ended
 
 
-async def reclaim_lots(session: AsyncSession, number: str, lot_ids: Sequence[int]) -> int:
+async def reclaim_lots(session: AsyncSession, number: str, lot_ids: Sequence[int], now: datetime) -> int:
     """Take up the claims again that a reduction had ended, where quality has not released the stock since."""
     await lock_recalls(session, [number])
+    await take_back(session, number, lot_ids, now)
     return (await run(session, _RECLAIM, {"number": number, "lots": list(lot_ids)})).rowcount

@@ -17,6 +17,7 @@ from domain.responsibility import Matter, ranked
 from domain.roles import HEADS, Role, violates_four_eyes
 from models.master import Partner
 from models.messages import OpenTask
+from models.quality import QualityFile
 from models.recall import Consignee, Recall
 from models.responsibility import Responsibility
 
@@ -114,7 +115,7 @@ async def listed(
 
 
 async def assignee_of(
-    session: AsyncSession, recall: Recall, task: OpenTask, barred: Collection[str] = ()
+    session: AsyncSession, recall: Recall | QualityFile, task: OpenTask, barred: Collection[str] = ()
 ) -> str | None:
     """Who gets a new task, nobody of `barred`; None: everybody of the function."""
     rules = (
@@ -144,7 +145,9 @@ async def _who(session: AsyncSession, rule: Responsibility, now: datetime) -> st
     return there.principal if there else None
 
 
-async def _matter(session: AsyncSession, recall: Recall, task: OpenTask) -> Matter:
+async def _matter(session: AsyncSession, recall: Recall | QualityFile, task: OpenTask) -> Matter:
+    if isinstance(recall, QualityFile):
+        return Matter(Role(task.role), (), ())
     facts = recall.facts.get("facts", {})
     lines = tuple(facts.get("product_lines", ()))
     named = tuple(line for line in lines if f":{line}" in task.key)

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.plain_sql import run
 from db.repositories import audit, recalls
 from db.repositories.dossier import scope_dates
-from domain.capa import CapaState
+from domain.capa import ENDED
 from domain.phases import FINAL_PHASES, Phase
 from domain.retention import KeptUntil, RetentionFacts, kept_until
 from domain.retention_rules import FileStanding
@@ -24,13 +24,15 @@ SELECT (SELECT count(*) FROM stock_claim WHERE claimant = :number AND released_a
           AND state IN ('requested', 'confirmed', 'nonconformity')) AS holds_open,
        (SELECT count(*) FROM capa WHERE recall_number = :number AND NOT state = ANY(CAST(:closed AS text[])))
            AS capas_open,
+       ARRAY(SELECT DISTINCT coalesce(c.recall_number, c.file_number) FROM capa c JOIN capa m ON m.id = c.merged_into_id
+             WHERE m.recall_number = :number AND c.recall_number IS DISTINCT FROM :number ORDER BY 1) AS capa_serves,
        (SELECT count(*) FROM complaint WHERE recall_number = :number AND state <> 'closed') AS complaints_open,
        (SELECT count(*) FROM deadline WHERE recall_number = :number AND role IS NOT NULL AND met_at IS NULL
         AND stopped_at IS NULL) AS obligations_open,
        ARRAY(SELECT DISTINCT link.recall_number FROM evidence_link AS link JOIN evidence ON evidence.id = evidence_id
              WHERE evidence.recall_number = :number AND link.recall_number <> :number ORDER BY 1) AS cited_by
 """
-_CLOSED_CAPAS: Final = [CapaState.closed.value]
+_CLOSED_CAPAS: Final = [each.value for each in ENDED]
 
 
 class RetentionRefused(Exception):  # noqa: N818 - a term of the API
@@ -116,6 +118,7 @@ async def standing(session: AsyncSession, recall: Recall, now: datetime) -> File
         complaints_open=counted["complaints_open"],
         obligations_open=counted["obligations_open"],
         cited_by=tuple(counted["cited_by"]),
+        capa_serves=tuple(counted["capa_serves"]),
     )
 
 

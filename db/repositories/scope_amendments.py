@@ -137,7 +137,7 @@ async def _expand(
     widened = await _lots_widened(session, recall.number, after.version)
     if not added and not widened:
         raise ScopeChangeRefused("added: these criteria add no lot to the scope, and no unit of a lot in it")
-    await reclaim_lots(session, recall.number, added)
+    await reclaim_lots(session, recall.number, added, request.now)
     await holds.request_holds(session, recall.number, after.version, request.now)
     await _start_clock(session, request)
     change = await _change(session, request, figures, [*added, *widened], lots_added=len(added))

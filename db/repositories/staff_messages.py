@@ -11,7 +11,7 @@ from typing import Final
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import staff
+from db.repositories import files, staff
 from db.rows import insert_new
 from domain.channels import Channel
 from domain.roles import HEADS, Role
@@ -31,7 +31,7 @@ class Pending:
 
     message: StaffMessage
     person: Staff
-    recall: Recall
+    recall: files.File
     task: Task | None
     complaint: Complaint | None
     expert: ExpertReview | None = None
@@ -39,7 +39,7 @@ class Pending:
 
 
 async def tell(
-    session: AsyncSession, recall: Recall, task: Task, kind: MessageKind, now: datetime, *, occasion: str = ""
+    session: AsyncSession, recall: files.File, task: Task, kind: MessageKind, now: datetime, *, occasion: str = ""
 ) -> int:
     """Tell whoever has the task now, or everybody whose function it is offered to; returns how many people.
 
@@ -100,7 +100,7 @@ async def _concerned(session: AsyncSession, task: Task, kind: MessageKind, now: 
 
 async def _write(
     session: AsyncSession,
-    recall: Recall,
+    recall: files.File,
     kind: MessageKind,
     people: Iterable[Staff],
     now: datetime,
@@ -112,7 +112,7 @@ async def _write(
     state = StaffMessageState.blocked if recall.drill else StaffMessageState.pending
     rows = [
         {
-            "recall_number": recall.number,
+            **files.owner_columns(recall.number),
             "principal": person.principal,
             "kind": kind.value,
             "channel": channel.value,
@@ -141,7 +141,7 @@ async def waiting_channels(session: AsyncSession, number: str) -> tuple[str, ...
     """Channels on which messages of this recall wait to be sent."""
     query = (
         select(StaffMessage.channel)
-        .where(col(StaffMessage.recall_number) == number)
+        .where(files.of_file(StaffMessage, number))
         .where(col(StaffMessage.state) == StaffMessageState.pending.value)
         .distinct()
         .order_by(col(StaffMessage.channel))
@@ -154,7 +154,7 @@ async def claim_next(session: AsyncSession, number: str, channel: Channel, after
     query = (
         select(StaffMessage)
         .where(
-            col(StaffMessage.recall_number) == number,
+            files.of_file(StaffMessage, number),
             col(StaffMessage.channel) == channel.value,
             col(StaffMessage.state) == StaffMessageState.pending.value,
             col(StaffMessage.id) > after,
@@ -169,8 +169,8 @@ async def claim_next(session: AsyncSession, number: str, channel: Channel, after
         return None
     expert = await session.get(ExpertReview, message.expert_review_id) if message.expert_review_id else None
     person = _outside(message.principal, expert) if expert else await staff.find(session, message.principal)
-    recall = await session.get(Recall, number)
-    assert person is not None and recall is not None  # noqa: S101, PT018 - rows are never deleted
+    recall = await files.get(session, number)
+    assert person is not None  # noqa: S101 - rows are never deleted
     task = await session.get(Task, message.task_id) if message.task_id else None
     complaint = await session.get(Complaint, message.complaint_id) if message.complaint_id else None
     return Pending(message, person, recall, task, complaint, expert)

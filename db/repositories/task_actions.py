@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import audit, evidence, recalls, staff, staff_messages, tasks
+from db.repositories import audit, evidence, files, staff, staff_messages, tasks
 from db.repositories.task_list import DECIDED, TaskNotOpen
 from domain.roles import HEADS, Role
 from domain.task_times import Stage
@@ -83,8 +84,8 @@ async def send_back(session: AsyncSession, task_id: int, *, doer: Doer, reason: 
     task.state, task.assignee = TaskState.sent_back.value, None
     task.sent_back_by, task.sent_back_reason = doer.principal, reason
     session.add(task)
-    recall = await recalls.get(session, task.recall_number)
-    told = await staff_messages.tell(session, recall, task, MessageKind.sent_back, now, occasion=now.isoformat())
+    file = await files.get(session, task.file)
+    told = await staff_messages.tell(session, file, task, MessageKind.sent_back, now, occasion=now.isoformat())
     await _note(session, task, doer, "task.sent_back", now, reason=reason, assignee=before, told=told)
     return task
 
@@ -104,10 +105,10 @@ async def complete(
         raise TaskNotOpen("this task ends with the decision, answer or confirmation it asks for")
     _check(task, doer)
     subject = f"task:{task.id}"
-    if task.evidence_required and not evidence_ids and not await evidence.linked(session, task.recall_number, subject):
+    if task.evidence_required and not evidence_ids and not await evidence.linked(session, task.file, subject):
         raise EvidenceRequired("this task needs evidence: upload the file and name its id in evidence_ids")
-    await evidence.link(session, task.recall_number, evidence_ids, subject, by=doer.principal, at=now, role=doer.role)
-    await tasks.close(session, task.recall_number, task.key, outcome=outcome, done_by=doer.principal, now=now)
+    await evidence.link(session, task.file, evidence_ids, subject, by=doer.principal, at=now, role=doer.role)
+    await tasks.close(session, task.file, task.key, outcome=outcome, done_by=doer.principal, now=now)
     await session.refresh(task)
     cited = [str(each) for each in evidence_ids]
     await _note(session, task, doer, "task.completed", now, reason=outcome, evidence_ids=cited)
@@ -165,10 +166,10 @@ async def move(
         raise NotAssignable(f"{taker} is away; name somebody who is there")
     query = select(Task).where(col(Task.assignee) == leaver, col(Task.state).in_(OPEN_STATES))
     if number is not None:
-        query = query.where(col(Task.recall_number) == number)
-    await recalls.share(session, {task.recall_number for task in (await session.exec(query)).all()})
+        query = query.where(files.of_file(Task, number))
+    await files.share(session, {task.file for task in (await session.exec(query)).all()})
     fresh = query.with_for_update().execution_options(populate_existing=True)
-    found = (await session.exec(fresh.order_by(col(Task.recall_number), col(Task.id)))).all()
+    found = (await session.exec(fresh.order_by(col(Task.recall_number), col(Task.file_number), col(Task.id)))).all()
     assigned: list[int] = []
     offered: list[int] = []
     for task in found:
@@ -190,8 +191,8 @@ async def _offer_anew(session: AsyncSession, task: Task, now: datetime) -> None:
         task.stage, task.escalate_at = Stage.HANDED_OVER.value, now + grace
     session.add(task)
     await session.flush()
-    recall = await recalls.get(session, task.recall_number)
-    await staff_messages.tell(session, recall, task, MessageKind.assigned, now, occasion=now.isoformat())
+    file = await files.get(session, task.file)
+    await staff_messages.tell(session, file, task, MessageKind.assigned, now, occasion=now.isoformat())
 
 
 _GRACE: Final = timedelta(hours=12)
@@ -199,8 +200,8 @@ _GRACE: Final = timedelta(hours=12)
 
 
 async def _locked(session: AsyncSession, task_id: int) -> Task:
-    number = select(Task.recall_number).where(col(Task.id) == task_id)
-    await recalls.share(session, (await session.exec(number)).all())
+    number = select(func.coalesce(col(Task.recall_number), col(Task.file_number))).where(col(Task.id) == task_id)
+    await files.share(session, (await session.exec(number)).all())
     query = select(Task).where(col(Task.id) == task_id).with_for_update().execution_options(populate_existing=True)
     return (await session.exec(query)).one()
 
@@ -239,7 +240,7 @@ async def _note(
     session.add(task)
     await audit.append(
         session,
-        task.recall_number,
+        task.file,
         actor=doer.principal,
         role=doer.role,
         action=action,

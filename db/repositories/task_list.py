@@ -9,6 +9,8 @@ from sqlalchemy import and_, false, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.repositories import files
+from models.quality import QualityFile
 from models.recall import Recall
 from models.task import OPEN_STATES, Task
 
@@ -37,11 +39,14 @@ async def list_tasks(
     limit: int,
     now: datetime,
     only_open: bool = False,
-) -> Sequence[tuple[Task, Recall]]:
-    """Tasks with their recall, by id. `mine`: assigned to one of the people, or offered to one of the functions."""
-    query: Any = select(Task, Recall).join(Recall, col(Recall.number) == col(Task.recall_number))
+) -> Sequence[tuple[Task, files.File]]:
+    """Tasks with their recall or file of quality, by id.
+
+    `mine`: assigned to one of the people, or offered to one of the functions.
+    """
+    query = _with_file()
     if number is not None:
-        query = query.where(col(Task.recall_number) == number)
+        query = query.where(files.of_file(Task, number))
     if mine is not None:
         offered = and_(col(Task.assignee).is_(None), col(Task.role).in_(mine.roles)) if mine.roles else false()
         query = query.where(or_(col(Task.assignee).in_(mine.principals), offered))
@@ -56,8 +61,16 @@ async def list_tasks(
         query = query.where(late if overdue else ~late)
     if after is not None:
         query = query.where(col(Task.id) > after)
-    rows: Sequence[tuple[Task, Recall]] = (await session.exec(query.order_by(col(Task.id)).limit(limit))).all()
-    return rows
+    rows = (await session.exec(query.order_by(col(Task.id)).limit(limit))).all()
+    return [(task, recall or file) for task, recall, file in rows]
+
+
+def _with_file() -> Any:
+    return (
+        select(Task, Recall, QualityFile)
+        .join(Recall, col(Recall.number) == col(Task.recall_number), isouter=True)
+        .join(QualityFile, col(QualityFile.number) == col(Task.file_number), isouter=True)
+    )
 
 
 async def list_open(
@@ -91,13 +104,10 @@ def is_late(task: Task, now: datetime) -> bool:
     return task.state in OPEN_STATES and task.due_at is not None and task.due_at < now
 
 
-async def find(session: AsyncSession, task_id: int) -> tuple[Task, Recall] | None:
-    """A task and its recall."""
-    query: Any = (
-        select(Task, Recall).join(Recall, col(Recall.number) == col(Task.recall_number)).where(col(Task.id) == task_id)
-    )
-    found: tuple[Task, Recall] | None = (await session.exec(query)).first()
-    return found
+async def find(session: AsyncSession, task_id: int) -> tuple[Task, files.File] | None:
+    """A task and its recall or file of quality."""
+    found = (await session.exec(_with_file().where(col(Task.id) == task_id))).first()
+    return (found[0], found[1] or found[2]) if found else None
 
 
 DECIDED = (
@@ -130,6 +140,8 @@ DECIDED = (
     "review:",
     "expert:",
     "capa:",
+    "nc:",
+    "scar:",
 )
 """Keys of tasks that end with the decision, answer or confirmation they ask for, never by a tick."""
 

@@ -8,7 +8,7 @@ from sqlalchemy import case, func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import audit, recalls, staff_messages
+from db.repositories import audit, files, staff_messages
 from domain.roles import HEADS, Role
 from domain.task_times import Stage, TaskTimes, due_stage, next_instant
 from models.assessment import ExpertReview, ExpertState
@@ -37,7 +37,7 @@ async def clocks(session: AsyncSession, number: str, owner: str) -> TaskClocks:
     )
     query = (
         select(Task)
-        .where(col(Task.recall_number) == number, col(Task.owner) == owner, col(Task.state).in_(OPEN_STATES))
+        .where(files.of_file(Task, number), col(Task.owner) == owner, col(Task.state).in_(OPEN_STATES))
         .order_by(upcoming.asc().nulls_last(), col(Task.id))
         .limit(_MOST + 1)
     )
@@ -61,12 +61,12 @@ def _clock(task: Task) -> TaskClock:
     )
 
 
-async def turn(session: AsyncSession, recall: Recall, keys: Sequence[str], now: datetime) -> TasksTurned:
+async def turn(session: AsyncSession, recall: files.File, keys: Sequence[str], now: datetime) -> TasksTurned:
     """Take each task as far as `now` asks; repeating it changes nothing."""
-    await recalls.share(session, [recall.number])
+    await files.share(session, [recall.number])
     query = (
         select(Task)
-        .where(col(Task.recall_number) == recall.number, col(Task.key).in_(keys), col(Task.state).in_(OPEN_STATES))
+        .where(files.of_file(Task, recall.number), col(Task.key).in_(keys), col(Task.state).in_(OPEN_STATES))
         .order_by(col(Task.id))
         .with_for_update()
         .execution_options(populate_existing=True)
@@ -83,7 +83,7 @@ async def turn(session: AsyncSession, recall: Recall, keys: Sequence[str], now: 
     return TasksTurned(turns=tuple(turns), channels=await staff_messages.waiting_channels(session, recall.number))
 
 
-async def _climb(session: AsyncSession, recall: Recall, task: Task, now: datetime) -> None:
+async def _climb(session: AsyncSession, recall: files.File, task: Task, now: datetime) -> None:
     stage = due_stage(task.stage, _times(task), now, stand_in=task.stand_in is not None)
     if stage == task.stage:
         return
@@ -92,7 +92,7 @@ async def _climb(session: AsyncSession, recall: Recall, task: Task, now: datetim
     session.add(task)
     action, kind = _ACTIONS[stage]
     told = await staff_messages.tell(session, recall, task, kind, now)
-    if stage == Stage.REMINDED and task.key.startswith(EXPERT):
+    if stage == Stage.REMINDED and task.key.startswith(EXPERT) and isinstance(recall, Recall):
         await _remind_expert(session, recall, task, now)
     facts: dict[str, Any] = {"key": task.key, "role": task.role, "told": told, "due_at": task.due_at}
     if stage > Stage.REMINDED:

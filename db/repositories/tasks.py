@@ -9,15 +9,16 @@ from sqlalchemy import func, literal, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import audit, recalls, responsibilities, staff, staff_messages
+from db.repositories import audit, files, recalls, responsibilities, staff, staff_messages
 from db.rows import insert_new
+from domain.nonconformity import HOUSE_LIMITS
 from domain.pace import policy_instant
 from domain.policy import Policy
 from domain.policy_parts import HumanStep
+from domain.quality_numbers import is_quality_number
 from domain.roles import Role
 from domain.task_times import TaskLimit, TaskTimes, stand_in_for, strictest_limit, task_times, times_until
 from models.messages import OpenTask
-from models.recall import Recall
 from models.staff import MessageKind
 from models.task import OPEN_STATES, Task, TaskState
 
@@ -38,7 +39,7 @@ class StepTimes:
 
 def times_for(
     policies: Sequence[Policy],
-    recall: Recall,
+    recall: files.File,
     step: HumanStep,
     offered_at: datetime,
     *,
@@ -50,7 +51,13 @@ def times_for(
     `role` is the function it is offered to when that is not the policy's; `due_at` a real due time given from outside
     (a legal limit), which no policy moves.
     """
-    rule: TaskLimit = strictest_limit([policy.tasks[step] for policy in policies]) if policies else UNPINNED
+    rule: TaskLimit = (
+        strictest_limit([policy.tasks[step] for policy in policies])
+        if policies
+        else HOUSE_LIMITS.get(step, UNPINNED)
+        if is_quality_number(recall.number)
+        else UNPINNED
+    )
     first = role or rule.role
     times = (
         task_times(offered_at, rule.limit, rule.remind, recall.pace)
@@ -62,7 +69,7 @@ def times_for(
 
 async def offer(
     session: AsyncSession,
-    recall: Recall,
+    recall: files.File,
     *,
     key: str,
     step: HumanStep,
@@ -104,7 +111,12 @@ async def offer(
 
 
 async def open_for(
-    session: AsyncSession, recall: Recall, task: OpenTask, *, assignee: str | None = None, barred: Collection[str] = ()
+    session: AsyncSession,
+    recall: files.File,
+    task: OpenTask,
+    *,
+    assignee: str | None = None,
+    barred: Collection[str] = (),
 ) -> bool:
     """Open a task for `assignee`, or for whoever is responsible, or else for its function; audited, and told.
 
@@ -137,7 +149,7 @@ async def note_opened(session: AsyncSession, task: OpenTask, assignee: str | Non
 
 async def open_task(
     session: AsyncSession,
-    recall: Recall,
+    recall: files.File,
     task: OpenTask,
     *,
     assignee: str | None = None,
@@ -146,7 +158,7 @@ async def open_task(
     """Open a task unless its key exists; returns whether it was opened now. The caller writes the audit event."""
     due = task.due_at
     row = {
-        "recall_number": task.number,
+        **files.owner_columns(task.number),
         "key": task.key,
         "step": task.step,
         "what": task.what,
@@ -171,7 +183,7 @@ async def open_task_of(session: AsyncSession, number: str, key: str) -> Task | N
     """The open task with this key, locked; None when it is not open."""
     query = (
         select(Task)
-        .where(col(Task.recall_number) == number, col(Task.key) == key, col(Task.state).in_(OPEN_STATES))
+        .where(files.of_file(Task, number), col(Task.key) == key, col(Task.state).in_(OPEN_STATES))
         .with_for_update()
         .execution_options(populate_existing=True)
     )
@@ -216,12 +228,18 @@ async def cancel_of_owner(
     return await _finish(session, number, _cancelled(outcome, done_by, now), col(Task.owner) == owner)
 
 
+async def end_recurrence(session: AsyncSession, number: str, sequence: int, by: str, now: datetime) -> bool:
+    """A CAPA that came again is reopened: what asked for it is done."""
+    change = {"state": TaskState.done.value, "outcome": "reopened", "done_by": by, "done_at": now}
+    return await _finish(session, number, change, col(Task.key).startswith(f"recurrence:{sequence}:"))
+
+
 def _cancelled(outcome: str, done_by: str, now: datetime) -> dict[str, Any]:
     return {"state": TaskState.cancelled.value, "outcome": outcome[:300], "done_by": done_by, "done_at": now}
 
 
 async def _finish(session: AsyncSession, number: str, change: dict[str, Any], *which: Any) -> bool:
-    statement = update(Task).where(col(Task.recall_number) == number, col(Task.state).in_(OPEN_STATES), *which)
+    statement = update(Task).where(files.of_file(Task, number), col(Task.state).in_(OPEN_STATES), *which)
     return (await session.exec(statement.values(change))).rowcount > 0
 
 
@@ -233,6 +251,7 @@ __all__ = [
     "cancel_open",
     "close",
     "close_numbered",
+    "end_recurrence",
     "note_opened",
     "offer",
     "open_for",

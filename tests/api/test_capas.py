@@ -212,7 +212,7 @@ async def test_the_outcome_of_a_decision_can_be_read_again(steps: Steps, api: Ca
 def test_every_capa_decision_names_an_update_of_its_workflow_and_every_refusal_is_mapped() -> None:
     source = Path("api/routers/capas.py").read_text()
     operations = set(re.findall(r'principal,\s*"(\w+)",\s*body', source))
-    assert len(operations) == 8
+    assert len(operations) == 9
     assert all(hasattr(CapaWorkflow, operation) for operation in operations)
     rules = Path("workflows/capa_rules.py").read_text() + Path("workflows/rules.py").read_text()
     raised = set(re.findall(r'refuse\(\s*"(\w+)"', rules))

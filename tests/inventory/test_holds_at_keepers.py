@@ -109,7 +109,7 @@ async def test_a_reduced_lot_goes_by_another_name_and_is_never_free_in_between(y
     assert {claimant for claimant, _ in wms.standing().values()} == {f"{NUMBER}:nonconformity"}
     assert apart(yard.postgres.owner_url, places(yard)) == []
     async with yard.sessions.begin() as session:
-        await reclaim_lots(session, NUMBER, [yard.lot])
+        await reclaim_lots(session, NUMBER, [yard.lot], NOW)
     await yard.execute()
     assert free == []
     assert {claimant for claimant, _ in wms.standing().values()} == {NUMBER}
