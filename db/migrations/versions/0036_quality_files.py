@@ -1,6 +1,6 @@
 """files of quality: nonconformities with their lots, links and codes; tasks, messages and evidence of theirs
 
-Revision: 0035, after: 0034
+Revision: 0036, after: 0035
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from sqlmodel.sql.sqltypes import AutoString
 
 from db.migrations.steps import file_deletion
 
-revision = "0035"
-down_revision = "0034"
+revision = "0036"
+down_revision = "0035"
 branch_labels = None
 depends_on = None
 

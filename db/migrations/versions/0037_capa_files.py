@@ -1,6 +1,6 @@
 """CAPAs for several recalls and without one, and what comes again after they were closed
 
-Revision: 0036, after: 0035
+Revision: 0037, after: 0036
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from sqlmodel.sql.sqltypes import AutoString
 
 from db.migrations.steps import file_deletion
 
-revision = "0036"
-down_revision = "0035"
+revision = "0037"
+down_revision = "0036"
 branch_labels = None
 depends_on = None
 
