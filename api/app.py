@@ -91,6 +91,7 @@ from api.routers import (
     staff,
     suggestions,
     tasks,
+    traces,
     training,
     unplaced,
     webhooks,
@@ -160,6 +161,7 @@ def _include(app: FastAPI, settings: Settings) -> None:
     app.include_router(recipient_labels.router)
     app.include_router(recipient_lost.router)
     app.include_router(expert_page.router)
+    app.include_router(traces.router, prefix="/v1")
     held = (holds, goods_documents)
     for module in (recalls, decisions, *held, phone_replies, recall_parts, recall_file, tasks, staff, master, signing):
         app.include_router(module.router, prefix="/v1")

@@ -47,7 +47,12 @@ def test_every_post_of_staff_needs_an_idempotency_key(document: dict[str, Any]) 
     for path, method, operation in operations(document):
         if path == "/v1/me/signing-session":
             continue  # a kept fingerprint of a body with a password would be something to guess at
-        questions = {"/v1/policies/dry-run", "/v1/suggestions", "/v1/recalls/{number}/answers/bulk/preview"}
+        questions = {
+            "/v1/policies/dry-run",
+            "/v1/suggestions",
+            "/v1/recalls/{number}/answers/bulk/preview",
+            "/v1/trace",
+        }
         if path in questions | {"/v1/keepers/{code}/probe"}:
             continue  # a question: it creates and decides nothing
         if method == "post" and path.startswith("/v1/") and not signed(path):

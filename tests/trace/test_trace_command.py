@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from typer.testing import CliRunner
@@ -54,9 +56,26 @@ def test_csv_has_one_line_per_lot_and_place(url: str) -> None:
 
 
 @pytest.mark.db
+def test_a_picture_is_drawn_beside_the_answer(url: str, tmp_path: Path) -> None:
+    picture = tmp_path / "trace.svg"
+    asked = ["--lot-range", "P5:A1..A9", "--svg", str(picture)]
+    done = CliRunner().invoke(trace_app, ["backward", "--database-url", url, *asked])
+    assert done.exit_code == 0, done.output
+    assert {"lot4", "lot6"} <= {element.get("id") for element in ElementTree.parse(picture).iter()}  # noqa: S314
+    away = ["--lot", "P3:RAW", "--svg", str(tmp_path / "none" / "trace.svg")]
+    refused = CliRunner().invoke(trace_app, ["forward", "--database-url", url, *away])
+    assert (refused.exit_code, "No such file" in refused.stderr) == (2, True)
+
+
+@pytest.mark.db
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--lot-range", "P3:A"], "expected PRODUCT:FIRST..LAST"),
+        (["--serial", "none"], "expected PRODUCT:NUMBER"),
+        (["--serial", "P3:S1", "--document", "DN-1"], "not on record: documents: DN-1; serials: P3:S1"),
+        (["--lot-range", "P3:B..A"], "first must not come after last"),
+        (["--product", "P3", "--received-from", "2026-02-01", "--received-to", "2026-01-01"], "start must be before"),
         (["--lot", "P3:NONE"], "not on record: lots: P3:NONE"),
         (["--lot", "nocolon"], "expected PRODUCT:NUMBER"),
         ([], "name at least one of"),
