@@ -35,17 +35,19 @@ async def read_labels(
     try:
         visitor = await let_in(request, state, token)
         async with state.sessions() as session:
-            dock = await dock_of(session, state)
             rows = await return_authorizations.listed(
                 session, visitor.record.number, consignees=[visitor.record.consignee_id]
             )
-        if not rows:
+            dock = await dock_of(session, state) if rows else None
+        if dock is None:
             return RedirectResponse(f"/r/{token}", 303)
         labels = [label for row in rows for label in labels_of(visitor.record.number, row, asked)]
         return await label_answer(labels, dock, f"{visitor.record.number}-labels", {})
     except RefusedLink as refused:
         return await refused_page(request, state, token, refused, asked)
-    except (Problem, *UNREACHABLE):
+    except Problem:  # no dock is configured: there is nothing to print
+        return RedirectResponse(f"/r/{token}", 303)
+    except UNREACHABLE:
         return unavailable_page(state, asked)
 
 
