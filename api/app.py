@@ -50,6 +50,7 @@ from api.routers import (
     evidence,
     expert_page,
     expert_reviews,
+    exposure,
     goods_documents,
     health,
     holds,
@@ -165,11 +166,11 @@ def _include(app: FastAPI, settings: Settings) -> None:
     held = (holds, goods_documents)
     for module in (recalls, decisions, *held, phone_replies, recall_parts, recall_file, tasks, staff, master, signing):
         app.include_router(module.router, prefix="/v1")
-    for module in (cases, chasing, contacts, complaints, patients, effectiveness, closure, consignee_balance):
+    for module in (cases, chasing, contacts, complaints, patients, effectiveness, closure):
         app.include_router(module.router, prefix="/v1")
     stock = (dispositions, disposition_execution, disposal_proof, return_labels, returns, samples, shortages)
     app.include_router(lots.router, prefix="/v1")
-    for module in (*stock, account, accounts, journals):
+    for module in (*stock, account, accounts, journals, consignee_balance, exposure):
         app.include_router(module.router, prefix="/v1")
     app.include_router(costs.router, prefix="/v1", max_body_size=costs.BODY_LIMIT)
     duties = (obligations, clocks, deadline_history)

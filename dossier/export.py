@@ -18,7 +18,7 @@ from temporalio.client import Client
 
 from adapters.evidence.base import EvidenceStore
 from db.engine import SessionFactory
-from db.repositories import audit
+from db.repositories import audit, exposure
 from db.repositories.dossier import Snapshot, snapshot, uploads
 from db.repositories.retention import keeping
 from dossier.archive import ArchiveWriter
@@ -28,6 +28,8 @@ from dossier.verifier import verifier_source
 from dossier.verify_file import FORMAT
 from models.recall import Recall
 
+_CURVE: Final = 5000
+"""Steps of the curve of exposure in the file."""
 README: Final = Path(__file__).parents[1] / "templates" / "dossier" / "README.md"
 
 
@@ -98,6 +100,7 @@ class Exporter:
             sent = await uploads(session, [row["id"] for row in record.rows["evidence"]])
             await write_audit(archive, audit.read_all(session, order.number), sent)
             retention = await _retention(session, recall, order.now)
+            archive.add("derived/exposure.json", readable(await _exposure(session, order)))
         write_documents(archive, record)
         gaps = await write_evidence(archive, record, self._store)
         gaps += await self._write_histories(archive, order, record)
@@ -182,6 +185,30 @@ async def _retention(session: AsyncSession, recall: Recall, now: datetime) -> di
     """How long this file is kept under each pinned policy, and the latest of these days."""
     found = await keeping(session, recall, now)
     return {"keep_until": found.until.isoformat() if found.until else None, "policies": found.as_json()}
+
+
+async def _exposure(session: AsyncSession, order: Order) -> dict[str, Any]:
+    """Unit-hours of exposure at the export; the record has everything they are counted from."""
+    found = await exposure.exposure(session, order.number, order.now, points=_CURVE)
+    assert found is not None  # noqa: S101 - read above
+    over = found.window
+    return {
+        "start": over.start.isoformat(),
+        "until": over.until.isoformat(),
+        "final": over.final,
+        "pace": over.clock.pace,
+        "unit_hours": str(found.unit_hours),
+        "lots": [
+            {
+                "lot_id": lot.lot_id,
+                "unit_hours": str(lot.unit_hours),
+                "at_risk": str(lot.at_risk),
+                "used": str(lot.used),
+            }
+            for lot in found.lots
+        ],
+        "curve": [[step.at.isoformat(), str(step.at_risk)] for step in found.curve],
+    }
 
 
 def _readme(order: Order) -> bytes:

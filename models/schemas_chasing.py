@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from domain.attempts import Outcome
 from models.case import ActionHow, AttemptChannel
 from models.schemas_common import In, Line, Out, Reason
+from models.schemas_exposure import ExposureFiguresOut
 
 
 class GroupOut(Out):
@@ -42,6 +43,8 @@ class ProgressOut(Out):
     total: GroupOut | None
     """All groups together; None while the recall has no consignee."""
     groups: list[GroupOut]
+    exposure: ExposureFiguresOut | None = None
+    """Unit-hours so far; only where asked for, because they are counted over every movement of the scope."""
 
 
 class CallContactOut(Out):

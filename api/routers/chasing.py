@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from api.call_work import entries
 from api.case_work import Desk, desk
 from api.deps import KeyDep, NumberDep, ReaderDep, StateDep, require
+from api.exposure_views import figures
 from api.idempotency import Answer, once
 from api.nudge import nudge_owners
 from api.pagination import Cursor, Limit, listing_name
@@ -20,7 +21,7 @@ from api.records import load
 from api.security.bearer import Principal
 from api.task_doing import whose_day
 from api.views import task_out
-from db.repositories import call_list, progress, stages, task_actions, task_list
+from db.repositories import call_list, exposure, progress, stages, task_actions, task_list
 from db.repositories.call_list import CallKind, Place
 from db.repositories.cases import By
 from db.repositories.progress import GroupBy, GroupProgress
@@ -49,13 +50,21 @@ async def read_progress(
     _: ReaderDep,
     state: StateDep,
     by: Annotated[GroupBy, Query(description="What the consignees are grouped by.")] = GroupBy.COUNTRY,
+    with_exposure: Annotated[bool, Query(alias="exposure", description="Also the unit-hours of exposure.")] = False,
 ) -> ProgressOut:
     """Counts per stage of the answer, units outstanding, the oldest silence and the next deadline of each group."""
     await load(state, number)
     now = state.now()
     async with state.sessions() as session:
         found = await progress.progress(session, number, by, now)
-    return ProgressOut(by=by, at=now, total=_total(found), groups=[_group_out(each) for each in found])
+        so_far = await exposure.exposure(session, number, now, points=2) if with_exposure else None
+    return ProgressOut(
+        by=by,
+        at=now,
+        total=_total(found),
+        groups=[_group_out(each) for each in found],
+        exposure=figures(so_far) if so_far else None,
+    )
 
 
 @router.get(
