@@ -64,7 +64,9 @@ def end_everything(world: World) -> int:
 
     async def end(client: Client) -> int:
         # What collects returned mail belongs to the installation, not to a scenario.
-        query = f"ExecutionStatus = 'Running' AND WorkflowId != '{workflow_ids.RETURNS_ID}'"
+        standing = (workflow_ids.RETURNS_ID, workflow_ids.KEEPER_FEEDS_ID)
+        others = " AND ".join(f"WorkflowId != '{each}'" for each in standing)
+        query = f"ExecutionStatus = 'Running' AND {others}"
         running: list[str] = []
         at_once = asyncio.Semaphore(16)
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,6 +12,7 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 from temporalio.worker import Worker
 
+import worker_keepers
 from activities.keeper_feeds import KeeperFeedActivities
 from adapters.inventory import http_client
 from adapters.inventory.factory import builders
@@ -19,12 +20,15 @@ from adapters.inventory.routing import RoutedKeepers
 from adapters.inventory.unavailable import UnavailableKeeper
 from db.repositories.keepers import KeeperStore
 from domain.inventory import LotName
+from domain.workflow_ids import KEEPER_FEEDS_ID
 from models.messages import INVENTORY_QUEUE
 from models.messages_keepers import KeeperFeedsInput, KeeperFeedsRead, ReadKeeperFeeds
 from plugin import workflow_runner
+from settings import Settings
 from tests.inventory.conftest import NUMBER, OTHER, Yard
 from tests.inventory.http.conftest import Paced
 from tests.wms.server import TOKEN, Wms
+from worker_keepers import kept_feeds, start_feeds
 from workflows.keeper_feeds import KeeperFeedsWorkflow
 
 pytestmark = pytest.mark.db
@@ -188,3 +192,19 @@ async def test_the_workflow_looks_when_a_webhook_asks_and_goes_on_after_a_failur
         described = await handle.describe()
         assert described.status is WorkflowExecutionStatus.RUNNING
         await handle.terminate()
+
+
+async def test_ended_by_whatever_it_is_started_again_by_a_worker_that_runs(
+    temporal: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_keepers, "_STILL_RUNS", timedelta(milliseconds=50))
+    handle = temporal.client.get_workflow_handle(KEEPER_FEEDS_ID)
+    assert await start_feeds(temporal.client, Settings())
+    first = (await handle.describe()).run_id
+    assert await start_feeds(temporal.client, Settings())
+    assert (await handle.describe()).run_id == first
+    await handle.terminate()
+    async with asyncio.timeout(20), kept_feeds(temporal.client, Settings()):
+        while (await handle.describe()).run_id == first:
+            pass
+    await handle.terminate()
