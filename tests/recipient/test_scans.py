@@ -37,6 +37,12 @@ async def test_an_affected_lot_is_offered_for_filling_in(recipient: Recipient, w
     assert f'name="used-{world.lot_ids[0]}" value="3"' in page
 
 
+async def test_a_unit_without_a_lot_on_its_label_is_known_by_its_serial(recipient: Recipient, world: World) -> None:
+    world.run("INSERT INTO serial (lot_id, number) VALUES (%s, 'S-7')", world.lot_ids[0])
+    assert "Lot A1 is affected. Set it aside." in await told(recipient, f"(01){GTIN}(21)S-7")
+    assert "names the product but no lot" in await told(recipient, f"(01){GTIN}(21)S-8")
+
+
 async def test_an_affected_package_answers_whether_one_is_affected(recipient: Recipient) -> None:
     page = await told(recipient, f"01{GTIN}10A1", "affected")
     assert 'value="yes" checked' in page

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -10,7 +11,8 @@ import pytest
 
 from db.engine import SessionFactory
 from db.repositories import trace
-from tests.support.chain import Chain
+from domain.scope import Window
+from tests.support.chain import Chain, day
 from tests.support.servers import PostgresForTests
 from tests.trace import oracle, oracle_gaps
 from tests.trace.random_chain import random_chain
@@ -66,6 +68,33 @@ async def test_random_chains_are_traced_as_the_oracle_says(
         assert sites_as_rows(result) == expected_sites(chain, lots), f"graph {number}"
         found = Counter(oracle_gaps.essence(gap.kind, gap.detail) for gap in result.gaps)
         assert found == oracle_gaps.gaps(chain, lots, STALE, MARGIN), f"graph {number}"
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+async def test_random_chains_inside_a_window_are_traced_as_the_oracle_says(
+    db: SessionFactory, clean_db: PostgresForTests, direction: trace.Direction
+) -> None:
+    run = trace.trace_forward if direction == "forward" else trace.trace_backward
+    for number, chain in chains(99):
+        chain.write(clean_db.owner_url)
+        rng = random.Random(number)  # noqa: S311 - a seed, not a secret
+        roots = rng.sample(sorted(chain.lots), rng.randint(1, min(3, len(chain.lots))))
+        start, end = day(rng.randint(0, 250)), day(rng.randint(251, 420))
+        async with db() as session:
+            result = await run(session, roots, window=Window(start=start, end=end), arrival_margin=MARGIN)
+        inside = replace(
+            chain,
+            moves=[m for m in chain.moves if m.lot is None or start <= m.at < end],
+            # Within a window nothing but its movements says when goods moved.
+            lots={key: replace(row, made_on=None) for key, row in chain.lots.items()},
+        )
+        lots = set(oracle.reach(chain, roots, backward=direction == "backward"))
+        found = {key: row[:-1] for key, row in sites_as_rows(result).items()}
+        assert found == {key: row[:-1] for key, row in expected_sites(inside, lots).items()}, f"graph {number}"
+        kinds = {"no_lot_receipt", "recall_period", "broken_link"}
+        expected = oracle_gaps.gaps(inside, lots, STALE, MARGIN)
+        gaps = Counter(oracle_gaps.essence(gap.kind, gap.detail) for gap in result.gaps)
+        assert gaps == Counter({gap: count for gap, count in expected.items() if gap[0] in kinds}), f"graph {number}"
 
 
 def check_paths(chain: Chain, result: trace.TraceResult, depths: dict[int, int], roots: list[int]) -> None:
