@@ -57,6 +57,7 @@ from api.routers import (
     hospital,
     journals,
     keepers,
+    logistics,
     lots,
     master,
     nonconformities,
@@ -163,7 +164,7 @@ def _include(app: FastAPI, settings: Settings) -> None:
     app.include_router(recipient_lost.router)
     app.include_router(expert_page.router)
     app.include_router(traces.router, prefix="/v1")
-    held = (holds, goods_documents)
+    held = (holds, goods_documents, logistics)
     for module in (recalls, decisions, *held, phone_replies, recall_parts, recall_file, tasks, staff, master, signing):
         app.include_router(module.router, prefix="/v1")
     for module in (cases, chasing, contacts, complaints, patients, effectiveness, closure):

@@ -88,6 +88,7 @@ _BY_KEY: Final[Mapping[str, Item]] = {
     "help": Item.CASES,
     "check": Item.EFFECTIVENESS,
     "holds": Item.HOLDS,
+    "logistics": Item.HOLDS,
     "notice": Item.CAMPAIGN,
     "notice_review": Item.CAMPAIGN,
     "campaign-stop": Item.CAMPAIGN,

@@ -139,6 +139,7 @@ DECIDED = (
     "justify:",
     "review:",
     "expert:",
+    "logistics:",
     "capa:",
     "nc:",
     "scar:",

@@ -95,6 +95,7 @@ KEPT = (
     "keeper_disposal",
     "keeper_hold",
     "legal_hold",
+    "logistics_request",
     "notice",
     "policy_version",
     "provisional_account",

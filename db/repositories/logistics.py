@@ -1,0 +1,213 @@
+"""Requests to logistics providers: a task of the warehouse each, with a due time by policy, ended by a document number.
+
+The provider's answer confirms that the goods on their way are held. Nothing is sent from here: whoever has the task
+speaks to the provider and records what it says.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.plain_sql import run
+from db.repositories import audit, holds, recalls, tasks
+from db.repositories.disposal_refusals import DisposalRefused, invalid
+from db.repositories.disposition_who import Who
+from db.repositories.hold_records import lock_recalls
+from domain.disposition import Fault
+from domain.phases import Phase, is_final
+from domain.policy_parts import HumanStep
+from domain.quantity_text import plain
+from domain.roles import Role
+from domain.workflow_ids import recall_id
+from models.hold import Hold, PositionKind
+from models.logistics import LogisticsKind, LogisticsRequest, LogisticsState
+from models.master import Custody, Location, Partner
+
+_CARRIER: Final = """
+SELECT coalesce(
+    (SELECT d.carrier_id FROM goods_document d
+     WHERE d.number = :document AND d.kind IN ('shipment', 'order', 'return') AND d.carrier_id IS NOT NULL
+     ORDER BY d.kind = 'shipment' DESC, d.id LIMIT 1),
+    (SELECT l.partner_id FROM location l WHERE l.id = :location AND l.custody = 'logistics'))
+"""
+"""Who moves the goods, where our documents or the place they are going to say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a provider is asked about one position in transit."""
+
+    hold_id: int
+    kind: LogisticsKind
+    provider: str | None
+    """Code of the provider; None: as the shipment's document names it."""
+    to_location_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the provider says."""
+
+    reference: str | None
+    """Its document number; None where it refuses."""
+    expected_at: datetime | None
+    note: str | None
+
+
+def task_key(request_id: int) -> str:
+    """Key of the task to get the answer."""
+    return f"logistics:{request_id}"
+
+
+async def ask(session: AsyncSession, number: str, given: Sequence[Ask], who: Who) -> list[LogisticsRequest]:
+    """Open the requests and their tasks, all or none.
+
+    Raises:
+        DisposalRefused: the recall has ended, a hold is not in transit, a provider or place cannot be meant, or the
+            shipment is asked about already.
+    """
+    await lock_recalls(session, [number])
+    recall = await recalls.get(session, number)
+    if is_final(Phase(recall.phase)):
+        raise DisposalRefused("wrong_phase", f"The recall has ended in phase {recall.phase}.")
+    made = []
+    for at, each in enumerate(given):
+        hold, provider = await _checked(session, number, each, f"requests/{at}")
+        row = LogisticsRequest(
+            recall_number=number,
+            hold_id=each.hold_id,
+            kind=each.kind.value,
+            state=LogisticsState.asked.value,
+            provider_id=provider.id or 0,
+            to_location_id=each.to_location_id,
+            asked_by=who.principal,
+            asked_at=who.at,
+        )
+        session.add(row)
+        await session.flush()
+        made.append(row)
+        shipment = f"shipment {hold.document_no}" if hold.document_no else "the goods on their way"
+        await tasks.offer(
+            session,
+            recall,
+            key=task_key(row.id or 0),
+            step=HumanStep.HOLD_CONFIRMATION,
+            what=f"{provider.name[:120]}: {each.kind.value} {shipment} ({plain(hold.quantity)} units)",
+            owner=recall_id(number),
+            now=who.at,
+            role=Role.WAREHOUSE,
+        )
+        facts = {"request": row.id, "hold": each.hold_id, "kind": row.kind, "provider": provider.code}
+        await _note(session, number, "logistics.asked", who, facts | {"to": each.to_location_id})
+    return made
+
+
+async def _checked(session: AsyncSession, number: str, given: Ask, at: str) -> tuple[Hold, Partner]:
+    hold = await session.get(Hold, given.hold_id)
+    if hold is None or hold.recall_number != number:
+        raise invalid(Fault(f"{at}/hold_id", f"a hold of the recall {number}"))
+    if hold.position != PositionKind.in_transit or hold.ended_at is not None:
+        raise invalid(Fault(f"{at}/hold_id", "an open hold on goods in transit"))
+    query = select(LogisticsRequest.id).where(
+        col(LogisticsRequest.hold_id) == given.hold_id, col(LogisticsRequest.state) == LogisticsState.asked.value
+    )
+    if (before := (await session.exec(query)).first()) is not None:
+        raise DisposalRefused("conflict", f"The request {before} about this shipment is not answered yet.")
+    if given.kind is LogisticsKind.redirect and given.to_location_id is None:
+        raise invalid(Fault(f"{at}/to_location_id", "the place of ours they are to go to"))
+    if given.to_location_id is not None:
+        place = await session.get(Location, given.to_location_id)
+        if place is None or place.custody == Custody.customer.value:
+            raise invalid(Fault(f"{at}/to_location_id", "a place in our own or logistics custody"))
+    return hold, await _provider(session, hold, given, at)
+
+
+async def _provider(session: AsyncSession, hold: Hold, given: Ask, at: str) -> Partner:
+    if given.provider is not None:
+        query = select(Partner).where(col(Partner.code) == given.provider)
+        found = (await session.exec(query)).one_or_none()
+    else:
+        values = {"document": hold.document_no, "location": hold.location_id}
+        partner_id: Any = (await run(session, _CARRIER, values)).scalar()
+        found = await session.get(Partner, partner_id) if partner_id is not None else None
+    if found is None:
+        raise invalid(Fault(f"{at}/provider", "the code of the partner that moves the goods"))
+    return found
+
+
+async def answer(session: AsyncSession, number: str, request_id: int, given: Answer, who: Who) -> LogisticsRequest:
+    """Record the provider's answer; its number confirms the hold on the goods. A refusal leaves the hold as it is.
+
+    Raises:
+        DisposalRefused: no such request, it is answered with something else or withdrawn.
+    """
+    row = await _open(session, number, request_id)
+    if row.state == LogisticsState.answered and row.reference == given.reference:
+        return row
+    if row.state != LogisticsState.asked:
+        raise DisposalRefused("already_decided", f"The request {request_id} is {row.state}.")
+    state = LogisticsState.answered if given.reference else LogisticsState.refused
+    row.state, row.reference, row.expected_at, row.note = state.value, given.reference, given.expected_at, given.note
+    row.ended_at, row.ended_by = who.at, who.principal
+    session.add(row)
+    await session.flush()
+    confirmed: list[int] = []
+    hold = await session.get(Hold, row.hold_id)
+    if given.reference and hold is not None and hold.confirmed_at is None and hold.ended_at is None:
+        stated = holds.Held(id=hold.id or 0, asked=hold.quantity, held=hold.quantity, by=who.principal)
+        confirmed = await holds.mark_confirmed(session, [stated], who.at)
+    outcome = f"{state.value}: {given.reference}" if given.reference else state.value
+    await tasks.close(session, number, task_key(request_id), outcome=outcome, done_by=who.principal, now=who.at)
+    facts = {"request": request_id, "reference": given.reference, "confirmed": confirmed}
+    await _note(session, number, f"logistics.{state.value}", who, facts, reason=given.note)
+    return row
+
+
+async def withdraw(session: AsyncSession, number: str, request_id: int, reason: str, who: Who) -> LogisticsRequest:
+    """Take a request back that nobody answered: the goods arrived, or it was the wrong shipment.
+
+    Raises:
+        DisposalRefused: no such request, or it is answered.
+    """
+    row = await _open(session, number, request_id)
+    if row.state == LogisticsState.withdrawn:
+        return row
+    if row.state != LogisticsState.asked:
+        raise DisposalRefused("already_decided", f"The request {request_id} is {row.state}.")
+    row.state, row.note, row.ended_at, row.ended_by = LogisticsState.withdrawn.value, reason, who.at, who.principal
+    session.add(row)
+    await session.flush()
+    await tasks.cancel(session, number, task_key(request_id), outcome="withdrawn", done_by=who.principal, now=who.at)
+    await _note(session, number, "logistics.withdrawn", who, {"request": request_id}, reason=reason)
+    return row
+
+
+async def _open(session: AsyncSession, number: str, request_id: int) -> LogisticsRequest:
+    await lock_recalls(session, [number])
+    row = await session.get(LogisticsRequest, request_id, populate_existing=True)
+    if row is None or row.recall_number != number:
+        raise DisposalRefused("not_found", f"The recall {number} has no logistics request {request_id}.")
+    return row
+
+
+async def listed(session: AsyncSession, number: str, *, after: int, limit: int) -> Sequence[LogisticsRequest]:
+    """Requests of the recall, oldest first."""
+    query = select(LogisticsRequest).where(
+        col(LogisticsRequest.recall_number) == number, col(LogisticsRequest.id) > after
+    )
+    return (await session.exec(query.order_by(col(LogisticsRequest.id)).limit(limit))).all()
+
+
+async def _note(
+    session: AsyncSession, number: str, action: str, who: Who, data: dict[str, Any], *, reason: str | None = None
+) -> None:
+    await audit.append(
+        session, number, actor=who.principal, role=who.role, action=action, at=who.at, reason=reason, data=data
+    )
+
+
+__all__ = ["Answer", "Ask", "answer", "ask", "listed", "task_key", "withdraw"]

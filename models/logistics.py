@@ -1,0 +1,66 @@
+"""Requests to logistics providers about goods on their way: stop, redirect, return; answered by document numbers."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, Index
+from sqlalchemy import text as sql
+from sqlmodel import Field, SQLModel
+
+from models.base import identity, instant, one_of, ref, text
+
+
+class LogisticsKind(StrEnum):
+    """What the provider is asked to do with goods on their way."""
+
+    stop = "stop"
+    redirect = "redirect"
+    """Deliver them to another place of ours."""
+    return_ = "return"
+    """Bring them back to where they left, or to a place of ours."""
+
+
+class LogisticsState(StrEnum):
+    """asked -> answered, or refused by the provider, or withdrawn by us."""
+
+    asked = "asked"
+    answered = "answered"
+    refused = "refused"
+    withdrawn = "withdrawn"
+
+
+class LogisticsRequest(SQLModel, table=True):
+    """One request about one shipment under hold; at most one is open for a shipment at a time."""
+
+    __tablename__ = "logistics_request"
+    __table_args__ = (
+        one_of("kind", LogisticsKind),
+        one_of("state", LogisticsState),
+        CheckConstraint("(state = 'asked') = (ended_at IS NULL)", name="ended_at_known"),
+        CheckConstraint("state <> 'answered' OR reference IS NOT NULL", name="answered_by_number"),
+        CheckConstraint("kind <> 'redirect' OR to_location_id IS NOT NULL", name="redirect_somewhere"),
+        Index("uq_logistics_request_open", "hold_id", unique=True, postgresql_where=sql("state = 'asked'")),
+        Index("ix_logistics_request_recall", "recall_number", "id"),
+    )
+
+    id: int | None = identity()
+    recall_number: str = Field(foreign_key="recall.number", nullable=False)
+    hold_id: int = ref("hold.id")
+    """The position in transit."""
+    kind: str = text(10)
+    state: str = text(10)
+    provider_id: int = ref("partner.id")
+    to_location_id: int | None = ref("location.id", nullable=True)
+    """Where the goods are to go instead."""
+    asked_by: str = text(120)
+    asked_at: datetime = instant()
+    reference: str | None = text(80, nullable=True)
+    """The provider's document number: stop confirmation, redirect order, return delivery."""
+    expected_at: datetime | None = instant(nullable=True)
+    note: str | None = text(2000, nullable=True)
+    """What the provider said, or why the request was withdrawn."""
+    ended_at: datetime | None = instant(nullable=True)
+    ended_by: str | None = text(120, nullable=True)
+
+
+__all__ = ["LogisticsKind", "LogisticsRequest", "LogisticsState"]
