@@ -1,9 +1,11 @@
 """The OpenAPI document: stable operation ids, shared error schema, and the headers our conventions require."""
 
+import hashlib
 from typing import Any, Final
 
 from fastapi import FastAPI
 
+from api.problems import MEDIA_TYPE
 from models.schemas_common import ProblemDocument
 from models.schemas_hospital import HospitalAnswerIn
 
@@ -64,9 +66,20 @@ def _complete(document: dict[str, Any]) -> None:
         schemas[shared.__name__] = model
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    shared_problems = document["components"].setdefault("responses", {})
     for path in document["paths"].values():
         for operation in path.values():
             _complete_operation(operation)
+            _share_problems(operation["responses"], shared_problems)
+
+
+def _share_problems(responses: dict[str, Any], shared: dict[str, Any]) -> None:
+    """What is answered by hundreds of operations is written once: as one response per status and set of problems."""
+    for status, response in responses.items():
+        if list(response.get("content", {})) == [MEDIA_TYPE] and set(response) == {"description", "content"}:
+            name = f"problem-{status}-{hashlib.sha256(response['description'].encode()).hexdigest()[:6]}"
+            shared[name] = response
+            responses[status] = {"$ref": f"#/components/responses/{name}"}
 
 
 def _complete_operation(operation: dict[str, Any]) -> None:
@@ -80,7 +93,7 @@ def _complete_operation(operation: dict[str, Any]) -> None:
     if generated.get("$ref", "").endswith("/HTTPValidationError"):
         responses["422"] = {
             "description": "The request is not valid",
-            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
         }
 
 

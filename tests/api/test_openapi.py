@@ -64,7 +64,8 @@ def test_every_staff_operation_needs_a_token_and_documents_its_problems(document
     for path, _, operation in operations(document):
         if path.startswith("/v1/") and not signed(path):
             assert operation["security"] == [{"bearerToken": []}], path
-            assert "application/problem+json" in operation["responses"]["401"]["content"], path
+            shared = operation["responses"]["401"]["$ref"].removeprefix("#/components/responses/")
+            assert "application/problem+json" in document["components"]["responses"][shared]["content"], path
 
 
 def test_no_framework_error_shape_is_left(document: dict[str, Any]) -> None:
