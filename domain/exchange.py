@@ -7,7 +7,7 @@ and there is no total over it.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 from domain.money import smallest_unit
 
@@ -39,8 +39,9 @@ def convert(amount: Decimal, currency: str, base: str, day: date, rates: Sequenc
     rate = _latest(rates, currency, base, day)
     if rate is None:
         return None
-    exact = amount * rate.rate if rate.currency == currency else amount / rate.rate
-    return Converted(exact.quantize(smallest_unit(base), ROUND_HALF_UP), rate)
+    with localcontext(prec=60):  # the default of 28 digits could not hold every amount at every rate
+        exact = amount * rate.rate if rate.currency == currency else amount / rate.rate
+        return Converted(exact.quantize(smallest_unit(base), ROUND_HALF_UP), rate)
 
 
 def _latest(rates: Iterable[Rate], currency: str, base: str, day: date) -> Rate | None:

@@ -133,6 +133,13 @@ def test_amounts_are_converted_by_the_latest_stated_rate_in_either_direction() -
     assert to_yen.amount == Decimal(154)
 
 
+def test_the_largest_amount_is_converted_at_the_smallest_rate() -> None:
+    rate = Rate(1, "KWD", "EUR", Decimal("0.0000000001"), DAY, "s")
+    found = convert(Decimal("9999999999999999.99"), "EUR", "KWD", DAY, [rate])
+    assert found is not None
+    assert found.amount == Decimal("99999999999999999900000000")
+
+
 def test_a_disposition_suggests_units_times_value_in_the_smallest_unit_of_the_currency() -> None:
     assert propose(1, "replace", Decimal(3), Decimal("2.505"), "EUR") is not None
     found = propose(1, "replace", Decimal(3), Decimal("2.505"), "EUR")
