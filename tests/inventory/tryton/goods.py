@@ -50,9 +50,9 @@ class Names:
 class Goods:
     """One product in Tryton and its lots; every method is an act of Tryton's users, or a look."""
 
-    def __init__(self, tryton: TrytonForTests, names: Names, unit: str = "u") -> None:
+    def __init__(self, tryton: TrytonForTests, names: Names, unit: str = "u", code: str | None = None) -> None:
         self.names = names
-        self.code = tryton.name("P")
+        self.code = code or tryton.name("P")
         unit_of = model("product.uom")
         (self.unit,) = unit_of.find([("symbol", "=", unit)])
         template = model("product.template")(name=self.code, type="goods", default_uom=self.unit)
