@@ -33,6 +33,7 @@ from domain.inventory import (
     PositionState,
 )
 from domain.keepers import KeeperAuth, Skipped
+from domain.web_addresses import WebAddressError, checked_url
 
 LOTS: Final = 500
 """Lots asked for in one call."""
@@ -254,7 +255,7 @@ def tryton_inventory(parts: KeeperParts, *, ca_file: Path | None = None) -> Tryt
     """The adapter of a keeper on record; its credential is `user:password`.
 
     Raises:
-        ValueError: the record names no database, or the credential is of another form.
+        ValueError: the record names no database, an address without https, or a credential of another form.
     """
     record = parts.record
     user, colon, password = parts.credential.partition(":")
@@ -262,6 +263,10 @@ def tryton_inventory(parts: KeeperParts, *, ca_file: Path | None = None) -> Tryt
         raise ValueError("Tryton is logged into with a password; its credential is user:password")
     if not record.database:
         raise ValueError("the name of Tryton's database is missing")
+    try:
+        checked_url(record.base_url)
+    except WebAddressError as error:
+        raise ValueError(f"base_url: {error}") from None
     config = TrytonConfig(record.base_url, record.database, user, password, record.timeout_seconds, ca_file)
 
     async def turn() -> None:

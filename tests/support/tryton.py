@@ -83,6 +83,8 @@ class TrytonForTests:
     folder: Path
     environment: dict[str, str]
     process: "subprocess.Popen[bytes] | None" = None
+    known: dict[str, Any] = field(default_factory=dict)
+    """Records looked up once: places, partners, units."""
     _names: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def start(self) -> None:

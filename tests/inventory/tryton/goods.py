@@ -47,48 +47,64 @@ class Names:
         return self.packages.get((product_code, unit))
 
 
+def made(name: str, values: dict[str, Any]) -> Any:
+    """A record written as it is: proteus would ask Tryton after each field what else changes."""
+    from proteus.config import get_config
+
+    (key,) = model(name)._proxy.create([values], get_config().context)
+    return model(name)(key)
+
+
 class Goods:
     """One product in Tryton and its lots; every method is an act of Tryton's users, or a look."""
 
     def __init__(self, tryton: TrytonForTests, names: Names, unit: str = "u", code: str | None = None) -> None:
         self.names = names
         self.code = code or tryton.name("P")
-        unit_of = model("product.uom")
-        (self.unit,) = unit_of.find([("symbol", "=", unit)])
-        template = model("product.template")(name=self.code, type="goods", default_uom=self.unit)
-        template.salable = template.purchasable = template.producible = True
-        template.sale_uom, template.purchase_uom, template.list_price = self.unit, self.unit, Decimal(10)
-        template.products[0].suffix_code = self.code
-        template.save()
-        self.product = template.products[0]
+        self.known = tryton.known
+        self.unit = self._one("product.uom", ("symbol", "=", unit))
+        uom = self.unit.id
+        values = {"name": self.code, "type": "goods", "default_uom": uom, "sale_uom": uom, "purchase_uom": uom}
+        values |= {"salable": True, "purchasable": True, "producible": True, "list_price": Decimal(10)}
+        template = made("product.template", values | {"products": [("create", [{"suffix_code": self.code}])]})
+        (self.product,) = template.products
         self.lots: dict[int, Any] = {}
 
     def lot(self, number: str = "L1") -> int:
         """A lot there and on our record; its id with us."""
-        made = model("stock.lot")(number=number, product=self.product)
-        made.save()
+        there = made("stock.lot", {"number": number, "product": self.product.id})
         ours = len(self.names.lots) + 1
         self.names.lots[ours] = LotName(self.code, number)
-        self.lots[ours] = made
+        self.lots[ours] = there
         return ours
 
     def place(self, code: str) -> Any:
         """A location by code or name."""
-        (found,) = model("stock.location").find(["OR", ("code", "=", code), ("name", "=", code)])
-        return found
+        return self._one("stock.location", "OR", ("code", "=", code), ("name", "=", code))
 
-    def move(self, lot: int | None, quantity: float, source: str, target: str, **facts: Any) -> Any:
+    def party(self, name: str) -> Any:
+        """A trading partner by name."""
+        return self._one("party.party", ("name", "=", name))
+
+    def _one(self, name: str, *domain: Any) -> Any:
+        asked = f"{name} {domain}"
+        if asked not in self.known:
+            (self.known[asked],) = model(name).find(list(domain))
+        return self.known[asked]
+
+    def line(self, lot: int | None, quantity: float, source: str, target: str, price: int | None = None) -> Any:
+        """Values of a draft move."""
+        company = self._one("company.company")
+        values = {"product": self.product.id, "unit": self.unit.id, "quantity": quantity, "company": company.id}
+        values |= {"from_location": self.place(source).id, "to_location": self.place(target).id}
+        values |= {"lot": self.lots[lot].id if lot else None}
+        if price:
+            values |= {"unit_price": Decimal(price), "currency": company.currency.id}
+        return values
+
+    def move(self, lot: int | None, quantity: float, source: str, target: str) -> Any:
         """A draft move."""
-        made = model("stock.move")(product=self.product, unit=self.unit, quantity=quantity)
-        made.from_location, made.to_location = self.place(source), self.place(target)
-        made.lot = self.lots[lot] if lot else None
-        for name, value in facts.items():
-            setattr(made, name, value)
-        if made.unit_price_required:
-            (company,) = model("company.company").find()
-            made.unit_price, made.currency = Decimal(5), company.currency
-        made.save()
-        return made
+        return made("stock.move", self.line(lot, quantity, source, target))
 
     def receive(self, lot: int, quantity: float, target: str = "WH1-A") -> None:
         """Units found, as a count would book them."""
@@ -121,14 +137,14 @@ class Goods:
     def customer_shipment(self, lot: int | None, quantity: float, *steps: str) -> Any:
         """A customer shipment with one move, taken as far as these buttons."""
         shipment = model("stock.shipment.out")()
-        (clinic,) = model("party.party").find([("name", "=", "Clinic")])
+        clinic = self.party("Clinic")
         shipment.customer = clinic
         shipment.warehouse = self.place("WH1")
         move = shipment.outgoing_moves.new()
         move.product, move.unit, move.quantity = self.product, self.unit, quantity
         move.from_location, move.to_location = self.place("OUT"), self.place("CUS")
         move.lot = self.lots[lot] if lot else None
-        (company,) = model("company.company").find()
+        company = self._one("company.company")
         move.unit_price, move.currency = Decimal(10), company.currency
         shipment.save()
         for step in steps:
@@ -151,7 +167,7 @@ class Goods:
     def order(self, kind: str, quantity: float, *steps: str) -> Any:
         """A sale to the clinic or a purchase from the maker (`sale`, `purchase`), taken as far as these buttons."""
         order = model(f"{kind}.{kind}")()
-        (party,) = model("party.party").find([("name", "=", "Clinic" if kind == "sale" else "Maker")])
+        party = self.party("Clinic" if kind == "sale" else "Maker")
         order.party, order.invoice_method, order.warehouse = party, "manual", self.place("WH1")
         line = order.lines.new()
         line.product, line.quantity = self.product, quantity
@@ -165,7 +181,7 @@ class Goods:
     def announced(self, lot: int, quantity: float) -> Any:
         """A supplier shipment that names the lot before it arrives."""
         shipment = model("stock.shipment.in")()
-        (maker,) = model("party.party").find([("name", "=", "Maker")])
+        maker = self.party("Maker")
         shipment.supplier, shipment.warehouse = maker, self.place("WH1")
         self._incoming(shipment, lot, quantity, "SUP", "IN")
         return shipment
@@ -173,7 +189,7 @@ class Goods:
     def returned(self, lot: int, quantity: float) -> Any:
         """A customer's return that is announced."""
         shipment = model("stock.shipment.out.return")()
-        (clinic,) = model("party.party").find([("name", "=", "Clinic")])
+        clinic = self.party("Clinic")
         shipment.customer, shipment.warehouse = clinic, self.place("WH1")
         self._incoming(shipment, lot, quantity, "CUS", "IN")
         return shipment
@@ -183,7 +199,7 @@ class Goods:
         move.product, move.unit, move.quantity = self.product, self.unit, quantity
         move.from_location, move.to_location = self.place(source), self.place(target)
         move.lot = self.lots[lot]
-        (company,) = model("company.company").find()
+        company = self._one("company.company")
         move.unit_price, move.currency = Decimal(5), company.currency
         shipment.save()
 
@@ -202,12 +218,9 @@ class Goods:
 
     def count(self, lot: int, quantity: float) -> Any:
         """A count that is being taken."""
-        count = model("stock.inventory")()
-        count.location = self.place("WH1-A")
-        line = count.lines.new()
-        line.product, line.lot, line.quantity = self.product, self.lots[lot], quantity
-        count.save()
-        return count
+        line = {"product": self.product.id, "lot": self.lots[lot].id, "quantity": quantity}
+        values = {"location": self.place("WH1-A").id, "lines": [("create", [line])]}
+        return made("stock.inventory", values)
 
 
 def at(lot: int, quantity: int | Decimal, place: int = WAREHOUSE, **facts: Any) -> Position:

@@ -26,11 +26,11 @@ async def test_a_hold_puts_what_lies_on_hand_into_quarantine_and_the_lot_says_so
     (found,) = await keeper.locate([lot])
     assert found == at(lot, 100)
 
-    await keeper.hold(f"{A}:hold:1", A, found)
-    confirmed = await keeper.confirm(f"{A}:hold:1")
+    await keeper.hold(f"{lot}:first", A, found)
+    confirmed = await keeper.confirm(f"{lot}:first")
 
     assert confirmed is not None
-    assert confirmed == Confirmation(f"{A}:hold:1", Decimal(100), "erp")
+    assert confirmed == Confirmation(f"{lot}:first", Decimal(100), "erp")
     assert (goods.quarantined(lot), goods.stock(lot, "WH1-A"), goods.state(lot)) == (100, 0, "held")
     assert await keeper.locate([lot]) == [found], "held units still count where they were found"
 
