@@ -14,6 +14,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from db.repositories.staff_messages import Pending
 from domain.channels import Channel
+from domain.supplier_request import Stage
 from domain.visible_text import without_hidden
 from models.staff import MessageKind, Staff
 
@@ -90,6 +91,14 @@ class StaffRenderer:
                 "function": labels["functions"].get(task.role, task.role),
                 "due": _time(task.due_at),
                 "reason": task.sent_back_reason or "",
+            }
+        if pending.supplier is not None:
+            stage = Stage(pending.supplier.stage)
+            facts |= {
+                "question": pending.supplier.question,
+                "stage": labels["stages"][stage.value],
+                "due": _time(pending.supplier.due_at(stage)),
+                "reason": pending.reason,
             }
         if pending.expert is not None:
             facts |= {"question": pending.expert.question, "due": _time(pending.expert.due_at)}

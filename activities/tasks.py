@@ -25,6 +25,7 @@ from db.repositories import audit, files, notice_reviews, recalls, staff_message
 from db.repositories.staff_messages import Pending
 from domain.channels import Channel
 from domain.expert_links import expert_url, make_expert_token
+from domain.supplier_request import LINK_AFTER, make_supplier_token, supplier_url
 from domain.workflow_ids import recall_id
 from models.messages import (
     CloseTask,
@@ -157,7 +158,7 @@ class StaffMessageActivities:
             return StaffMessageState.blocked
         address = pending.person.email if channel is Channel.EMAIL else pending.person.phone
         adapter = self._adapters.get(channel)
-        linked = pending.expert or pending.message.notice_body_id
+        linked = pending.expert or pending.supplier or pending.message.notice_body_id
         if address is None or adapter is None or (linked and self._links is None):
             why = "no address" if address is None else "the channel is not configured"
             return await self._failed(session, pending, request, f"{channel.value}:{why}")
@@ -213,8 +214,13 @@ class StaffMessageActivities:
         )
 
     def _link(self, pending: Pending) -> str | None:
-        """The expert's signed link: it lives as long as the answer is awaited, and is the same on every attempt."""
-        review = pending.expert
+        """The signed link of an expert or a supplier: it lives as long as the answer is awaited, the same each time."""
+        review, request = pending.expert, pending.supplier
+        if request is not None and self._links is not None:
+            expires_at = request.verification_due_at + LINK_AFTER
+            return supplier_url(
+                self._links.public_url, make_supplier_token(self._links.secret, request.number, expires_at)
+            )
         if review is None or self._links is None or review.id is None:
             return None
         token = make_expert_token(self._links.secret, review_id=review.id, expires_at=review.due_at)

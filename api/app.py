@@ -92,6 +92,8 @@ from api.routers import (
     signing,
     staff,
     suggestions,
+    supplier_page,
+    supplier_requests,
     tasks,
     traces,
     training,
@@ -165,6 +167,7 @@ def _include(app: FastAPI, settings: Settings) -> None:
     app.include_router(expert_page.router)
     app.include_router(traces.router, prefix="/v1")
     held = (holds, goods_documents, logistics)
+    app.include_router(supplier_page.router, max_body_size=supplier_page.BODY_LIMIT)
     for module in (recalls, decisions, *held, phone_replies, recall_parts, recall_file, tasks, staff, master, signing):
         app.include_router(module.router, prefix="/v1")
     for module in (cases, chasing, contacts, complaints, patients, effectiveness, closure):
@@ -189,7 +192,7 @@ def _include(app: FastAPI, settings: Settings) -> None:
     app.include_router(keepers.hooks, prefix="/v1")
     for module in (dry_runs, policy_moves, responsibilities, branches, keepers):
         app.include_router(module.router, prefix="/v1")
-    for module in (nonconformities, codes, quality_capas):
+    for module in (nonconformities, codes, quality_capas, supplier_requests):
         app.include_router(module.router, prefix="/v1")
     app.include_router(evidence.router, prefix="/v1", max_body_size=settings.evidence_max_bytes + _MULTIPART_OVERHEAD)
 

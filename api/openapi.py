@@ -19,6 +19,8 @@ TAGS: Final = [
     {"name": "campaigns", "description": "Notices on their way: paused, resumed, aborted."},
     {"name": "capa", "description": "Corrective and preventive action: cause, plan, verified effect."},
     {"name": "nonconformities", "description": "Product that does not conform: decided lot by lot; codes of records."},
+    {"name": "supplier requests", "description": "Corrective action asked of suppliers, stage by stage."},
+    {"name": "supplier", "description": "The page behind a supplier's signed link."},
     {"name": "obligations", "description": "Reports owed to authorities and the public."},
     {"name": "effectiveness", "description": "Checks that consignees received, understood and acted on the notice."},
     {"name": "disposition", "description": "What becomes of held and returned units, and the signed release gate."},

@@ -45,6 +45,11 @@ class MessageKind(StrEnum):
     expert_request = "expert_request"
     """To an expert outside the firm: the signed link to what is to be reviewed."""
     expert_reminder = "expert_reminder"
+    supplier_request = "supplier_request"
+    """To a supplier's contact: the signed link to a corrective action request."""
+    supplier_remind = "supplier_remind"
+    supplier_return = "supplier_return"
+    """To the same: an answer could not be accepted."""
     notice_test = "notice_test"
     """A body of a notice, marked as a test, to the person who asked for it."""
 

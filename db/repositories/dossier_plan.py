@@ -58,6 +58,11 @@ SHARED: Final[Mapping[str, str]] = {
     "capa_entry": f"capa_id IN ({_CAPAS})",
     "capa_nonconformity": f"capa_id IN ({_CAPAS})",
     "record_code": f"capa_id IN ({_CAPAS}) OR nonconformity_number IN ({_NONCONFORMITIES})",
+    "supplier_request": f"capa_id IN ({_CAPAS}) OR nonconformity_number IN ({_NONCONFORMITIES})",
+    "supplier_answer": (
+        "request_number IN (SELECT number FROM supplier_request"  # noqa: S608 - constants
+        f" WHERE capa_id IN ({_CAPAS}) OR nonconformity_number IN ({_NONCONFORMITIES}))"
+    ),
 }
 """Table -> rows that are in the file too, and belong to another recall or to none: deleting this file leaves them."""
 
@@ -80,6 +85,7 @@ EXCLUDED: Final[Mapping[str, str]] = {
 """Table -> why it is no part of the file."""
 PRIVATE: Final[Mapping[str, frozenset[str]]] = {
     "staff": frozenset({"email", "phone"}),
+    "supplier_request": frozenset({"contact_email"}),
     "keeper": frozenset({"credential_variable", "webhook_variable"}),
 }
 """Table -> columns left out: how to reach our own people, and where secrets are, is nobody's business outside."""

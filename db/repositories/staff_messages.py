@@ -17,10 +17,14 @@ from domain.channels import Channel
 from domain.roles import HEADS, Role
 from models.assessment import ExpertReview
 from models.complaint import Complaint
+from models.quality import QualityFile
 from models.recall import Recall
 from models.staff import MessageKind, Staff, StaffMessage, StaffMessageState
+from models.supplier_request import SupplierAnswer, SupplierRequest
 from models.task import Task, TaskState
 
+_SUPPLIER: Final = "supplier:"
+"""Start of the principal of messages to a supplier's contact; the number of the request follows."""
 _BOTH: Final = (MessageKind.hand_over, MessageKind.escalation, MessageKind.page)
 """What goes out on every channel a person has; the rest takes e-mail, or SMS where there is none."""
 
@@ -36,6 +40,10 @@ class Pending:
     complaint: Complaint | None
     expert: ExpertReview | None = None
     """Set where the reader is an expert outside the firm; `person` then holds the address and language alone."""
+    supplier: SupplierRequest | None = None
+    """Set where the reader is a supplier's contact, likewise."""
+    reason: str = ""
+    """Why the supplier's answer was sent back."""
 
 
 async def tell(
@@ -80,6 +88,23 @@ async def tell_expert(
         "channel": Channel.EMAIL.value,
         "dedupe": f"{kind.value}:expert:{review.id}",
         "expert_review_id": review.id,
+        "state": state.value,
+        "created_at": now,
+    }
+    await insert_new(session, StaffMessage, row)
+
+
+async def tell_supplier(
+    session: AsyncSession, file: QualityFile, request: SupplierRequest, kind: MessageKind, now: datetime
+) -> None:
+    """Write to a supplier's contact, by e-mail, with the link; once per kind, stage and round."""
+    state = StaffMessageState.blocked if file.drill else StaffMessageState.pending
+    row = {
+        **files.owner_columns(file.number),
+        "principal": f"{_SUPPLIER}{file.number}",
+        "kind": kind.value,
+        "channel": Channel.EMAIL.value,
+        "dedupe": f"{kind.value}:{file.number}:{request.stage}:{request.round}",
         "state": state.value,
         "created_at": now,
     }
@@ -168,12 +193,32 @@ async def claim_next(session: AsyncSession, number: str, channel: Channel, after
     if message is None:
         return None
     expert = await session.get(ExpertReview, message.expert_review_id) if message.expert_review_id else None
+    if message.principal.startswith(_SUPPLIER):
+        return await _to_supplier(session, message)
     person = _outside(message.principal, expert) if expert else await staff.find(session, message.principal)
     recall = await files.get(session, number)
     assert person is not None  # noqa: S101 - rows are never deleted
     task = await session.get(Task, message.task_id) if message.task_id else None
     complaint = await session.get(Complaint, message.complaint_id) if message.complaint_id else None
     return Pending(message, person, recall, task, complaint, expert)
+
+
+async def _to_supplier(session: AsyncSession, message: StaffMessage) -> Pending:
+    file = await files.get(session, message.file_number or "")
+    request = await session.get(SupplierRequest, file.number)
+    assert request is not None  # noqa: S101 - rows are never deleted
+    query = select(SupplierAnswer.review_reason).where(
+        col(SupplierAnswer.request_number) == file.number, col(SupplierAnswer.accepted).is_(False)
+    )
+    reason = (await session.exec(query.order_by(col(SupplierAnswer.id).desc()).limit(1))).first()
+    person = Staff(
+        principal=message.principal,
+        name=request.contact_name,
+        roles=[],
+        email=request.contact_email,
+        language=request.language,
+    )
+    return Pending(message, person, file, None, None, supplier=request, reason=reason or "")
 
 
 def _outside(principal: str, expert: ExpertReview) -> Staff:
@@ -187,4 +232,14 @@ async def list_of(session: AsyncSession, number: str) -> list[StaffMessage]:
     return list((await session.exec(query)).all())
 
 
-__all__ = ["Pending", "claim_next", "list_of", "page", "page_task", "tell", "tell_expert", "waiting_channels"]
+__all__ = [
+    "Pending",
+    "claim_next",
+    "list_of",
+    "page",
+    "page_task",
+    "tell",
+    "tell_expert",
+    "tell_supplier",
+    "waiting_channels",
+]

@@ -10,15 +10,20 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import audit, files, staff_messages
 from domain.roles import HEADS, Role
+from domain.supplier_request import RequestState
 from domain.task_times import Stage, TaskTimes, due_stage, next_instant
 from models.assessment import ExpertReview, ExpertState
 from models.messages import TaskClock, TaskClocks, TasksTurned, TaskTurn
+from models.quality import QualityFile
 from models.recall import Recall
 from models.staff import MessageKind
+from models.supplier_request import SupplierRequest
 from models.task import OPEN_STATES, Task, TaskState
 
 _MOST = 500
 """Tasks a workflow is told of at once; the others follow when these have been turned."""
+SUPPLIER = "scar:"
+"""Start of the key of a task about a supplier request."""
 EXPERT = "expert:"
 """Start of the key of a task that waits for an outside expert; the number of the request follows."""
 _ACTIONS = {
@@ -94,6 +99,8 @@ async def _climb(session: AsyncSession, recall: files.File, task: Task, now: dat
     told = await staff_messages.tell(session, recall, task, kind, now)
     if stage == Stage.REMINDED and task.key.startswith(EXPERT) and isinstance(recall, Recall):
         await _remind_expert(session, recall, task, now)
+    if task.key.startswith(SUPPLIER) and isinstance(recall, QualityFile):
+        await _remind_supplier(session, recall, now)
     facts: dict[str, Any] = {"key": task.key, "role": task.role, "told": told, "due_at": task.due_at}
     if stage > Stage.REMINDED:
         facts["from"] = before
@@ -105,6 +112,13 @@ async def _remind_expert(session: AsyncSession, recall: Recall, task: Task, now:
     review = await session.get(ExpertReview, int(task.key.removeprefix(EXPERT)))
     if review is not None and review.state == ExpertState.asked.value:
         await staff_messages.tell_expert(session, recall, review, MessageKind.expert_reminder, now)
+
+
+async def _remind_supplier(session: AsyncSession, file: QualityFile, now: datetime) -> None:
+    """The supplier is reminded with whoever waits for the answer; once per stage and round."""
+    request = await session.get(SupplierRequest, file.number)
+    if request is not None and request.state == RequestState.ASKED.value:
+        await staff_messages.tell_supplier(session, file, request, MessageKind.supplier_remind, now)
 
 
 def _move(task: Task, stage: Stage, now: datetime) -> None:

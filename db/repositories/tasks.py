@@ -196,6 +196,12 @@ async def close(session: AsyncSession, number: str, key: str, *, outcome: str, d
     return await _finish(session, number, change, col(Task.key) == key)
 
 
+async def close_all(session: AsyncSession, number: str, *, outcome: str, done_by: str, now: datetime) -> bool:
+    """Mark every open task of a file done; False when none was open."""
+    change = {"state": TaskState.done.value, "outcome": outcome[:300], "done_by": done_by, "done_at": now}
+    return await _finish(session, number, change)
+
+
 async def cancel(session: AsyncSession, number: str, key: str, *, outcome: str, done_by: str, now: datetime) -> bool:
     """Cancel an open task that has become needless; False when it was not open."""
     return await _finish(session, number, _cancelled(outcome, done_by, now), col(Task.key) == key)
@@ -250,6 +256,7 @@ __all__ = [
     "cancel_of_owner",
     "cancel_open",
     "close",
+    "close_all",
     "close_numbered",
     "end_recurrence",
     "note_opened",

@@ -110,6 +110,8 @@ KEPT = (
     "signing_session",
     "staff_message",
     "stock_claim",
+    "supplier_answer",
+    "supplier_request",
     "task",
 )
 """What changes while a recall runs, and stays."""

@@ -1,0 +1,148 @@
+"""Supplier corrective action requests: stages, whose turn it is, deadlines, and the signed link of the supplier.
+
+The supplier acknowledges, says what was contained, the root cause with its corrective action, and proves the effect;
+every answer but the first is accepted or sent back by supplier quality, and another person closes the request.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from domain.numbered_links import make_numbered_token, read_numbered_token
+from domain.quality_numbers import QualityKind, kind_of, quality_number
+
+SUPPLIER_PATH: Final = "/q/"
+"""Path of the supplier's page, followed by the token."""
+_PURPOSE: Final = b"supplier corrective action request"
+_PER_YEAR: Final = 1_000_000
+LINK_AFTER: Final = timedelta(days=30)
+"""How long the link outlives the last deadline: a late answer is better than none."""
+
+
+class Stage(StrEnum):
+    """What the supplier owes, in this order."""
+
+    ACKNOWLEDGE = "acknowledge"
+    CONTAINMENT = "containment"
+    CAUSE = "cause"
+    VERIFICATION = "verification"
+
+
+class RequestState(StrEnum):
+    """asked: the supplier's turn; answered: ours; accepted: all stages are; then closed. Or withdrawn."""
+
+    ASKED = "asked"
+    ANSWERED = "answered"
+    ACCEPTED = "accepted"
+    CLOSED = "closed"
+    WITHDRAWN = "withdrawn"
+
+
+HOUSE_DAYS: Final[Mapping[Stage, int]] = {
+    Stage.ACKNOWLEDGE: 2,
+    Stage.CONTAINMENT: 5,
+    Stage.CAUSE: 30,
+    Stage.VERIFICATION: 120,
+}
+"""House figures: days from the issue to each stage's deadline."""
+MOST_DAYS: Final = 1095
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Where a request stands."""
+
+    stage: Stage
+    state: RequestState
+
+
+def after_answer(turn: Turn) -> Turn:
+    """Where an answer leads: an acknowledgement to the next stage at once, any other to us."""
+    if turn.stage is Stage.ACKNOWLEDGE:
+        return Turn(Stage.CONTAINMENT, RequestState.ASKED)
+    return Turn(turn.stage, RequestState.ANSWERED)
+
+
+def after_review(turn: Turn, *, accepted: bool) -> Turn:
+    """Where our word on an answer leads."""
+    if not accepted:
+        return Turn(turn.stage, RequestState.ASKED)
+    following = {Stage.CONTAINMENT: Stage.CAUSE, Stage.CAUSE: Stage.VERIFICATION}
+    if turn.stage in following:
+        return Turn(following[turn.stage], RequestState.ASKED)
+    return Turn(turn.stage, RequestState.ACCEPTED)
+
+
+def deadlines(issued_at: datetime, days: Mapping[Stage, int], pace: float) -> dict[Stage, datetime]:
+    """Deadline of each stage in real time; what is not given is the house's figure.
+
+    Raises:
+        ValueError: a stage would be due before the one ahead of it, or out of range.
+    """
+    chosen = {stage: days.get(stage, HOUSE_DAYS[stage]) for stage in Stage}
+    before = 0
+    for stage, count in chosen.items():
+        if not before <= count <= MOST_DAYS or count < 1:
+            raise ValueError(f"{stage.value}: expected {max(before, 1)} to {MOST_DAYS} days, got {count}")
+        before = count
+    return {stage: issued_at + timedelta(days=count) / pace for stage, count in chosen.items()}
+
+
+class SupplierLinkExpired(Exception):  # noqa: N818 - reads as what the link is
+    """Once valid; `number` tells which request it was."""
+
+    kind = "supplier_link_expired"
+
+    def __init__(self, number: str) -> None:
+        super().__init__("the link has expired")
+        self.number = number
+
+
+def make_supplier_token(secret: str, number: str, expires_at: datetime) -> str:
+    """Token of one request.
+
+    Raises:
+        ValueError: the secret is too short, the expiry naive, or the number none of a request.
+    """
+    if kind_of(number) is not QualityKind.SUPPLIER_REQUEST:
+        raise ValueError(f"expected SC-YYYY-NNNNNN, got {number}")
+    return make_numbered_token(secret, _PURPOSE, int(number[3:7]) * _PER_YEAR + int(number[8:]), expires_at)
+
+
+def read_supplier_token(secret: str, token: str, now: datetime) -> str:
+    """Number of the request a valid token names.
+
+    Raises:
+        domain.links.LinkError: not a token of ours, or of another purpose.
+        SupplierLinkExpired: `now` is at or after its expiry.
+    """
+    serial, expires_at = read_numbered_token(secret, _PURPOSE, token)
+    number = quality_number(QualityKind.SUPPLIER_REQUEST, serial // _PER_YEAR, serial % _PER_YEAR)
+    if now >= expires_at:
+        raise SupplierLinkExpired(number)
+    return number
+
+
+def supplier_url(public_url: str, token: str) -> str:
+    """Address of the supplier's page for a token."""
+    return f"{public_url.rstrip('/')}{SUPPLIER_PATH}{token}"
+
+
+__all__ = [
+    "HOUSE_DAYS",
+    "LINK_AFTER",
+    "MOST_DAYS",
+    "SUPPLIER_PATH",
+    "RequestState",
+    "Stage",
+    "SupplierLinkExpired",
+    "Turn",
+    "after_answer",
+    "after_review",
+    "deadlines",
+    "make_supplier_token",
+    "read_supplier_token",
+    "supplier_url",
+]

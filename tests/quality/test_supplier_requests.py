@@ -1,0 +1,159 @@
+"""Corrective action asked of a supplier: by signed link, stage by stage with deadlines, judged and closed by others."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from activities.quality import QualityActivities
+from activities.staff_rendering import StaffRenderer
+from db.engine import SessionFactory
+from db.repositories import staff_messages
+from domain.channels import Channel
+from domain.links import LinkBadSignature
+from domain.roles import Role
+from domain.supplier_request import Stage, deadlines, make_supplier_token, read_supplier_token
+from models.messages_quality import TurnQuality
+from models.staff import MessageKind, StaffMessage
+from tests.api.conftest import *  # noqa: F403 - the API's fixtures
+from tests.quality.test_codes import SAMPLE, load
+from tests.quality.test_nonconformities import found, ok
+from tests.support.api import LINK_SECRET, Callers
+
+pytestmark = pytest.mark.db
+URL = "/v1/supplier-requests"
+WHO = {"name": "Sara Supplier", "position": "Quality manager"}
+PDF = ("report.pdf", b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n", "application/pdf")
+
+
+def ask(nc: str, **changes: Any) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "title": "Wet resin",
+        "supplier_code": "T1001",
+        "contact_name": "Sara Supplier",
+        "contact_email": "sara@supplier.test",
+        "question": "Lot SUP-77 holds too much water.",
+        "nonconformity": nc,
+    }
+    return body | changes
+
+
+async def issued(api: Callers, **changes: Any) -> dict[str, Any]:
+    nc = (await ok(await api.post("/v1/nonconformities", found(drill=changes.pop("drill", False))), 201))["number"]
+    return await ok(await api.post(URL, ask(nc, **changes), Role.SUPPLIER_QUALITY), 201)
+
+
+def page(number: str, *, days: int = 100, secret: str = LINK_SECRET) -> str:
+    return "/q/" + make_supplier_token(secret, number, datetime.now(UTC) + timedelta(days=days))
+
+
+async def sent(db: SessionFactory) -> list[tuple[str, str]]:
+    async with db() as session:
+        rows = (await session.exec(select(StaffMessage).order_by(StaffMessage.id))).all()  # type: ignore[arg-type]
+    return [(row.kind, row.state) for row in rows if row.principal.startswith("supplier:")]
+
+
+@pytest.mark.unit
+def test_a_link_names_its_request_and_nobody_else_signs_it() -> None:
+    later = datetime(2027, 1, 1, tzinfo=UTC)
+    token = make_supplier_token("s" * 40, "SC-2026-000012", later)
+    assert read_supplier_token("s" * 40, token, later - timedelta(days=1)) == "SC-2026-000012"
+    with pytest.raises(LinkBadSignature):
+        read_supplier_token("t" * 40, token, later)
+    with pytest.raises(ValueError, match="containment: expected 10"):
+        deadlines(later, {Stage.ACKNOWLEDGE: 10}, 1.0)
+
+
+async def test_every_stage_is_answered_by_link_judged_and_closed_by_another_person(
+    api: Callers, db: SessionFactory
+) -> None:
+    await load(db, SAMPLE.read_text(), "2026", datetime(2026, 1, 1, tzinfo=UTC))
+    made = await issued(api)
+    number, url = made["number"], f"{URL}/{made['number']}"
+    link = page(number)
+    assert "Lot SUP-77" in (await api.client.get(link)).text
+    empty = await api.client.post(link, data={"stage": "acknowledge"})
+    assert (empty.status_code, "Please give your name." in empty.text) == (422, True)
+    done = await api.client.post(link, data=WHO | {"stage": "acknowledge", "account": "Received."})
+    assert (done.status_code, f"{number}/" in done.text) == (200, True)
+    again = await api.client.post(link, data=WHO | {"stage": "acknowledge", "account": "Received."})
+    assert "what you have contained" in again.text
+    contain = WHO | {"stage": "containment", "account": "Two lots stopped."}
+    wrong = await api.client.post(
+        link, data=contain, files={"file": ("x.pdf", b"MZ not a document", "application/pdf")}
+    )
+    assert wrong.status_code == 422
+    await api.client.post(link, data=contain, files={"file": PDF})
+    shown = (await api.get(url)).json()
+    assert (shown["state"], shown["answers"][1]["files"][0]["name"]) == ("answered", "report.pdf")
+    assert (await api.post(f"{url}/review", {"accepted": False}, Role.SUPPLIER_QUALITY)).status_code == 422
+    assert (await api.post(f"{url}/close", {"conclusion": "x"}, Role.APPROVER)).status_code == 409
+    back = {"accepted": False, "reason": "Which lots?"}
+    assert (await ok(await api.post(f"{url}/review", back, Role.SUPPLIER_QUALITY)))["round"] == 2
+    assert "Which lots?" in (await api.client.get(link)).text
+    await api.client.post(link, data=contain)
+    await ok(await api.post(f"{url}/review", {"accepted": True}, Role.SUPPLIER_QUALITY))
+    cause = WHO | {"stage": "cause", "account": "Dryer broken.", "action": "New dryer.", "action_due_on": "2026-12-31"}
+    unknown = await api.client.post(link, data=cause | {"codes": "C06 C9999"})
+    assert (unknown.status_code, "not in the code list" in unknown.text) == (422, True)
+    assert (await api.client.post(link, data=cause | {"codes": "c06, D04"})).status_code == 200
+    await ok(await api.post(f"{url}/review", {"accepted": True}, Role.SUPPLIER_QUALITY))
+    await api.client.post(link, data=WHO | {"stage": "verification", "account": "0 of 500 wet."}, files={"file": PDF})
+    last = await ok(await api.post(f"{url}/review", {"accepted": True}, Role.HEAD_OF_QUALITY))
+    assert (last["state"], last["accepted_by"]) == ("accepted", "Hana")
+    same = await api.post(f"{url}/close", {"conclusion": "Fine."}, Role.HEAD_OF_QUALITY)
+    assert (same.status_code, same.json()["type"]) == (403, "urn:recall:problem:four-eyes")
+    closed = await ok(await api.post(f"{url}/close", {"conclusion": "Fine."}, Role.APPROVER))
+    assert (closed["state"], closed["answers"][3]["codes"]) == ("closed", ["C06", "D04"])
+    assert (await api.client.get(link)).status_code == 410
+    assert [kind for kind, _ in await sent(db)] == [
+        "supplier_request",
+        "supplier_return",
+        "supplier_request",
+        "supplier_request",
+    ]
+
+
+async def test_a_silent_supplier_is_reminded_and_the_task_climbs(api: Callers, db: SessionFactory) -> None:
+    made = await issued(api, days={"acknowledge": 4})
+    look = QualityActivities(db)
+    await look.turn_quality(TurnQuality(now=datetime.now(UTC) + timedelta(days=3, hours=23)))
+    await look.turn_quality(TurnQuality(now=datetime.now(UTC) + timedelta(days=5)))
+    assert await sent(db) == [("supplier_request", "pending"), ("supplier_remind", "pending")]
+    day = (await api.get("/v1/tasks", Role.AUDITOR)).json()["items"]
+    (task,) = [each for each in day if each["file_number"] == made["number"]]
+    assert (task["key"], task["stage"] >= 2, task["overdue"]) == ("scar:acknowledge:1", True, False)
+    async with db.begin() as session:
+        pending = await staff_messages.claim_next(session, made["number"], Channel.EMAIL, 0)
+    assert pending is not None
+    text = StaffRenderer().render(MessageKind.supplier_request, Channel.EMAIL, pending, "https://x.test/q/abc")
+    assert "acknowledge the request" in text.subject
+    assert "https://x.test/q/abc" in text.body
+
+
+async def test_a_drill_writes_to_nobody_and_a_withdrawn_link_is_dead(api: Callers, db: SessionFactory) -> None:
+    made = await issued(api, drill=True)
+    assert await sent(db) == [("supplier_request", "blocked")]
+    link = page(made["number"])
+    assert "This is a drill" in (await api.client.get(link)).text
+    await ok(await api.post(f"{URL}/{made['number']}/withdraw", {"reason": "Our error."}))
+    assert (await api.client.get(link)).status_code == 410
+    assert (await api.client.get(page(made["number"], days=-1))).status_code == 410
+    assert (await api.client.get(page(made["number"], secret="x" * 40))).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"supplier_code": "nobody"}, "#/supplier_code"),
+        ({"nonconformity": "NC-2001-000001"}, "#/nonconformity"),
+        ({"nonconformity": None, "capa_file": "RC-2001-000001"}, "#/capa_file"),
+        ({"days": {"cause": 1}}, "#/days/cause"),
+    ],
+)
+async def test_a_request_that_cannot_be_names_its_field(api: Callers, change: dict[str, Any], pointer: str) -> None:
+    nc = (await ok(await api.post("/v1/nonconformities", found()), 201))["number"]
+    refused = await api.post(URL, ask(nc, **change))
+    assert refused.status_code == 422, refused.text
+    assert refused.json()["errors"][0]["pointer"] == pointer
