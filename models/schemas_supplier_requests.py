@@ -1,13 +1,14 @@
 """HTTP contracts of supplier corrective action requests."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, model_validator
 
 from domain.supplier_request import MOST_DAYS, RequestState, Stage
 from models.schemas_common import Block, In, Line, Out, Reason
 from models.schemas_nonconformities import NcNumberText
+from models.schemas_recall import LanguageTag
 from models.schemas_tasks import Address
 
 
@@ -18,7 +19,8 @@ class SupplierRequestIn(In):
     supplier_code: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=160)]
     contact_name: Line
     contact_email: Address
-    language: Literal["en", "zh-CN"] = "en"
+    language: LanguageTag = "en"
+    """The page and the mail speak it where they can, English else."""
     question: Block
     """What is wrong and what is asked, as the supplier reads it; with supplier lots, never with customers."""
     capa_file: Annotated[str, StringConstraints(pattern=r"^(R[CD]|CA)-[0-9]{4}-[0-9]{6}$")] | None = None

@@ -39,6 +39,8 @@ from tests.activities.conftest import NOW, NUMBER, Case, make_case
 pytestmark = pytest.mark.db
 HOUR = timedelta(hours=1)
 OWNER = recall_id(NUMBER)
+OUTSIDE = ("expert_", "notice_", "supplier_")
+"""Kinds whose readers are outside the firm, or that carry a notice; they have tests of their own."""
 KEY = "visit:4"
 
 
@@ -241,7 +243,7 @@ async def test_a_reminder_is_sent_once_in_the_reader_s_language(case: Case) -> N
 
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
-@pytest.mark.parametrize("kind", [kind for kind in MessageKind if not kind.value.startswith(("expert_", "notice_"))])
+@pytest.mark.parametrize("kind", [kind for kind in MessageKind if not kind.value.startswith(OUTSIDE)])
 @pytest.mark.parametrize("channel", [Channel.EMAIL, Channel.SMS])
 async def test_every_message_has_a_text_in_both_languages_that_names_recall_and_task(
     kind: MessageKind, channel: Channel, language: str

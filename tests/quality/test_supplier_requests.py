@@ -128,6 +128,12 @@ async def test_a_silent_supplier_is_reminded_and_the_task_climbs(api: Callers, d
         pending = await staff_messages.claim_next(session, made["number"], Channel.EMAIL, 0)
     assert pending is not None
     text = StaffRenderer().render(MessageKind.supplier_request, Channel.EMAIL, pending, "https://x.test/q/abc")
+    for kind in (MessageKind.supplier_remind, MessageKind.supplier_return):
+        for language, word in (("en", "Dear Sara Supplier"), ("zh-CN", "您好")):
+            pending.person.language = language
+            other = StaffRenderer().render(kind, Channel.EMAIL, pending, "https://x.test/q/abc")
+            assert word in other.body
+            assert made["number"] in other.subject
     assert "acknowledge the request" in text.subject
     assert "https://x.test/q/abc" in text.body
 
