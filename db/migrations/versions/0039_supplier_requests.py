@@ -1,6 +1,6 @@
 """corrective action requests to suppliers, with every answer and what was said to it
 
-Revision: 0038, after: 0037
+Revision: 0039, after: 0038
 """
 
 import sqlalchemy as sa
@@ -10,8 +10,8 @@ from sqlmodel.sql.sqltypes import AutoString
 
 from db.migrations.steps import file_deletion
 
-revision = "0038"
-down_revision = "0037"
+revision = "0039"
+down_revision = "0038"
 branch_labels = None
 depends_on = None
 
