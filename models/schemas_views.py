@@ -1,8 +1,11 @@
 """HTTP contracts of what is read beside the recall itself: trace, holds, consignees, deliveries, replies, notices."""
 
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any
 from uuid import UUID
+
+from pydantic import Field
 
 from models.schemas_common import In, Out, Page, Reason, Units
 from models.schemas_signing import SignatureBlock
@@ -109,6 +112,43 @@ class HoldOut(Out):
     confirmed_at: datetime | None
     confirmed_by: str | None
     ended_at: datetime | None
+    unconfirmed_seconds: int | None = None
+    """Age of a request that nobody has confirmed yet; these come first."""
+    keeper: str | None = None
+    """Keeper outside our ledger that is asked for it."""
+    keeper_held: Units | None = None
+    """Units that the keeper has acknowledged as locked, at least."""
+    keeper_error: str | None = None
+    counted: Units | None = None
+    """Units a person counted there last."""
+    checked_at: datetime | None = None
+    checked_by: str | None = None
+    evidence_id: UUID | None = None
+    verified: bool = False
+    """A person has seen the units that are under the claim, and their number agreed."""
+
+
+class HoldsOut(Out):
+    """Several holds."""
+
+    holds: list[HoldOut]
+
+
+class HoldCountIn(In):
+    """What was counted of one hold."""
+
+    hold_id: Annotated[int, Field(ge=1, le=2**53)]
+    counted: Annotated[Decimal, Field(ge=0, max_digits=20, decimal_places=6, allow_inf_nan=False, examples=["12"])]
+    """Units of use."""
+    note: Reason | None = None
+    evidence_id: UUID | None = None
+    """A photo or sheet, where one was taken."""
+
+
+class HoldCountsIn(In):
+    """Somebody went and counted held units where they lie."""
+
+    counts: Annotated[list[HoldCountIn], Field(min_length=1, max_length=500)]
 
 
 class HoldConfirmIn(In):
@@ -272,7 +312,10 @@ __all__ = [
     "DeliveryOut",
     "GapOut",
     "HoldConfirmIn",
+    "HoldCountIn",
+    "HoldCountsIn",
     "HoldOut",
+    "HoldsOut",
     "NoticeBodyOut",
     "NoticeItem",
     "NoticeOut",

@@ -1,6 +1,7 @@
 """The long lists of one recall: trace, holds, consignees, deliveries and replies, each by keyset."""
 
 from collections import defaultdict
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -11,9 +12,9 @@ from api.deps import NumberDep, ReaderDep, StateDep
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import problems
 from api.records import load
-from db.repositories import recall_views, recalls_read, trace
+from db.repositories import hold_checks, recall_views, recalls_read, trace
 from domain.channels import Channel
-from models.hold import HoldState
+from models.hold import Hold, HoldState
 from models.notice import DeliveryState, Reply
 from models.schemas_common import Page
 from models.schemas_views import (
@@ -91,15 +92,27 @@ async def list_holds(
     name = listing_name(f"holds:{number}", state=hold_state)
     after = state.cursors.read(name, cursor)
     async with state.sessions() as session:
-        rows = await recall_views.holds(
-            session, number, state=hold_state, after=after[0] if after else None, limit=limit + 1
-        )
-    return page_of(rows, limit, hold_out, lambda row: state.cursors.write(name, [row[0].id]))
+        rows = await recall_views.holds(session, number, state=hold_state, after=after, limit=limit + 1)
+        found = await hold_checks.standing(session, [row[0].id for row in rows])
+    now = state.now()
+    return page_of(
+        rows,
+        limit,
+        lambda row: hold_out(row, found.get(row[0].id), now),
+        lambda row: state.cursors.write(name, [0 if unconfirmed(row[0]) else 1, row[0].id]),
+    )
 
 
-def hold_out(row: Any) -> HoldOut:
-    """A hold with the names of its lot and place."""
+def unconfirmed(hold: Hold) -> bool:
+    """Whether its keeper still owes us the confirmation (see `recall_views.UNCONFIRMED`)."""
+    claims = hold.ended_at is None or hold.state == HoldState.nonconformity.value
+    return hold.confirmed_at is None and hold.quantity > 0 and claims
+
+
+def hold_out(row: Any, standing: hold_checks.Standing | None, now: datetime) -> HoldOut:
+    """A hold with the names of its lot and place, its keeper's answer, and who counted it last."""
     hold, lot, product, location = row
+    age = int((now - hold.requested_at).total_seconds()) if unconfirmed(hold) else None
     return HoldOut(
         **hold.model_dump(exclude={"recall_number", "location_id"}),
         lot_number=lot.number,
@@ -107,6 +120,8 @@ def hold_out(row: Any) -> HoldOut:
         location_code=location.code,
         location_name=location.name,
         custody=location.custody,
+        unconfirmed_seconds=age,
+        **(asdict(standing) if standing else {}),
     )
 
 

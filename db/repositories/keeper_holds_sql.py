@@ -77,10 +77,10 @@ INSERT INTO keeper_disposal (part_id, key, keeper, attempts, planned_at)
 SELECT p.id, d.recall_number || ':disposal:' || p.id, place.keeper, 0, CAST(:now AS timestamptz)
 FROM place JOIN disposition d USING (location_id) JOIN disposition_part p ON p.disposition_id = d.id
 WHERE {_GONE} AND place.keeper <> :ledger AND (CAST(:number AS text) IS NULL OR d.recall_number = :number)
-  -- Asked to hold these units before they were disposed of: what came before is none of its business.
+  -- It was to hold units of the lot there before these left: what came before is none of its business.
   AND EXISTS (SELECT FROM hold h JOIN keeper_hold k ON k.hold_id = h.id
-              WHERE h.recall_number = d.recall_number AND h.lot_id = d.lot_id AND h.location_id = d.location_id
-                AND k.keeper = place.keeper AND k.asked > 0 AND k.asked_at <= p.done_at)
+              WHERE h.lot_id = d.lot_id AND h.location_id = d.location_id AND k.keeper = place.keeper
+                AND k.planned_at <= p.done_at)
 ORDER BY p.id ON CONFLICT DO NOTHING
 """  # noqa: S608 - constants
 
@@ -99,13 +99,26 @@ ORDER BY h.recall_number = CAST(:number AS text) DESC NULLS LAST, k.attempts, h.
 """  # noqa: S608 - constants
 """What the keeper must lock; this recall's first, then what was tried least."""
 
+
+def _all_there_is(hold: str, row: str) -> str:
+    """Whether the keeper has counted, and there is no more at the place than it holds for the recall."""
+    return f"""EXISTS (
+        SELECT FROM stock s WHERE s.lot_id = {hold}.lot_id AND s.location_id = {hold}.location_id
+           AND s.source = {row}.keeper AND {hold}.position <> 'in_transit' AND s.on_hand <= (
+               SELECT sum(mine.held) FROM hold each JOIN keeper_hold mine ON mine.hold_id = each.id
+               WHERE each.recall_number = {hold}.recall_number AND each.lot_id = {hold}.lot_id
+                 AND each.location_id = {hold}.location_id AND each.position <> 'in_transit'
+                 AND mine.ended_at IS NULL AND NOT mine.closing AND mine.turn = each.turn
+                 AND mine.nonconforming = (each.state = 'nonconformity')))"""  # noqa: S608 - our own names
+
+
 _BEFORE: Final = f"""(
     -- Nothing is let go before what takes its place is locked: the same units under another name, or arrived.
     ({_OPEN} OR h.position = 'in_transit') AND EXISTS (
         SELECT FROM hold o JOIN keeper_hold r ON r.hold_id = o.id
         WHERE o.recall_number = h.recall_number AND o.lot_id = h.lot_id AND o.location_id = h.location_id
           AND (o.id = h.id OR h.position = 'in_transit')
-          AND {_RAISE.replace("k.", "r.").replace("h.", "o.")})
+          AND {_RAISE.replace("k.", "r.").replace("h.", "o.")} AND NOT {_all_there_is("o", "r")})
     OR EXISTS (
         SELECT FROM disposition d JOIN disposition_part p ON p.disposition_id = d.id
         WHERE d.lot_id = h.lot_id AND d.location_id = h.location_id AND {_GONE} AND p.done_at >= k.planned_at
@@ -154,19 +167,12 @@ UPDATE keeper_hold k SET last_error = left(failed.error, 500)
 FROM unnest(CAST(:keys AS text[]), CAST(:errors AS text[])) AS failed(key, error) WHERE k.key = failed.key
 """
 
-SHORT: Final = """
-SELECT h.id AS hold_id, told.held, told.asked, told.by,
-       -- The keeper has counted, and there is no more than it has locked.
-       EXISTS (SELECT FROM stock s WHERE s.lot_id = h.lot_id AND s.location_id = h.location_id AND s.source = k.keeper
-                  AND s.on_hand <= (
-                      SELECT sum(least(all_k.held, all_h.quantity)) FROM hold all_h
-                      JOIN keeper_hold all_k ON all_k.hold_id = all_h.id AND all_k.ended_at IS NULL
-                      WHERE all_h.recall_number = h.recall_number AND all_h.lot_id = h.lot_id
-                        AND all_h.location_id = h.location_id AND all_h.position <> 'in_transit')) AS all_there_is
+SHORT: Final = f"""
+SELECT h.id AS hold_id, told.held, told.asked, told.by, {_all_there_is("h", "k")} AS all_there_is
 FROM unnest(CAST(:keys AS text[]), CAST(:asked AS numeric[]), CAST(:held AS numeric[]), CAST(:by AS text[]))
      AS told(key, asked, held, by)
 JOIN keeper_hold k ON k.key = told.key JOIN hold h ON h.id = k.hold_id
-"""
+"""  # noqa: S608 - constants
 """What each answer means for its hold: all of it locked, all there is, or too little."""
 
 DISPOSED: Final = """

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import func
+from sqlalchemy import case, func, literal, tuple_
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -19,6 +19,7 @@ from models.recall import Consignee, ConsigneeLot, ScopeGap, ScopeLot
 Rows = Any
 """Rows of several entities; SQLAlchemy types them no closer."""
 _Site = aliased(Location)
+_CLAIMS: Final = col(Hold.ended_at).is_(None) | (col(Hold.state) == "nonconformity")
 _STATEMENT: Final = "statement"
 """Kind of a reply that states quantities."""
 
@@ -105,8 +106,17 @@ async def gaps(session: AsyncSession, number: str, version: int, limit: int = 10
     return (await session.exec(query)).all()
 
 
-async def holds(session: AsyncSession, number: str, *, state: str | None, after: int | None, limit: int) -> Rows:
-    """(hold, lot, product, location) by hold id."""
+UNCONFIRMED: Final = case(
+    (col(Hold.confirmed_at).is_(None) & (col(Hold.quantity) > 0) & _CLAIMS, 0),
+    else_=1,
+)
+"""0 for what its keeper still owes us."""
+
+
+async def holds(
+    session: AsyncSession, number: str, *, state: str | None, after: Sequence[int] | None, limit: int
+) -> Rows:
+    """(hold, lot, product, location): unconfirmed ones first, oldest first; `after` is (0 or 1, hold id)."""
     query: Any = (
         select(Hold, Lot, Product, Location)
         .join(Lot, col(Lot.id) == col(Hold.lot_id))
@@ -117,8 +127,8 @@ async def holds(session: AsyncSession, number: str, *, state: str | None, after:
     if state is not None:
         query = query.where(col(Hold.state) == state)
     if after is not None:
-        query = query.where(col(Hold.id) > after)
-    return (await session.exec(query.order_by(col(Hold.id)).limit(limit))).all()
+        query = query.where(tuple_(UNCONFIRMED, col(Hold.id)) > tuple_(*map(literal, after)))
+    return (await session.exec(query.order_by(UNCONFIRMED, col(Hold.id)).limit(limit))).all()
 
 
 async def consignees(session: AsyncSession, number: str, *, state: str | None, after: int | None, limit: int) -> Rows:
