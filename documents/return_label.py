@@ -28,8 +28,9 @@ from domain.return_authorization import (
     rma_elements,
 )
 
-LANGUAGES: Final = ("en", "zh-CN", "es")
 _FOLDER: Final = Path(__file__).parents[1] / "templates" / "returns"
+LANGUAGES: Final = tuple(sorted(file.name.split(".")[1] for file in _FOLDER.glob("label.*.yaml")))
+"""Those the words are there in."""
 _MARGIN, _BAR_HEIGHT, _LARGEST_MODULE = 10.0, 22.0, 0.495
 """Millimetres; the module is the GS1 General Specifications' for logistics labels where the code is short enough."""
 _A5: Final = (148.0, 210.0)

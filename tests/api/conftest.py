@@ -17,6 +17,7 @@ from api.app import create_app
 from db.engine import SessionFactory
 from models.messages import EMAIL_QUEUE, INVENTORY_QUEUE, RECALL_QUEUE
 from plugin import recall_plugin, workflow_runner
+from tests.closing.complete import CompleteRecall
 from tests.support.api import Callers, calling, intake, make_tokens, serving, settings_for, write_chain
 from tests.support.clock import real_time
 from tests.support.recall_fakes import FakeRecallActivities
@@ -96,3 +97,11 @@ async def recall(api: Callers, temporal: WorkflowEnvironment) -> AsyncIterator[s
     yield number
     with suppress(RPCError):  # some tests end it themselves
         await temporal.client.get_workflow_handle(f"recall:{number}").terminate("test over")
+
+
+@pytest.fixture
+def complete_recall(offline: Callers, postgres: PostgresForTests) -> CompleteRecall:
+    """A complete recall; Temporal is away, so every nudge is lost and must cost nothing."""
+    with psycopg.connect(postgres.admin_url) as admin:
+        admin.execute("TRUNCATE partner, product CASCADE")
+    return CompleteRecall(postgres.admin_url)
