@@ -205,7 +205,8 @@ async def test_the_second_signature_locks_the_account_and_a_reopening_opens_it(
     assert await state() == "locked"
     await case.run(closing.record_reopening, record("reopen", quinn))
     assert await state() == "open"
-    actions = [row.action for row in await rows(case, AuditEvent) if row.action.startswith("account.")]
+    events = sorted(await rows(case, AuditEvent), key=lambda event: event.seq)
+    actions = [event.action for event in events if event.action.startswith("account.")]
     assert actions == ["account.locked", "account.reopened"]
 
 

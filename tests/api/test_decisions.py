@@ -230,8 +230,9 @@ async def test_unknown_ended_and_never_started_recalls_are_told_apart(
     assert (ended.status_code, ended.json()["type"]) == (409, "urn:recall:problem:recall-closed")
     again = await api.post("/v1/recalls", intake())
     await temporal.client.get_workflow_handle(again.json()["workflow_id"]).terminate("tidy up")
-    with psycopg.connect(postgres.owner_url) as owner:
-        owner.execute("UPDATE recall SET number = 'RC-2026-999998' WHERE number = %s", [again.json()["number"]])
+    with psycopg.connect(postgres.admin_url) as admin:
+        admin.execute("SET session_replication_role = replica")  # what belongs to the recall keeps its old number
+        admin.execute("UPDATE recall SET number = 'RC-2026-999998' WHERE number = %s", [again.json()["number"]])
     orphan = await api.post("/v1/recalls/RC-2026-999998/assessment/reject", body, Role.APPROVER)
     assert (orphan.status_code, orphan.json()["type"]) == (503, "urn:recall:problem:temporal-unavailable")
 
