@@ -96,8 +96,9 @@ async def test_a_question_that_nobody_answered_before_the_end_lapses_on_record(
     await run.until(lambda _: "closure_notice" in fakes.tasks)
     await run.decide("record_authority_answer", answer("terminated"))
     assert await run.handle.result() == "terminated"
-    (closed,) = [call for name, call in fakes.calls if name == "close_task"]
-    assert (closed.key, closed.outcome) == ("closure_notice", "lapsed")
+    # An activity may be carried out twice; what it says is the same.
+    closed = {(call.key, call.outcome) for name, call in fakes.calls if name == "close_task"}
+    assert closed == {("closure_notice", "lapsed")}
 
 
 async def test_a_reopened_recall_asks_again(
