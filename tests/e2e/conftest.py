@@ -15,7 +15,7 @@ from tests.e2e.killing import KILLED_PARTS, Killed, worker_scenarios
 from tests.e2e.running import World, running_world
 from tests.e2e.temporal import end_everything
 
-_MANY = 150
+_MANY = 100
 
 
 def _groups() -> list[Group]:
