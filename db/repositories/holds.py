@@ -123,6 +123,14 @@ async def mark_confirmed(session: AsyncSession, done: Sequence[Held], now: datet
     return written
 
 
+async def reopen(session: AsyncSession, hold_ids: Sequence[int], *, by: str | None = None) -> list[int]:
+    """Confirmed holds (by `by` alone, if given) that their keeper does not carry out are due again; returns which."""
+    if not hold_ids:
+        return []
+    binds = {"ids": list(hold_ids), "by": by}
+    return list((await (await session.connection()).execute(text(holds_sql.REOPEN), binds)).scalars())
+
+
 async def mark_failed(session: AsyncSession, failed: Sequence[tuple[int, str]]) -> list[int]:
     """Record failed attempts (hold id, error); they stay due."""
     if not failed:
@@ -199,6 +207,7 @@ __all__ = [
     "mark_failed",
     "recalls_touched_by",
     "record",
+    "reopen",
     "request_holds",
     "to_nonconformity",
 ]

@@ -184,8 +184,14 @@ WHERE h.recall_number = :recall_number AND h.id > :after_id
   AND (h.state IN ('requested', 'failed') AND h.ended_at IS NULL
        -- The recall ended before the keeper locked it: the units are suspect all the same.
        OR h.state = 'nonconformity' AND h.confirmed_at IS NULL AND h.quantity > 0)
-  -- Another keeper has the place and is asked in its own turn.
+  -- Another keeper has the place, or sent what is on its way to a customer, and is asked in its own turn.
   AND NOT EXISTS (SELECT FROM keeper_hold k WHERE k.hold_id = h.id AND k.ended_at IS NULL AND NOT k.closing)
+  AND NOT EXISTS (SELECT FROM keeper_location kept WHERE kept.location_id = h.location_id
+                     AND (h.position <> 'in_transit' OR l.custody <> 'customer'))
+  AND NOT EXISTS (SELECT FROM movement m JOIN keeper_location kept ON kept.location_id = m.from_location_id
+                  WHERE h.position = 'in_transit' AND l.custody = 'customer' AND m.kind = 'shipment'
+                    AND m.lot_id = h.lot_id AND m.to_location_id = h.location_id
+                    AND m.document_no IS NOT DISTINCT FROM h.document_no)
 ORDER BY h.id LIMIT :limit
 """
 
@@ -201,6 +207,16 @@ WHERE h.id = done.id AND h.quantity = done.asked AND h.confirmed_at IS NULL
   AND h.state NOT IN ('released', 'disposed')
 RETURNING h.id
 """
+
+REOPEN = """
+UPDATE hold h SET confirmed_at = NULL, confirmed_by = NULL,
+       state = CASE WHEN h.state = 'nonconformity' THEN h.state ELSE 'requested' END
+WHERE h.id = ANY(CAST(:ids AS bigint[])) AND h.confirmed_at IS NOT NULL AND h.quantity > 0
+  AND h.state IN ('confirmed', 'nonconformity')
+  AND (CAST(:by AS text) IS NULL OR h.confirmed_by = CAST(:by AS text))
+RETURNING h.id
+"""
+"""What was confirmed and is not so is due again."""
 
 FAIL = """
 UPDATE hold h SET state = CASE WHEN h.state = 'nonconformity' THEN h.state ELSE 'failed' END,

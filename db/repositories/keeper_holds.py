@@ -21,6 +21,7 @@ from db.repositories import keeper_holds_sql as sql
 from db.repositories.hold_records import record
 from db.repositories.holds import Held
 from domain.inventory import Disposal, Position, PositionState, hold_key
+from domain.keepers import LEDGER
 
 MOST = 2000
 """Calls of one kind that one turn makes at one keeper; the next turn goes on."""
@@ -171,6 +172,8 @@ async def raised(
     await run(session, sql.FAIL, {"keys": list(errors), "errors": list(errors.values())})
     refused = [(each.hold_id, errors[each.key]) for each in due if each.key in errors]
     confirmed = set(await holds.mark_confirmed(session, enough, now))
+    # Our own ledger confirmed it before anybody knew who keeps the place.
+    await holds.reopen(session, [hold for hold, _ in [*short, *refused]], by=LEDGER)
     not_locked = set(await holds.mark_failed(session, [*short, *refused]))
     for number in sorted({each.recall_number for each in due}):
         mine = {each.hold_id for each in due if each.recall_number == number}

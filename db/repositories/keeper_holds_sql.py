@@ -38,7 +38,8 @@ kept AS MATERIALIZED (
       AND (h.position <> 'in_transit' OR l.custody <> 'customer')
     UNION
     -- On its way to a customer: whoever sent it can stop it.
-    SELECT h.id, h.recall_number, h.turn, h.state = 'nonconformity', min(place.keeper)
+    SELECT h.id, h.recall_number, h.turn, h.state = 'nonconformity',
+           coalesce(min(place.keeper) FILTER (WHERE place.keeper <> CAST(:ledger AS text)), min(place.keeper))
     FROM hold h JOIN location l ON l.id = h.location_id AND l.custody = 'customer'
     JOIN movement m ON m.lot_id = h.lot_id AND m.kind = 'shipment' AND m.to_location_id = h.location_id
          AND m.document_no IS NOT DISTINCT FROM h.document_no

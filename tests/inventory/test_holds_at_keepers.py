@@ -210,6 +210,31 @@ async def test_a_place_that_changes_its_keeper_is_locked_by_the_new_one_first(ya
     assert carrier.locked(yard.lot, yard.carrier) == D(20)
 
 
+async def test_our_ledger_confirms_nothing_at_a_place_that_somebody_else_keeps(yard: Yard) -> None:
+    wms, _ = partners(yard)
+    yard.recall()
+    await yard.request()
+    yard.run(
+        "INSERT INTO keeper (code, kind, name, base_url, auth, timeout_seconds, give_up_seconds, state)"
+        " VALUES ('wms', 'http', 'A WMS', 'https://wms.invalid', 'bearer', 5, 20, 'active')"
+    )
+    yard.run("INSERT INTO keeper_location VALUES (%s, 'wms', 'WH-1')", yard.warehouse)
+    async with yard.sessions() as session:
+        due = await holds.due_holds(session, NUMBER, 100)
+    # What the warehouse sent to the clinic is the warehouse's to stop; nothing at the WMS is planned yet.
+    assert {each.position.location_id for each in due} == {yard.carrier}
+    yard.run("UPDATE hold SET state = 'confirmed', confirmed_at = now(), confirmed_by = 'ledger'")
+
+    def refuse(call: str) -> None:
+        if call.startswith("hold"):
+            raise InventoryError("stocktaking")
+
+    wms.before = refuse
+    assert (await yard.execute()).failed == 3
+    wms.before = None
+    assert await yard.execute() == HoldFigures(confirmed=5)
+
+
 class Killer:
     """Ends the work at its n-th call at a keeper, before or after the call took effect."""
 
