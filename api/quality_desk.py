@@ -18,6 +18,7 @@ from api.problems import Problem
 from api.security.bearer import Principal
 from api.signing import may_sign, sign
 from api.state import ApiState
+from db.repositories import idempotency as keys
 from db.repositories.codes import CodesRefused
 from db.repositories.disposition_who import Who
 from db.repositories.files import UnknownFile
@@ -97,6 +98,9 @@ class QualityDesk:
             with quality_problems(), citing(evidence_ids):
                 async with self.state.sessions.begin() as session:
                     answer = await act(session, who)
+                    # With the entry itself: a process that dies right after it has done it for good, and once.
+                    kept = {"body": answer.model_dump(mode="json"), "headers": {}}
+                    await keys.finish(session, principal.name, self.key, status, kept)
             await nudge_owners(self.state, [(QUALITY_ID, "")])
             return Answer(status, answer)
 

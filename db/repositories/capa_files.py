@@ -35,7 +35,8 @@ async def open_without_recall(
         NcRefused: a nonconformity is not on record, or a drill is mixed with the real thing.
     """
     drills = set()
-    for index, number in enumerate(nonconformities):
+    # In the order of their numbers, as everybody locks files.
+    for index, number in sorted(enumerate(nonconformities), key=lambda each: each[1]):
         try:
             nc_file, _ = await locked(session, number)
         except LookupError as error:
@@ -60,7 +61,7 @@ async def reserve(session: AsyncSession, principal: str, key: str, number: str) 
 
 async def tie(session: AsyncSession, capa: Capa, nonconformities: Sequence[str], who: Who) -> None:
     """Let the CAPA answer these nonconformities; each file's chain says so."""
-    for number in dict.fromkeys(nonconformities):
+    for number in sorted(set(nonconformities)):
         row = {
             "capa_id": capa.id,
             "nonconformity_number": number,
