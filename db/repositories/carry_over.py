@@ -54,7 +54,7 @@ async def carry_over(
         session.add(row)
     await session.flush()
     if changed:
-        await open_for_holds(session, number, now)
+        await open_for_holds(session, number, now, {row.lot_id for row in changed if row.quantity > 0})
         holds = [{"hold": row.id, "lot": row.lot_id, "quantity": row.quantity} for row in changed]
         await audit.append(
             session,

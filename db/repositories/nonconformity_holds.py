@@ -1,12 +1,13 @@
 """Holds that a recall's end or reduction leaves behind: a nonconformity asks quality to decide them lot by lot.
 
 Written in the transaction that ends the claims, so that no lot stays locked without somebody who must decide about it.
-A recall has one open nonconformity of this kind; lots that are left later join it.
+A recall has one open nonconformity of this kind; lots that are left later join it, and so do further units of a lot:
+what was decided about fewer units is decided anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -28,8 +29,10 @@ GROUP BY h.lot_id ORDER BY h.lot_id
 ON CONFLICT (nonconformity_number, lot_id) DO UPDATE SET quantity = excluded.quantity, taken_back_at = NULL,
     disposition = NULL, justification = NULL, decided_by = NULL, decided_at = NULL, decision_signature_id = NULL,
     second_by = NULL, second_at = NULL, second_signature_id = NULL
-WHERE nonconformity_lot.taken_back_at IS NOT NULL
-RETURNING lot_id
+WHERE nonconformity_lot.taken_back_at IS NOT NULL OR excluded.quantity > nonconformity_lot.quantity
+   OR nonconformity_lot.lot_id = ANY(CAST(:joined AS bigint[]))
+RETURNING new.lot_id, old.lot_id IS NULL OR old.taken_back_at IS NOT NULL AS added, old.quantity AS before,
+    new.quantity AS after, old.disposition, old.decided_by, old.second_by
 """
 _ANY: Final = """
 SELECT EXISTS (SELECT FROM hold WHERE recall_number = :recall AND state = 'nonconformity' AND quantity > 0)
@@ -44,10 +47,15 @@ RETURNING nonconformity_number, lot_id
 _SYSTEM: Final = audit.SYSTEM
 
 
-async def open_for_holds(session: AsyncSession, recall_number: str, now: datetime) -> str | None:
+async def open_for_holds(
+    session: AsyncSession, recall_number: str, now: datetime, joined: Collection[int] = ()
+) -> str | None:
     """Record what is left locked under this recall's ended claims; the nonconformity's number, None where nothing is.
 
-    The caller holds the recall's row.
+    The caller holds the recall's row, and appends to its audit chain afterwards only.
+
+    Args:
+        joined: lots of which units were left just now, even where fewer are held than once were.
     """
     if not (await run(session, _ANY, {"recall": recall_number})).scalar_one():
         return None
@@ -56,19 +64,31 @@ async def open_for_holds(session: AsyncSession, recall_number: str, now: datetim
     who = Who(_SYSTEM, _SYSTEM, now)
     found = await _open_one(session, recall_number)
     file, row = found or await _new(session, recall, who)
-    added = list((await run(session, _LEFT, {"nonconformity": row.number, "recall": recall_number})).scalars())
-    if added and found is not None:
+    binds = {"nonconformity": row.number, "recall": recall_number, "joined": sorted(joined)}
+    left = (await run(session, _LEFT, binds)).all()
+    added = [each.lot_id for each in left if each.added]
+    grown = [_grown(each) for each in left if not each.added]
+    if left and found is not None:
         if row.state != NcState.OPEN.value:
-            # What was looked into says nothing of the lots that join.
+            # What was looked into says nothing of the lots and units that join.
             row.state = NcState.OPEN.value
             session.add(row)
-        await note(session, row.number, "nc.lots_added", who, {"lots": added})
+        if added:
+            await note(session, row.number, "nc.lots_added", who, {"lots": added})
+        if grown:
+            await note(session, row.number, "nc.lots_grown", who, {"lots": grown})
     elif added:
         facts = {"source": row.source, "severity": row.severity, "recall": recall_number, "lots": added}
         await note(session, row.number, "nc.recorded", who, facts)
         await note(session, recall_number, "nc.opened", who, {"nonconformity": row.number, "lots": len(added)})
     await next_task(session, file, row, now)
     return row.number
+
+
+def _grown(row: Any) -> dict[str, Any]:
+    """Units of a lot before and after, and the decision that is void by it."""
+    void = {"disposition": row.disposition, "decided_by": row.decided_by, "second_by": row.second_by}
+    return {"lot": row.lot_id, "from": row.before, "to": row.after, "void": void if row.disposition else None}
 
 
 async def take_back(session: AsyncSession, recall_number: str, lot_ids: Sequence[int], now: datetime) -> None:

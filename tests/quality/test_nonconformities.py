@@ -1,5 +1,6 @@
 """Nonconformities over HTTP: recorded, investigated, decided lot by lot under signature, closed; what they start."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -9,7 +10,7 @@ import pytest
 
 from activities.quality import QualityActivities
 from db.engine import SessionFactory
-from db.repositories import holds
+from db.repositories import carry_over, holds
 from domain.roles import Role
 from models.evidence import Evidence
 from models.messages_quality import TurnQuality
@@ -157,6 +158,53 @@ async def test_holds_that_a_recall_leaves_are_decided_lot_by_lot_before_it_is_cl
     with psycopg.connect(postgres.owner_url) as owner:
         owner.execute("UPDATE hold SET quantity = 0, state = 'disposed'")
     assert (await ok(await api.post(f"{nc}/close", {"conclusion": "Gone."}, Role.APPROVER)))["state"] == "closed"
+
+
+async def test_units_that_join_a_decided_lot_void_what_was_signed_about_fewer(
+    api: Callers, db: SessionFactory, postgres: PostgresForTests
+) -> None:
+    number, now = write_recall(postgres.owner_url), datetime.now(UTC)
+    with psycopg.connect(postgres.owner_url) as owner:
+        rows = owner.execute(
+            "INSERT INTO hold (recall_number, lot_id, location_id, position, quantity, state, attempts, late,"
+            " requested_at) SELECT %s, l.id, s.location_id, x.position, x.units, 'confirmed', 0, false, now()"
+            " FROM lot l JOIN stock s ON s.lot_id = l.id"
+            " CROSS JOIN (VALUES ('on_hand', 10), ('reserved', 500)) AS x (position, units) RETURNING id, position",
+            [number],
+        ).fetchall()
+    ids = {position: each for each, position in rows}
+    by: dict[str, Any] = {"actor": "Ada", "role": "approver", "reason": "Carried over.", "now": now}
+    async with db.begin() as session:
+        await carry_over.carry_over(session, number, [ids["on_hand"]], **by)
+    nc = f"{URL}/{(await api.get(URL, recall=number)).json()['items'][0]['number']}"
+    lot = (await api.get(nc)).json()["lots"][0]["lot_id"]
+    await ok(await api.post(f"{nc}/investigation", {"account": "Ten units of the edge."}))
+    use = {"lot_ids": [lot], "disposition": "use_as_is", "justification": "Ten.", "evidence_ids": [await file(db)]}
+    await ok(await api.post(f"{nc}/decisions", use, Role.APPROVER))
+    await ok(await api.post(f"{nc}/concessions", {"lot_ids": [lot]}, Role.HEAD_OF_QUALITY))
+    async with db.begin() as session:
+        await carry_over.carry_over(session, number, [ids["reserved"]], **by)
+    shown = (await api.get(nc)).json()
+    (only,) = shown["lots"]
+    assert (shown["state"], only["held"], only["disposition"], only["second_by"]) == ("open", "510", None, None)
+    with psycopg.connect(postgres.owner_url) as owner:
+        grown = owner.execute("SELECT data FROM audit_event WHERE action = 'nc.lots_grown'").fetchall()
+    void = {"disposition": "use_as_is", "decided_by": "Ada", "second_by": "Hana"}
+    assert grown == [({"lots": [{"lot": lot, "from": "10", "to": "510", "void": void}]},)]
+    assert (await api.post(f"{nc}/decisions", use, Role.APPROVER)).status_code == 409
+
+
+async def test_an_entry_whose_process_died_after_it_was_done_is_not_done_again(
+    api: Callers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dies(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch, suppress(RuntimeError):
+        patch.setattr("api.quality_desk.nudge_owners", dies)
+        await api.post(URL, found(), key="once")
+    made = await ok(await api.post(URL, found(), key="once"), 201)
+    assert [each["number"] for each in (await api.get(URL)).json()["items"]] == [made["number"]]
 
 
 async def test_a_recall_starts_from_it_with_its_lots_and_its_awareness(api: Callers, workers: Any) -> None:
