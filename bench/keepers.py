@@ -38,6 +38,9 @@ class Names:
     async def lot_ids(self, names: Sequence[LotName]) -> dict[LotName, int]:
         return {name: int(name.number[1:]) for name in names}
 
+    async def lots_fitting(self, names: Sequence[LotName]) -> dict[LotName, list[int]]:
+        return {name: [int(name.number[1:])] for name in names}
+
     async def place_codes(self, location_ids: Sequence[int]) -> dict[int, str]:
         return {place: f"W{place}" for place in location_ids}
 

@@ -2,8 +2,8 @@
 
 A document that names a lot of the scope is stopped: nothing is picked, shipped or received on it. Two are watched
 instead. One that names only the product gets its lot later, and a held lot cannot be allocated, so stopping it would
-stop unaffected goods. A return brings goods back into our hands, where they are held on arrival; a return that is
-stopped keeps suspect goods outside.
+stop unaffected goods; one that names a lot we cannot tell from one in scope is stopped. A return brings goods back
+into our hands, where they are held on arrival; a return that is stopped keeps suspect goods outside.
 """
 
 from collections.abc import Collection
@@ -22,8 +22,9 @@ def document_key(recall_number: str, document_id: int, turn: int = 0) -> str:
 
 
 def named_lots(document: Document, scope: Collection[int]) -> list[int]:
-    """Lots of the scope that the document names, sorted."""
-    return sorted({line.lot_id for line in document.lines if line.lot_id is not None} & set(scope))
+    """Lots of the scope that the document names, or may name, sorted."""
+    named = {line.lot_id for line in document.lines if line.lot_id is not None}
+    return sorted(named.union(*(line.may_be for line in document.lines)) & set(scope))
 
 
 def stops(kind: str, lots: Collection[int]) -> bool:
@@ -35,6 +36,7 @@ def lines_of(document: Document) -> list[dict[str, Any]]:
     """The lines as they are kept and shown."""
     return [
         {"product": each.product_code, "lot": each.lot_id, "quantity": f"{each.quantity.normalize():f}"}
+        | ({"unclear": True} if each.may_be else {})
         for each in document.lines
     ]
 

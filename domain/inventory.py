@@ -95,6 +95,8 @@ class DocumentLine:
     product_code: str
     lot_id: int | None
     quantity: Decimal
+    may_be: tuple[int, ...] = ()
+    """Lots one of which it may be, where the keeper names a lot by a name that does not say which."""
 
 
 @dataclass(frozen=True, slots=True)

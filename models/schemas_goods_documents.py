@@ -17,6 +17,8 @@ class DocumentLineOut(Out):
     product: str
     lot: int | None
     quantity: str
+    unclear: bool = False
+    """The keeper names a lot, and the name does not say which of ours; the document counts as naming each it may be."""
 
 
 class GoodsDocumentOut(Out):

@@ -41,6 +41,10 @@ class Directory(Protocol):
         """Ids of these lots; a name that is not on record, or fits several lots, is left out."""
         ...
 
+    async def lots_fitting(self, names: Sequence[LotName]) -> dict[LotName, list[int]]:
+        """Every lot that a name fits (without a site: of all sites), by id; a name that fits none is left out."""
+        ...
+
     async def place_codes(self, location_ids: Sequence[int]) -> dict[int, str]:
         """The keeper's codes of these places (our code where the keeper has none of its own)."""
         ...

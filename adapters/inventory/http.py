@@ -13,12 +13,14 @@ from adapters.inventory.base import CursorLost, InventoryError
 from adapters.inventory.bulk import HoldAnswer, HoldAsked
 from adapters.inventory.http_client import KeeperClient, Refused, one_line
 from adapters.inventory.http_holds import HttpHolds
+from adapters.inventory.http_lots import AskedLots
 from adapters.inventory.http_names import Outgoing, Units, in_groups
 from adapters.inventory.http_wire import (
     BlockState,
     ChangeRow,
     DisposalState,
     DocumentRow,
+    LineRow,
     Lot,
     Row,
     StockRow,
@@ -50,7 +52,7 @@ LOTS_ASKED: Final = 500
 _GONE: Final = 410
 _NOT_FOUND: Final = 404
 _PLACE: Final = "the place is not on record"
-_LOT: Final = "the lot is not on record, or its name fits several"
+_LOT: Final = "the lot is not on record"
 
 
 class HttpInventory:
@@ -74,7 +76,8 @@ class HttpInventory:
         found: dict[tuple[int, int, PositionState, str | None], Position] = {}
         for group in in_groups(sorted(set(lot_ids)), LOTS_ASKED):
             asked = {"lots": [lot_of(name) for name in (await self._directory.lot_names(group)).values()]}
-            for position in await self._positions(await self._all("/stock/query", asked, "positions", StockRow), group):
+            given = await self._all("/stock/query", asked, "positions", StockRow)
+            for position in await self._positions(given, group):
                 at = position.lot_id, position.location_id, position.state, position.document_no
                 # A keeper may list bin by bin.
                 before = found[at].quantity if at in found else Decimal(0)
@@ -89,42 +92,28 @@ class HttpInventory:
         return list(found.values())
 
     async def _positions(self, given: Sequence[StockRow], asked: Sequence[int]) -> list[Position]:
-        lots, notes = await self._lots(given)
+        lots = await AskedLots.of(self._directory, asked, (row.lot.name for row in given))
         places = await self._directory.place_ids(sorted({row.place for row in given}))
         custodies = await self._directory.custodies(sorted(set(places.values())))
-        units, wanted, found = Units(self._directory), set(asked), list[Position]()
+        units, notes, found = Units(self._directory), list[Skipped](), list[Position]()
         for row in given:
-            lot, place = lots.get(row.lot.name), places.get(row.place)
+            of, place = lots.find(row.lot.name), places.get(row.place)
             subject = f"{_said(row.lot)} at {one_line(row.place)}"
-            if lot is None or place is None:
-                notes.append(Skipped("position", subject, _LOT if lot is None else _PLACE))
+            if not of.fits or place is None:
+                notes.append(Skipped("position", subject, _PLACE if of.fits else _LOT))
                 continue
-            if lot not in wanted or (custodies[place] == "customer" and row.state is not PositionState.IN_TRANSIT):
+            if not of.asked or (custodies[place] == "customer" and row.state is not PositionState.IN_TRANSIT):
                 continue
+            if of.note is not None:
+                notes.append(Skipped("position", subject, of.note))
             quantity = await units.of_use(row.lot.product, row.quantity)
             if quantity is None:
                 notes.append(Skipped("position", subject, f"no package {one_line(row.quantity.unit)!r} of the product"))
             elif quantity > 0:
-                found.append(Position(lot, place, custodies[place], row.state, quantity, row.document))
+                at = place, custodies[place], row.state, quantity, row.document
+                found += [Position(lot, *at) for lot in of.asked]
         await self._note(notes)
         return found
-
-    async def _lots(self, given: Sequence[StockRow]) -> tuple[dict[LotName, int], list[Skipped]]:
-        """Lots that were asked for as the keeper names them.
-
-        One whose site goes by another name there is taken all the same when product and number fit one lot only:
-        to hold too much is repaired by a release, to hold too little by nobody.
-        """
-        names = list(dict.fromkeys(row.lot.name for row in given))
-        lots = await self._directory.lot_ids(names)
-        strange = {name: LotName(name.product_code, name.number) for name in names if name not in lots}
-        by_number = await self._directory.lot_ids(list(strange.values()))
-        taken = {name: by_number[plain] for name, plain in strange.items() if plain in by_number}
-        reason = "taken for our lot of that number, whose site has another name"
-        notes = [
-            Skipped("position", f"{name.product_code} {name.number} of {name.site_code}", reason) for name in taken
-        ]
-        return lots | taken, notes
 
     async def hold(self, key: str, claimant: str, position: Position) -> HoldReceipt:
         """See `StockKeeper.hold`."""
@@ -149,27 +138,23 @@ class HttpInventory:
 
     async def documents(self, lot_ids: Sequence[int]) -> list[Document]:
         """See `InventoryAdapter.documents`."""
+        asked = await self._directory.lot_names(sorted(set(lot_ids)))
         found: dict[tuple[str, str], Document] = {}
-        for group in in_groups(sorted(set(lot_ids)), LOTS_ASKED):
-            names = list((await self._directory.lot_names(group)).values())
-            asked = {
+        for group in in_groups(sorted(asked), LOTS_ASKED):
+            names = [asked[each] for each in group]
+            query = {
                 "lots": [lot_of(name) for name in names],
                 "products": sorted({name.product_code for name in names}),
             }
-            for each in await self._read(await self._all("/documents/query", asked, "documents", DocumentRow)):
-                found[each.kind.value, each.number] = each
+            given = await self._all("/documents/query", query, "documents", DocumentRow)
+            found |= {(each.kind.value, each.number): each for each in await self._read(given, asked)}
         return list(found.values())
 
-    async def _read(self, given: Sequence[DocumentRow]) -> list[Document]:
+    async def _read(self, given: Sequence[DocumentRow], asked: Mapping[int, LotName]) -> list[Document]:
         codes = {row.place for row in given} | {row.other_place for row in given if row.other_place is not None}
         places = await self._directory.place_ids(sorted(codes))
-        named = [
-            LotName(line.product, line.number, line.site)
-            for row in given
-            for line in row.lines
-            if line.number is not None
-        ]
-        lots = await self._directory.lot_ids(named)
+        named = (line.lot_name for row in given for line in row.lines)
+        lots = await AskedLots.of(self._directory, asked, (name for name in named if name is not None))
         units = Units(self._directory)
         notes, found = list[Skipped](), list[Document]()
         for row in given:
@@ -182,9 +167,10 @@ class HttpInventory:
                 if quantity is None:
                     why = f"no package {one_line(line.quantity.unit)!r} of the product; the line counts as 0"
                     notes.append(Skipped("document", row.number, why))
-                name = LotName(line.product, line.number, line.site) if line.number is not None else None
-                lot = lots.get(name) if name is not None else None
-                lines.append(DocumentLine(line.product, lot, quantity or Decimal(0)))
+                read, why_not_sure = _line(line, quantity or Decimal(0), lots, asked)
+                lines.append(read)
+                if why_not_sure is not None:
+                    notes.append(Skipped("document", row.number, why_not_sure))
             other = places.get(row.other_place) if row.other_place is not None else None
             found.append(Document(row.number, row.kind, row.state, places[row.place], other, tuple(lines)))
         await self._note(notes)
@@ -272,15 +258,19 @@ class HttpInventory:
         if more and after == cursor:
             raise InventoryError(f"{self.name}: the pages of its answer do not end")
         given, bad = rows(self.name, body, "changes", ChangeRow)
-        lots = await self._directory.lot_ids([row.lot.name for row in given])
+        names = list(dict.fromkeys(row.lot.name for row in given))
+        lots = await self._directory.lots_fitting(names)
+        strange = {name: LotName(name.product_code, name.number) for name in names if name not in lots}
+        by_number = await self._directory.lots_fitting(list(strange.values())) if strange else {}
+        lots |= {name: by_number[plain] for name, plain in strange.items() if plain in by_number}
         places = await self._directory.place_ids(sorted({row.place for row in given if row.place is not None}))
         notes = [Skipped("change", "/changes", reason) for reason in bad]
         notes += [Skipped("change", _said(row.lot), _LOT) for row in given if row.lot.name not in lots]
         await self._note(notes)
         found = [
-            Change(lots[row.lot.name], places.get(row.place) if row.place is not None else None, row.what)
+            Change(lot, places.get(row.place) if row.place is not None else None, row.what)
             for row in given
-            if row.lot.name in lots
+            for lot in lots.get(row.lot.name, ())
         ]
         return Changes(tuple(found), after, more)
 
@@ -316,6 +306,28 @@ class HttpInventory:
     async def _note(self, notes: Sequence[Skipped]) -> None:
         if notes:
             await self._skipped(notes)
+
+
+def _line(
+    line: LineRow, quantity: Decimal, lots: AskedLots, asked: Mapping[int, LotName]
+) -> tuple[DocumentLine, str | None]:
+    """A line of a document with our lot, and what is to be noted of it.
+
+    A number that nothing on record has may be how the keeper writes any of the lots asked about of that product.
+    """
+    name = line.lot_name
+    if name is None:
+        return DocumentLine(line.product, None, quantity), None
+    of = lots.find(name)
+    if not of.fits:
+        may_be = tuple(sorted(lot for lot, ours in asked.items() if ours.product_code == line.product))
+        unknown = f"lot {one_line(name.number)!r} is not on record" + ("; it may be one in scope" if may_be else "")
+        return DocumentLine(line.product, None, quantity, may_be), unknown
+    if len(of.asked) > 1:
+        return DocumentLine(line.product, None, quantity, of.asked), f"lot {one_line(name.number)!r}: {of.note}"
+    note = f"lot {one_line(name.number)!r}: {of.note}" if of.note is not None else None
+    # Of several none of which was asked about, it does not matter which it is.
+    return DocumentLine(line.product, (of.asked or of.fits)[0], quantity), note
 
 
 def _said(lot: Lot) -> str:

@@ -133,7 +133,11 @@ class HttpHolds:
         return Confirmation(state.key, min(held, asked), by)
 
     async def release(self, key: str, left: Decimal) -> None:
-        """See `StockKeeper.release`."""
+        """See `StockKeeper.release`. What is to stay under the hold must stay there by the keeper's own answer.
+
+        Raises:
+            InventoryError: the release is not carried out, or less is held than was to be left.
+        """
         states = await self._states("/holds/release", [{"key": key, "left": amount(left)}])
         state = states.get(key)
         if state is None:
@@ -142,8 +146,17 @@ class HttpHolds:
             raise InventoryError(f"{self._code}: {one_line(state.reason or 'refused without a reason')}")
         if state.status == "pending":
             raise InventoryError(f"{self._code}: the release is taken and not carried out yet")
-        if state.status == "held" and left == 0:
-            raise InventoryError(f"{self._code}: the hold still stands")
+        if left == 0:
+            if state.status == "held":
+                raise InventoryError(f"{self._code}: the hold still stands")
+            return
+        if state.status != "held":
+            raise InventoryError(f"{self._code}: {left.normalize():f} units were to stay held, it says {state.status}")
+        held = (await self._confirmed(state, Units(self._directory), most=left)).quantity
+        if held < left:
+            raise InventoryError(
+                f"{self._code}: {left.normalize():f} units were to stay held, it holds {held.normalize():f}"
+            )
 
     async def _states(
         self, path: str, items: Sequence[Mapping[str, Any]], member: str = "holds"

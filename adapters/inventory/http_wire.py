@@ -93,6 +93,11 @@ class LineRow(Wire):
     site: Code | None = None
     quantity: Quantity
 
+    @property
+    def lot_name(self) -> LotName | None:
+        """As our record's directory knows the lot; None where lots are allocated later."""
+        return LotName(self.product, self.number, self.site) if self.number is not None else None
+
 
 class DocumentRow(Wire):
     """A document that moves, reserves or brings goods."""

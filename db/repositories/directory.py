@@ -13,16 +13,15 @@ SELECT lot.id, product.code AS product_code, lot.number, site.code AS site_code
 FROM lot JOIN product ON product.id = lot.product_id LEFT JOIN location site ON site.id = lot.site_id
 WHERE lot.id = ANY(CAST(:ids AS bigint[]))
 """
-# Several lots under one name: the count says so, and none of them is taken.
-_LOT_IDS: Final = """
-SELECT given.place, min(lot.id) AS id
+_LOTS_FITTING: Final = """
+SELECT given.place, array_agg(lot.id ORDER BY lot.id) AS ids
 FROM unnest(CAST(:products AS text[]), CAST(:numbers AS text[]), CAST(:sites AS text[]))
      WITH ORDINALITY AS given (product_code, number, site_code, place)
 JOIN product ON product.code = given.product_code
 JOIN lot ON lot.product_id = product.id AND lot.number = given.number
 LEFT JOIN location site ON site.id = lot.site_id
 WHERE given.site_code IS NULL OR site.code = given.site_code
-GROUP BY given.place HAVING count(*) = 1
+GROUP BY given.place
 """
 _PLACE_CODES: Final = """
 SELECT location.id, coalesce(own.place_code, location.code) AS code
@@ -62,6 +61,10 @@ class KeeperDirectory:
 
     async def lot_ids(self, names: Sequence[LotName]) -> dict[LotName, int]:
         """Ids of these lots; a name that is not on record, or fits several lots, is left out."""
+        return {name: ids[0] for name, ids in (await self.lots_fitting(names)).items() if len(ids) == 1}
+
+    async def lots_fitting(self, names: Sequence[LotName]) -> dict[LotName, list[int]]:
+        """Every lot that a name fits (without a site: of all sites), by id; a name that fits none is left out."""
         given = list(dict.fromkeys(names))
         binds = {
             "products": [name.product_code for name in given],
@@ -69,7 +72,8 @@ class KeeperDirectory:
             "sites": [name.site_code for name in given],
         }
         async with self._sessions() as session:
-            return {given[row.place - 1]: row.id for row in await run(session, _LOT_IDS, binds)}
+            rows = await run(session, _LOTS_FITTING, binds)
+            return {given[row.place - 1]: list(row.ids) for row in rows}
 
     async def place_codes(self, location_ids: Sequence[int]) -> dict[int, str]:
         """The keeper's codes of these places (our code where the keeper has none of its own)."""

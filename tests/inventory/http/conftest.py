@@ -16,6 +16,7 @@ from domain.keepers import KeeperAuth, KeeperKind, KeeperRecord, Skipped
 from tests.wms.server import TOKEN, Wms, running
 
 LOTS = {1: LotName("P-1", "A"), 2: LotName("P-1", "B", "PLANT"), 3: LotName("P-2", "C")}
+LOTS |= {4: LotName("P-1", "T", "PLANT"), 5: LotName("P-1", "T", "OTHER PLANT")}  # one number, two sites
 PLACES = {10: ("WH-1", "own"), 11: ("WH-2", "logistics"), 12: ("CLINIC", "customer")}
 PACKS = {("P-1", "box"): Decimal(12)}
 
@@ -27,6 +28,9 @@ class World:
         return {each: LOTS[each] for each in lot_ids if each in LOTS}
 
     async def lot_ids(self, names: Sequence[LotName]) -> dict[LotName, int]:
+        return {name: ids[0] for name, ids in (await self.lots_fitting(names)).items() if len(ids) == 1}
+
+    async def lots_fitting(self, names: Sequence[LotName]) -> dict[LotName, list[int]]:
         found = {}
         for name in names:
             fits = [
@@ -35,8 +39,8 @@ class World:
                 if (known.product_code, known.number) == (name.product_code, name.number)
                 and name.site_code in {None, known.site_code}
             ]
-            if len(fits) == 1:
-                found[name] = fits[0]
+            if fits:
+                found[name] = fits
         return found
 
     async def place_codes(self, location_ids: Sequence[int]) -> dict[int, str]:

@@ -9,6 +9,7 @@ import pytest
 from adapters.inventory.base import CursorLost, InventoryError
 from adapters.inventory.bulk import HoldAsked
 from adapters.inventory.http_client import KeeperClient
+from domain.goods_documents import named_lots, stops
 from domain.inventory import (
     Change,
     Confirmation,
@@ -152,6 +153,74 @@ async def test_documents_are_found_blocked_cancelled_and_freed(site: Site) -> No
     assert await unblock("never") is None
     site.wms.warehouse.db.execute("UPDATE document SET state = 'done'")
     assert (await block("b:3", RECALL, shipment)).state is DocumentState.DONE
+
+
+SEVERAL = "its name fits several of our lots; it counts as each of them that is asked about"
+
+
+@pytest.mark.parametrize(
+    ("asked", "named", "lots", "may_be", "note"),
+    [
+        ([2], ("B", "Plant number one"), 2, (), "taken for our lot of that number, whose site has another name"),
+        ([2], ("B", None), 2, (), None),
+        ([4], ("T", None), 4, (), SEVERAL),
+        ([4], ("T", "Plant number one"), 4, (), SEVERAL),
+        ([4, 5], ("T", None), None, (4, 5), SEVERAL),
+        ([1, 2, 3], ("b", "PLANT"), None, (1, 2), "lot 'b' is not on record; it may be one in scope"),
+        ([3], ("b", None), None, (), "lot 'b' is not on record"),
+        ([1], ("B", "PLANT"), 2, (), None),
+        ([1], ("T", None), 4, (), None),
+        ([4], ("T", "OTHER PLANT"), 5, (), None),
+    ],
+)
+async def test_a_document_stops_whatever_lot_in_question_its_name_may_mean(
+    site: Site,
+    asked: list[int],
+    named: tuple[str, str | None],
+    lots: int | None,
+    may_be: tuple[int, ...],
+    note: str | None,
+) -> None:
+    number, made_at = named
+    line = {"product": "P-1", "number": number, "quantity": {"amount": "3", "unit": "unit-of-use"}}
+    line |= {"site": made_at} if made_at else {}
+    mine = {"product": "P-1" if asked != [3] else "P-2", "quantity": {"amount": "1", "unit": "unit-of-use"}}
+    insert = "INSERT INTO document VALUES ('S-1','shipment','open','WH-1','CLINIC',?)"
+    site.wms.warehouse.db.execute(insert, (json.dumps([line, mine]),))
+    ((read, _),) = [each.lines for each in await site.adapter.documents(asked)]
+    assert read == DocumentLine("P-1", lots, D(3), may_be)
+    assert [reason.endswith(note or "") for reason in site.reasons()] == ([True] if note else [])
+    stopped = {lots, *may_be} & set(asked)
+    document = Document("S-1", DocumentKind.SHIPMENT, DocumentState.OPEN, 10, 12, (read,))
+    assert stops(document.kind, named_lots(document, asked)) == bool(stopped)
+
+
+async def test_stock_under_a_name_that_fits_several_lots_counts_as_each_that_is_asked_about(site: Site) -> None:
+    site.wms.warehouse.put({"product": "P-1", "number": "T"}, "WH-1", 7)
+    site.wms.warehouse.put({"product": "P-1", "number": "T", "site": "PLANT"}, "WH-1", 2)
+    here = {each.lot_id: each.quantity for each in await site.adapter.locate([4, 5])}
+    assert here == {4: D(9), 5: D(7)}
+    assert site.reasons() == [SEVERAL]
+    assert {each.lot_id: each.quantity for each in await site.adapter.locate([5])} == {5: D(7)}
+    changes = await site.adapter.changes(None)
+    assert {each.lot_id for each in changes.changes} == {1, 4, 5}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("UPDATE hold SET status = 'released'", "says released"),
+        ("DELETE FROM hold", "says unknown"),
+        ("UPDATE hold SET held = '3'", "holds 3"),
+    ],
+)
+async def test_a_release_that_leaves_less_than_was_to_stay_is_not_done(site: Site, change: str, said: str) -> None:
+    await site.adapter.hold("k:1", RECALL, at(quantity=10))
+    await site.adapter.release("k:1", D(6))
+    site.wms.warehouse.db.execute(change)
+    with pytest.raises(InventoryError, match=f"^wms: 5 units were to stay held, it {said}$"):
+        await site.adapter.release("k:1", D(5))
+    await site.adapter.release("k:1")
 
 
 async def test_a_disposal_takes_from_what_is_locked_and_is_booked_once(site: Site) -> None:

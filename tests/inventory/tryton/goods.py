@@ -30,6 +30,10 @@ class Names:
         known = {(name.product_code, name.number): lot for lot, name in self.lots.items()}
         return {n: known[n.product_code, n.number] for n in names if (n.product_code, n.number) in known}
 
+    async def lots_fitting(self, names: Sequence[LotName]) -> dict[LotName, list[int]]:
+        """See `Directory`."""
+        return {name: [lot] for name, lot in (await self.lot_ids(names)).items()}
+
     async def place_codes(self, location_ids: Sequence[int]) -> dict[int, str]:
         """See `Directory`."""
         return {place: self.places[place] for place in location_ids if place in self.places}
