@@ -54,8 +54,9 @@ class TracedSite:
     on_hand: Decimal | None
     """None when only a window of movements was asked for and nobody has counted."""
     is_counted: bool
-    net: Decimal
-    """What the movements alone leave there; negative when they do not balance."""
+    net: Decimal | None
+    """What the movements alone leave there; negative when they do not balance. None in a frozen result: it keeps the
+    figures, not every movement."""
     last_at: datetime | None
     """Newest data on this lot at this location."""
 
@@ -66,6 +67,10 @@ class Gap:
 
     kind: str
     detail: dict[str, Any]
+
+
+class TraceTooLarge(Exception):  # noqa: N818 - what the answer is
+    """A trace found more rows than were asked for at most."""
 
 
 @dataclass(frozen=True)

@@ -125,8 +125,8 @@ class RunDifferenceOut(Out):
 
     since: int
     run: int
-    counts: dict[str, ChangeCounts] = Field(examples=[{"sites": {"added": 2, "removed": 0, "changed": 1}}])
-    """By lots, sites and gaps."""
+    counts: dict[str, ChangeCounts] | None = Field(examples=[{"sites": {"added": 2, "removed": 0, "changed": 1}}])
+    """By lots, sites and gaps; on the first page only."""
     changes: Page[RunChangeOut]
 
 

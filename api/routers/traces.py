@@ -1,7 +1,7 @@
 """Traces over HTTP: a question from any criteria, and the frozen results of a recall with what differs between them."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Response
@@ -14,11 +14,12 @@ from api.records import load
 from api.state import ApiState
 from db.repositories import affected_serials, trace, trace_runs_read
 from db.repositories.trace_edges import edges_among
-from documents.trace_file import csv_pieces, json_pieces
+from db.repositories.trace_limits import MOST_ROWS
+from documents.trace_file import csv_pieces, csv_stream, json_pieces, json_stream
 from documents.trace_graph import graph_of
 from documents.trace_svg import svg_of
 from domain.scope import UnknownScope
-from domain.trace_result import TraceResult
+from domain.trace_result import TracedSite, TraceResult, TraceTooLarge
 from models.schemas_common import FieldProblem, Page
 from models.schemas_trace import (
     AffectedSerialOut,
@@ -50,6 +51,13 @@ Form = Annotated[
     Query(alias="format", description="JSON: lots with paths, places, gaps. CSV: places. SVG: a picture."),
 ]
 RunNumber = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the run within the recall.")]
+_MEDIA: Final = {"json": "application/json", "csv": "text/csv; charset=utf-8", "svg": "image/svg+xml"}
+_PART: Final = 10_000
+"""Places of a file that are in memory at once."""
+_TOO_MUCH: Final = (
+    "The answer has more than 50,000 lots, or lots at places and gaps. Name fewer lots, narrow `scope` (`made_from`, "
+    "`made_to`, `received`, `shipped`), or set `window`; `recall trace` on the server has no bound."
+)
 _RUNS = "/recalls/{number}/trace/runs"
 
 
@@ -58,12 +66,13 @@ _RUNS = "/recalls/{number}/trace/runs"
     operation_id="traceLots",
     summary="Trace any lots",
     response_class=Response,
-    responses=problems("bad_request", "unauthenticated", "not_permitted", "invalid") | _ANSWERS,
+    responses=problems("bad_request", "unauthenticated", "not_permitted", "invalid", "too_large") | _ANSWERS,
 )
 async def trace_lots(_: ReaderDep, state: StateDep, body: TraceIn, form: Form = "json") -> Response:
     """Where lots went, or what went into them, from the records as they stand now. Nothing is stored.
 
-    The criteria are those of a recall's scope. Names that are not on record are errors, each listed.
+    The criteria are those of a recall's scope. Names that are not on record are errors, each listed. An answer of more
+    than 50,000 lots, or of more than 50,000 lots at places and gaps, is refused.
     """
     follow = trace.trace_forward if body.direction == "forward" else trace.trace_backward
     async with state.sessions() as session:
@@ -75,7 +84,10 @@ async def trace_lots(_: ReaderDep, state: StateDep, body: TraceIn, form: Form = 
                 for item in error.unknown
             ]
             raise Problem("invalid", "The criteria do not fit the records; see `errors`.", errors=faults) from error
-        result = await follow(session, roots, window=body.window)
+        try:
+            result = await follow(session, roots, window=body.window, most=MOST_ROWS)
+        except TraceTooLarge:
+            raise Problem("too_large", _TOO_MUCH) from None
         edges = await edges_among(session, [lot.lot_id for lot in result.lots]) if form == "svg" else []
     named = ", ".join(lot.number for lot in result.lots if lot.root)[:100]
     words = "from" if body.direction == "forward" else "back from"
@@ -183,16 +195,26 @@ async def run_gaps(
     operation_id="readTraceRunFile",
     summary="A frozen result as one file",
     response_class=Response,
-    responses=problems(*_READING) | _ANSWERS,
+    responses=problems(*_READING, "too_large") | _ANSWERS,
 )
 async def run_file(number: NumberDep, run: RunNumber, _: ReaderDep, state: StateDep, form: Form = "json") -> Response:
-    """The whole result, gaps included; the picture marks them."""
+    """JSON: all of it, gaps included. CSV: the places. SVG: a picture, in which gaps are red; of at most 50,000 lots at
+    places.
+    """
     found = await _run(state, number, run)
+    name = f"{number}-trace-{run}"
+    if form != "svg":
+        async with state.sessions() as session:
+            result = await trace_runs_read.lots_and_gaps_of(session, number, run)
+        stream = json_stream if form == "json" else csv_stream
+        return StreamingResponse(stream(result, _sites_of(state, number, run)), **_sent_as(form, name))
+    if found.found["positions"] > MOST_ROWS:
+        raise Problem("too_large", "The run has more lots at places than a picture is drawn of; take CSV or JSON.")
     async with state.sessions() as session:
         result = await trace_runs_read.result_of(session, number, run)
-        edges = await edges_among(session, [lot.lot_id for lot in result.lots]) if form == "svg" else []
+        edges = await edges_among(session, [lot.lot_id for lot in result.lots])
     title = f"{number}, run {run} of {found.traced_at:%Y-%m-%d %H:%M} UTC, scope version {found.scope_version}"
-    return await _file(result, edges, form, title, f"{number}-trace-{run}")
+    return await _file(result, edges, form, title, name)
 
 
 @router.get(
@@ -213,7 +235,9 @@ async def difference(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> RunDifferenceOut:
-    """Counts of lots, places and gaps added, removed and changed, and the changes of one of them in pages."""
+    """Counts of lots, places and gaps added, removed and changed (first page), and the changes of one of them in
+    pages.
+    """
     await _run(state, number, run)
     start = run - 1 if since is None else since
     if start >= run:
@@ -222,12 +246,13 @@ async def difference(
     name = listing_name(f"trace-difference:{number}:{run}", since=start, what=what)
     after = state.cursors.read(name, cursor)
     async with state.sessions() as session:
-        counts = await trace_runs_read.changes_between(session, number, start, run)
+        # Counting compares everything: once for all pages.
+        counts = None if after else await trace_runs_read.changes_between(session, number, start, run)
         rows = await trace_runs_read.changed(session, number, start, run, what, after=after, limit=limit + 1)
     return RunDifferenceOut(
         since=start,
         run=run,
-        counts={part: ChangeCounts(**figures) for part, figures in counts.items()},
+        counts=counts and {part: ChangeCounts(**figures) for part, figures in counts.items()},
         changes=page_of(rows, limit, _change_out, lambda row: state.cursors.write(name, _KEYS[what](row))),
     )
 
@@ -306,13 +331,29 @@ def _run_out(row: TraceRun) -> TraceRunOut:
 
 
 async def _file(result: TraceResult, edges: list[tuple[int, int]], form: str, title: str, name: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"', "Cache-Control": "no-store"}
     if form == "svg":
         picture = await asyncio.to_thread(lambda: svg_of(graph_of(result, edges, title)))
-        return Response(picture, media_type="image/svg+xml", headers=headers)
+        return Response(picture, **_sent_as(form, name))
     pieces: Iterator[str] = json_pieces(result) if form == "json" else csv_pieces(result)
-    media = "application/json" if form == "json" else "text/csv; charset=utf-8"
-    return StreamingResponse(pieces, media_type=media, headers=headers)
+    return StreamingResponse(pieces, **_sent_as(form, name))
+
+
+def _sent_as(form: str, name: str) -> dict[str, Any]:
+    headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"', "Cache-Control": "no-store"}
+    return {"media_type": _MEDIA[form], "headers": headers}
+
+
+async def _sites_of(state: ApiState, number: str, run: int) -> AsyncIterator[list[TracedSite]]:
+    """Places of a frozen result by and by; no connection is kept while a slow reader takes them."""
+    after = (0, 0)
+    while True:
+        async with state.sessions() as session:
+            part = await trace_runs_read.traced_sites_of(session, number, run, after=after, limit=_PART)
+        if part:
+            yield part
+        if len(part) < _PART:
+            return
+        after = part[-1].lot_id, part[-1].location_id
 
 
 __all__ = ["router"]

@@ -1,7 +1,7 @@
 """Reading frozen results: the runs of a recall, what one of them found, and what differs between two of them."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Final
 
 from sqlmodel import col, select
@@ -95,6 +95,7 @@ SELECT c.was, c.is, c.before, c.after, c.key FROM ({_GAP_CHANGES}) AS c
 WHERE c.key > :after_key ORDER BY c.key LIMIT :limit
 """  # noqa: S608 - constants
 _ALL: Final = 1 << 31
+_SITE_FIELDS: Final = tuple(each.name for each in fields(TracedSite))
 
 
 async def runs(session: AsyncSession, number: str, *, after: int | None, limit: int) -> Sequence[TraceRun]:
@@ -133,17 +134,26 @@ async def gaps_of(
     return (await execute(session, _GAPS, values | {"after_kind": after[0], "after_key": after[1]})).all()
 
 
-async def result_of(session: AsyncSession, number: str, run: int) -> TraceResult:
-    """What a run found, whole, as the answer of a trace forward; paths follow the genealogy on record now."""
+async def lots_and_gaps_of(session: AsyncSession, number: str, run: int) -> TraceResult:
+    """What a run found, without its places; paths follow the genealogy on record now."""
     values = {"recall_number": number, "run": run, "after": 0, "limit": _ALL}
     lots = tuple(TracedLot(*row[:9]) for row in (await execute(session, _LOTS, values)).all())
-    names = [each.name for each in fields(TracedSite)]
-    sites = tuple(
-        TracedSite(**{name: row._mapping.get(name) for name in names} | {"net": row.on_hand})
-        for row in await sites_of(session, number, run)
-    )
     gaps = tuple(Gap(row.kind, row.detail) for row in await gaps_of(session, number, run))
-    return TraceResult("forward", lots, sites, gaps)
+    return TraceResult("forward", lots, (), gaps)
+
+
+async def traced_sites_of(
+    session: AsyncSession, number: str, run: int, *, after: tuple[int, int] = (0, 0), limit: int = _ALL
+) -> list[TracedSite]:
+    """Lots at places of a run as a trace answers them, by lot and place; what movements alone leave is not kept."""
+    found = await sites_of(session, number, run, after=after, limit=limit)
+    return [TracedSite(**{name: row._mapping.get(name) for name in _SITE_FIELDS}) for row in found]
+
+
+async def result_of(session: AsyncSession, number: str, run: int) -> TraceResult:
+    """What a run found, whole, as the answer of a trace forward."""
+    found = await lots_and_gaps_of(session, number, run)
+    return replace(found, sites=tuple(await traced_sites_of(session, number, run)))
 
 
 async def changes_between(session: AsyncSession, number: str, since: int, run: int) -> dict[str, dict[str, int]]:
@@ -174,9 +184,11 @@ __all__ = [
     "changed",
     "changes_between",
     "gaps_of",
+    "lots_and_gaps_of",
     "lots_of",
     "one_run",
     "result_of",
     "runs",
     "sites_of",
+    "traced_sites_of",
 ]

@@ -132,15 +132,15 @@ FROM (
            NULL::timestamptz AS loaded_at
     FROM scope JOIN movement m ON m.lot_id = scope.lot_id GROUP BY m.source_system
     UNION ALL
-    SELECT coalesce(b.source_system, 'unknown'), NULL, max(s.as_of), NULL
+    SELECT coalesce(b.source_system, 'keeper\\:' || s.source, 'unknown'), NULL, max(s.as_of), NULL
     FROM scope JOIN stock s ON s.lot_id = scope.lot_id LEFT JOIN import_batch b ON b.id = s.batch_id
-    GROUP BY b.source_system
+    GROUP BY 1
     UNION ALL
     SELECT source_system, NULL, NULL, max(loaded_at) FROM import_batch WHERE state = 'loaded' GROUP BY source_system
 ) AS fact
 GROUP BY source_system ORDER BY source_system
 """
-"""Over `scope`: how old the data of each source system is."""
+"""Over `scope`: how old the data of each source system is; a keeper of stock is one, named as by its movements."""
 
 ADD_RUN = """
 INSERT INTO trace_run (id, recall_number, run, scope_version, traced_at, found, sources, sha256)

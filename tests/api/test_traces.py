@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import psycopg
 import pytest
 
+from api.routers import traces
 from db.engine import SessionFactory
 from db.repositories import trace, trace_runs_read
 from domain.scope import LotRef, ScopeCriteria, ScopeSummary, SerialRange
@@ -82,8 +83,13 @@ async def test_names_that_are_not_on_record_are_each_refused(api: Callers, chain
 
 
 async def test_each_result_is_frozen_and_two_of_them_are_compared(
-    api: Callers, sessions: SessionFactory, postgres: PostgresForTests, chain: dict[str, Any]
+    api: Callers,
+    sessions: SessionFactory,
+    postgres: PostgresForTests,
+    chain: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(traces, "_PART", 2)
     first = await freeze(sessions, kits(chain))
     assert (await freeze(sessions, kits(chain))).run is None, "nothing differs"
     of_first = await whole(api, 1)
@@ -105,6 +111,11 @@ async def test_each_result_is_frozen_and_two_of_them_are_compared(
     assert await whole(api, 1) == of_first, "what was frozen stays"
     changed = (await api.get(f"/v1/recalls/{NUMBER}/trace/runs/2/difference")).json()
     assert (changed["since"], changed["counts"]["sites"]) == (1, {"added": 1, "removed": 0, "changed": 2})
+    page = (await api.get(f"/v1/recalls/{NUMBER}/trace/runs/2/difference", limit=2)).json()
+    assert page["counts"] == changed["counts"]
+    cursor = page["changes"]["next_cursor"]
+    rest = (await api.get(f"/v1/recalls/{NUMBER}/trace/runs/2/difference", limit=2, cursor=cursor)).json()
+    assert (rest["counts"], len(rest["changes"]["items"])) == (None, 1)
     figures = {each["site"]: (each["change"], each["after"]["on_hand"]) for each in changed["changes"]["items"]}
     assert figures[f"L{chain['ward']}"] == ("changed", 25)
     assert figures[f"L{chain['clinic']}"] == ("added", 10)
@@ -120,14 +131,50 @@ async def test_each_result_is_frozen_and_two_of_them_are_compared(
     assert (await api.get(f"/v1/recalls/{NUMBER}/trace/runs/9")).status_code == 404
 
 
+async def test_an_answer_without_bound_is_refused_and_says_what_to_narrow(
+    api: Callers, sessions: SessionFactory, chain: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await freeze(sessions, kits(chain))
+    question = {"scope": {"lots": [{"product_code": chain["kit"], "number": "K9"}]}}
+    for most, status in ((50, 200), (1, 413), (0, 413)):
+        monkeypatch.setattr(traces, "MOST_ROWS", most)
+        answer = await api.post("/v1/trace", question)
+        assert answer.status_code == status, answer.text
+    assert "narrow `scope`" in answer.json()["detail"]
+    file = f"/v1/recalls/{NUMBER}/trace/runs/1/file"
+    assert (await api.get(file, format="svg")).status_code == 413
+    assert (await api.get(file)).status_code == 200
+
+
+async def test_each_keeper_of_stock_has_its_own_age(
+    api: Callers, sessions: SessionFactory, postgres: PostgresForTests, chain: dict[str, Any]
+) -> None:
+    with psycopg.connect(postgres.owner_url) as connection:
+        for place, source, counted in (("plant", "wms", 90), ("ward", "dead", 3)):
+            connection.execute(
+                "INSERT INTO stock (lot_id, location_id, on_hand, reserved, held, as_of, source)"
+                " VALUES (%s, %s, 1, 0, 0, %s, %s)",
+                [chain["lot"], chain[place], day(counted), source],
+            )
+    await freeze(sessions, kits(chain))
+    [run] = (await api.get(f"/v1/recalls/{NUMBER}/trace/runs")).json()["items"]
+    ages = {each["source_system"]: each["newest_count"] for each in run["sources"]}
+    assert ages.keys() >= {"keeper:wms", "keeper:dead"}
+    assert "unknown" not in ages
+    assert ages["keeper:dead"] < ages["keeper:wms"]
+
+
 async def whole(api: Callers, run: int) -> dict[str, Any]:
     """Everything of a run, by its pages and by its file, which must agree."""
     url = f"/v1/recalls/{NUMBER}/trace/runs/{run}"
+    table = list(csv.DictReader(io.StringIO((await api.get(f"{url}/file", format="csv")).text)))
     parts: dict[str, Any] = {}
     for part in ("lots", "sites", "gaps"):
         parts[part] = [item for page in await pages(api, f"{url}/{part}", limit=1) for item in page]
     file = (await api.get(f"{url}/file")).json()
-    assert len(file["sites"]) == len(parts["sites"])
+    assert len(file["sites"]) == len(parts["sites"]) == len(table)
+    assert [row["location_code"] for row in table] == [site["location_code"] for site in file["sites"]]
+    assert {site["net"] for site in file["sites"]} == {None}, "movements are not kept, so nothing is said of them"
     assert {gap["kind"] for gap in file["gaps"]} == {gap["kind"] for gap in parts["gaps"]}
     assert (await api.get(f"{url}/file", format="svg")).content.startswith(b"<?xml")
     return parts | {"file": file, "run": (await api.get(url)).json()}

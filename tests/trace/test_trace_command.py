@@ -56,6 +56,16 @@ def test_csv_has_one_line_per_lot_and_place(url: str) -> None:
 
 
 @pytest.mark.db
+def test_lots_received_within_a_window_are_those_traced(url: str) -> None:
+    asked = ["forward", "--database-url", url, "--product", "P5", "--json", "--received-from"]
+    within = CliRunner().invoke(trace_app, [*asked, "2026-01-02", "--received-to", "2026-01-03"])
+    assert within.exit_code == 0, within.output
+    assert [lot["number"] for lot in json.loads(within.stdout)["lots"]] == ["A1"]
+    assert CliRunner().invoke(trace_app, [*asked, "2026-01-01", "--received-to", "2026-01-02"]).exit_code == 2
+    assert CliRunner().invoke(trace_app, [*asked, "2026-01-03"]).exit_code == 2
+
+
+@pytest.mark.db
 def test_a_picture_is_drawn_beside_the_answer(url: str, tmp_path: Path) -> None:
     picture = tmp_path / "trace.svg"
     asked = ["--lot-range", "P5:A1..A9", "--svg", str(picture)]
