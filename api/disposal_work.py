@@ -78,10 +78,12 @@ class DisposalDesk:
         status: int = 200,
         evidence_ids: Sequence[UUID] = (),
         signs: Signs | None = None,
+        goods: bool = True,
     ) -> JSONResponse:
         """Do it once in one transaction, with the tasks that follow from it; then tell disposition and recall.
 
-        `signs`: it is a decision, and signed with this meaning.
+        `signs`: it is a decision, and signed with this meaning. `goods`: False for money, from which no task of
+        disposition and no item of the checklist follows.
 
         Raises:
             Problem: 403, 404, 409, 422, and whatever `act` refuses.
@@ -103,12 +105,14 @@ class DisposalDesk:
                 with citing(evidence_ids):
                     async with self.state.sessions.begin() as session:
                         answer = await act(session, who)
-                        await disposition_tasks.sync(session, self.number, who.at, by=who.principal)
+                        if goods:
+                            await disposition_tasks.sync(session, self.number, who.at, by=who.principal)
             except DisposalRefused as error:
                 errors = [FieldProblem(pointer=f"#/{each.field}", detail=each.expected) for each in error.faults]
                 raise Problem(error.kind, error.detail, errors=errors) from error
-            await nudge_workflow(self.state, disposition_id(self.number))
-            await nudge_recall(self.state, self.number, "checklist")
+            if goods:
+                await nudge_workflow(self.state, disposition_id(self.number))
+                await nudge_recall(self.state, self.number, "checklist")
             return Answer(status, answer)
 
         plain = body.model_dump(mode="json") if isinstance(body, BaseModel) else body

@@ -51,7 +51,7 @@ async def lock_account(number: NumberDep, body: AccountReasonIn, desk: DeskDep) 
         return await _out(session, await provisional_account.lock(session, number, who, body.reason))
 
     signs = Signs("I lock the provisional account of this recall", "lock_account", body.model_dump(mode="json"))
-    return await desk.carry_out(Permission.MANAGE_ACCOUNT, "lock_account", body, act, signs=signs)
+    return await desk.carry_out(Permission.MANAGE_ACCOUNT, "lock_account", body, act, signs=signs, goods=False)
 
 
 @router.post(
@@ -68,7 +68,7 @@ async def reopen_account(number: NumberDep, body: AccountReasonIn, desk: DeskDep
         return await _out(session, await provisional_account.reopen(session, number, who, body.reason))
 
     signs = Signs("I reopen the provisional account of this recall", "reopen_account", body.model_dump(mode="json"))
-    return await desk.carry_out(Permission.MANAGE_ACCOUNT, "reopen_account", body, act, signs=signs)
+    return await desk.carry_out(Permission.MANAGE_ACCOUNT, "reopen_account", body, act, signs=signs, goods=False)
 
 
 @router.post(
@@ -88,7 +88,7 @@ async def settle_account(number: NumberDep, body: SettlementIn, desk: DeskDep) -
     signs = Signs(
         "I confirm that the balance is transferred by this document", "settle_account", body.model_dump(mode="json")
     )
-    return await desk.carry_out(Permission.MANAGE_ACCOUNT, "settle_account", body, act, signs=signs)
+    return await desk.carry_out(Permission.MANAGE_ACCOUNT, "settle_account", body, act, signs=signs, goods=False)
 
 
 async def _out(session: AsyncSession, row: ProvisionalAccount) -> AccountOut:

@@ -64,7 +64,7 @@ async def book_cost(number: NumberDep, body: CostIn, desk: DeskDep) -> JSONRespo
         values = body.model_dump() | {"kind": body.kind.value, "cause": body.cause and body.cause.value}
         return _cost_out(await costs.book(session, number, Cost(**values), who))
 
-    return await desk.carry_out(Permission.BOOK_COST, "book_cost", body, act, status=201)
+    return await desk.carry_out(Permission.BOOK_COST, "book_cost", body, act, status=201, goods=False)
 
 
 @router.post(
@@ -81,7 +81,7 @@ async def reverse_cost(number: NumberDep, entry_id: Id, body: ReasonIn, desk: De
     async def act(session: AsyncSession, who: Who) -> BaseModel:
         return _cost_out(await costs.reverse(session, number, entry_id, who, body.reason))
 
-    return await desk.carry_out(Permission.BOOK_COST, f"reverse_cost_{entry_id}", body, act, status=201)
+    return await desk.carry_out(Permission.BOOK_COST, f"reverse_cost_{entry_id}", body, act, status=201, goods=False)
 
 
 @router.post(
@@ -113,7 +113,7 @@ async def import_costs(
         totals = sums((entry.amount, entry.currency) for entry in done.booked)
         return CostsImported(booked=len(done.booked), already_there=done.already_there, totals=totals)
 
-    return await desk.carry_out(Permission.BOOK_COST, "import_costs", {"sha256": sha256}, act, status=201)
+    return await desk.carry_out(Permission.BOOK_COST, "import_costs", {"sha256": sha256}, act, status=201, goods=False)
 
 
 @router.get("", operation_id="listCosts", summary="Costs of a recall", responses=problems("bad_cursor", *_READING))
@@ -189,7 +189,7 @@ async def confirm_proposal(number: NumberDep, part_id: Id, body: ConfirmCostIn, 
         entry = await cost_proposals.confirm(session, number, part_id, who, amount=body.amount, note=body.note)
         return _cost_out(entry)
 
-    return await desk.carry_out(Permission.BOOK_COST, f"confirm_cost_{part_id}", body, act, status=201)
+    return await desk.carry_out(Permission.BOOK_COST, f"confirm_cost_{part_id}", body, act, status=201, goods=False)
 
 
 def _cost_out(row: CostEntry) -> CostOut:

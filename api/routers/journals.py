@@ -90,7 +90,7 @@ async def close_journal(number: NumberDep, body: CloseJournalIn, desk: DeskDep) 
         row = await journals.close(session, number, who, leave_unmapped=body.leave_unmapped, note=body.note)
         return _journal_out(row)
 
-    return await desk.carry_out(Permission.CLOSE_JOURNAL, "close_journal", body, act, status=201)
+    return await desk.carry_out(Permission.CLOSE_JOURNAL, "close_journal", body, act, status=201, goods=False)
 
 
 @router.get(

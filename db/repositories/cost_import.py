@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date
 from decimal import Decimal
 from typing import Any, Final
 
@@ -36,7 +36,22 @@ _EXPECTED: Final[Mapping[str, str]] = {
     "consignee": "the partner code of a consignee of the recall",
     "location": "the code of a place on record",
 }
-_COMPARED: Final = ("kind", "amount", "currency", "lot_id", "consignee_id", "location_id", "incurred_on", "document_no")
+_COMPARED: Final = (
+    "kind",
+    "amount",
+    "currency",
+    "incurred_on",
+    "disposition_id",
+    "lot_id",
+    "consignee_id",
+    "location_id",
+    "cause",
+    "quantity",
+    "document_no",
+    "company",
+    "jurisdiction",
+    "note",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +107,7 @@ async def load(session: AsyncSession, number: str, rows: Sequence[CostRow], file
             faults += [Fault(f"rows/{row.line}/{each.field}", each.expected) for each in found]
         elif (before := known.get(_key(row))) is None:
             new.append(found)
-        elif changed := _differences(before, found):
+        elif changed := _differences(before, found, row):
             told = f"what is on record as entry {before.id}, or another reference: {', '.join(changed)} differ"
             faults.append(Fault(f"rows/{row.line}/reference", told))
     if new:
@@ -161,7 +176,10 @@ async def _row(
     return entry
 
 
-def _differences(before: CostEntry, now: CostEntry) -> list[str]:
+def _differences(before: CostEntry, now: CostEntry, row: CostRow) -> list[str]:
+    if row.incurred_on is None:
+        # A row without a day means the day it was booked, not the day the file is sent again.
+        now.incurred_on = before.booked_at.astimezone(UTC).date()
     return [name for name in _COMPARED if getattr(before, name) != getattr(now, name)]
 
 

@@ -1,7 +1,7 @@
 """Costs that carried-out dispositions suggest: units times unit value, until a person has booked them.
 
 Only parts carried out at consignees whose product has a value on record; each part is booked once, with the amount a
-person confirmed.
+person confirmed. A reversed entry counts as not booked: its part is suggested again.
 """
 
 from collections.abc import Sequence
@@ -20,16 +20,24 @@ from domain.costs import CostSource, Proposal, propose
 from models.disposition import CostEntry
 
 _PARTS: Final = """
+WITH booked AS (
+    -- `part:7` the first time, `part:7:2` after a reversal.
+    SELECT split_part(e.source_key, ':', 2) AS part, count(*) AS times, bool_or(r.id IS NULL) AS stands
+    FROM cost_entry e LEFT JOIN cost_entry r ON r.reverses_id = e.id
+    WHERE e.recall_number = :number AND e.source = 'proposal' GROUP BY 1
+)
 SELECT p.id AS part_id, d.sequence AS disposition, d.kind, p.quantity, p.document_no, d.lot_id,
        lot.number AS lot_number,
-       d.consignee_id, partner.code AS consignee_code, product.unit_value, product.unit_currency, p.done_at
+       d.consignee_id, partner.code AS consignee_code, product.unit_value, product.unit_currency, p.done_at,
+       coalesce(booked.times, 0) AS times_booked
 FROM disposition d
 JOIN disposition_part p ON p.disposition_id = d.id
 JOIN lot ON lot.id = d.lot_id JOIN product ON product.id = lot.product_id
 JOIN consignee c ON c.id = d.consignee_id JOIN partner ON partner.id = c.partner_id
+LEFT JOIN booked ON booked.part = CAST(p.id AS text)
 WHERE d.recall_number = :number AND product.unit_value > 0 AND d.kind = ANY (CAST(:kinds AS text[]))
   AND p.id > :after AND (CAST(:part AS bigint) IS NULL OR p.id = CAST(:part AS bigint))
-  AND NOT EXISTS (SELECT FROM cost_entry e WHERE e.recall_number = :number AND e.source_key = 'part:' || p.id)
+  AND booked.stands IS NOT TRUE
 ORDER BY p.id LIMIT :limit
 """
 
@@ -60,12 +68,14 @@ async def open_proposals(
 async def confirm(
     session: AsyncSession, number: str, part_id: int, who: Who, *, amount: Decimal | None, note: str | None
 ) -> CostEntry:
-    """Book a suggestion, with another amount where a person knows better.
+    """Book a suggestion, with another amount where a person knows better; the same request again returns the entry.
 
     Raises:
         DisposalRefused: there is no such suggestion, or it is booked; the amount cannot be.
     """
     await costs.open_for_booking(session, number)
+    if (before := await costs.of_request(session, who.request)) is not None:
+        return before
     await provisional_account.must_be_open(session, number)
     found = await open_proposals(session, number, part=part_id, limit=1)
     if not found:
@@ -80,7 +90,9 @@ async def confirm(
         document_no=suggested.row["document_no"],
         note=note,
     )
-    entry = await costs.prepared(session, number, cost, who, source=CostSource.PROPOSAL, source_key=f"part:{part_id}")
+    times = suggested.row["times_booked"]
+    key = f"part:{part_id}:{times + 1}" if times else f"part:{part_id}"
+    entry = await costs.prepared(session, number, cost, who, source=CostSource.PROPOSAL, source_key=key)
     return await costs.write(session, entry, who, "cost.booked")
 
 

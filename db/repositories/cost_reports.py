@@ -24,14 +24,15 @@ WITH caused AS (
     FROM capa WHERE recall_number = :number
 )
 SELECT e.kind, e.currency, e.incurred_on, coalesce(e.cause, caused.cause) AS cause,
-       coalesce(partner.code, location.code) AS site, lot.number AS lot, sum(e.amount) AS amount, count(*) AS entries
+       coalesce(partner.code, location.code) AS site, lot.number AS lot, e.amount AS each, count(*) AS entries
 FROM cost_entry e CROSS JOIN caused
 LEFT JOIN consignee c ON c.id = e.consignee_id LEFT JOIN partner ON partner.id = c.partner_id
 LEFT JOIN location ON location.id = e.location_id
 LEFT JOIN lot ON lot.id = e.lot_id
 WHERE e.recall_number = :number
-GROUP BY 1, 2, 3, 4, 5, 6
+GROUP BY 1, 2, 3, 4, 5, 6, 7
 """
+"""Entries of the same amount, day and attribution together: each is converted and rounded by itself."""
 NOT_ATTRIBUTED: Final = "not attributed"
 RECOVERED: Final = (
     "returned",
@@ -80,6 +81,7 @@ async def report(session: AsyncSession, number: str, into: str | None = None) ->
     rows = [dict(row) for row in (await run(session, _ROWS, {"number": number})).mappings()]
     for row in rows:
         row["kind"] = EARLIER_NAMES.get(row["kind"], row["kind"])
+        row["amount"] = row["each"] * row["entries"]
     known: list[Rate] = []
     if into is not None:
         known = await exchange_rates.between(session, into, {row["currency"] for row in rows})
@@ -111,12 +113,12 @@ def _converted(row: Mapping[str, Any], into: str | None, known: list[Rate], used
     if into is None:
         return None
     day: date = row["incurred_on"]
-    found = convert(row["amount"], row["currency"], into, day, known)
+    found = convert(row["each"], row["currency"], into, day, known)
     if found is None:
         return None
     if found.rate is not None:
         used[found.rate.id] = found.rate
-    return found.amount
+    return found.amount * row["entries"]
 
 
 def _grouped(rows: list[dict[str, Any]], name: str, into: str | None) -> tuple[Group, ...]:

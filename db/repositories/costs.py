@@ -53,7 +53,7 @@ async def book(session: AsyncSession, number: str, cost: Cost, who: Who) -> Cost
             the currency; the day is in the future; the account is locked.
     """
     await open_for_booking(session, number)
-    if (before := await _of_request(session, who.request)) is not None:
+    if (before := await of_request(session, who.request)) is not None:
         return before
     await provisional_account.must_be_open(session, number)
     entry = await prepared(session, number, cost, who)
@@ -159,7 +159,7 @@ async def reverse(session: AsyncSession, number: str, entry_id: int, who: Who, r
         DisposalRefused: the recall has no such entry, or it is reversed or a reversal, or the account is locked.
     """
     await open_for_booking(session, number)
-    if (before := await _of_request(session, who.request)) is not None:
+    if (before := await of_request(session, who.request)) is not None:
         return before
     await provisional_account.must_be_open(session, number)
     entry = await session.get(CostEntry, entry_id)
@@ -199,7 +199,8 @@ async def open_for_booking(session: AsyncSession, number: str) -> None:
         raise DisposalRefused("recall_unknown", f"There is no recall {number}.")
 
 
-async def _of_request(session: AsyncSession, request: str) -> CostEntry | None:
+async def of_request(session: AsyncSession, request: str) -> CostEntry | None:
+    """The entry a request has written; None where it wrote none yet."""
     return (await session.exec(select(CostEntry).where(col(CostEntry.request) == request))).one_or_none()
 
 
@@ -239,4 +240,15 @@ async def totals(session: AsyncSession, number: str) -> dict[str, Decimal]:
     return sums((amount, currency) for amount, currency in (await run(session, statement, {"number": number})).all())
 
 
-__all__ = ["Cost", "audit_data", "book", "listed", "open_for_booking", "prepared", "reverse", "totals", "write"]
+__all__ = [
+    "Cost",
+    "audit_data",
+    "book",
+    "listed",
+    "of_request",
+    "open_for_booking",
+    "prepared",
+    "reverse",
+    "totals",
+    "write",
+]

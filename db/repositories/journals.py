@@ -47,7 +47,7 @@ LEFT JOIN LATERAL (
            stood.cost_centre, stood.rule_id
 ) AS booked ON true
 WHERE e.recall_number = :number
-  AND NOT EXISTS (SELECT FROM journal_line line WHERE line.cost_entry_id = e.id)
+  AND e.id > :after AND NOT EXISTS (SELECT FROM journal_line line WHERE line.cost_entry_id = e.id)
 ORDER BY e.id LIMIT :limit
 """
 _WRITE: Final = """
@@ -83,18 +83,23 @@ class Draft:
 
 
 async def draft(session: AsyncSession, number: str) -> Draft:
-    """Every open entry with its accounts, and those without."""
+    """Open entries with their accounts, as many as one journal holds, and those without that were met on the way."""
     rules = await account_rules.in_force(session)
-    rows = (await run(session, _OPEN, {"number": number, "limit": MOST})).mappings().all()
     postings: list[Posting] = []
     unmapped: list[Unmapped] = []
-    for row in rows:
-        found = _posting(dict(row), rules)
-        if isinstance(found, Posting):
-            postings.append(found)
-        else:
-            unmapped.append(found)
-    return Draft(tuple(postings), tuple(unmapped))
+    after = 0
+    while len(postings) < MOST:
+        rows = (await run(session, _OPEN, {"number": number, "after": after, "limit": MOST})).mappings().all()
+        if not rows:
+            break
+        after = rows[-1]["id"]
+        for row in rows:
+            found = _posting(dict(row), rules)
+            if isinstance(found, Posting):
+                postings.append(found)
+            else:
+                unmapped.append(found)
+    return Draft(tuple(postings[:MOST]), tuple(unmapped))
 
 
 def _posting(row: Mapping[str, Any], rules: Sequence[MappingRule]) -> Posting | Unmapped:

@@ -11,14 +11,22 @@ from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.plain_sql import run
 from db.repositories import audit, recalls_read
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
 from db.repositories.hold_records import lock_recalls
+from domain.disposition import Fault
+from domain.journal import money_text
 from domain.roles import violates_four_eyes
 from models.account import AccountState, ProvisionalAccount
 
 OPEN: Final = AccountState.open.value
+_IN_NO_JOURNAL: Final = """
+SELECT e.id, e.kind, e.amount, e.currency, count(*) OVER () AS entries FROM cost_entry e
+WHERE e.recall_number = :number AND NOT EXISTS (SELECT FROM journal_line line WHERE line.cost_entry_id = e.id)
+ORDER BY e.id LIMIT 1000
+"""
 
 
 async def find(session: AsyncSession, number: str) -> ProvisionalAccount | None:
@@ -89,7 +97,8 @@ async def settle(
     """The balance is transferred by a document of the firm's ledger; never by who locked the account.
 
     Raises:
-        DisposalRefused: no such recall, the account is not locked, is settled, or the locker settles it.
+        DisposalRefused: no such recall, the account is not locked, is settled, or the locker settles it; or entries
+            are in no journal, each named. A drill's costs reach no journal.
     """
     account = await _locked_row(session, number, who)
     if account.state == AccountState.settled:
@@ -100,10 +109,25 @@ async def settle(
         raise DisposalRefused("wrong_state", "The account is open; lock it first, so that its balance stands.")
     if violates_four_eyes(account.locked_by or "", who.principal):
         raise DisposalRefused("four_eyes", f"{account.locked_by} locked the account; another person settles it.")
+    await _all_in_journals(session, number)
     account.state = AccountState.settled.value
     account.settled_at, account.settled_by, account.settlement_no = who.at, who.principal, settlement_no
     await _write(session, account, who, "account.settled", reason, {"settlement_no": settlement_no})
     return account
+
+
+async def _all_in_journals(session: AsyncSession, number: str) -> None:
+    recall = await recalls_read.find(session, number)
+    if recall is not None and recall.drill:
+        return
+    rows = (await run(session, _IN_NO_JOURNAL, {"number": number})).mappings().all()
+    if rows:
+        faults = [
+            Fault(f"entries/{row['id']}", f"in a journal: {row['kind']}, {money_text(row['amount'])} {row['currency']}")
+            for row in rows
+        ]
+        detail = f"{rows[0]['entries']} cost entries of {number} are in no journal; close one first."
+        raise DisposalRefused("wrong_state", detail, faults)
 
 
 async def _locked_row(session: AsyncSession, number: str, who: Who) -> ProvisionalAccount:

@@ -34,6 +34,22 @@ async def test_nothing_is_booked_on_a_locked_account_until_it_is_reopened(wareho
     assert [row[0] for row in signed] == ["12.5", "12.5"]
 
 
+async def test_an_account_is_settled_when_every_entry_is_in_a_journal(warehouse: Warehouse) -> None:
+    api, account = warehouse.api, f"{URL}/account"
+    entry = (await api.post(f"{URL}/costs", COST, Role.WAREHOUSE)).json()["id"]
+    await api.post(f"{account}/lock", {"reason": "done"}, Role.APPROVER)
+    early = await api.post(f"{account}/settle", {"settlement_no": "FI-1"}, Role.HEAD_OF_QUALITY)
+    assert (early.status_code, early.json()["type"]) == (409, "urn:recall:problem:wrong-state")
+    (error,) = early.json()["errors"]
+    assert (error["pointer"], error["detail"]) == (f"#/entries/{entry}", "in a journal: labour, 12.5 EUR")
+    rule = {"kind": "labour", "valid_from": "2020-01-01", "debit": "6810", "credit": "2001"}
+    proposed = (await api.post("/v1/account-rules", rule, Role.HEAD_OF_SUPPLY)).json()["id"]
+    await api.post(f"/v1/account-rules/{proposed}/approve", {"reason": "chart"}, Role.FINANCE)
+    assert (await api.post(f"{URL}/journals", {}, Role.FINANCE)).status_code == 201
+    settled = await api.post(f"{account}/settle", {"settlement_no": "FI-1"}, Role.HEAD_OF_QUALITY)
+    assert settled.json()["state"] == "settled"
+
+
 async def test_who_locked_an_account_does_not_settle_it(warehouse: Warehouse, db: SessionFactory) -> None:
     api, account = warehouse.api, f"{URL}/account"
     settlement = {"settlement_no": "FI-100234"}

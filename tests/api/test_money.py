@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from db.repositories import disposition_tasks, journals
 from domain.roles import Role
 from tests.api.warehouse import NUMBER, URL, Warehouse, warehouse
 from tests.support.api import write_consignee
@@ -194,6 +195,18 @@ async def test_a_file_of_costs_is_booked_whole_or_not_at_all_and_once(warehouse:
     assert again.json() == {"booked": 0, "already_there": 2, "totals": {}}
     changed = await _send(warehouse, titles + good.replace("5000", "6000"), "f5")
     assert changed.json()["errors"][0]["pointer"] == "#/rows/3/reference"
+    # The file is sent again on a later day; a row without a day still means the day it was booked.
+    warehouse.run("UPDATE cost_entry SET booked_at = booked_at - interval '3 days'")
+    warehouse.run("UPDATE cost_entry SET incurred_on = (booked_at AT TIME ZONE 'UTC')::date WHERE currency = 'USD'")
+    later = await _send(warehouse, titles + good, "f6")
+    assert later.json() == {"booked": 0, "already_there": 2, "totals": {}}
+    for was, now, named in ((";40;", ";41;", "quantity"), ("equipment", "labelling", "cause")):
+        changed = await _send(warehouse, titles + good.replace(was, now), f"h{named}")
+        assert changed.status_code == 422, changed.text
+        assert f": {named} differ" in changed.json()["errors"][0]["detail"]
+    more = titles.replace("incurred_on", "company;jurisdiction;incurred_on")
+    added = await _send(warehouse, more + "INV-2;fines;5000;USD;;;;ACME Inc;us-fda;\r\n", "f7")
+    assert ": company, jurisdiction differ" in added.json()["errors"][0]["detail"]
     for text in ("", "reference\r\n", "reference,what\r\nx,y\r\n", 'reference,kind\r\n"x', "\x00"):
         assert (await _send(warehouse, text, f"g{len(text)}")).status_code == 422
 
@@ -213,8 +226,13 @@ async def test_dispositions_suggest_costs_that_a_person_books_once(warehouse: Wa
     (suggested,) = (await warehouse.api.get(f"{URL}/costs/proposals")).json()["items"]
     assert (suggested["kind"], suggested["amount"], suggested["quantity"]) == ("credit", "7.52", "3")
     url = f"{URL}/costs/proposals/{suggested['part_id']}/confirm"
-    booked = await warehouse.api.post(url, {"amount": "7.00", "note": "agreed"}, Role.FINANCE)
+    sent = {"amount": "7.00", "note": "agreed"}
+    booked = await warehouse.api.post(url, sent, Role.FINANCE, key="confirm-1")
     assert booked.status_code == 201, booked.text
+    # The answer was lost with the key's record: what the request wrote is answered.
+    warehouse.run("DELETE FROM idempotency_key WHERE key = 'confirm-1'")
+    again = await warehouse.api.post(url, sent, Role.FINANCE, key="confirm-1")
+    assert (again.status_code, again.json()) == (201, booked.json())
     assert (booked.json()["source"], booked.json()["amount"], booked.json()["consignee_id"]) == (
         "proposal",
         "7",
@@ -222,6 +240,48 @@ async def test_dispositions_suggest_costs_that_a_person_books_once(warehouse: Wa
     )
     assert (await warehouse.api.get(f"{URL}/costs/proposals")).json()["items"] == []
     assert (await warehouse.api.post(url, {}, Role.FINANCE)).status_code == 404
+    for amount in ("6", "5"):
+        reverse = f"{URL}/costs/{booked.json()['id']}/reverse"
+        assert (await warehouse.api.post(reverse, {"reason": "too much"}, Role.FINANCE)).status_code == 201
+        (suggested,) = (await warehouse.api.get(f"{URL}/costs/proposals")).json()["items"]
+        booked = await warehouse.api.post(url, {"amount": amount}, Role.FINANCE)
+        assert (booked.status_code, booked.json()["amount"]) == (201, amount)
+        assert (await warehouse.api.post(url, {}, Role.FINANCE)).status_code == 404
+
+
+async def test_money_leaves_goods_alone(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read_every_position(*_: object, **__: object) -> None:
+        raise AssertionError("an entry of money brought the tasks of disposition in line")
+
+    monkeypatch.setattr(disposition_tasks, "sync", read_every_position)
+    await _map(warehouse, "labour")
+    await _book(warehouse)
+    assert (await warehouse.api.post(JOURNALS, {}, Role.FINANCE)).status_code == 201
+
+
+async def test_entries_without_accounts_do_not_fill_a_journal(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journals, "MOST", 2)
+    await _map(warehouse, "labour")
+    for kind in ("fines", "fines", "fines", "labour", "labour", "labour"):
+        await _book(warehouse, kind=kind)
+    body = {"leave_unmapped": True}
+    first = await warehouse.api.post(JOURNALS, body, Role.FINANCE)
+    assert (first.status_code, first.json()["line_count"], first.json()["left_open"]) == (201, 4, 3)
+    second = await warehouse.api.post(JOURNALS, body, Role.FINANCE)
+    assert (second.json()["line_count"], second.json()["left_open"]) == (2, 3)
+    nothing = await warehouse.api.post(JOURNALS, body, Role.FINANCE)
+    assert nothing.json()["type"] == "urn:recall:problem:nothing-to-book"
+
+
+async def test_each_entry_is_converted_and_rounded_by_itself(warehouse: Warehouse) -> None:
+    for _ in range(3):
+        await _book(warehouse, amount="0.01", currency="USD", incurred_on="2026-01-05")
+    rate = {"currency": "USD", "base": "EUR", "rate": "0.6", "valid_on": "2026-01-02", "source": "ECB"}
+    assert (await warehouse.api.post("/v1/exchange-rates", rate, Role.FINANCE)).status_code == 201
+    total = (await warehouse.api.get(f"{URL}/costs/report", **IN_EUR)).json()["total"]
+    assert (total["sums"], total["converted"], total["entries"]) == ({"USD": "0.03"}, "0.03", 3)
 
 
 async def test_the_report_keeps_currencies_apart_unless_rates_are_stated(warehouse: Warehouse) -> None:
