@@ -14,6 +14,7 @@ from cli_audit import audit_app
 from cli_codes import codes_app
 from cli_dossier import dossier
 from cli_keepers import keepers_app
+from cli_money import accounts_app, costs_app, journals_app
 from cli_nonconformities import nonconformities_app
 from cli_policy import policy_app
 from cli_retention import retention_app
@@ -45,6 +46,9 @@ app.add_typer(policy_app)
 app.add_typer(retention_app)
 app.add_typer(codes_app)
 app.add_typer(nonconformities_app)
+app.add_typer(costs_app)
+app.add_typer(accounts_app)
+app.add_typer(journals_app)
 app.command("dossier")(dossier)
 app.command("sample-chain")(sample_chain)
 

@@ -1,7 +1,7 @@
-"""The HTTP API as the policy commands use it: who is asking, one Idempotency-Key per step, signing by password.
+"""The HTTP API as commands of people use it: who is asking, one Idempotency-Key per step, signing by password.
 
-Change control is about who did what, so these commands go through the API with a personal token and never write to the
-database themselves. Exit code 2: the API refused or cannot be reached; each fault is one line.
+Change control and accounts are about who did what, so these commands go through the API with a personal token and never
+write to the database themselves. Exit code 2: the API refused or cannot be reached; each fault is one line.
 """
 
 import json
@@ -48,12 +48,12 @@ class Office:
         """A resource that is text."""
         return self._sent("GET", path).text
 
-    def pages(self, path: str) -> list[Any]:
+    def pages(self, path: str, **query: Any) -> list[Any]:
         """Every item of a list."""
         found: list[Any] = []
         cursor: str | None = None
         while True:
-            page = self.get(path, cursor=cursor)
+            page = self.get(path, cursor=cursor, **query)
             found += page["items"]
             cursor = page["next_cursor"]
             if cursor is None:
@@ -68,6 +68,11 @@ class Office:
             self._open_signing()
             answer = self._answer(method, path, json=body, headers=headers)
         return self._checked(answer).json()
+
+    def send(self, path: str, name: str, content: bytes) -> Any:
+        """Send a file."""
+        headers = {"Idempotency-Key": f"cli-{uuid.uuid4()}"}
+        return self._sent("POST", path, files={"file": (name, content)}, headers=headers).json()
 
     def _open_signing(self) -> None:
         password = typer.prompt("This is a signature. Your password", hide_input=True, err=True)

@@ -66,6 +66,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli_staff_signing": EVERYTHING,
     "cli_tasks": EVERYTHING,
     "cli_codes": EVERYTHING,
+    "cli_money": EVERYTHING,
     "cli_nonconformities": EVERYTHING,
     "cli_token": EVERYTHING,
     "cli_trace": EVERYTHING,
