@@ -113,12 +113,13 @@ def _converted(row: Mapping[str, Any], into: str | None, known: list[Rate], used
     if into is None:
         return None
     day: date = row["incurred_on"]
+    entries: int = row["entries"]
     found = convert(row["each"], row["currency"], into, day, known)
     if found is None:
         return None
     if found.rate is not None:
         used[found.rate.id] = found.rate
-    return found.amount * row["entries"]
+    return found.amount * entries
 
 
 def _grouped(rows: list[dict[str, Any]], name: str, into: str | None) -> tuple[Group, ...]:
