@@ -67,6 +67,13 @@ async def test_who_may_say_so_and_when(
     assert "closure_notice" not in fakes.tasks, "it was said before anybody had to be asked"
 
 
+def closed(fakes: FakeRecallActivities) -> set[tuple[str, str]]:
+    """What the workflow said of the question's task, however often an activity was carried out. Other tasks are
+    opened and closed beside it on a machine slow enough."""
+    said = {(call.key, call.outcome) for name, call in fakes.calls if name == "close_task"}
+    return {(key, outcome) for key, outcome in said if key.startswith("closure_notice")}
+
+
 async def test_somebody_is_asked_whether_the_end_is_told_until_it_is_said(
     start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
 ) -> None:
@@ -85,7 +92,7 @@ async def test_somebody_is_asked_whether_the_end_is_told_until_it_is_said(
     assert record.task_key == "closure_notice"
     await run.decide("record_authority_answer", answer("terminated"))
     assert await run.handle.result() == "terminated"
-    assert "close_task" not in fakes.names()
+    assert closed(fakes) == set(), "the answer itself closes the task"
 
 
 async def test_a_question_that_nobody_answered_before_the_end_lapses_on_record(
@@ -96,9 +103,7 @@ async def test_a_question_that_nobody_answered_before_the_end_lapses_on_record(
     await run.until(lambda _: "closure_notice" in fakes.tasks)
     await run.decide("record_authority_answer", answer("terminated"))
     assert await run.handle.result() == "terminated"
-    # An activity may be carried out twice; what it says is the same.
-    closed = {(call.key, call.outcome) for name, call in fakes.calls if name == "close_task"}
-    assert closed == {("closure_notice", "lapsed")}
+    assert closed(fakes) == {("closure_notice", "lapsed")}
 
 
 async def test_a_reopened_recall_asks_again(
