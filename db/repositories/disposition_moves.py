@@ -23,7 +23,10 @@ from db.repositories.returns import Counted
 from domain.disposition import DispositionKind, Fault
 from models.chain import Lot, MovementKind
 from models.disposition import Disposition
-from models.master import Custody, Location
+from models.master import Custody, Location, Partner, PartnerKind
+
+_MAKERS: Final = frozenset({PartnerKind.manufacturer.value, PartnerKind.supplier.value})
+"""Who may get units back as their maker; sent to anybody else they would be in the market again."""
 
 
 async def move(session: AsyncSession, jobs: Sequence[Job], who: Who) -> list[Moved]:
@@ -218,6 +221,11 @@ async def _factory(session: AsyncSession, found: Disposition, destination_id: in
     place = await session.get(Location, target) if target is not None else None
     if place is None or place.id == found.location_id:
         raise invalid(Fault("destination_id", "the factory, another place than where the units lie"))
+    if place.custody == Custody.customer.value and (lot is None or place.id != lot.site_id):
+        owner = await session.get(Partner, place.partner_id)
+        if owner is None or owner.kind not in _MAKERS:
+            expected = "the site that made the lot, a place of ours, or one of a manufacturer or supplier"
+            raise invalid(Fault("destination_id", expected))
     return place
 
 

@@ -312,6 +312,36 @@ async def test_units_sent_to_the_factory_together_are_held_there(everywhere: Eve
     assert violations(found.url) == []
 
 
+async def test_units_go_back_to_a_maker_or_to_a_place_of_ours_and_never_to_a_customer(everywhere: Everywhere) -> None:
+    found = everywhere.warehouse
+    hospital, kind = found.rows(
+        "SELECT l.id, p.kind FROM location l JOIN partner p ON p.id = l.partner_id WHERE l.custody = 'customer' LIMIT 1"
+    )[0]
+    assert kind == "hospital"
+    sequence = await found.approved("return_to_factory", "10")
+    before = found.stock()
+    given = {"document_no": "DN-1", "destination_id": hospital}
+    refused = await found.execute(sequence, "4", **given)
+    together = await everywhere.execute(await everywhere.body([sequence], witness=None, destination_id=hospital))
+    for answer, pointer in ((refused, "#/destination_id"), (together, "#/destination_id")):
+        assert answer.status_code == 422, answer.text
+        assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
+    assert found.stock() == before
+    found.run(
+        "UPDATE partner SET kind = 'supplier' FROM location WHERE partner_id = partner.id AND location.id = %s",
+        hospital,
+    )
+    assert (await found.execute(sequence, "4", **given)).status_code == 200
+    found.run(
+        "UPDATE partner SET kind = 'hospital' FROM location WHERE partner_id = partner.id AND location.id = %s",
+        hospital,
+    )
+    found.run("UPDATE lot SET site_id = %s WHERE id = %s", hospital, found.lot)
+    assert (await found.execute(sequence, "6", **given)).status_code == 200
+    assert found.stock() == (before[0] - 10, before[1] - 10)
+    assert violations(found.url) == []
+
+
 async def test_releases_carried_out_together_say_what_each_left(everywhere: Everywhere) -> None:
     found = everywhere.warehouse
     sequences = await everywhere.approved("release")

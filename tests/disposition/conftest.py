@@ -156,6 +156,18 @@ class Disposals:
             self.state(found, stated, used, number=number)
         return int(found)
 
+    def maker(self) -> int:
+        """A place of a manufacturer whose stock is none of ours."""
+        (partner,) = self.yard.rows(
+            "INSERT INTO partner (code, name, kind, language, time_zone) "
+            "VALUES ('OEM', 'OEM', 'manufacturer', 'en', 'UTC') RETURNING id"
+        )[0]
+        (place,) = self.yard.rows(
+            "INSERT INTO location (partner_id, code, name, custody) VALUES (%s, 'OEM', 'OEM', 'customer') RETURNING id",
+            partner,
+        )[0]
+        return int(place)
+
     def state(
         self, consignee: int, on_hand: float, used: float = 0, *, number: str = NUMBER, at: datetime = NOW
     ) -> int:

@@ -177,7 +177,10 @@ async def test_units_sent_to_a_factory_of_somebody_else_leave_our_holds_without_
     disposals: Disposals,
 ) -> None:
     found = await disposals.approved(K.return_to_factory, 40)
-    await disposals.carry_out(found, 40, destination_id=disposals.yard.clinic)
+    with pytest.raises(DisposalRefused, match="a place of ours, or one of a manufacturer or supplier"):
+        await disposals.carry_out(found, 40, destination_id=disposals.yard.clinic)
+    assert disposals.yard.stock() == (D(100), D(0), D(100))
+    await disposals.carry_out(found, 40, destination_id=disposals.maker())
     await disposals.yard.request()
     assert disposals.yard.stock() == (D(60), D(0), D(60))
     assert disposals.yard.rows("SELECT count(*) FROM scope_gap") == [(0,)]

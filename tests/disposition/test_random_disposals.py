@@ -26,6 +26,7 @@ class Story:
     def __init__(self, disposals: Disposals, seed: int) -> None:
         self.disposals, self.random = disposals, Random(seed)  # noqa: S311 - a story, not a secret
         self.clinic = {NUMBER: disposals.consignee(stated=20)}
+        self.maker = disposals.maker()
         self.steps: list[str] = []
         self.day = 200.0
         self.released: dict[str, Decimal] = {}
@@ -51,7 +52,7 @@ class Story:
         if kind is K.rework:
             more["result_lot"] = ResultLotFacts(f"R{len(self.steps)}")
         if kind is K.return_to_factory:
-            more["destination_id"] = self.random.choice([self.disposals.yard.carrier, self.disposals.yard.clinic])
+            more["destination_id"] = self.random.choice([self.disposals.yard.carrier, self.maker])
         _, part = await self.disposals.carry_out(found, self.random.randint(1, units), number=number, **more)
         if part.quantity < units:
             await self.disposals.withdraw(found, number)
