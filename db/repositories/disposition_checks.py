@@ -77,7 +77,8 @@ async def count(session: AsyncSession, number: str, dispositions: Sequence[Dispo
     kept = await _retained(session, lots) if lots else {}
     devices = await incident_evidence.returned(session, lots) if lots else {}
     there = await _stated(session, number, consignees) if consignees else {}
-    untold = await incident_evidence.at_consignees(session, {each for _, each in consignees if each is not None})
+    asked = {(whose, lot_id) for lot_id, whose in consignees if whose is not None}
+    untold = await incident_evidence.at_consignees(session, asked)
 
     def check(found: Disposition, quantity: Decimal) -> None:
         if found.location_id is not None:
@@ -114,13 +115,12 @@ def _lies_there(balance: Balance | None, kept: Decimal, devices: Decimal, quanti
         raise DisposalRefused("quantity_exceeded", detail)
 
 
-def _not_evidence(found: Disposition, untold: Sequence[Untold]) -> None:
-    if DispositionKind(found.kind) not in ALTERING:
+def _not_evidence(found: Disposition, untold: Mapping[tuple[int, int], Untold]) -> None:
+    if DispositionKind(found.kind) not in ALTERING or found.consignee_id is None:
         return
-    for each in untold:
-        if each.consignee_id == found.consignee_id and each.lot_id in (None, found.lot_id):
-            detail = f"Complaint {each.sequence} of {each.recall_number} is about these units and the authority was not"
-            raise DisposalRefused("conflict", f"{detail} told of it yet (MDR Art. 89(1)); have them returned instead.")
+    if each := untold.get((found.consignee_id, found.lot_id)):
+        detail = f"Complaint {each.sequence} of {each.recall_number} is about these units and the authority was not"
+        raise DisposalRefused("conflict", f"{detail} told of it yet (MDR Art. 89(1)); have them returned instead.")
 
 
 async def _retained(session: AsyncSession, lot_ids: Sequence[int]) -> Mapping[Place, Decimal]:

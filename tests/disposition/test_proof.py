@@ -17,7 +17,7 @@ from db.repositories.supervision import Step
 from domain.disposition import DispositionKind as K
 from domain.policy_disposition import InspectionKind, SupervisionStep
 from models.disposition import RetainedSample
-from tests.disposition.conftest import NOW, NUMBER, D, Disposals, who
+from tests.disposition.conftest import NOW, NUMBER, OTHER, D, Disposals, who
 
 pytestmark = pytest.mark.db
 POLICIES = PolicyStore.load(Path(__file__).parents[2] / "policies")
@@ -39,7 +39,9 @@ class Proof:
             named = ", ".join(f'"{name}": {str(value).lower()}' for name, value in facts.items())
             self.yard.run("UPDATE recall SET facts = CAST(%s AS jsonb)", f'{{"facts": {{{named}}}}}')
 
-    async def inspect(self, kind: str, *, passed: bool, place: int | None = None, day: int = 0) -> None:
+    async def inspect(
+        self, kind: str, *, passed: bool, place: int | None = None, day: int = 0, number: str = NUMBER
+    ) -> None:
         """An inspection of the yard's lot."""
         stated = Inspected(
             self.yard.lot,
@@ -54,7 +56,7 @@ class Proof:
             (await self.disposals.file(),),
         )
         async with self.yard.sessions.begin() as session:
-            await inspections.record(session, NUMBER, stated, who("Quinn"))
+            await inspections.record(session, number, stated, who("Quinn"))
 
     async def step(self, step: str, *, at: int = -1, policy: str = "cn-nmpa") -> None:
         """A step with the authority, `at` hours from now."""
@@ -93,17 +95,17 @@ class Proof:
         """The report of the harm is submitted."""
         self.yard.run("UPDATE deadline SET met_at = %s, met_by = 'Rafael'", NOW)
 
-    async def retain(self, quantity: int, complaint: int | None) -> RetainedSample:
+    async def retain(self, quantity: int, complaint: int | None, number: str = NUMBER) -> RetainedSample:
         """A sample at the warehouse."""
         file = await self.disposals.file()
         sample = Sample(self.yard.lot, self.disposals.place, D(quantity), (file,), complaint)
         async with self.yard.sessions.begin() as session:
-            return await samples.retain(session, NUMBER, sample, who("Quinn"))
+            return await samples.retain(session, number, sample, who("Quinn"))
 
-    async def settle(self, sample: RetainedSample) -> RetainedSample:
+    async def settle(self, sample: RetainedSample, number: str = NUMBER) -> RetainedSample:
         """The authority's answer about it."""
         async with self.yard.sessions.begin() as session:
-            return await samples.settle(session, NUMBER, sample.id or 0, "BfArM 7", who("Rafael", "regulatory"))
+            return await samples.settle(session, number, sample.id or 0, "BfArM 7", who("Rafael", "regulatory"))
 
 
 @pytest.fixture
@@ -235,3 +237,31 @@ async def test_harm_that_is_not_serious_keeps_nothing(proof: Proof) -> None:
     proof.complaint(clinic, severity="other")
     found = await proof.disposals.approved(K.destroy, 5, consignee=clinic)
     await proof.disposals.carry_out(found, 5)
+
+
+async def test_a_device_counted_in_under_another_recall_is_evidence_all_the_same(proof: Proof) -> None:
+    disposals = proof.disposals
+    await disposals.held(OTHER)
+    clinic, same = disposals.consignee(), disposals.consignee(number=OTHER)
+    away = disposals.consignee(number=OTHER, place=disposals.maker())
+    await disposals.count_in(same, 3, number=OTHER)
+    gone = await disposals.approved(K.destroy, 103, number=OTHER)
+    there = await disposals.approved(K.destroy, 5, number=OTHER, consignee=same)
+    elsewhere = await disposals.approved(K.destroy, 5, number=OTHER, consignee=away)
+    proof.complaint(clinic)
+    await _refused(proof, gone, 101, ["3 returned after serious harm"], number=OTHER)
+    await _refused(proof, there, 5, [f"Complaint 1 of {NUMBER}"], number=OTHER)
+    await disposals.carry_out(elsewhere, 2, number=OTHER)
+    proof.yard.run("UPDATE complaint SET consignee_id = NULL, lot_id = %s", proof.yard.lot)
+    await _refused(proof, gone, 101, ["3 returned after serious harm"], number=OTHER)
+    await _refused(proof, elsewhere, 3, [f"Complaint 1 of {NUMBER}"], number=OTHER)
+    sample = await proof.retain(2, None, number=OTHER)
+    with pytest.raises(DisposalRefused, match=f"Complaint 1 of {NUMBER}"):
+        await proof.settle(sample, number=OTHER)
+    proof.yard.run("UPDATE recall SET drill = true WHERE number = %s", NUMBER)
+    await disposals.carry_out(elsewhere, 1, number=OTHER)
+    proof.yard.run("UPDATE recall SET drill = false")
+    proof.told()
+    await proof.settle(sample, number=OTHER)
+    await disposals.carry_out(gone, 103, number=OTHER)
+    await disposals.carry_out(there, 5, number=OTHER)
