@@ -1,13 +1,17 @@
 """Inspections of lots, and whether the release gate may open by them: what the policies ask for, passed, lot by lot.
 
 The newest inspection of a kind counts, that of the place before that of the whole lot only if it is newer. A failed one
-that nothing newer of its kind has passed keeps the gate shut whether a policy asks for the kind or not.
+that nothing newer of its kind has passed keeps the gate shut whether a policy asks for the kind or not, under whichever
+recall it failed; what passed under another recall answers no question of this one. Quality's decision on a
+nonconformity hold, while its nonconformity is open, is not released against either.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -20,17 +24,29 @@ from db.repositories.disposition_who import Who
 from db.repositories.hold_records import lock_recalls
 from domain.disposition import DispositionKind, Fault
 from domain.expressions import holds
+from domain.nonconformity import NcDisposition
 from domain.policy_disposition import InspectionKind
 from models.disposal_proof import LotInspection
 from models.disposition import Disposition
 
-_NEWEST = """
-SELECT DISTINCT ON (i.lot_id, w.location_id, i.kind) i.lot_id, w.location_id, i.kind, i.passed, i.report_no
+_NEWEST: Final = """
+SELECT DISTINCT ON (i.lot_id, w.location_id, i.kind, i.recall_number)
+       i.lot_id, w.location_id, i.kind, i.recall_number, i.passed, i.report_no, i.inspected_at, i.id
 FROM unnest(CAST(:lot_ids AS bigint[]), CAST(:location_ids AS bigint[])) AS w(lot_id, location_id)
-JOIN lot_inspection i ON i.recall_number = :number AND i.lot_id = w.lot_id
-     AND (i.location_id IS NULL OR i.location_id = w.location_id)
-ORDER BY i.lot_id, w.location_id, i.kind, i.inspected_at DESC, i.id DESC
+JOIN lot_inspection i ON i.lot_id = w.lot_id AND (i.location_id IS NULL OR i.location_id = w.location_id)
+WHERE i.recall_number IN (SELECT r.number FROM recall r JOIN recall m ON m.drill = r.drill WHERE m.number = :number)
+ORDER BY i.lot_id, w.location_id, i.kind, i.recall_number, i.inspected_at DESC, i.id DESC
 """
+_DECIDED_OTHERWISE: Final = """
+SELECT x.lot_id, x.nonconformity_number, x.disposition FROM nonconformity_link k
+JOIN nonconformity n ON n.number = k.nonconformity_number AND n.state <> 'closed'
+JOIN nonconformity_lot x ON x.nonconformity_number = n.number
+WHERE k.recall_number = :number AND k.kind = 'hold' AND x.lot_id = ANY(CAST(:lot_ids AS bigint[]))
+  AND x.taken_back_at IS NULL AND x.disposition IS NOT NULL
+  AND (x.disposition <> 'use_as_is' OR x.second_by IS NULL)
+ORDER BY x.nonconformity_number
+"""
+"""Lots about which quality decided something else than their use, or use without the second signature yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +63,23 @@ class Inspected:
     inspected_by: str
     inspected_at: datetime
     evidence_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest inspection of a kind that a recall has of a lot at a place."""
+
+    kind: str
+    recall_number: str
+    passed: bool
+    report_no: str
+    inspected_at: datetime
+    id: int
+
+    @property
+    def turn(self) -> tuple[datetime, int]:
+        """Which of two is the newer one."""
+        return self.inspected_at, self.id
 
 
 async def record(session: AsyncSession, number: str, stated: Inspected, who: Who) -> LotInspection:
@@ -125,11 +158,16 @@ async def lacking(session: AsyncSession, number: str, rows: Sequence[Disposition
     rules = await beside(session, number, releases)
     places = sorted({(row.lot_id, row.location_id or 0) for row in releases})
     binds = {"number": number, "lot_ids": [lot for lot, _ in places], "location_ids": [place for _, place in places]}
-    newest: dict[tuple[int, int], dict[str, tuple[bool, str]]] = {}
-    for found in await run(session, _NEWEST, binds):
-        newest.setdefault((found.lot_id, found.location_id), {})[found.kind] = (found.passed, found.report_no)
+    newest: defaultdict[tuple[int, int], list[Newest]] = defaultdict(list)
+    for lot_id, location_id, kind, *rest in await run(session, _NEWEST, binds):
+        newest[lot_id, location_id].append(Newest(kind, *rest))
+    decided: defaultdict[int, list[str]] = defaultdict(list)
+    for lot_id, nonconformity, decision in await run(session, _DECIDED_OTHERWISE, binds):
+        lacks = " without the second signature" if decision == NcDisposition.USE_AS_IS.value else ""
+        decided[lot_id].append(f"{nonconformity} decides {decision}{lacks}")
     lists = {
-        row.sequence: _faults(_asked(rules, row), newest.get((row.lot_id, row.location_id or 0), {}))
+        row.sequence: _faults(number, _asked(rules, row), newest[row.lot_id, row.location_id or 0])
+        + decided[row.lot_id]
         for row in releases
     }
     return {sequence: faults for sequence, faults in lists.items() if faults}
@@ -139,7 +177,7 @@ async def require(session: AsyncSession, number: str, rows: Sequence[Disposition
     """That the gate may open for these dispositions.
 
     Raises:
-        DisposalRefused: an inspection is missing or failed; says of which lot and kind.
+        DisposalRefused: an inspection is missing or failed, or quality decided otherwise; says of which and what.
     """
     found = await lacking(session, number, rows)
     if found:
@@ -160,9 +198,16 @@ def _asked(rules: Beside, row: Disposition) -> list[InspectionKind]:
     return list(asked)
 
 
-def _faults(asked: Sequence[InspectionKind], newest: Mapping[str, tuple[bool, str]]) -> list[str]:
-    missing = [f"no {kind.value} inspection is on record" for kind in asked if kind.value not in newest]
-    failed = [f"the {kind} inspection failed ({report})" for kind, (passed, report) in newest.items() if not passed]
+def _faults(number: str, asked: Sequence[InspectionKind], newest: Sequence[Newest]) -> list[str]:
+    own = {each.kind: each for each in newest if each.recall_number == number}
+    missing = [f"no {kind.value} inspection is on record" for kind in asked if kind.value not in own]
+    failed = []
+    for each in newest:
+        mine = own.get(each.kind)
+        if each.passed or (mine and mine.passed and mine.turn > each.turn):
+            continue
+        under = f" under {each.recall_number}" if each.recall_number != number else ""
+        failed.append(f"the {each.kind} inspection failed{under} ({each.report_no})")
     return missing + failed
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from activities.policies import PolicyStore
-from db.repositories import inspections, recalls, samples, supervision
+from db.repositories import holds, inspections, recalls, samples, supervision
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_positions import Which, positions
 from db.repositories.inspections import Inspected
@@ -265,3 +265,45 @@ async def test_a_device_counted_in_under_another_recall_is_evidence_all_the_same
     await proof.settle(sample, number=OTHER)
     await disposals.carry_out(gone, 103, number=OTHER)
     await disposals.carry_out(there, 5, number=OTHER)
+
+
+async def test_a_failure_under_one_recall_shuts_the_gate_of_every_recall_of_the_lot(proof: Proof) -> None:
+    await proof.disposals.held(OTHER)
+    found = await proof.disposals.approved(K.release, 40, number=OTHER)
+    await proof.inspect("laboratory", passed=False, place=proof.yard.carrier, day=1)
+    await proof.disposals.carry_out(found, 5, number=OTHER)
+    await proof.inspect("laboratory", passed=False, day=2)
+    await _refused(proof, found, 5, [f"inspection failed under {NUMBER} (LAB-laboratory-2)"], number=OTHER)
+    await proof.inspect("laboratory", passed=True, day=1, number=OTHER)
+    await _refused(proof, found, 5, [f"inspection failed under {NUMBER}"], number=OTHER)
+    await proof.inspect("laboratory", passed=True, day=3, number=OTHER)
+    await proof.disposals.carry_out(found, 5, number=OTHER)
+    own = await proof.disposals.approved(K.destroy, 1)
+    assert own.state == "approved"
+    with pytest.raises(DisposalRefused, match=r"inspection failed \(LAB-laboratory-2\)"):
+        await proof.disposals.approved(K.release, 1)
+
+
+@pytest.mark.parametrize("decision", ["scrap", "rework", "return", "use_as_is"])
+async def test_a_lot_quality_decided_about_leaves_its_nonconformity_hold_as_decided_only(
+    proof: Proof, decision: str
+) -> None:
+    async with proof.yard.sessions.begin() as session:
+        await holds.to_nonconformity(session, NUMBER, NOW)
+    proof.yard.run("UPDATE recall SET phase = 'cancelled'")
+    found = await proof.disposals.approved(K.release, 40)
+    await proof.disposals.carry_out(found, 10)  # nothing is decided: the gate's own signatures are the decision
+    proof.yard.run(
+        "UPDATE nonconformity_lot SET disposition = %s, decided_by = 'Ada', justification = 'cracked'", decision
+    )
+    await _refused(proof, found, 10, [f"decides {decision}"])
+    with pytest.raises(DisposalRefused, match=f"decides {decision}"):
+        await proof.disposals.approved(K.release, 1)
+    if decision == "use_as_is":
+        proof.yard.run("UPDATE nonconformity_lot SET second_by = 'Hedda'")
+    elif decision == "scrap":
+        proof.yard.run("UPDATE nonconformity_lot SET taken_back_at = now()")
+    else:
+        proof.yard.run("UPDATE nonconformity SET state = 'closed'")
+    await proof.disposals.carry_out(found, 30)
+    assert proof.disposals.broken() == []
