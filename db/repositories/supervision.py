@@ -1,7 +1,8 @@
 """Destructions under the authority's eyes: what was told, appointed or waived, and what is missing before one counts.
 
 A policy says where it wants to watch (`destruction` of the profile). Units lying elsewhere are destroyed as usual; a
-place whose country nobody recorded counts as one where the rule holds.
+place whose country nobody recorded counts as one where the rule holds. What was told or appointed serves the
+destructions proposed by then; one that is planned later is told and appointed anew.
 """
 
 from collections.abc import Sequence
@@ -131,10 +132,11 @@ def _watched(policy: Policy, job: Job, steps: Sequence[DestructionSupervision], 
     mine = [step for step in steps if step.jurisdiction == policy.id]
     if any(step.step == SupervisionStep.waiver.value for step in mine):
         return
+    serving = [step for step in mine if step.recorded_at >= job.found.proposed_at]
     missing = []
-    if not any(step.step == SupervisionStep.told.value for step in mine):
+    if not any(step.step == SupervisionStep.told.value for step in serving):
         missing.append(f"the plan told to the authority ({WAYS_TO_SUPERVISE}, step told)")
-    if not any(step.step == SupervisionStep.appointment.value and step.at <= now for step in mine):
+    if not any(step.step == SupervisionStep.appointment.value and step.at <= now for step in serving):
         missing.append(f"an appointment that has come ({WAYS_TO_SUPERVISE}, step appointment)")
     witness = (job.carried.authority_witness or "").strip()
     if not witness:

@@ -164,6 +164,22 @@ async def test_a_destruction_in_china_waits_for_notice_appointment_and_the_autho
     assert proof.yard.stock() == (D(90), D(0), D(90))
 
 
+async def test_a_destruction_planned_after_the_appointment_is_told_and_appointed_anew(proof: Proof) -> None:
+    await proof.under("cn-nmpa")
+    proof.country("CN")
+    first = await proof.disposals.approved(K.destroy, 40)
+    for step in ("told", "appointment"):
+        await proof.step(step)
+    await proof.disposals.carry_out(first, 10, authority_witness="Officer Wang, MPA")
+    later = await proof.disposals.approved(K.destroy, 20)
+    both = ["told to the authority", "an appointment that has come"]
+    await _refused(proof, later, 20, both, authority_witness="Officer Wang, MPA")
+    for step in ("told", "appointment"):
+        await proof.step(step)
+    await proof.disposals.carry_out(later, 20, authority_witness="Officer Wang, MPA")
+    await proof.disposals.carry_out(first, 30, authority_witness="Officer Wang, MPA")
+
+
 async def test_the_authority_may_waive_in_writing_and_watches_only_where_its_law_holds(proof: Proof) -> None:
     await proof.under("cn-nmpa")
     proof.country("DE")
