@@ -222,8 +222,9 @@ def _facts(found: Disposition, part: DispositionPart, moved: Moved) -> dict[str,
         "quantity": part.quantity,
         "done": found.done,
         "document_no": part.document_no,
-        "witness": part.witness,
-        "authority_witness": part.authority_witness,
+        # The chain outlives the file: the names of who watched stand in the part only.
+        "witness": f"disposition_part:{part.id}" if part.witness else None,
+        "authority_witness": f"disposition_part:{part.id}" if part.authority_witness else None,
         "result_lot": part.result_lot_id,
         "movement": part.movement_id,
     }

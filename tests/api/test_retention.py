@@ -46,6 +46,18 @@ def owner(postgres: PostgresForTests) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
+def witnessed(owner: psycopg.Connection[Any], number: str) -> None:
+    """A destruction of the recall names two persons who watched."""
+    owner.execute(
+        "WITH d AS (INSERT INTO disposition (recall_number, sequence, kind, lot_id, location_id, quantity, done, state,"
+        " reason, request, proposed_by, proposed_at) SELECT %s, 1, 'destroy', lot_id, location_id, 1, 1, 'done', 'bad',"
+        " 'r', 'Wanda', now() FROM stock LIMIT 1 RETURNING id) INSERT INTO disposition_part (disposition_id, sequence,"
+        " quantity, witness, authority_witness, request, done_by, done_at)"
+        " SELECT id, 1, 1, 'Wilma', 'Officer Wang', 'r', 'Wanda', now() FROM d",
+        [number],
+    )
+
+
 async def order(api: Callers, path: str) -> dict[str, int]:
     """The order to delete what was asked for; with nothing asked, a request that does not exist."""
     found = (await api.get(f"{path}/retention")).json()
@@ -150,6 +162,7 @@ async def test_a_deleted_file_leaves_a_tombstone_and_its_audit_trail_and_nothing
         headers=api.headers(Role.QA, "file-1"),
     )
     owner.execute("UPDATE evidence SET recall_number = %s WHERE id = %s", [ended, upload.json()["id"]])
+    witnessed(owner, ended)
     stock = owner.execute("SELECT lot_id, location_id, on_hand, held FROM stock ORDER BY 1, 2").fetchall()
     await api.post(f"{path}/deletion", ASK)
     other = await api.post(f"{path}/deletion/approve", {"request": 999_999}, HEAD)
@@ -158,7 +171,7 @@ async def test_a_deleted_file_leaves_a_tombstone_and_its_audit_trail_and_nothing
     assert gone.status_code == 200, gone.text
     stone = gone.json()
     assert (stone["requested_by"], stone["approved_by"], stone["archive_sha256"]) == ("Quinn", "Hana", "a" * 64)
-    assert stone["tables"]["recall"] == stone["tables"]["consignee"] == stone["tables"]["evidence"] == 1
+    assert {stone["tables"][each] for each in ("recall", "consignee", "evidence", "disposition_part")} == {1}
     assert stone["finished_at"] is not None
     for table in sorted(hanging() - {"recall"}):
         count = owner.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()

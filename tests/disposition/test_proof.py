@@ -161,6 +161,11 @@ async def test_a_destruction_in_china_waits_for_notice_appointment_and_the_autho
     await _refused(proof, found, 10, ["another person than our own witness"], authority_witness=" wilma ")
     _, part = await proof.disposals.carry_out(found, 10, authority_witness="Officer Wang, MPA")
     assert (part.witness, part.authority_witness) == ("Wilma", "Officer Wang, MPA")
+    audited = (
+        "SELECT data ->> 'witness', data ->> 'authority_witness', data::text ~ 'Wang|Wilma' FROM audit_event"
+        " WHERE action = 'disposition.executed'"
+    )
+    assert proof.yard.rows(audited) == [(*[f"disposition_part:{part.id}"] * 2, False)]
     assert proof.yard.stock() == (D(90), D(0), D(90))
 
 
