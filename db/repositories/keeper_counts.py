@@ -7,7 +7,7 @@ read, and what is missing under a hold, is a gap of the trace.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -68,6 +68,7 @@ async def take_in(session: AsyncSession, report: Report) -> None:
 
     Writes the audit event `holds.located` when something changed.
     """
+    report = await _concerned(session, report)
     await ledger.lock(session, [report.number], report.lots)
     transit: defaultdict[Transit, Decimal] = defaultdict(Decimal)
     for each in report.positions:
@@ -82,6 +83,18 @@ async def take_in(session: AsyncSession, report: Report) -> None:
     if moved or counted or missing or back:
         facts = {"keeper": report.keeper, "counts": counted, "under_way": moved, "missing_under_hold": len(missing)}
         await record(session, report.number, "holds.located", report.at, facts)
+
+
+async def _concerned(session: AsyncSession, report: Report) -> Report:
+    """The report without lots of the scope that neither it nor our record knows at this keeper."""
+    reported = {each.lot_id for each in report.positions}
+    values = {
+        "lots": list(report.lots),
+        "kept": sorted({*report.kept, *(each.location_id for each in report.positions)}),
+        "system": report.system,
+    }
+    known = (await run(session, sql.KNOWN_THERE, values)).scalars()
+    return replace(report, lots=sorted({*known, *reported}))
 
 
 async def unread(session: AsyncSession, number: str, version: int, keeper: str, *, error: str, at: datetime) -> None:

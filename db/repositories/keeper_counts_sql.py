@@ -46,6 +46,16 @@ RETURNING lot_id
 """  # noqa: S608 - constants
 """A report is a count of its instant. Rows are rewritten when they say something else, or have grown old."""
 
+KNOWN_THERE: Final = """
+SELECT lot_id FROM stock
+WHERE lot_id = ANY(CAST(:lots AS bigint[])) AND location_id = ANY(CAST(:kept AS bigint[]))
+UNION
+SELECT lot_id FROM movement
+WHERE lot_id = ANY(CAST(:lots AS bigint[]))
+  AND (to_location_id = ANY(CAST(:kept AS bigint[])) OR source_system = CAST(:system AS text))
+"""
+"""Lots that are or were at the keeper, as far as our record goes, or under way by its word."""
+
 MISSING: Final = """
 WITH found AS MATERIALIZED (
     SELECT 'missing_under_hold' AS kind, jsonb_build_object(

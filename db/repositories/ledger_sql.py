@@ -14,10 +14,13 @@ SELECT DISTINCT recall_number FROM hold WHERE lot_id = ANY(CAST(:lot_ids AS bigi
 """
 
 ONE_AT_A_TIME = """
-SELECT pg_advisory_xact_lock(hashtextextended('stock:' || CAST(lot_id AS text), 0))
-FROM unnest(CAST(:lot_ids AS bigint[])) AS lot_id
+SELECT pg_advisory_xact_lock(hashtextextended('stock:' || CAST(queue AS text), 0))
+FROM (SELECT DISTINCT lot_id % 512 AS queue FROM unnest(CAST(:lot_ids AS bigint[])) AS lot_id ORDER BY 1 OFFSET 0) AS q
 """
-"""Bookings of one lot queue up, whoever makes them: a place without a count has no row to lock. In the order given."""
+"""Bookings of one lot queue up, whoever makes them: a place without a count has no row to lock. In the queues' order.
+
+512 queues: the server's table of locks is shared by all and small, and a scope may have any number of lots.
+"""
 
 INSERT_MOVEMENTS = """
 INSERT INTO movement (kind, product_id, lot_id, from_location_id, to_location_id, quantity, delivered, occurred_at,
