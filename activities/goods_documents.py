@@ -7,13 +7,13 @@ keeper that refuses, is slow or cannot be reached holds up no other; what it owe
 import asyncio
 import logging
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from activities.heartbeats import beating
 from adapters.inventory.base import InventoryAdapter, InventoryError, Keepers
 from db.engine import SessionFactory
-from db.repositories import recall_documents
+from db.repositories import recall_documents, recall_documents_watch
 from db.repositories.recall_documents import Asked, Due
 from models.messages import HoldFigures, RecallScopeRef
 from models.recall_document import StopState
@@ -35,40 +35,67 @@ class DocumentStops:
     async def turn(self, ref: RecallScopeRef) -> tuple[int, int]:
         """Find, stop, free; returns (still to be asked, refused or unreachable).
 
+        A keeper whose documents could not be read counts as unreachable: what it has open is stopped by nobody.
         `ref.claim` false: the recall has ended, and everything it stops is freed.
         """
         everyone = await self._keepers.everyone()
         async with self._sessions.begin() as session:
             lots = await recall_documents.scope_of(session, ref.number, ref.scope_version)
             why = "no lot of it is in scope" if ref.claim else "the recall has ended"
-            await recall_documents.free(session, ref.number, lots, ref.now, why, ended=not ref.claim)
-        turns = [self._turn_one(ref, keeper, lots if ref.claim else []) for keeper in everyone]
+            await recall_documents_watch.free(session, ref.number, lots, ref.now, why, ended=not ref.claim)
+        unread: dict[str, str] = {}
+        turns = [self._turn_one(ref, keeper, lots if ref.claim else [], unread) for keeper in everyone]
         async with beating() if len(turns) > 1 else nullcontext():
             await asyncio.gather(*turns)
         await self._nobodys(ref, [keeper.name for keeper in everyone])
-        async with self._sessions() as session:
-            return await recall_documents.pending(session, ref.number)
+        async with self._sessions.begin() as session:
+            if ref.claim:
+                await recall_documents_watch.looked(session, ref.number, ref.scope_version, unread, ref.now)
+            asked, failed = await recall_documents.pending(session, ref.number)
+        return asked, failed + len(unread)
 
-    async def _turn_one(self, ref: RecallScopeRef, keeper: InventoryAdapter, lots: list[int]) -> None:
+    async def settle(self, now: datetime) -> None:
+        """Recalls that have ended: what waited for its hold is freed, what was decided is carried out.
+
+        Nobody watches them any more, while a keeper that was away at their end comes back.
+        """
+        async with self._sessions() as session:
+            numbers = await recall_documents_watch.left_over(session)
+        for number in numbers:
+            await self.turn(RecallScopeRef(number=number, now=now, scope_version=0, claim=False))
+
+    async def _turn_one(
+        self, ref: RecallScopeRef, keeper: InventoryAdapter, lots: list[int], unread: dict[str, str]
+    ) -> None:
         """One keeper's turn, within its own time; whatever happens there stays there."""
+        if lots:
+            unread[keeper.name] = "it did not answer in time"
         try:
             async with asyncio.timeout(self._one_keeper.total_seconds()):
                 if lots:
-                    await self._look(ref, keeper, lots)
+                    await self._look(ref, keeper, lots, unread)
                 await self._ask_all(ref, keeper)
         except TimeoutError:
             log.warning("documents of keeper %s took too long; the rest is due in the next turn", keeper.name)
         except Exception:
             log.exception("the turn over documents of keeper %s failed; the rest is due in the next", keeper.name)
 
-    async def _look(self, ref: RecallScopeRef, keeper: InventoryAdapter, lots: list[int]) -> None:
+    async def _look(
+        self, ref: RecallScopeRef, keeper: InventoryAdapter, lots: list[int], unread: dict[str, str]
+    ) -> None:
+        """Whatever goes wrong here, what is known to be due is asked for all the same."""
         try:
             found = await keeper.documents(lots)
+            async with self._sessions.begin() as session:
+                await recall_documents.take_in(session, ref.number, keeper.name, found, lots, ref.now)
         except InventoryError as error:
             log.warning("documents of keeper %s could not be read: %s", keeper.name, error)
-            return
-        async with self._sessions.begin() as session:
-            await recall_documents.take_in(session, ref.number, keeper.name, found, lots, ref.now)
+            unread[keeper.name] = str(error) or "the keeper refused"
+        except Exception as error:
+            log.exception("documents of keeper %s could not be read", keeper.name)
+            unread[keeper.name] = type(error).__name__
+        else:
+            del unread[keeper.name]
 
     async def _ask_all(self, ref: RecallScopeRef, keeper: InventoryAdapter) -> None:
         after = 0
@@ -85,13 +112,15 @@ class DocumentStops:
     async def _ask(self, number: str, keeper: InventoryAdapter, due: Due) -> Asked:
         try:
             if due.state is StopState.releasing:
-                return Asked(due, await keeper.unblock(due.key))
+                # A keeper that lags has shown it open while a stop stood: the older keys may stand there, too.
+                answers = [await keeper.unblock(key) for key in due.keys]
+                return Asked(due, next((each for each in reversed(answers) if each is not None), None))
             cancel = due.state is StopState.cancelling
-            return Asked(due, await keeper.block(due.key, number, due.document, cancel=cancel))
+            return Asked(due, await keeper.block(due.keys[-1], number, due.document, cancel=cancel))
         except InventoryError as error:
             return Asked(due, error=str(error) or "the keeper refused")
         except Exception as error:  # noqa: BLE001 - a fault over one document must not hold up the others
-            log.warning("document %s failed: %s", due.key, type(error).__name__)
+            log.warning("document %s failed: %s", due.keys[-1], type(error).__name__)
             return Asked(due, error=f"{type(error).__name__}: {error}")
 
     async def _nobodys(self, ref: RecallScopeRef, names: list[str]) -> None:

@@ -89,6 +89,7 @@ class QuarantineActivities:
         """
         outside = await self._plan(None, request.now)
         await self._turn_keepers(outside, None, request.now)
+        await self._documents.settle(request.now)
         return len(outside.due)
 
     async def _plan(self, number: str | None, now: datetime) -> Outside:

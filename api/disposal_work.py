@@ -56,6 +56,8 @@ class Signs:
     operation: str
     stated: Mapping[str, Any]
     """What the signer says; which records it is about decides what else the signature covers."""
+    done: Callable[[AsyncSession, str], Awaitable[bool]] | None = None
+    """Whether the request of this id was carried out already: its repeat is not signed again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +94,14 @@ class DisposalDesk:
         await load(self.state, self.number)
 
         async def run(_: IdempotencyKey) -> Answer:
-            if signs is not None:
+            request = update_id(principal.name, operation, f"{self.number} {self.key}")
+            if signs is not None and not await self._signed(signs, request):
                 await sign(self.state, principal, self.number, signs.operation, signs.stated)
             who = Who(
                 principal.name,
                 principal.role_for(permission),
                 self.state.now(),
-                update_id(principal.name, operation, f"{self.number} {self.key}"),
+                request,
                 principal.signature,
             )
             try:
@@ -118,6 +121,12 @@ class DisposalDesk:
         plain = body.model_dump(mode="json") if isinstance(body, BaseModel) else body
         asked = {"operation": operation, "body": plain}
         return await once(self.state, self.request, principal, self.key, asked=asked, operation=run)
+
+    async def _signed(self, signs: Signs, request: str) -> bool:
+        if signs.done is None:
+            return False
+        async with self.state.sessions() as session:
+            return await signs.done(session, request)
 
     async def _permitted(self, permission: Permission, signs: Signs | None) -> Principal:
         if signs is not None:

@@ -6,7 +6,8 @@ stop unaffected goods; one that names a lot we cannot tell from one in scope is 
 into our hands, where they are held on arrival; a return that is stopped keeps suspect goods outside.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -47,6 +48,7 @@ def document_from(
     location_id: int,
     other_location_id: int | None,
     lines: Collection[dict[str, Any]],
+    source: str = "",
 ) -> Document:
     """The document as its keeper is asked about it."""
     return Document(
@@ -56,7 +58,35 @@ def document_from(
         location_id=location_id,
         other_location_id=other_location_id,
         lines=tuple(DocumentLine(each["product"], each["lot"], Decimal(each["quantity"])) for each in lines),
+        source=source,
     )
 
 
-__all__ = ["NOT_STOPPED", "document_from", "document_key", "lines_of", "named_lots", "stops"]
+def document_keys(recall_number: str, document_id: int, turn: int) -> list[str]:
+    """Every key the document was ever stopped under, oldest first."""
+    return [document_key(recall_number, document_id, each) for each in range(turn + 1)]
+
+
+def distinct(documents: Iterable[Document]) -> list[Document]:
+    """Each document once, with all lines named for it: a keeper may list one in several rows or pages."""
+    found: dict[tuple[str, str, str, int], Document] = {}
+    for each in documents:
+        key = each.source, each.kind.value, each.number, each.location_id
+        before = found.setdefault(key, each)
+        if before is not each:
+            is_open = DocumentState.OPEN in (before.state, each.state)
+            lines = tuple(dict.fromkeys((*before.lines, *each.lines)))
+            found[key] = replace(before, lines=lines, state=DocumentState.OPEN if is_open else before.state)
+    return list(found.values())
+
+
+__all__ = [
+    "NOT_STOPPED",
+    "distinct",
+    "document_from",
+    "document_key",
+    "document_keys",
+    "lines_of",
+    "named_lots",
+    "stops",
+]

@@ -111,6 +111,11 @@ class Document:
     other_location_id: int | None
     """The other end, where it is on record with us."""
     lines: tuple[DocumentLine, ...]
+    source: str = ""
+    """What tells it from another one of the same kind, number and place; empty where the keeper needs nothing more.
+
+    Our own ledger's: the source system it was imported from.
+    """
 
 
 @dataclass(frozen=True, slots=True)

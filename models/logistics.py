@@ -41,6 +41,7 @@ class LogisticsRequest(SQLModel, table=True):
         CheckConstraint("kind <> 'redirect' OR to_location_id IS NOT NULL", name="redirect_somewhere"),
         Index("uq_logistics_request_open", "hold_id", unique=True, postgresql_where=sql("state = 'asked'")),
         Index("ix_logistics_request_recall", "recall_number", "id"),
+        Index("ix_logistics_request_request", "request"),
     )
 
     id: int | None = identity()
@@ -54,6 +55,8 @@ class LogisticsRequest(SQLModel, table=True):
     """Where the goods are to go instead."""
     asked_by: str = text(120)
     asked_at: datetime = instant()
+    request: str | None = text(120, nullable=True)
+    """Names the entry that made it; its repeat finds it."""
     reference: str | None = text(80, nullable=True)
     """The provider's document number: stop confirmation, redirect order, return delivery."""
     expected_at: datetime | None = instant(nullable=True)

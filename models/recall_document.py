@@ -36,7 +36,7 @@ class RecallDocument(SQLModel, table=True):
 
     __tablename__ = "recall_document"
     __table_args__ = (
-        UniqueConstraint("recall_number", "keeper", "kind", "document_no", "location_id"),
+        UniqueConstraint("recall_number", "keeper", "source", "kind", "document_no", "location_id"),
         one_of("state", StopState),
         one_of("kind", DocumentKind),
         Index("ix_recall_document_state", "recall_number", "state"),
@@ -46,6 +46,8 @@ class RecallDocument(SQLModel, table=True):
     recall_number: str = Field(foreign_key="recall.number", nullable=False)
     keeper: str = text(40)
     """Code of the keeper whose document it is; `ledger` for our own."""
+    source: str = text(60)
+    """What tells it from the keeper's other documents of this kind, number and place; the ledger's source system."""
     kind: str = text(10)
     document_no: str = text(80)
     location_id: int = ref("location.id")
@@ -72,6 +74,8 @@ class RecallDocument(SQLModel, table=True):
     """Who decided that it is released or cancelled; `system` where the recall's end or a smaller scope freed it."""
     decided_at: datetime | None = instant(nullable=True)
     reason: str | None = text(2000, nullable=True)
+    request: str | None = text(120, nullable=True)
+    """Names the entry that decided; its repeat finds it."""
     signature_id: UUID | None = signature_ref()
 
 

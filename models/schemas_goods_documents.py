@@ -27,6 +27,8 @@ class GoodsDocumentOut(Out):
     id: int
     keeper: str
     """`ledger` for our own."""
+    source: str
+    """Tells it from the keeper's other documents of this kind, number and place: the ledger's source system."""
     kind: DocumentKind
     document_no: str
     location_id: int

@@ -131,7 +131,10 @@ async def _decide(desk: DisposalDesk, number: str, ids: Sequence[int], wanted: S
         rows = await recall_documents.decide(session, number, ids, wanted, who, reason)
         return GoodsDocumentsOut(items=[_out(row, who.at) for row in rows])
 
-    signs = Signs(_MEANING[wanted], _OPERATION[wanted], stated.model_dump(mode="json"))
+    async def done(session: AsyncSession, request: str) -> bool:
+        return await recall_documents.decided_by(session, number, request)
+
+    signs = Signs(_MEANING[wanted], _OPERATION[wanted], stated.model_dump(mode="json"), done)
     answer = await desk.carry_out(Permission.DECIDE_DOCUMENTS, _OPERATION[wanted], stated, act, signs=signs)
     # The watch asks the keepers at once instead of at its next turn.
     await nudge_stock(desk.state, number)

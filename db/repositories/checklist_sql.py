@@ -177,8 +177,12 @@ SELECT d.id AS place, d.kind || ' ' || d.document_no || ' at ' || place.code || 
        || coalesce(' (' || d.last_error || ')', '') AS line
 FROM recall_document d JOIN location place ON place.id = d.location_id
 WHERE d.recall_number = :number AND d.state IN ('requested', 'confirmed', 'failed', 'releasing', 'cancelling')
+UNION ALL
+SELECT 0, 'documents of keeper ' || (g.detail ->> 'keeper') || ' could not be read (' || (g.detail ->> 'error') || ')'
+FROM scope_gap g JOIN recall r ON r.number = g.recall_number AND r.scope_version = g.scope_version
+WHERE g.recall_number = :number AND g.kind = 'unread_documents'
 """)
-"""Goods documents that are stopped, or are to be, or whose end is not carried out yet."""
+"""Goods documents that are stopped, or are to be, or whose end is not carried out yet, and keepers not read."""
 
 OPEN_TASKS: Final = """
 SELECT id, key, step, role, assignee FROM task

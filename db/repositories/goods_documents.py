@@ -46,6 +46,7 @@ def document_of(row: Any) -> Document:
         location_id=here,
         other_location_id=other,
         lines=tuple(DocumentLine(each["product"], each["lot"], Decimal(each["quantity"])) for each in lines or ()),
+        source=row.source_system,
     )
 
 
@@ -58,6 +59,7 @@ async def block(
         DocumentRefused: no such document, or the key is another document's, another claimant's or ended.
     """
     values = {"number": document.number, "kind": document.kind.value, "location": document.location_id}
+    values["source"] = document.source
     found = (await run(session, goods_documents_sql.LOCK, values)).all()
     if len(found) != 1:
         many = "no such document" if not found else "several documents of this number"

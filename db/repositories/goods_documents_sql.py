@@ -42,7 +42,7 @@ _LINES: Final = f"""
 """  # noqa: S608 - constants
 
 STANDING: Final = f"""
-SELECT d.id, d.number, d.kind, d.from_location_id, d.to_location_id, f.lines, f.begun,
+SELECT d.id, d.source_system, d.number, d.kind, d.from_location_id, d.to_location_id, f.lines, f.begun,
        CASE WHEN d.state IN ('cancelled', 'done') THEN d.state WHEN f.moved_all THEN 'done'
             WHEN d.state = 'blocked' OR EXISTS (
                 SELECT FROM goods_document_block b WHERE b.document_id = d.id AND b.ended_at IS NULL) THEN 'blocked'
@@ -64,9 +64,10 @@ LOCK: Final = """
 SELECT d.id, d.state FROM goods_document d
 WHERE d.number = :number AND d.kind = :kind
   AND :location IN (d.from_location_id, d.to_location_id)
+  AND CAST(:source AS text) IN ('', d.source_system)
 ORDER BY d.id FOR UPDATE
 """
-"""The document a caller means; one number can stand in two source systems, then the place must tell them apart."""
+"""The document a caller means; one number can stand in two source systems: without one, the place must tell."""
 
 LOCK_OF_KEY: Final = """
 SELECT b.key, b.claimant, b.ended_at, b.cancelled, d.id AS document_id

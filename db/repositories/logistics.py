@@ -18,12 +18,11 @@ from db.repositories.disposal_refusals import DisposalRefused, invalid
 from db.repositories.disposition_who import Who
 from db.repositories.hold_records import lock_recalls
 from domain.disposition import Fault
-from domain.phases import Phase, is_final
 from domain.policy_parts import HumanStep
 from domain.quantity_text import plain
 from domain.roles import Role
 from domain.workflow_ids import recall_id
-from models.hold import Hold, PositionKind
+from models.hold import Hold, HoldState, PositionKind
 from models.logistics import LogisticsKind, LogisticsRequest, LogisticsState
 from models.master import Custody, Location, Partner
 
@@ -64,16 +63,16 @@ def task_key(request_id: int) -> str:
 
 
 async def ask(session: AsyncSession, number: str, given: Sequence[Ask], who: Who) -> list[LogisticsRequest]:
-    """Open the requests and their tasks, all or none.
+    """Open the requests and their tasks, all or none; the same request again finds what it opened.
 
     Raises:
-        DisposalRefused: the recall has ended, a hold is not in transit, a provider or place cannot be meant, or the
-            shipment is asked about already.
+        DisposalRefused: a hold is not in transit or over, a provider or place cannot be meant, or the shipment is
+            asked about already. After the recall has ended its nonconformity holds can still be asked about.
     """
     await lock_recalls(session, [number])
+    if before := await _of_request(session, number, who.request):
+        return before
     recall = await recalls.get(session, number)
-    if is_final(Phase(recall.phase)):
-        raise DisposalRefused("wrong_phase", f"The recall has ended in phase {recall.phase}.")
     made = []
     for at, each in enumerate(given):
         hold, provider = await _checked(session, number, each, f"requests/{at}")
@@ -86,6 +85,7 @@ async def ask(session: AsyncSession, number: str, given: Sequence[Ask], who: Who
             to_location_id=each.to_location_id,
             asked_by=who.principal,
             asked_at=who.at,
+            request=who.request or None,
         )
         session.add(row)
         await session.flush()
@@ -106,11 +106,25 @@ async def ask(session: AsyncSession, number: str, given: Sequence[Ask], who: Who
     return made
 
 
+async def _of_request(session: AsyncSession, number: str, request: str) -> list[LogisticsRequest]:
+    if not request:
+        return []
+    query = select(LogisticsRequest).where(
+        col(LogisticsRequest.recall_number) == number, col(LogisticsRequest.request) == request
+    )
+    return list((await session.exec(query.order_by(col(LogisticsRequest.id)))).all())
+
+
+def _held(hold: Hold) -> bool:
+    """Under a claim, or locked until quality decides."""
+    return hold.ended_at is None or hold.state == HoldState.nonconformity
+
+
 async def _checked(session: AsyncSession, number: str, given: Ask, at: str) -> tuple[Hold, Partner]:
     hold = await session.get(Hold, given.hold_id)
     if hold is None or hold.recall_number != number:
         raise invalid(Fault(f"{at}/hold_id", f"a hold of the recall {number}"))
-    if hold.position != PositionKind.in_transit or hold.ended_at is not None:
+    if hold.position != PositionKind.in_transit or not _held(hold):
         raise invalid(Fault(f"{at}/hold_id", "an open hold on goods in transit"))
     query = select(LogisticsRequest.id).where(
         col(LogisticsRequest.hold_id) == given.hold_id, col(LogisticsRequest.state) == LogisticsState.asked.value
@@ -157,7 +171,7 @@ async def answer(session: AsyncSession, number: str, request_id: int, given: Ans
     await session.flush()
     confirmed: list[int] = []
     hold = await session.get(Hold, row.hold_id)
-    if given.reference and hold is not None and hold.confirmed_at is None and hold.ended_at is None:
+    if given.reference and hold is not None and hold.confirmed_at is None and _held(hold):
         stated = holds.Held(id=hold.id or 0, asked=hold.quantity, held=hold.quantity, by=who.principal)
         confirmed = await holds.mark_confirmed(session, [stated], who.at)
     outcome = f"{state.value}: {given.reference}" if given.reference else state.value

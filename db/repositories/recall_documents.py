@@ -19,7 +19,7 @@ from db.repositories.disposal_refusals import DisposalRefused, invalid
 from db.repositories.disposition_who import Who
 from db.repositories.hold_records import lock_recalls, record
 from domain.disposition import Fault
-from domain.goods_documents import document_from, document_key, lines_of, named_lots, stops
+from domain.goods_documents import distinct, document_from, document_keys, lines_of, named_lots, stops
 from domain.inventory import Document, DocumentAnswer, DocumentState
 from domain.phases import FINAL_PHASES
 from domain.roles import violates_four_eyes
@@ -55,7 +55,8 @@ class Due:
 
     id: int
     keeper: str
-    key: str
+    keys: list[str]
+    """Every key it was ever stopped under, oldest first; the last is today's."""
     state: StopState
     turn: int
     document: Document
@@ -93,23 +94,26 @@ async def take_in(
 
     Repeating it changes nothing. A document under a stop that its keeper does not list any more is asked about again:
     the answer says what became of it. One that its keeper shows as free although it was stopped is stopped anew.
+    A drill sees its documents and stops none.
     """
     await lock_recalls(session, [number])
     query = select(RecallDocument).where(col(RecallDocument.recall_number) == number)
     rows = (await session.exec(query.order_by(col(RecallDocument.id)))).all()
-    known = {(row.keeper, row.kind, row.document_no, row.location_id): row for row in rows}
+    known = {(row.keeper, row.source, row.kind, row.document_no, row.location_id): row for row in rows}
     late = await _looked_before(session, number)
+    recall = await recalls_read.find(session, number)
+    drill = recall is not None and recall.drill
     asked: list[RecallDocument] = []
     leaked: list[RecallDocument] = []
     seen: set[int] = set()
-    for each in documents:
-        row = known.get((keeper, each.kind.value, each.number, each.location_id))
+    for each in distinct(documents):
+        row = known.get((keeper, each.source, each.kind.value, each.number, each.location_id))
         if row is None:
-            row = _new(number, keeper, each, named_lots(each, lots), now, late=late)
+            row = _new(number, keeper, each, named_lots(each, lots), now, late=late, drill=drill)
             asked += [row] if row.state == StopState.requested else []
         else:
             seen.add(row.id or 0)
-            if _again(row, each, named_lots(each, lots), now, leaked):
+            if _again(row, each, named_lots(each, lots), now, leaked, drill=drill):
                 asked.append(row)
         session.add(row)
     for row in rows:
@@ -127,11 +131,14 @@ async def take_in(
     return len(asked)
 
 
-def _new(number: str, keeper: str, each: Document, lots: list[int], now: datetime, *, late: bool) -> RecallDocument:
-    state = StopState.requested if stops(each.kind, lots) else StopState.watched
+def _new(
+    number: str, keeper: str, each: Document, lots: list[int], now: datetime, *, late: bool, drill: bool
+) -> RecallDocument:
+    state = StopState.requested if stops(each.kind, lots) and not drill else StopState.watched
     return RecallDocument(
         recall_number=number,
         keeper=keeper,
+        source=each.source,
         kind=each.kind.value,
         document_no=each.number,
         location_id=each.location_id,
@@ -145,13 +152,15 @@ def _new(number: str, keeper: str, each: Document, lots: list[int], now: datetim
     )
 
 
-def _again(row: RecallDocument, each: Document, lots: list[int], now: datetime, leaked: list[RecallDocument]) -> bool:
+def _again(
+    row: RecallDocument, each: Document, lots: list[int], now: datetime, leaked: list[RecallDocument], *, drill: bool
+) -> bool:
     """Bring a known row in line with what the keeper shows; True when it is to be stopped (again)."""
     decided = row.state in (StopState.released, StopState.releasing, StopState.cancelling)
     more = not set(lots) <= set(row.lot_ids)
     row.lines, row.keeper_state = lines_of(each), each.state.value
     stop = False
-    if not stops(each.kind, lots) or row.state in (StopState.requested, StopState.failed):
+    if drill or not stops(each.kind, lots) or row.state in (StopState.requested, StopState.failed):
         pass
     elif row.state == StopState.watched:
         stop = True
@@ -170,32 +179,6 @@ def _again(row: RecallDocument, each: Document, lots: list[int], now: datetime, 
         row.confirmed_at = row.ended_at = row.decided_at = row.last_error = None
         row.decided_by = row.reason = row.signature_id = None
     return stop
-
-
-async def free(
-    session: AsyncSession, number: str, lots: Sequence[int], now: datetime, reason: str, *, ended: bool
-) -> int:
-    """Free what names none of these lots any more (all, once the recall has ended); returns how many.
-
-    The stock of its lots stays under its holds, so a document that is freed cannot take it.
-    """
-    await lock_recalls(session, [number])
-    query = select(RecallDocument).where(
-        col(RecallDocument.recall_number) == number, col(RecallDocument.state).in_((*OPEN, StopState.watched.value))
-    )
-    rows = (await session.exec(query.order_by(col(RecallDocument.id)))).all()
-    freed = [row for row in rows if ended or (row.lot_ids and not set(row.lot_ids) & set(lots))]
-    for row in freed:
-        asked = row.state != StopState.watched
-        row.state = StopState.releasing.value if asked else StopState.released.value
-        row.attempts, row.decided_by, row.decided_at, row.reason = 0, "system", now, reason
-        row.ended_at = None if asked else now
-        session.add(row)
-    await session.flush()
-    if freed:
-        data = {"documents": [row.id for row in freed], "why": reason}
-        await record(session, number, "documents.freed", now, data)
-    return len(freed)
 
 
 async def due(session: AsyncSession, number: str, keeper: str, after: int, limit: int) -> list[Due]:
@@ -223,10 +206,12 @@ async def _due(session: AsyncSession, number: str, which: Sequence[Any], limit: 
         Due(
             id=row.id or 0,
             keeper=row.keeper,
-            key=document_key(number, row.id or 0, row.turn),
+            keys=document_keys(number, row.id or 0, row.turn),
             state=StopState(row.state),
             turn=row.turn,
-            document=document_from(row.document_no, row.kind, row.location_id, row.other_location_id, row.lines),
+            document=document_from(
+                row.document_no, row.kind, row.location_id, row.other_location_id, row.lines, row.source
+            ),
         )
         for row in (await session.exec(query)).all()
     ]
@@ -281,6 +266,8 @@ async def decide(
 ) -> list[RecallDocument]:
     """Somebody decides what becomes of stopped documents: `releasing` or `cancelling`; all of them or none.
 
+    The same request again changes nothing, whatever became of them since.
+
     Raises:
         DisposalRefused: an unknown document, one that is not stopped, or the caller started the recall.
     """
@@ -288,12 +275,16 @@ async def decide(
     recall = await recalls_read.find(session, number)
     if recall is None:
         raise DisposalRefused("recall_unknown", f"There is no recall {number}.")
+    if recall.drill:
+        raise DisposalRefused("wrong_state", f"{number} is a drill; it stops no documents, and decides about none.")
     if violates_four_eyes(recall.started_by, who.principal):
         raise DisposalRefused("four_eyes", f"{recall.started_by} started the recall; another person decides.")
     query = select(RecallDocument).where(
         col(RecallDocument.recall_number) == number, col(RecallDocument.id).in_(set(ids))
     )
     found = {row.id: row for row in (await session.exec(query.execution_options(populate_existing=True))).all()}
+    if who.request and len(found) == len(set(ids)) and all(row.request == who.request for row in found.values()):
+        return [found[each] for each in dict.fromkeys(ids)]
     faults = [Fault(f"ids/{at}", why) for at, each in enumerate(ids) if (why := _fault(found.get(each), wanted))]
     if faults and len(ids) == 1:
         missing = found.get(ids[0]) is None
@@ -305,6 +296,7 @@ async def decide(
         row.state, row.attempts, row.last_error = wanted.value, 0, None
         row.decided_by, row.decided_at, row.reason = who.principal, who.at, reason
         row.signature_id = UUID(who.signature) if who.signature else None
+        row.request = who.request or None
         session.add(row)
     await session.flush()
     await audit.append(
@@ -328,6 +320,14 @@ def _fault(row: RecallDocument | None, wanted: StopState) -> str | None:
         return None
     allowed = OPEN if wanted is StopState.releasing else (*OPEN, StopState.watched.value)
     return None if row.state in allowed else f"a document that the recall stops, this one is {row.state}"
+
+
+async def decided_by(session: AsyncSession, number: str, request: str) -> bool:
+    """Whether this request has decided about documents already."""
+    query = select(RecallDocument.id).where(
+        col(RecallDocument.recall_number) == number, col(RecallDocument.request) == request
+    )
+    return (await session.exec(query.limit(1))).first() is not None
 
 
 async def listed(
@@ -367,10 +367,10 @@ __all__ = [
     "answered",
     "concerned",
     "decide",
+    "decided_by",
     "due",
     "due_elsewhere",
     "find",
-    "free",
     "listed",
     "pending",
     "scope_of",

@@ -246,7 +246,7 @@ async def _account(session: AsyncSession, number: str, _: Stated, __: datetime) 
 
 async def _documents(session: AsyncSession, number: str, stated: Stated, __: datetime) -> Facts:
     """The documents as the recall stops them."""
-    fields = ("id", "keeper", "kind", "document_no", "state", "lot_ids")
+    fields = ("id", "keeper", "source", "kind", "document_no", "state", "lot_ids")
     return {"documents": await _rows(session, RecallDocument, number, stated["documents"], fields)}
 
 

@@ -64,6 +64,12 @@ async def test_stopped_documents_are_listed_and_decided_on_by_signature(
         held = next(each for each in await checklist.checklist(session, NUMBER, day(4)) if each.key == "holds")
     assert (held.ok, held.total) == (False, 3)
     await look(db, days=3)
+    counts = "SELECT (SELECT count(*) FROM signature), (SELECT count(*) FROM audit_event WHERE stream = %s)"
+    before = warehouse.rows(counts, NUMBER)
+    warehouse.run("UPDATE idempotency_key SET status = NULL, response = NULL WHERE key = 'k1'")
+    crashed = await api.post(f"{GOODS}/release", {"ids": ids, **body}, Role.APPROVER, key="k1")
+    assert [each["state"] for each in crashed.json()["items"]] == ["released", "released"]
+    assert warehouse.rows(counts, NUMBER) == before, "neither signed nor audited twice"
     states = [each["state"] for each in (await api.get(GOODS)).json()["items"]]
     assert states == ["released", "released", "cancelled"]
     late = await api.post(f"{GOODS}/{third['id']}/release", body, Role.APPROVER)

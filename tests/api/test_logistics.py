@@ -65,6 +65,25 @@ async def test_a_document_number_confirms_the_hold_and_ends_the_task(warehouse: 
     assert [each["id"] for each in (await api.get(ASKS)).json()["items"]] == [request]
 
 
+async def test_a_repeat_after_a_crash_asks_once_and_ended_recalls_can_be_asked_about(
+    warehouse: Warehouse, db: SessionFactory
+) -> None:
+    api, hold = warehouse.api, await under_way(warehouse, db)
+    warehouse.run("UPDATE recall SET phase = 'cancelled'")
+    warehouse.run("UPDATE hold SET state = 'nonconformity', ended_at = %s", day(3))
+    carrier = warehouse.rows("SELECT code FROM partner ORDER BY id LIMIT 1")[0][0]
+    ask = {"requests": [{"hold_id": hold, "kind": "stop", "provider": carrier}]}
+    made = await api.post(ASKS, ask, Role.WAREHOUSE, key="ask-1")
+    assert made.status_code == 201, made.text
+    request = made.json()["items"][0]["id"]
+    await api.post(f"{ASKS}/{request}/answer", {"reference": "ST-1"}, Role.WAREHOUSE)
+    assert warehouse.rows("SELECT state, confirmed_by FROM hold WHERE id = %s", hold) == [("nonconformity", "Wanda")]
+    warehouse.run("UPDATE idempotency_key SET status = NULL, response = NULL WHERE key = 'ask-1'")
+    again = await api.post(ASKS, ask, Role.WAREHOUSE, key="ask-1")
+    assert [each["id"] for each in again.json()["items"]] == [request]
+    assert warehouse.rows("SELECT count(*) FROM task WHERE key LIKE 'logistics:%%'") == [(1,)]
+
+
 async def test_a_refusal_confirms_nothing_and_another_provider_can_be_asked(
     warehouse: Warehouse, db: SessionFactory
 ) -> None:

@@ -39,13 +39,13 @@ class Wms(LedgerInventory):
         super().__init__(StockLedger(yard.sessions))
         lines = (DocumentLine("P", yard.lot, Decimal(5)),)
         self.order = Document("W-1", DocumentKind.ORDER, DocumentState.OPEN, yard.warehouse, None, lines)
-        self.down = self.dies = False
+        self.down = self.dies = self.lags = False
         self.blocks: dict[str, bool] = {}
 
     async def documents(self, lot_ids: Sequence[int]) -> list[Document]:
         if self.down:
             raise InventoryError("the WMS is down")
-        state = DocumentState.BLOCKED if any(self.blocks.values()) else DocumentState.OPEN
+        state = DocumentState.BLOCKED if any(self.blocks.values()) and not self.lags else DocumentState.OPEN
         return [replace(self.order, state=state)]
 
     async def block(self, key: str, claimant: str, document: Document, *, cancel: bool = False) -> DocumentAnswer:
@@ -99,7 +99,7 @@ def open_blocks(yard: Yard) -> int:
 async def decide(yard: Yard, no: str, wanted: StopState, by: str = "Ada", number: str = NUMBER) -> None:
     (found,) = yard.rows("SELECT id FROM recall_document WHERE recall_number = %s AND document_no = %s", number, no)[0]
     async with yard.sessions.begin() as session:
-        who = Who(by, "approver", NOW, "r")
+        who = Who(by, "approver", NOW, f"{wanted} {no}")
         await recall_documents.decide(session, number, [found], wanted, who, "it goes on with other lots")
 
 
@@ -158,7 +158,7 @@ async def test_a_keeper_that_refuses_is_asked_again_holds_up_nobody_and_is_shown
     wms.down = True
     await decide(yard, "W-1", StopState.releasing)
     figures = await turn(yard, wms, days=1)
-    assert (figures.requested, figures.failed, states(yard)["W-1"]) == (0, 1, "releasing")
+    assert (figures.requested, figures.failed, states(yard)["W-1"]) == (0, 2, "releasing"), "not freed, and not read"
     shown = yard.rows("SELECT attempts, last_error FROM recall_document WHERE document_no = 'W-1'")
     assert shown == [(1, "the WMS is down")]
     wms.down = False
