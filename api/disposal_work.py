@@ -40,6 +40,7 @@ PROBLEMS: Final = (
     "wrong_phase",
     "already_decided",
     "conflict",
+    "drill_blocked",
     "quantity_exceeded",
     "request_in_progress",
     "invalid",

@@ -78,7 +78,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "clock_refused": Kind(409, "The clock start cannot be recorded so"),
     "document_incomplete": Kind(409, "The document has open fields nobody explained"),
     "comment_window_open": Kind(409, "The authority may still comment"),
-    "drill_blocked": Kind(409, "A drill reaches nobody outside"),
+    "drill_blocked": Kind(409, "A drill changes nothing outside itself"),
     "transport_not_configured": Kind(409, "This transport is not configured for the jurisdiction"),
     "action_not_owed": Kind(409, "Nothing is left to confirm"),
     "not_documentable": Kind(409, "The consignee cannot be documented yet"),

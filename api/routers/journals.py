@@ -78,7 +78,7 @@ async def read_draft(number: NumberDep, _: ReaderDep, state: StateDep) -> Journa
     summary="Close the next journal",
     status_code=201,
     response_model=JournalOut,
-    responses=problems(*PROBLEMS, "unmapped", "nothing_to_book", "drill_blocked"),
+    responses=problems(*PROBLEMS, "unmapped", "nothing_to_book"),
 )
 async def close_journal(number: NumberDep, body: CloseJournalIn, desk: DeskDep) -> JSONResponse:
     """Every open entry gets a debit and a credit line; the journal is closed with it and never changes.

@@ -13,9 +13,9 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import audit, free_stock, goods_documents, ledger, shortages
+from db.repositories import audit, free_stock, goods_documents, ledger, recalls, shortages
 from db.repositories.allocations_void import VOID_REASON
-from db.repositories.disposal_refusals import DisposalRefused
+from db.repositories.disposal_refusals import DisposalRefused, refuse_drill
 from db.repositories.disposition_who import Who
 from db.repositories.hold_records import lock_recalls
 from db.repositories.returns import sites_of
@@ -126,6 +126,7 @@ async def ship(session: AsyncSession, number: str, allocation_id: int, document_
     if found.state == AllocationState.shipped.value and found.document_no == document_no:
         return found
     _is(found, AllocationState.approved)
+    refuse_drill(await recalls.get(session, number), "nothing is shipped under it")
     await _still_clear(session, found)
     if stopper := await goods_documents.blocked_by(session, document_no, found.location_id):
         raise DisposalRefused("conflict", f"The recall {stopper} stops the document {document_no}.")

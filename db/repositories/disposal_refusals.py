@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from domain.disposition import Fault
+from models.recall import Recall
 
 
 class DisposalRefused(Exception):  # noqa: N818 - a refusal in the words of the API
@@ -21,4 +22,14 @@ def invalid(*faults: Fault) -> DisposalRefused:
     return DisposalRefused("invalid_input", f"Expected {text}.", faults)
 
 
-__all__ = ["DisposalRefused", "invalid"]
+def refuse_drill(recall: Recall, what: str) -> None:
+    """A drill decides like a recall, and changes nothing that is real.
+
+    Raises:
+        DisposalRefused: it is a drill; `what` says what it does not do.
+    """
+    if recall.drill:
+        raise DisposalRefused("drill_blocked", f"{recall.number} is a drill: {what}.")
+
+
+__all__ = ["DisposalRefused", "invalid", "refuse_drill"]

@@ -71,7 +71,7 @@ async def count(session: AsyncSession, number: str, dispositions: Sequence[Dispo
     """What is there for dispositions that draw on different positions, read at once; the check that tells each."""
     ours = {(each.lot_id, each.location_id) for each in dispositions if each.location_id is not None}
     consignees = {(each.lot_id, each.consignee_id) for each in dispositions if each.location_id is None}
-    held = await ledger.under_hold_at(session, ours) if ours else {}
+    held = await ledger.under_hold_at(session, ours, own=number) if ours else {}
     lots = sorted({lot_id for lot_id, _ in ours})
     balances = await ledger.balances(session, lots) if lots else {}
     kept = await _retained(session, lots) if lots else {}

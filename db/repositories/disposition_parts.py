@@ -26,7 +26,7 @@ from db.repositories import (
     returns,
     supervision,
 )
-from db.repositories.disposal_refusals import invalid
+from db.repositories.disposal_refusals import invalid, refuse_drill
 from db.repositories.disposition_jobs import Carried, Common, Job, Moved, ResultLotFacts
 from db.repositories.disposition_who import Who
 from db.repositories.dispositions import locked_all, locked_recall
@@ -35,8 +35,7 @@ from domain.disposition import RULES, DispositionKind, Fault, ResultLot
 from models.disposition import Disposition, DispositionPart
 
 _LOCK_CONSIGNEES = "SELECT FROM consignee WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR UPDATE"
-
-
+_BOOKS_NOTHING = frozenset({DispositionKind.release, DispositionKind.field_correction})
 Outcome = tuple[Disposition, DispositionPart]
 
 
@@ -111,6 +110,8 @@ def _one_kind(jobs: Sequence[Job]) -> None:
 async def _carry_out(session: AsyncSession, number: str, jobs: Sequence[Job], who: Who) -> list[Outcome]:
     before = await _parts_of_request(session, jobs, who.request)
     todo = [job for job in jobs if job.found.id not in before]
+    if any(DispositionKind(job.found.kind) not in _BOOKS_NOTHING for job in todo):
+        refuse_drill(await locked_recall(session, number), "no goods are moved, counted in or destroyed under it")
     for job in todo:
         with job.named():
             disposition_checks.approved(job.found)

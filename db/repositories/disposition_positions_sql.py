@@ -36,7 +36,8 @@ SELECT h.lot_id, lot.number AS lot_number, product.code AS product_code, product
        coalesce(k.quantity, 0) AS retained, coalesce(pl.quantity, 0) AS planned, h.nonconforming,
        coalesce((SELECT array_agg(DISTINCT o.recall_number::text ORDER BY o.recall_number::text) FROM hold o
                  WHERE o.lot_id = h.lot_id AND o.location_id = h.location_id AND o.quantity > 0
-                   AND o.recall_number <> :number AND (o.ended_at IS NULL OR o.state = 'nonconformity')),
+                   AND o.recall_number <> :number AND (o.ended_at IS NULL OR o.state = 'nonconformity')
+                   AND NOT EXISTS (SELECT FROM recall d WHERE d.number = o.recall_number AND d.drill)),
                 '{{}}') AS also_held_by
 FROM held h
 JOIN lot ON lot.id = h.lot_id JOIN product ON product.id = lot.product_id

@@ -14,11 +14,13 @@ from domain.quantity_text import plain
 
 _LOTS = "SELECT id, expires_on FROM lot WHERE product_id = :product_id ORDER BY id"
 _PROMISED = """
-SELECT lot_id, location_id, sum(quantity) AS quantity FROM allocation
-WHERE state IN ('proposed', 'approved') AND lot_id = ANY(CAST(:lot_ids AS bigint[]))
-  AND id <> coalesce(CAST(:but AS bigint), 0)
-GROUP BY lot_id, location_id
+SELECT a.lot_id, a.location_id, sum(a.quantity) AS quantity
+FROM allocation a JOIN recall r ON r.number = a.recall_number AND NOT r.drill
+WHERE a.state IN ('proposed', 'approved') AND a.lot_id = ANY(CAST(:lot_ids AS bigint[]))
+  AND a.id <> coalesce(CAST(:but AS bigint), 0)
+GROUP BY a.lot_id, a.location_id
 """
+"""A drill's allocations are never shipped and promise nothing."""
 
 
 @dataclass(frozen=True, slots=True)

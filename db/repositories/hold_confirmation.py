@@ -1,7 +1,7 @@
 """Confirming one hold by hand: what a warehouse or carrier states, beside what the inventory adapter reports.
 
-The claim is written to the stock ledger first, as the adapter would have done, so that the confirmed units can no
-longer be booked out; then the hold is confirmed and audited under the name of whoever stated it.
+The claim is written to the stock ledger first (a drill claims nothing), as the adapter would have done, so that the
+confirmed units can no longer be booked out; then the hold is confirmed and audited under the name of whoever stated it.
 """
 
 from datetime import datetime
@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.engine import SessionFactory
-from db.repositories import audit, holds
+from db.repositories import audit, holds, recalls_read
 from db.repositories.stock import StockLedger
 from domain.inventory import Position, PositionState, hold_key
 from models.chain import Lot
@@ -52,6 +52,8 @@ async def confirm(
     """
     async with sessions() as session:
         row = await find(session, number, hold_id)
+        recall = await recalls_read.find(session, number)
+    drill = recall is not None and recall.drill
     if row is None or row[0].confirmed_at is not None:
         return row
     if row[0].state in (HoldState.released.value, HoldState.disposed.value):
@@ -65,7 +67,8 @@ async def confirm(
         hold.quantity,
         hold.document_no,
     )
-    await StockLedger(sessions).place(hold_key(number, hold.id, hold.turn), number, position)
+    if not drill:
+        await StockLedger(sessions).place(hold_key(number, hold.id, hold.turn), number, position)
     async with sessions.begin() as session:
         stated = holds.Held(id=hold.id, asked=hold.quantity, held=hold.quantity, by=principal)
         if await holds.mark_confirmed(session, [stated], now):

@@ -62,7 +62,8 @@ async def request_holds(session: AsyncSession, recall_number: str, scope_version
     binds = {"recall_number": recall_number, "scope_version": scope_version}
     again = holds_sql.RESERVED_AGAIN.format(claimants=holds_sql.CLAIMANT_OF_SCOPE)
     lots = await _lots_of(session, recall_number, scope_version)
-    await void_allocations(session, lots, now)
+    if not await _is_drill(session, recall_number):
+        await void_allocations(session, lots, now)
     await follow_movements(session, lots)
     await forget_departed(session, [recall_number], holds_sql.CLAIMANT_OF_SCOPE, binds, now)
     broken = await connection.execute(text(again), binds)
@@ -179,6 +180,11 @@ async def hold_summary(session: AsyncSession, recall_number: str) -> HoldFigures
         failed=row.failed,
         records_arrived=bool(row.records_arrived),
     )
+
+
+async def _is_drill(session: AsyncSession, recall_number: str) -> bool:
+    query = text("SELECT EXISTS (SELECT FROM recall WHERE number = :number AND drill)")
+    return bool((await (await session.connection()).execute(query, {"number": recall_number})).scalar_one())
 
 
 async def _lots_of(session: AsyncSession, recall_number: str, scope_version: int) -> list[int]:

@@ -13,9 +13,9 @@ from db.plain_sql import run
 from db.repositories import ledger, stock_sql, trace_sql
 
 _HOLDERS = """
-SELECT DISTINCT recall_number FROM hold
-WHERE position = 'in_transit' AND state = 'nonconformity' AND quantity > 0
-  AND lot_id = ANY(CAST(:lot_ids AS bigint[])) ORDER BY recall_number
+SELECT DISTINCT h.recall_number FROM hold h JOIN recall r ON r.number = h.recall_number AND NOT r.drill
+WHERE h.position = 'in_transit' AND h.state = 'nonconformity' AND h.quantity > 0
+  AND h.lot_id = ANY(CAST(:lot_ids AS bigint[])) ORDER BY h.recall_number
 """
 _ARRIVED = f"""
 WITH {trace_sql.positions(trace_sql.SCOPE_OF_IDS)},{stock_sql.LOCATED},
@@ -25,7 +25,7 @@ way AS (
 ),
 here AS (
     SELECT h.id, coalesce(way.quantity, 0) AS still_under_way
-    FROM hold h JOIN scope USING (lot_id)
+    FROM hold h JOIN scope USING (lot_id) JOIN recall r ON r.number = h.recall_number AND NOT r.drill
     LEFT JOIN way ON way.lot_id = h.lot_id AND way.location_id = h.location_id
          AND way.document_no IS NOT DISTINCT FROM h.document_no
     WHERE h.position = 'in_transit' AND h.state = 'nonconformity' AND h.quantity > coalesce(way.quantity, 0)

@@ -10,6 +10,8 @@ _PLACE: Final = """place AS MATERIALIZED (
     SELECT * FROM unnest(CAST(:location_ids AS bigint[]), CAST(:keepers AS text[])) AS p(location_id, keeper)
 )"""
 _OPEN: Final = "(h.quantity > 0 AND (h.ended_at IS NULL OR h.state = 'nonconformity'))"
+_EARNEST: Final = "NOT EXISTS (SELECT FROM recall r WHERE r.number = h.recall_number AND r.drill)"
+"""A drill asks no keeper for anything (design promise 10)."""
 _CURRENT: Final = "(NOT k.closing AND k.turn = h.turn AND k.nonconforming = (h.state = 'nonconformity'))"
 WANTED: Final = f"CASE WHEN {_CURRENT} AND {_OPEN} THEN h.quantity ELSE 0 END"
 """Units that should stand under a row `k` of the hold `h`."""
@@ -34,7 +36,7 @@ _KEPT: Final = f"""{_PLACE},
 kept AS MATERIALIZED (
     SELECT h.id, h.recall_number, h.turn, h.state = 'nonconformity' AS nonconforming, place.keeper
     FROM hold h JOIN place USING (location_id) JOIN location l ON l.id = h.location_id
-    WHERE {_OPEN} AND (CAST(:number AS text) IS NULL OR h.recall_number = :number)
+    WHERE {_OPEN} AND {_EARNEST} AND (CAST(:number AS text) IS NULL OR h.recall_number = :number)
       AND (h.position <> 'in_transit' OR l.custody <> 'customer')
     UNION
     -- On its way to a customer: whoever sent it can stop it.
@@ -44,7 +46,8 @@ kept AS MATERIALIZED (
     JOIN movement m ON m.lot_id = h.lot_id AND m.kind = 'shipment' AND m.to_location_id = h.location_id
          AND m.document_no IS NOT DISTINCT FROM h.document_no
     JOIN place ON place.location_id = m.from_location_id
-    WHERE {_OPEN} AND (CAST(:number AS text) IS NULL OR h.recall_number = :number) AND h.position = 'in_transit'
+    WHERE {_OPEN} AND {_EARNEST} AND (CAST(:number AS text) IS NULL OR h.recall_number = :number)
+      AND h.position = 'in_transit'
     GROUP BY h.id
 )"""  # noqa: S608 - constants
 

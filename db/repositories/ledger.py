@@ -82,10 +82,12 @@ async def under_hold(session: AsyncSession, lot_id: int, location_id: int) -> di
     return (await under_hold_at(session, [(lot_id, location_id)])).get((lot_id, location_id), {})
 
 
-async def under_hold_at(session: AsyncSession, places: Collection[Place]) -> dict[Place, dict[str, UnderHold]]:
-    """(lot, place) -> the open holds of every recall there; places without any are left out."""
+async def under_hold_at(
+    session: AsyncSession, places: Collection[Place], own: str | None = None
+) -> dict[Place, dict[str, UnderHold]]:
+    """(lot, place) -> the open holds of every recall there, drills left out but for `own`; only places with any."""
     found: dict[Place, dict[str, UnderHold]] = {}
-    for row in await run(session, ledger_sql.UNDER_HOLD, _arrays(places)):
+    for row in await run(session, ledger_sql.UNDER_HOLD, _arrays(places) | {"own": own}):
         at = found.setdefault((row.lot_id, row.location_id), {})
         at[row.recall_number] = UnderHold(row.quantity, row.confirmed, row.nonconforming)
     return found

@@ -97,11 +97,13 @@ UNDER_HOLD = """
 SELECT lot_id, location_id, recall_number, sum(quantity) AS quantity,
        coalesce(sum(quantity) FILTER (WHERE confirmed_at IS NOT NULL), 0) AS confirmed,
        bool_and(state = 'nonconformity') AS nonconforming
-FROM hold
+FROM hold JOIN recall ON recall.number = hold.recall_number
 WHERE (lot_id, location_id) IN (SELECT * FROM unnest(CAST(:lot_ids AS bigint[]), CAST(:location_ids AS bigint[])))
   AND position <> 'in_transit' AND quantity > 0 AND (ended_at IS NULL OR state = 'nonconformity')
+  AND (NOT recall.drill OR recall.number = CAST(:own AS text))
 GROUP BY lot_id, location_id, recall_number ORDER BY lot_id, location_id, recall_number
 """
+"""A drill's holds lock nothing, so nobody but the drill itself is shown them."""
 
 RAISE = f"""
 INSERT INTO hold AS old (recall_number, lot_id, location_id, position, quantity, state, attempts, late, requested_at,
@@ -130,11 +132,11 @@ WHERE old.released_at IS NULL
 
 RUNNING_ON = """
 SELECT s.recall_number, s.scope_version, s.depth FROM scope_lot s JOIN recall r ON r.number = s.recall_number
-WHERE s.lot_id = :lot_id AND r.phase <> ALL(CAST(:ended AS text[]))
+WHERE s.lot_id = :lot_id AND r.phase <> ALL(CAST(:ended AS text[])) AND NOT r.drill
   AND s.scope_version = (SELECT max(v.scope_version) FROM scope_lot v WHERE v.recall_number = s.recall_number)
 ORDER BY s.recall_number
 """
-"""Running recalls whose newest scope holds the lot."""
+"""Running recalls whose newest scope holds the lot; no drills, which hold nothing."""
 
 JOIN_SCOPE = """
 INSERT INTO scope_lot (recall_number, scope_version, lot_id, root, depth)

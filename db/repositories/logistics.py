@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
 from db.repositories import audit, holds, recalls, tasks
-from db.repositories.disposal_refusals import DisposalRefused, invalid
+from db.repositories.disposal_refusals import DisposalRefused, invalid, refuse_drill
 from db.repositories.disposition_who import Who
 from db.repositories.hold_records import lock_recalls
 from domain.disposition import Fault
@@ -73,6 +73,7 @@ async def ask(session: AsyncSession, number: str, given: Sequence[Ask], who: Who
     if before := await _of_request(session, number, who.request):
         return before
     recall = await recalls.get(session, number)
+    refuse_drill(recall, "no provider is asked for anything")
     made = []
     for at, each in enumerate(given):
         hold, provider = await _checked(session, number, each, f"requests/{at}")

@@ -18,11 +18,12 @@ ZERO: Final = Decimal(0)
 _LOT: Final = """
 SELECT lot.id, lot.number, lot.expires_on, product.code, product.unit_of_use,
        coalesce((SELECT array_agg(DISTINCT r.phase) FROM recall r
-                 WHERE EXISTS (SELECT FROM scope_lot s WHERE s.recall_number = r.number AND s.lot_id = lot.id
+                 WHERE NOT r.drill AND (
+                       EXISTS (SELECT FROM scope_lot s WHERE s.recall_number = r.number AND s.lot_id = lot.id
                                AND s.scope_version = (SELECT max(v.scope_version) FROM scope_lot v
                                                       WHERE v.recall_number = r.number))
                     OR EXISTS (SELECT FROM hold h WHERE h.recall_number = r.number AND h.lot_id = lot.id
-                               AND h.quantity > 0 AND h.ended_at IS NULL)), '{}') AS phases,
+                               AND h.quantity > 0 AND h.ended_at IS NULL))), '{}') AS phases,
        coalesce((SELECT sum(p.quantity) FROM disposition d JOIN disposition_part p ON p.disposition_id = d.id
                  WHERE d.lot_id = lot.id AND d.kind IN ('destroy', 'return_to_factory')), 0) AS removed
 FROM lot JOIN product ON product.id = lot.product_id WHERE lot.id = :lot

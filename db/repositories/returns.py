@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.plain_sql import run
 from db.repositories import audit, evidence, ledger, return_authorizations, scope_lots
 from db.repositories.consignee_lots import note_return
-from db.repositories.disposal_refusals import invalid
+from db.repositories.disposal_refusals import invalid, refuse_drill
 from db.repositories.disposition_who import Who
 from db.repositories.dispositions import locked_recall
 from db.repositories.ledger import Booking
@@ -154,7 +154,7 @@ async def record(
         EvidenceUnusable: a file cannot be cited.
     """
     await ledger.lock(session, [number], [counted.lot_id])
-    await locked_recall(session, number)
+    refuse_drill(await locked_recall(session, number), "no goods come back under it")
     query = select(GoodsReturn).where(col(GoodsReturn.request) == who.request)
     if (before := (await session.exec(query)).one_or_none()) is not None:
         return before, None

@@ -11,8 +11,8 @@ from decimal import Decimal
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import audit, evidence, incident_evidence, ledger, scope_lots
-from db.repositories.disposal_refusals import DisposalRefused, invalid
+from db.repositories import audit, evidence, incident_evidence, ledger, recalls, scope_lots
+from db.repositories.disposal_refusals import DisposalRefused, invalid, refuse_drill
 from db.repositories.disposition_who import Who
 from db.repositories.hold_records import lock_recalls
 from domain.disposition import Fault
@@ -43,6 +43,7 @@ async def retain(session: AsyncSession, number: str, sample: Sample, who: Who) -
     known = select(RetainedSample).where(col(RetainedSample.request) == who.request)
     if (before := (await session.exec(known)).one_or_none()) is not None:
         return before
+    refuse_drill(await recalls.get(session, number), "no units are kept as evidence under it")
     if not await scope_lots.is_of_recall(session, number, sample.lot_id):
         raise invalid(Fault("lot_id", f"a lot of the recall {number}"))
     if sample.complaint is not None and not await _is_complaint(session, number, sample.complaint):

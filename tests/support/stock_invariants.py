@@ -24,9 +24,10 @@ WHERE s.held <> least(s.on_hand, coalesce(c.most, 0))
 _CLAIMS = """
 SELECT format('hold %s of %s (%s, %s units, turn %s): claim %s', h.id, h.recall_number, h.state, h.quantity, h.turn,
               coalesce(c.quantity::text, 'none'))
-FROM hold h LEFT JOIN stock_claim c ON c.released_at IS NULL
+FROM hold h JOIN recall r ON r.number = h.recall_number LEFT JOIN stock_claim c ON c.released_at IS NULL
      AND c.key = h.recall_number || ':hold:' || h.id || CASE WHEN h.turn > 0 THEN ':' || h.turn ELSE '' END
-WHERE CASE WHEN h.ended_at IS NOT NULL AND h.state <> 'nonconformity' OR h.quantity = 0 THEN c.key IS NOT NULL
+WHERE CASE WHEN r.drill OR h.ended_at IS NOT NULL AND h.state <> 'nonconformity' OR h.quantity = 0
+           THEN c.key IS NOT NULL
            WHEN h.confirmed_at IS NOT NULL THEN c.quantity IS DISTINCT FROM h.quantity
            ELSE c.quantity > h.quantity END
 """
@@ -58,7 +59,8 @@ _FREE_SUSPECT = """
 SELECT format('lot %s at %s: %s of %s free although %s holds it whole', s.lot_id, s.location_id, s.on_hand - s.held,
               s.on_hand, h.recall_number)
 FROM stock s JOIN (
-    SELECT recall_number, lot_id, location_id, sum(quantity) AS quantity, sum(released) AS released FROM hold
+    SELECT recall_number, lot_id, location_id, sum(quantity) AS quantity, sum(released) AS released
+    FROM hold JOIN recall ON number = recall_number AND NOT drill
     WHERE position <> 'in_transit' AND quantity > 0 AND confirmed_at IS NOT NULL GROUP BY 1, 2, 3) AS h
     USING (lot_id, location_id)
 WHERE h.released = 0 AND h.quantity >= s.on_hand AND s.held < s.on_hand
