@@ -176,7 +176,7 @@ class CapaActivities:
             into = await capa_steps.merge(session, capa, decision.into_id, why, by, record.now)
             return {"into": {"file": into.file, "capa": into.sequence}}
 
-        return await self._decide(record, decision, "merged", step)
+        return await self._decide(record, decision, "merged", step, into_id=decision.into_id)
 
     # ------------------------------------------------------------------ common
 
@@ -218,10 +218,14 @@ class CapaActivities:
         decision: Decision,
         action: str,
         step: Callable[[AsyncSession, files.File, Capa], Awaitable[dict[str, Any] | None]],
+        *,
+        into_id: int | None = None,
     ) -> CapaFigures:
         who = decision.actor.principal
         try:
             async with self._sessions.begin() as session:
+                if into_id is not None:
+                    await capa_steps.lock_files(session, record.number, into_id)
                 recall = await files.get(session, record.number, lock=True)
                 capa = await capas.get(session, record.number, record.sequence)
                 data = await step(session, recall, capa)

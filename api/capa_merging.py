@@ -15,7 +15,7 @@ async def merge_target(state: ApiState, own: Capa, body: CapaMergeIn) -> int:
     """Id of the CAPA that will answer for `own`.
 
     Raises:
-        Problem: 422 when there is none such, it is this one or merged itself, or a drill meets the real thing.
+        Problem: 422 when there is none such, it is this one, merged itself or closed, or a drill meets the real thing.
     """
     async with state.sessions() as session:
         into = await capas.find(session, body.file, body.sequence)
@@ -25,6 +25,8 @@ async def merge_target(state: ApiState, own: Capa, body: CapaMergeIn) -> int:
             raise _invalid("#/file", "expected another CAPA than this one")
         if into.state == CapaState.merged.value:
             raise _invalid("#/file", "it is merged into another CAPA itself")
+        if into.state == CapaState.closed.value:
+            raise _invalid("#/file", "it is closed; reopen it first, or answer for this one here")
         if (await files.get(session, into.file)).drill != (await files.get(session, own.file)).drill:
             raise _invalid("#/file", "a drill and the real thing are kept apart")
         return into.id

@@ -12,9 +12,11 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import capa as capas
+from db.repositories import files
 from db.repositories.files import File
 from db.rows import uuid_of
 from domain.capa import ActionKind, CapaState, Comparison, Criterion, action_due, verification_due
+from domain.quality_numbers import is_quality_number
 from domain.recurrence import DEFAULT_DAYS
 from models.capa import Capa, CapaAction, CapaEntry
 from models.message_base import Actor
@@ -139,17 +141,30 @@ async def verify(session: AsyncSession, capa: Capa, entry: CapaEntry, now: datet
     return met
 
 
+async def lock_files(session: AsyncSession, number: str, into_id: int) -> None:
+    """Lock the file of a CAPA and that of the one it is merged into, in the order of `files` whichever comes first."""
+    into = (await session.exec(select(Capa.recall_number, Capa.file_number).where(col(Capa.id) == into_id))).first()
+    numbers = {number, *(each for each in into or () if each)}
+    for each in sorted(numbers, key=lambda found: (is_quality_number(found), found)):
+        await files.get(session, each, lock=True)
+
+
 async def merge(session: AsyncSession, capa: Capa, into_id: int, reason: str, by: Actor, now: datetime) -> Capa:
     """Another CAPA answers for this one from here on; returns that one.
 
+    The caller holds the files of both (`lock_files`).
+
     Raises:
-        ValueError: there is none such, it is itself merged or this one, or others are merged into this one.
+        ValueError: there is none such, it is merged itself, closed or this one, or others are merged into this one.
     """
-    into = await session.get(Capa, into_id, populate_existing=True)
+    into = await session.get(Capa, into_id, populate_existing=True, with_for_update=True)
     if into is None or into.id == capa.id:
         raise ValueError("into: expected another CAPA on record")
     if into.state == CapaState.merged.value:
         raise ValueError(f"into: CAPA {into.sequence} of {into.file} is merged into another one itself")
+    if into.state == CapaState.closed.value:
+        # Its cause and plan were judged without this one, and nobody would sign that they fit.
+        raise ValueError(f"into: CAPA {into.sequence} of {into.file} is closed")
     others = (await session.exec(select(Capa.id).where(col(Capa.merged_into_id) == capa.id).limit(1))).first()
     if others is not None:
         raise ValueError("another CAPA is merged into this one; merge that one first")
@@ -222,6 +237,7 @@ __all__ = [
     "approve_plan",
     "back_to_investigation",
     "complete_action",
+    "lock_files",
     "merge",
     "record_cause",
     "record_investigation",

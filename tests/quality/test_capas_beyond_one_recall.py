@@ -1,5 +1,6 @@
 """One CAPA that answers for several recalls, one without any, and what comes again after it was closed."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
@@ -13,14 +14,15 @@ from temporalio.worker import Worker
 
 from activities.quality import QualityActivities
 from db.engine import SessionFactory
-from db.repositories import checklist
+from db.repositories import capa as capas
+from db.repositories import capa_steps, checklist
 from domain.checklist import Item
 from domain.roles import Role
 from domain.workflow_ids import capa_id
 from models.messages import EMAIL_QUEUE, SMS_QUEUE
 from models.messages_quality import TurnQuality
 from tests.api.conftest import *  # noqa: F403 - the API's fixtures
-from tests.capa.capa_run import CapaRun
+from tests.capa.capa_run import QUINN, CapaRun
 from tests.capa.conftest import capa_worker, next_number, no_mail_server, start_capa, until_open, write_recall
 from tests.quality.test_codes import SAMPLE, load
 from tests.quality.test_nonconformities import found, ok
@@ -83,6 +85,27 @@ async def test_a_merged_capa_counts_with_what_the_other_one_has_until_it_is_reop
     assert (await api.get(url)).json()["merged_into"] is None
     assert len(await open_points(db, second.number)) == 2
     assert (await second.audited())[-2:] == ["capa.merged", "capa.reopened"]
+
+
+async def test_two_capas_are_never_merged_into_each_other_nor_into_a_closed_one(
+    two: list[CapaRun], api: Callers, db: SessionFactory, postgres: PostgresForTests
+) -> None:
+    first, second = two
+    urls = [f"/v1/recalls/{each.number}/capas/1/merge" for each in two]
+    into = [{"file": each.number, "reason": "The same resin lot."} for each in (second, first)]
+    both = await asyncio.gather(*(api.post(url, body) for url, body in zip(urls, into, strict=True)))
+    assert sorted(each.status_code for each in both) == [200, 422]
+    merged = both[0].status_code != 200
+    other, own = two[not merged], two[merged]
+    await ok(await api.post(f"/v1/recalls/{own.number}/capas/1/reopen", {"reason": "Another resin after all."}))
+    with psycopg.connect(postgres.owner_url) as owner:
+        owner.execute("UPDATE capa SET state = 'closed' WHERE recall_number = %s", [other.number])
+    closed = await api.post(urls[merged], {"file": other.number, "reason": "Closed, so it is done."})
+    assert (closed.status_code, closed.json()["errors"][0]["pointer"]) == (422, "#/file")
+    async with db.begin() as session:
+        capa, target = await capas.get(session, own.number, 1), await capas.get(session, other.number, 1)
+        with pytest.raises(ValueError, match="is closed"):
+            await capa_steps.merge(session, capa, target.id or 0, "x", QUINN, datetime.now(UTC))
 
 
 async def test_a_capa_without_a_recall_answers_a_nonconformity_and_carries_codes(
