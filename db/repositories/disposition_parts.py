@@ -30,6 +30,7 @@ from db.repositories.disposal_refusals import invalid, refuse_drill
 from db.repositories.disposition_jobs import Carried, Common, Job, Moved, ResultLotFacts
 from db.repositories.disposition_who import Who
 from db.repositories.dispositions import locked_all, locked_recall
+from db.repositories.nonconformity_holds import ask_about, open_for_holds
 from db.repositories.returns import Docked
 from domain.disposition import RULES, DispositionKind, Fault, ResultLot
 from models.disposition import Disposition, DispositionPart
@@ -127,8 +128,23 @@ async def _carry_out(session: AsyncSession, number: str, jobs: Sequence[Job], wh
             with job.named():
                 check(job.found, job.carried.quantity)
         done += zip(wave, await disposition_moves.move(session, wave, who), strict=True)
+    await _ask_quality(session, done, who)
     written = await _write(session, number, done, who)
     return [(job.found, before.get(job.found.id) or written[job.found.id]) for job in jobs]
+
+
+async def _ask_quality(session: AsyncSession, done: Sequence[tuple[Job, Moved]], who: Who) -> None:
+    """Units that lie under an ended claim at their new place or as their new lot are a nonconformity's."""
+    made = {moved.result_lot_id for job, moved in done if job.found.kind == DispositionKind.rework.value}
+    sent = {job.found.lot_id for job, _ in done if job.found.kind == DispositionKind.return_to_factory.value}
+    back: defaultdict[str, set[int]] = defaultdict(set)
+    for job, moved in done:
+        for holder in moved.counted_in.nonconforming if moved.counted_in else ():
+            back[holder].add(job.found.lot_id)
+    lots = {each for each in made if each is not None}
+    await ask_about(session, lots | sent, who.at, lots)
+    for holder in sorted(back):
+        await open_for_holds(session, holder, who.at, back[holder])
 
 
 async def _parts_of_request(

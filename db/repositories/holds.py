@@ -71,6 +71,8 @@ async def request_holds(session: AsyncSession, recall_number: str, scope_version
     change = rows.one_or_none()
     if change is not None and change.arrived:
         await align_claims(session, lots, now)
+    if change is not None and change.joined:
+        await open_for_holds(session, recall_number, now, change.joined)
     moved = (await flag_moved_under_hold(session, recall_number=recall_number)).get(recall_number, 0)
     figures = {
         "requested": change.requested if change else 0,
@@ -151,12 +153,13 @@ async def to_nonconformity(session: AsyncSession, recall_number: str, now: datet
         text(
             "UPDATE hold SET state = 'nonconformity', ended_at = CAST(:now AS timestamptz) "
             "WHERE recall_number = :recall_number AND ended_at IS NULL "
-            "AND state IN ('requested', 'confirmed', 'failed')"
+            "AND state IN ('requested', 'confirmed', 'failed') RETURNING lot_id, quantity"
         ),
         {"recall_number": recall_number, "now": now},
     )
-    await open_for_holds(session, recall_number, now)
-    return changed.rowcount
+    ended = changed.all()
+    await open_for_holds(session, recall_number, now, {each.lot_id for each in ended if each.quantity > 0})
+    return len(ended)
 
 
 async def hold_summary(session: AsyncSession, recall_number: str) -> HoldFigures:

@@ -17,6 +17,7 @@ from db.repositories.hold_records import (
     lock_recalls,
     record,
 )
+from db.repositories.nonconformity_holds import open_for_holds
 from db.repositories.stock import refresh_held
 from domain.phases import FINAL_PHASES
 
@@ -83,6 +84,9 @@ async def claim_late_stock(
         await align_claims(session, binds["lot_ids"], now)
     if nonconforming and lots is not None:
         await holds_arrived.follow_arrivals(session, lots, now)
+    for row in changes:
+        if row.joined:
+            await open_for_holds(session, row.recall_number, now, row.joined)
     found = {row.recall_number: {"late": row.requested, "arrived": row.arrived} for row in changes}
     for number in sorted({*found, *moved}):
         figures = found.get(number, {}) | {"moved_under_hold": moved.get(number, 0), "batch_id": batch_id}

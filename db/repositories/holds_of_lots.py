@@ -18,6 +18,7 @@ _TO_NONCONFORMITY: Final = """
 UPDATE hold SET state = 'nonconformity', ended_at = CAST(:now AS timestamptz)
 WHERE recall_number = :number AND lot_id = ANY (CAST(:lots AS bigint[])) AND ended_at IS NULL
   AND state IN ('requested', 'confirmed', 'failed')
+RETURNING lot_id, quantity
 """
 
 _RECLAIM: Final = """
@@ -33,9 +34,9 @@ async def lots_to_nonconformity(session: AsyncSession, number: str, lot_ids: Seq
     that they conform.
     """
     await lock_recalls(session, [number])
-    ended = (await run(session, _TO_NONCONFORMITY, {"number": number, "lots": list(lot_ids), "now": now})).rowcount
-    await open_for_holds(session, number, now)
-    return ended
+    ended = (await run(session, _TO_NONCONFORMITY, {"number": number, "lots": list(lot_ids), "now": now})).all()
+    await open_for_holds(session, number, now, {each.lot_id for each in ended if each.quantity > 0})
+    return len(ended)
 
 
 async def reclaim_lots(session: AsyncSession, number: str, lot_ids: Sequence[int], now: datetime) -> int:

@@ -85,11 +85,12 @@ requested AS (
             state = CASE WHEN old.state = 'nonconformity' THEN old.state ELSE 'requested' END,
             attempts = 0, last_error = NULL, late = old.late OR excluded.late,
             confirmed_at = NULL, confirmed_by = NULL, ended_at = NULL
-    RETURNING recall_number, late
+    RETURNING recall_number, late, CASE WHEN state = 'nonconformity' THEN lot_id END AS joined
 )
-SELECT recall_number, sum(requested)::int AS requested, sum(late)::int AS late, sum(arrived)::int AS arrived
-FROM (SELECT recall_number, 1 AS requested, late::int AS late, 0 AS arrived FROM requested
-      UNION ALL SELECT recall_number, 0, 0, 1 FROM arrived) AS change
+SELECT recall_number, sum(requested)::int AS requested, sum(late)::int AS late, sum(arrived)::int AS arrived,
+       array_remove(array_agg(DISTINCT joined), NULL) AS joined
+FROM (SELECT recall_number, 1 AS requested, late::int AS late, 0 AS arrived, joined FROM requested
+      UNION ALL SELECT recall_number, 0, 0, 1, NULL FROM arrived) AS change
 GROUP BY recall_number ORDER BY recall_number
 """
 """CTEs from what lies where to the claims that are added, then the figures per recall."""
@@ -98,8 +99,8 @@ GROUP BY recall_number ORDER BY recall_number
 def claim(claimants: str) -> str:
     """Statement: add what is missing to the claims, end claims on shipments that have arrived. Binds `:now`.
 
-    Returns one row per recall with `recall_number, requested, late, arrived`. Holds must be locked by the caller
-    (the recall's row), because quantities are added to.
+    Returns one row per recall with `recall_number, requested, late, arrived, joined` (lots of which units came under a
+    hold that was carried over). Holds must be locked by the caller (the recall's row): quantities are added to.
     """
     return f"WITH {claimants},{trace_sql.positions(_SCOPE_OF_CLAIMANTS)},{stock_sql.LOCATED},{_CLAIMED}"
 

@@ -209,13 +209,18 @@ async def hold_at(
     at: datetime,
     by: str,
     nonconforming: bool = False,
-) -> None:
-    """Hold units that were counted in at a place of ours, at once: hold, claim and `stock.held` together."""
+) -> bool:
+    """Hold units that were counted in at a place of ours, at once: hold, claim and `stock.held` together.
+
+    Returns:
+        Whether they are a nonconformity's: the claim has ended, or the hold there was carried over.
+    """
     place = {"number": number, "lot_id": lot_id, "location_id": location_id, "quantity": quantity}
     state = "nonconformity" if nonconforming else "confirmed"
     hold = (await run(session, ledger_sql.RAISE, place | {"at": at, "by": by, "state": state})).one()
     key = hold_key(number, hold.id, hold.turn)
     await run(session, ledger_sql.CLAIM, place | {"key": key, "most": hold.quantity})
+    return bool(hold.state == "nonconformity")
 
 
 async def settle(session: AsyncSession, places: Collection[Place], at: datetime) -> None:

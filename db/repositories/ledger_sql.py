@@ -119,7 +119,7 @@ ON CONFLICT (recall_number, lot_id, location_id, position, document_no) DO UPDAT
         confirmed_by = CASE WHEN {_OPEN} THEN old.confirmed_by ELSE excluded.confirmed_by END,
         ended_at = CASE WHEN {_OPEN} THEN old.ended_at ELSE excluded.ended_at END,
         ended_by = CASE WHEN {_OPEN} THEN old.ended_by END, late = true
-RETURNING id, turn, quantity
+RETURNING id, turn, quantity, state
 """  # noqa: S608 - constants
 """Add units to one recall's hold at a place; whoever counted them there confirms that they are locked."""
 

@@ -34,6 +34,10 @@ WHERE nonconformity_lot.taken_back_at IS NOT NULL OR excluded.quantity > nonconf
 RETURNING new.lot_id, old.lot_id IS NULL OR old.taken_back_at IS NOT NULL AS added, old.quantity AS before,
     new.quantity AS after, old.disposition, old.decided_by, old.second_by
 """
+_HOLDERS: Final = """
+SELECT DISTINCT recall_number FROM hold
+WHERE lot_id = ANY(CAST(:lots AS bigint[])) AND state = 'nonconformity' AND quantity > 0 ORDER BY recall_number
+"""
 _ANY: Final = """
 SELECT EXISTS (SELECT FROM hold WHERE recall_number = :recall AND state = 'nonconformity' AND quantity > 0)
 """
@@ -83,6 +87,15 @@ async def open_for_holds(
         await note(session, recall_number, "nc.opened", who, {"nonconformity": row.number, "lots": len(added)})
     await next_task(session, file, row, now)
     return row.number
+
+
+async def ask_about(
+    session: AsyncSession, lot_ids: Collection[int], now: datetime, joined: Collection[int] = ()
+) -> None:
+    """`open_for_holds` for every recall that left units of these lots; the caller holds the recalls' rows."""
+    if lot_ids:
+        for number in (await run(session, _HOLDERS, {"lots": sorted(lot_ids)})).scalars().all():
+            await open_for_holds(session, number, now, joined)
 
 
 def _grown(row: Any) -> dict[str, Any]:
@@ -161,4 +174,4 @@ async def _new(session: AsyncSession, recall: Recall, who: Who) -> tuple[Quality
     return file, row
 
 
-__all__ = ["open_for_holds", "take_back"]
+__all__ = ["ask_about", "open_for_holds", "take_back"]

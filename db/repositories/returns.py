@@ -19,6 +19,7 @@ from db.repositories.disposal_refusals import invalid, refuse_drill
 from db.repositories.disposition_who import Who
 from db.repositories.dispositions import locked_recall
 from db.repositories.ledger import Booking
+from db.repositories.nonconformity_holds import open_for_holds
 from domain.disposition import DispositionKind, Fault
 from domain.return_authorization import parse_rma
 from models.chain import MovementKind
@@ -61,6 +62,8 @@ class CountedIn:
     """Recalls whose hold locks the units now."""
     beyond_record: bool
     """More has come back than our records say was shipped there: a question to the consignee, not a refusal."""
+    nonconforming: tuple[str, ...]
+    """Those whose claim had ended or been carried over there: quality is asked about the units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,21 +127,28 @@ async def count_in(
     movements = await ledger.book_all(session, bookings)
     beyond = [await note_return(session, each.consignee_id, each.lot_id, each.quantity) for each, _ in counts]
     held_by = await _hold(session, number, [each for each, _ in counts], who)
-    return [CountedIn(*each) for each in zip(movements, held_by, beyond, strict=True)]
+    return [
+        CountedIn(movement, (*sorted(holders),), more, tuple(each for each in sorted(holders) if holders[each]))
+        for movement, holders, more in zip(movements, held_by, beyond, strict=True)
+    ]
 
 
-async def _hold(session: AsyncSession, number: str, counts: Sequence[Counted], who: Who) -> list[tuple[str, ...]]:
+async def _hold(session: AsyncSession, number: str, counts: Sequence[Counted], who: Who) -> list[dict[str, bool]]:
+    """Recalls that hold each of the counts now, and whether as a nonconformity."""
     lots = sorted({each.lot_id for each in counts})
     running = {lot_id: [each.number for each in await ledger.running_on(session, lot_id)] for lot_id in lots}
-    at, by = who.at, who.principal
+    found: list[dict[str, bool]] = []
     for each in counts:
-        place = (each.lot_id, each.location_id)
-        for holder in running[each.lot_id]:
-            await ledger.hold_at(session, holder, *place, each.quantity, at=at, by=by)
-        if number not in running[each.lot_id]:
-            await ledger.hold_at(session, number, *place, each.quantity, at=at, by=by, nonconforming=True)
+        place, holders = (each.lot_id, each.location_id), running[each.lot_id]
+        held = {}
+        for holder in dict.fromkeys([*holders, number]):
+            ended = holder not in holders
+            held[holder] = await ledger.hold_at(
+                session, holder, *place, each.quantity, at=who.at, by=who.principal, nonconforming=ended
+            )
+        found.append(held)
     await ledger.settle(session, {(each.lot_id, each.location_id) for each in counts}, who.at)
-    return [tuple(sorted({*running[each.lot_id], number})) for each in counts]
+    return found
 
 
 async def record(
@@ -167,6 +177,8 @@ async def record(
         raise invalid(Fault("evidence_ids", "at least one evidence file of the count"))
     (changed,) = await count_in(session, number, [(counted, f"return:{who.request}"[:120])], who)
     part = await _as_part(session, number, counted, who, changed.movement_id)
+    for each in changed.nonconforming:
+        await open_for_holds(session, each, who.at, [counted.lot_id])
     beyond = counted.quantity - (part.quantity if part else Decimal(0)) if counted.rma else Decimal(0)
     (row,) = await write(
         session, number, [Docked(counted, changed, part.id if part else None, who.request, beyond)], who

@@ -5,13 +5,26 @@ from typing import Any
 
 import pytest
 
-from db.repositories import consignee_lots
+from db.repositories import carry_over, consignee_lots, holds
 from db.repositories.disposal_refusals import DisposalRefused
+from db.repositories.disposition_parts import ResultLotFacts
 from db.repositories.disposition_positions import Which, positions
 from domain.disposition import DispositionKind as K
 from tests.disposition.conftest import NOW, NUMBER, OTHER, D, Disposals
+from tests.inventory.conftest import Yard
+from tests.support.chain import Chain
 
 pytestmark = pytest.mark.db
+ASKED = "SELECT lot_id, quantity, decided_by FROM nonconformity_lot ORDER BY id"
+
+
+def decide(yard: Yard, disposition: str) -> None:
+    """Everything that quality is asked about is decided."""
+    yard.run("UPDATE nonconformity SET state = 'decided'")
+    yard.run(
+        "UPDATE nonconformity_lot SET disposition = %s, decided_by = 'ada', justification = 'x', decided_at = now()",
+        disposition,
+    )
 
 
 async def test_a_return_is_stock_and_under_every_recalls_hold_in_one_transaction(disposals: Disposals) -> None:
@@ -65,6 +78,50 @@ async def test_a_return_under_an_ended_recall_becomes_nonconforming(disposals: D
         "SELECT state, quantity FROM hold WHERE location_id = %s AND position = 'on_hand'", disposals.place
     ) == [("confirmed", D(75))]
     assert disposals.yard.stock() == (D(105), D(0), D(105))
+
+
+async def test_what_comes_back_or_is_made_after_the_end_is_a_nonconformity_too(disposals: Disposals) -> None:
+    yard, clinic = disposals.yard, disposals.consignee()
+    more = Chain(base=7000)
+    dock = more.place("own", "warehouse")
+    more.write(yard.postgres.owner_url)
+    yard.run("UPDATE hold SET quantity = 0, state = 'released', ended_at = now()")
+    yard.run("UPDATE recall SET phase = 'terminated'")
+    await disposals.count_in(clinic, 5, place=dock)
+    assert yard.rows(ASKED) == [(yard.lot, D(5), None)]
+    decide(yard, "scrap")
+    await disposals.count_in(clinic, 3, place=dock)
+    assert yard.rows(ASKED) == [(yard.lot, D(8), None)]
+    assert yard.rows("SELECT state FROM nonconformity") == [("open",)]
+    decide(yard, "rework")
+    made = ResultLotFacts("MADE-1")
+    _, part = await disposals.carry_out(await disposals.approved(K.rework, 6, place=dock), 6, result_lot=made)
+    assert yard.rows(ASKED) == [(yard.lot, D(8), "ada"), (part.result_lot_id, D(6), None)]
+    assert yard.rows("SELECT count(*) FROM task WHERE key LIKE 'nc:investigate%%' AND state = 'offered'") == [(1,)]
+
+
+async def test_units_that_join_a_hold_that_was_carried_over_are_decided_anew(disposals: Disposals) -> None:
+    yard, clinic = disposals.yard, disposals.consignee()
+    ((hold, before),) = yard.rows(
+        "SELECT id, quantity FROM hold WHERE location_id = %s AND position = 'on_hand'", disposals.place
+    )
+    by: dict[str, Any] = {"actor": "ada", "role": "approver", "reason": "x", "now": NOW}
+    async with yard.sessions.begin() as session:
+        await carry_over.carry_over(session, NUMBER, [hold], **by)
+    decide(yard, "use_as_is")
+    await disposals.count_in(clinic, 5)
+    assert yard.rows(ASKED) == [(yard.lot, before + 5, None)]
+    await disposals.carry_out(await disposals.approved(K.destroy, 40), 40)
+    decide(yard, "scrap")
+    batch = yard.batch()
+    yard.move("receipt", 8, None, disposals.place, day=160, batch=batch)
+    async with yard.sessions.begin() as session:
+        await holds.claim_late_stock(session, batch, now=NOW)
+    assert yard.rows(ASKED) == [(yard.lot, before - 27, None)]
+    decide(yard, "scrap")
+    yard.move("receipt", 1, None, disposals.place, day=161)
+    await yard.request()
+    assert yard.rows(ASKED) == [(yard.lot, before - 26, None)]
 
 
 async def test_the_same_return_sent_twice_counts_once(disposals: Disposals) -> None:
