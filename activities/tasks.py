@@ -25,7 +25,7 @@ from db.repositories import audit, files, notice_reviews, recalls, staff_message
 from db.repositories.staff_messages import Pending
 from domain.channels import Channel
 from domain.expert_links import expert_url, make_expert_token
-from domain.supplier_request import LINK_AFTER, make_supplier_token, supplier_url
+from domain.supplier_request import link_until, make_supplier_token, supplier_url
 from domain.workflow_ids import recall_id
 from models.messages import (
     CloseTask,
@@ -214,10 +214,13 @@ class StaffMessageActivities:
         )
 
     def _link(self, pending: Pending) -> str | None:
-        """The signed link of an expert or a supplier: it lives as long as the answer is awaited, the same each time."""
+        """The signed link of an expert or a supplier: it lives as long as the answer is awaited, the same each time.
+
+        A supplier who is asked late, or again, gets one that outlives the asking.
+        """
         review, request = pending.expert, pending.supplier
         if request is not None and self._links is not None:
-            expires_at = request.verification_due_at + LINK_AFTER
+            expires_at = link_until(request.verification_due_at, pending.message.created_at)
             return supplier_url(
                 self._links.public_url, make_supplier_token(self._links.secret, request.number, expires_at)
             )

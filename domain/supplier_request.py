@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final
 
 from domain.numbered_links import make_numbered_token, read_numbered_token
@@ -18,7 +19,7 @@ SUPPLIER_PATH: Final = "/q/"
 _PURPOSE: Final = b"supplier corrective action request"
 _PER_YEAR: Final = 1_000_000
 LINK_AFTER: Final = timedelta(days=30)
-"""How long the link outlives the last deadline: a late answer is better than none."""
+"""How long the link outlives the last deadline, or the mail it is in: a late answer is better than none."""
 
 
 class Stage(StrEnum):
@@ -90,6 +91,33 @@ def deadlines(issued_at: datetime, days: Mapping[Stage, int], pace: float) -> di
     return {stage: issued_at + timedelta(days=count) / pace for stage, count in chosen.items()}
 
 
+def check_extension(
+    turn: Turn, due: Mapping[Stage, datetime], wanted: Mapping[Stage, datetime], now: datetime, pace: float
+) -> dict[Stage, datetime]:
+    """Every stage's deadline once those of `wanted` are moved.
+
+    Raises:
+        ValueError: a stage is over, or its deadline would not be a later one to come, or be before the one ahead of it.
+    """
+    order, last = list(Stage), now + timedelta(days=MOST_DAYS) / pace
+    after = dict(due) | dict(wanted)
+    for stage, at in wanted.items():
+        if order.index(stage) < order.index(turn.stage):
+            raise ValueError(f"{stage.value}: expected a stage that is not over")
+        earliest = max(due[stage], now)
+        if not earliest < at <= last:
+            raise ValueError(f"{stage.value}: expected after {earliest.isoformat()}, up to {last.isoformat()}")
+    for ahead, stage in pairwise(order):
+        if after[stage] < after[ahead]:
+            raise ValueError(f"{stage.value}: expected not before {ahead.value}, {after[ahead].isoformat()}")
+    return after
+
+
+def link_until(last_due_at: datetime, mailed_at: datetime) -> datetime:
+    """Until when the link of a mail is good: whoever is asked late, or again, has time to answer too."""
+    return max(last_due_at, mailed_at) + LINK_AFTER
+
+
 class SupplierLinkExpired(Exception):  # noqa: N818 - reads as what the link is
     """Once valid; `number` tells which request it was."""
 
@@ -141,7 +169,9 @@ __all__ = [
     "Turn",
     "after_answer",
     "after_review",
+    "check_extension",
     "deadlines",
+    "link_until",
     "make_supplier_token",
     "read_supplier_token",
     "supplier_url",

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from domain.supplier_request import MOST_DAYS, RequestState, Stage
 from models.schemas_common import Block, In, Line, Out, Reason
@@ -40,8 +40,11 @@ class SupplierRequestIn(In):
 
 
 class SupplierReviewIn(In):
-    """Our word on the newest answer."""
+    """Our word on the newest answer, as it was read."""
 
+    stage: Stage
+    round: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    """Stage and round of the answer that was read."""
     accepted: bool
     reason: Reason | None = None
     """Needed where it is sent back; the supplier reads it."""
@@ -51,6 +54,14 @@ class SupplierCloseIn(In):
     """What came of the request."""
 
     conclusion: Reason
+
+
+class SupplierExtensionIn(In):
+    """Later deadlines."""
+
+    due: Annotated[dict[Stage, AwareDatetime], Field(min_length=1, max_length=4)]
+    """New deadline of each stage that gets more time."""
+    reason: Reason
 
 
 class SupplierWithdrawIn(In):
@@ -116,6 +127,7 @@ class SupplierRequestOut(SupplierRequestItem):
 __all__ = [
     "SupplierAnswerOut",
     "SupplierCloseIn",
+    "SupplierExtensionIn",
     "SupplierRequestIn",
     "SupplierRequestItem",
     "SupplierRequestOut",

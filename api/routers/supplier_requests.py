@@ -24,6 +24,7 @@ from models.schemas_common import Filter, Page
 from models.schemas_supplier_requests import (
     SupplierAnswerOut,
     SupplierCloseIn,
+    SupplierExtensionIn,
     SupplierRequestIn,
     SupplierRequestItem,
     SupplierRequestOut,
@@ -112,10 +113,12 @@ async def read_request(request_number: ScNumber, _: ReaderDep, state: StateDep) 
     responses=_WRITING,
 )
 async def review(request_number: ScNumber, desk: QualityDeskDep, body: SupplierReviewIn) -> JSONResponse:
-    """Accept the newest answer, or send it back with the reason."""
+    """Accept the answer that was read, or send it back with the reason; 409 once another one waits."""
 
     async def act(session: AsyncSession, who: Who) -> BaseModel:
-        await supplier_requests.review(session, request_number, accepted=body.accepted, reason=body.reason, who=who)
+        await supplier_requests.review(
+            session, request_number, (body.stage, body.round), accepted=body.accepted, reason=body.reason, who=who
+        )
         return await _out(session, request_number, who.at)
 
     return await desk.carry_out(Permission.MANAGE_CAPA, "review_supplier_answer", body, act)
@@ -142,6 +145,22 @@ async def close(request_number: ScNumber, desk: QualityDeskDep, body: SupplierCl
         meaning=_CLOSES,
         about={"supplier_request": request_number},
     )
+
+
+@router.post(
+    "/{request_number}/deadlines",
+    operation_id="extendSupplierRequest",
+    response_model=SupplierRequestOut,
+    responses=_WRITING,
+)
+async def extend(request_number: ScNumber, desk: QualityDeskDep, body: SupplierExtensionIn) -> JSONResponse:
+    """Give more time with reason: later deadlines of stages that are not over; the supplier gets a new link."""
+
+    async def act(session: AsyncSession, who: Who) -> BaseModel:
+        await supplier_requests.extend(session, request_number, body.due, body.reason, who)
+        return await _out(session, request_number, who.at)
+
+    return await desk.carry_out(Permission.MANAGE_CAPA, "extend_supplier_request", body, act)
 
 
 @router.post(

@@ -13,12 +13,12 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import recalls, tasks
+from db.repositories import files, recalls, tasks
 from domain.pace import policy_instant
 from domain.task_times import Stage
 from models.audit import AuditEvent
 from models.closing import AuthorityAnswer, ScopeVersion
-from models.recall import ClockStart, Deadline, Recall, ScopeLot, SignOff
+from models.recall import ClockStart, Deadline, ScopeLot, SignOff
 from models.task import Task, TaskState
 
 COMPLETION: Final = "completion:"
@@ -188,7 +188,7 @@ async def task_of(session: AsyncSession, number: str, key: str) -> Task | None:
     return (await session.exec(query.with_for_update())).first()
 
 
-def give_more_time(recall: Recall, task: Task, due_at: datetime) -> None:
+def give_more_time(recall: files.File, task: Task, due_at: datetime) -> None:
     """Move a task's due time and what follows from it; a reminder already given is not given again.
 
     A task that was late is not late any more: whoever has it by now keeps it, and it climbs anew at the new due time.

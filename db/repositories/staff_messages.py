@@ -95,16 +95,22 @@ async def tell_expert(
 
 
 async def tell_supplier(
-    session: AsyncSession, file: QualityFile, request: SupplierRequest, kind: MessageKind, now: datetime
+    session: AsyncSession,
+    file: QualityFile,
+    request: SupplierRequest,
+    kind: MessageKind,
+    now: datetime,
+    *,
+    occasion: str = "",
 ) -> None:
-    """Write to a supplier's contact, by e-mail, with the link; once per kind, stage and round."""
+    """Write to a supplier's contact, by e-mail, with the link; once per kind, stage, round and occasion."""
     state = StaffMessageState.blocked if file.drill else StaffMessageState.pending
     row = {
         **files.owner_columns(file.number),
         "principal": f"{_SUPPLIER}{file.number}",
         "kind": kind.value,
         "channel": Channel.EMAIL.value,
-        "dedupe": f"{kind.value}:{file.number}:{request.stage}:{request.round}",
+        "dedupe": f"{kind.value}:{file.number}:{request.stage}:{request.round}{occasion}",
         "state": state.value,
         "created_at": now,
     }

@@ -6,7 +6,7 @@ to in the transaction of what the message speaks of; a drill's messages are writ
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import capa as capas
 from db.repositories import codes, evidence, files, staff_messages, tasks
+from db.repositories.closing import give_more_time
 from db.repositories.disposition_who import Who
 from db.repositories.nonconformities import locked as locked_nc
 from db.repositories.nonconformities import note
@@ -23,7 +24,7 @@ from domain.nonconformity import NcRefused, check_decider
 from domain.policy_tasks import HumanStep
 from domain.quality_numbers import QualityKind
 from domain.roles import Role
-from domain.supplier_request import RequestState, Stage, Turn, after_answer, after_review, deadlines
+from domain.supplier_request import RequestState, Stage, Turn, after_answer, after_review, check_extension, deadlines
 from domain.workflow_ids import QUALITY_ID
 from models.master import Partner
 from models.quality import QualityFile
@@ -165,16 +166,21 @@ async def answer(session: AsyncSession, number: str, stage: Stage, given: Given,
 
 
 async def review(
-    session: AsyncSession, number: str, *, accepted: bool, reason: str | None, who: Who
+    session: AsyncSession, number: str, read: tuple[Stage, int], *, accepted: bool, reason: str | None, who: Who
 ) -> SupplierRequest:
-    """Accept the newest answer, or send it back with the reason; the supplier is written to either way.
+    """Accept the answer that was read, or send it back with the reason; the supplier is written to either way.
+
+    Args:
+        read: stage and round of the answer.
 
     Raises:
-        NcRefused: there is no answer to judge, or none says why it is sent back.
+        NcRefused: that answer does not wait to be judged, or nobody says why it is sent back.
     """
     file, row = await locked(session, number)
     if row.state != RequestState.ANSWERED.value:
         raise NcRefused("wrong_state", f"it is {row.state} at stage {row.stage}; there is no answer to judge")
+    if (row.stage, row.round) != (read[0].value, read[1]):
+        raise NcRefused("wrong_state", f"the answer to judge is of stage {row.stage}, round {row.round}; read it first")
     if not accepted and not reason:
         raise NcRefused("reason_required", "say what is missing", "reason")
     newest = (await answers(session, number))[-1]
@@ -218,6 +224,41 @@ async def withdraw(session: AsyncSession, number: str, reason: str, who: Who) ->
     if row.state in (RequestState.CLOSED.value, RequestState.WITHDRAWN.value):
         raise NcRefused("wrong_state", f"it is {row.state}")
     return await _end(session, file, row, RequestState.WITHDRAWN, reason, who)
+
+
+async def extend(
+    session: AsyncSession, number: str, due: Mapping[Stage, datetime], reason: str, who: Who
+) -> SupplierRequest:
+    """Move deadlines of stages that are not over to later ones; the supplier is written to where it is asked.
+
+    Raises:
+        NcRefused: it is over, or a deadline does not fit.
+    """
+    file, row = await locked(session, number)
+    if row.state not in (RequestState.ASKED.value, RequestState.ANSWERED.value):
+        raise NcRefused("wrong_state", f"it is {row.state}; no stage is open")
+    turn, before = Turn(Stage(row.stage), RequestState(row.state)), {stage: row.due_at(stage) for stage in Stage}
+    try:
+        after = check_extension(turn, before, due, who.at, file.pace)
+    except ValueError as error:
+        raise NcRefused("invalid", str(error), f"due/{str(error).split(':', 1)[0]}") from error
+    for stage, at in after.items():
+        setattr(row, f"{stage.value}_due_at", at)
+    session.add(row)
+    asked = turn.state is RequestState.ASKED
+    key = f"scar:{row.stage}:{row.round}"
+    task = await tasks.open_task_of(session, number, key) if asked and turn.stage in due else None
+    if task is not None:
+        give_more_time(file, task, after[turn.stage])
+        session.add(task)
+    await session.flush()
+    moved = {stage.value: {"from": before[stage], "to": at} for stage, at in due.items()}
+    await note(session, number, "scar.extended", who, {"due": moved}, reason=reason)
+    if asked:
+        occasion = f":{after[turn.stage].isoformat()}"
+        kind = MessageKind.supplier_request
+        await staff_messages.tell_supplier(session, file, row, kind, who.at, occasion=occasion)
+    return row
 
 
 async def _end(
@@ -328,6 +369,7 @@ __all__ = [
     "answer",
     "answers",
     "close",
+    "extend",
     "find",
     "issue",
     "listed",

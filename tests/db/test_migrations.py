@@ -110,11 +110,12 @@ KEPT = (
     "signing_session",
     "staff_message",
     "stock_claim",
-    "supplier_answer",
     "supplier_request",
     "task",
 )
 """What changes while a recall runs, and stays."""
+KEPT_IN_PART = {"supplier_answer": {"accepted", "review_reason", "reviewed_at", "reviewed_by"}}
+"""What others gave us, and the columns with our word on it: only these change."""
 DERIVED = {"scope_gap", "reply_draft"}
 """What a trace found out, written anew by the next one; an answer begun and not given, deleted when it has served."""
 
@@ -182,6 +183,15 @@ def test_the_application_changes_records_of_a_recall_and_never_deletes_them(post
     rights = set(_rights(postgres))
     for table in KEPT:
         assert {right for name, right in rights if name == table} == {"SELECT", "INSERT", "UPDATE"}, table
+    for table, columns in KEPT_IN_PART.items():
+        assert {right for name, right in rights if name == table} == {"SELECT", "INSERT"}, table
+        with psycopg.connect(postgres.admin_url) as admin:
+            changed = admin.execute(
+                "SELECT column_name FROM information_schema.column_privileges WHERE grantee = 'recall_app'"
+                " AND table_name = %s AND privilege_type = 'UPDATE'",
+                [table],
+            ).fetchall()
+        assert {name for (name,) in changed} == columns, table
 
 
 def test_every_table_that_hangs_on_a_recall_is_evidence_or_kept() -> None:
@@ -196,7 +206,7 @@ def test_every_table_that_hangs_on_a_recall_is_evidence_or_kept() -> None:
         }
         grown = not more <= hanging
         hanging |= more
-    assert hanging - DERIVED - {"recall"} <= {*EVIDENCE, *KEPT}
+    assert hanging - DERIVED - {"recall"} <= {*EVIDENCE, *KEPT, *KEPT_IN_PART}
 
 
 def test_the_application_makes_no_tables(postgres: PostgresForTests) -> None:

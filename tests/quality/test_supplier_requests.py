@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from sqlmodel import select
 
@@ -13,13 +14,15 @@ from db.repositories import staff_messages
 from domain.channels import Channel
 from domain.links import LinkBadSignature
 from domain.roles import Role
-from domain.supplier_request import Stage, deadlines, make_supplier_token, read_supplier_token
+from domain.supplier_request import Stage, deadlines, link_until, make_supplier_token, read_supplier_token
 from models.messages_quality import TurnQuality
 from models.staff import MessageKind, StaffMessage
+from models.supplier_request import SupplierRequest
 from tests.api.conftest import *  # noqa: F403 - the API's fixtures
 from tests.quality.test_codes import SAMPLE, load
 from tests.quality.test_nonconformities import found, ok
 from tests.support.api import LINK_SECRET, Callers
+from tests.support.servers import PostgresForTests
 
 pytestmark = pytest.mark.db
 URL = "/v1/supplier-requests"
@@ -46,6 +49,10 @@ async def issued(api: Callers, **changes: Any) -> dict[str, Any]:
 
 def page(number: str, *, days: int = 100, secret: str = LINK_SECRET) -> str:
     return "/q/" + make_supplier_token(secret, number, datetime.now(UTC) + timedelta(days=days))
+
+
+def accept(stage: str, turn: int) -> dict[str, Any]:
+    return {"stage": stage, "round": turn, "accepted": True}
 
 
 async def sent(db: SessionFactory) -> list[tuple[str, str]]:
@@ -87,20 +94,23 @@ async def test_every_stage_is_answered_by_link_judged_and_closed_by_another_pers
     await api.client.post(link, data=contain, files={"file": PDF})
     shown = (await api.get(url)).json()
     assert (shown["state"], shown["answers"][1]["files"][0]["name"]) == ("answered", "report.pdf")
-    assert (await api.post(f"{url}/review", {"accepted": False}, Role.SUPPLIER_QUALITY)).status_code == 422
+    unsaid = {"stage": "containment", "round": 1, "accepted": False}
+    assert (await api.post(f"{url}/review", unsaid, Role.SUPPLIER_QUALITY)).status_code == 422
     assert (await api.post(f"{url}/close", {"conclusion": "x"}, Role.APPROVER)).status_code == 409
-    back = {"accepted": False, "reason": "Which lots?"}
+    back = {"stage": "containment", "round": 1, "accepted": False, "reason": "Which lots?"}
+    stale = await api.post(f"{url}/review", back | {"stage": "cause"}, Role.SUPPLIER_QUALITY)
+    assert (stale.status_code, stale.json()["type"]) == (409, "urn:recall:problem:wrong-state")
     assert (await ok(await api.post(f"{url}/review", back, Role.SUPPLIER_QUALITY)))["round"] == 2
     assert "Which lots?" in (await api.client.get(link)).text
     await api.client.post(link, data=contain)
-    await ok(await api.post(f"{url}/review", {"accepted": True}, Role.SUPPLIER_QUALITY))
+    await ok(await api.post(f"{url}/review", accept("containment", 2), Role.SUPPLIER_QUALITY))
     cause = WHO | {"stage": "cause", "account": "Dryer broken.", "action": "New dryer.", "action_due_on": "2026-12-31"}
     unknown = await api.client.post(link, data=cause | {"codes": "C06 C9999"})
     assert (unknown.status_code, "not in the code list" in unknown.text) == (422, True)
     assert (await api.client.post(link, data=cause | {"codes": "c06, D04"})).status_code == 200
-    await ok(await api.post(f"{url}/review", {"accepted": True}, Role.SUPPLIER_QUALITY))
+    await ok(await api.post(f"{url}/review", accept("cause", 2), Role.SUPPLIER_QUALITY))
     await api.client.post(link, data=WHO | {"stage": "verification", "account": "0 of 500 wet."}, files={"file": PDF})
-    last = await ok(await api.post(f"{url}/review", {"accepted": True}, Role.HEAD_OF_QUALITY))
+    last = await ok(await api.post(f"{url}/review", accept("verification", 2), Role.HEAD_OF_QUALITY))
     assert (last["state"], last["accepted_by"]) == ("accepted", "Hana")
     same = await api.post(f"{url}/close", {"conclusion": "Fine."}, Role.HEAD_OF_QUALITY)
     assert (same.status_code, same.json()["type"]) == (403, "urn:recall:problem:four-eyes")
@@ -163,3 +173,47 @@ async def test_a_request_that_cannot_be_names_its_field(api: Callers, change: di
     refused = await api.post(URL, ask(nc, **change))
     assert refused.status_code == 422, refused.text
     assert refused.json()["errors"][0]["pointer"] == pointer
+
+
+async def test_an_answer_sent_back_late_is_asked_for_by_a_link_that_lives_and_with_more_time(
+    api: Callers, db: SessionFactory, postgres: PostgresForTests
+) -> None:
+    made = await issued(api)
+    url, link = f"{URL}/{made['number']}", page(made["number"])
+    await api.client.post(link, data=WHO | {"stage": "acknowledge", "account": "Received."})
+    with psycopg.connect(postgres.owner_url) as owner:
+        owner.execute(
+            "UPDATE supplier_request SET acknowledge_due_at = now() - interval '60 days', containment_due_at = now() -"
+            " interval '50 days', cause_due_at = now() - interval '45 days', verification_due_at = now() -"
+            " interval '40 days'"
+        )
+    await api.client.post(link, data=WHO | {"stage": "containment", "account": "Two lots stopped."})
+    back = {"stage": "containment", "round": 1, "accepted": False, "reason": "Which lots?"}
+    await ok(await api.post(f"{url}/review", back, Role.SUPPLIER_QUALITY))
+    async with db() as session:
+        rows = (await session.exec(select(StaffMessage).order_by(StaffMessage.id.desc()))).all()  # type: ignore[union-attr]
+        newest = next(row for row in rows if row.kind == "supplier_return")
+        request = await session.get(SupplierRequest, made["number"])
+    assert request is not None
+    assert link_until(request.verification_due_at, newest.created_at) > datetime.now(UTC) + timedelta(days=29)
+    now = datetime.now(UTC)
+    due = {stage.value: (now + timedelta(days=at)).isoformat() for at, stage in enumerate(Stage, 9)}
+    early = await api.post(f"{url}/deadlines", {"due": {"cause": due["cause"]}, "reason": "x"}, Role.SUPPLIER_QUALITY)
+    assert early.json()["errors"][0]["pointer"] == "#/due/verification"
+    over = await api.post(f"{url}/deadlines", {"due": due, "reason": "x"}, Role.SUPPLIER_QUALITY)
+    assert over.json()["errors"][0]["pointer"] == "#/due/acknowledge"
+    later = {"due": {key: due[key] for key in list(Stage)[1:]}, "reason": "Their press stood still."}
+    moved = await ok(await api.post(f"{url}/deadlines", later, Role.SUPPLIER_QUALITY))
+    assert (moved["overdue"], moved["state"]) == (False, "asked")
+    day = (await api.get("/v1/tasks", Role.AUDITOR)).json()["items"]
+    (task,) = [each for each in day if (each["file_number"], each["key"]) == (made["number"], "scar:containment:2")]
+    assert datetime.fromisoformat(task["due"]["at"]) == datetime.fromisoformat(due["containment"])
+    assert [kind for kind, _ in await sent(db)][-2:] == ["supplier_return", "supplier_request"]
+
+
+async def test_an_answer_on_record_is_not_changed_by_the_application(api: Callers, postgres: PostgresForTests) -> None:
+    made = await issued(api)
+    answer = WHO | {"stage": "acknowledge", "account": "Received."}
+    await api.client.post(page(made["number"]), data=answer)
+    with psycopg.connect(postgres.app_url) as app, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        app.execute("UPDATE supplier_answer SET account = 'Never.'")
