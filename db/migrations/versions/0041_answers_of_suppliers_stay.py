@@ -1,12 +1,12 @@
 """a supplier's answer stays as it was given; only our word on it is added
 
-Revision: 0040, after: 0039
+Revision: 0041, after: 0040
 """
 
 from alembic import op
 
-revision = "0040"
-down_revision = "0039"
+revision = "0041"
+down_revision = "0040"
 branch_labels = None
 depends_on = None
 
