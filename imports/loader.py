@@ -19,9 +19,11 @@ from db.repositories.imports.contacts import load_contacts
 from db.repositories.imports.documents import load_documents
 from db.repositories.imports.genealogy import load_genealogy
 from db.repositories.imports.masters import load_partners, load_products
+from db.repositories.imports.measurements import load_measurements
 from db.repositories.imports.movements import load_movements
 from db.repositories.imports.places import resolve_places
 from db.repositories.imports.products import resolve_products
+from db.repositories.imports.readings import load_readings
 from db.repositories.imports.serials import load_serials
 from db.repositories.imports.stock import load_stock
 from imports.errors import ImportRefusedError
@@ -157,6 +159,9 @@ _LOADS = {
     ImportKind.stock: load_stock,
     ImportKind.serials: load_serials,
     ImportKind.documents: load_documents,
+    ImportKind.inspections: load_measurements,
+    ImportKind.parameters: load_measurements,
+    ImportKind.readings: load_readings,
     ImportKind.products: load_products,
     ImportKind.partners: load_partners,
     ImportKind.contacts: load_contacts,

@@ -13,15 +13,14 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from imports.errors import ImportRefusedError
+from imports.mapping_measured import InspectionsMapping, ParametersMapping, ReadingsMapping
 from imports.mapping_parts import (
     ColumnSpec,
     CreateLot,
     CreatePlace,
     CreateProduct,
-    DateOptions,
     Factor,
-    FileOptions,
-    NumberOptions,
+    MappingBase,
     PackageColumns,
     Part,
     PartnerAttributes,
@@ -193,18 +192,6 @@ class StockCreate(Part):
     location: CreatePlace | None = None
 
 
-class MappingBase(Part):
-    """What every mapping has."""
-
-    description: str = ""
-    source_system: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{1,59}$")
-    """Name of the sender's system; with `source_id` it identifies a row for ever."""
-    file: FileOptions = FileOptions()
-    dates: DateOptions = DateOptions()
-    numbers: NumberOptions = NumberOptions()
-    maps: dict[str, dict[str, str]] = Field(default_factory=dict)
-
-
 class MovementsMapping(MappingBase):
     """Mapping of receipts, shipments, consumption, returns, destruction, adjustments."""
 
@@ -274,7 +261,8 @@ class ContactsMapping(MappingBase):
 
 
 QuantityMapping = MovementsMapping | GenealogyMapping | StockMapping | DocumentsMapping
-Mapping = QuantityMapping | SerialsMapping | ProductsMapping | PartnersMapping | ContactsMapping
+MeasuredMapping = InspectionsMapping | ParametersMapping | ReadingsMapping
+Mapping = QuantityMapping | SerialsMapping | MeasuredMapping | ProductsMapping | PartnersMapping | ContactsMapping
 
 _SHOWN = 8
 _ADAPTER: TypeAdapter[Mapping] = TypeAdapter(Annotated[Mapping, Field(discriminator="kind")])

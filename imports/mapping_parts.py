@@ -207,3 +207,15 @@ class CreateLot(Part):
 
 Factor = Annotated[Decimal, Field(gt=0, max_digits=20, decimal_places=6)]
 """Units of use in one unit of the file."""
+
+
+class MappingBase(Part):
+    """What every mapping has."""
+
+    description: str = ""
+    source_system: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{1,59}$")
+    """Name of the sender's system; with `source_id` it identifies a row for ever."""
+    file: FileOptions = FileOptions()
+    dates: DateOptions = DateOptions()
+    numbers: NumberOptions = NumberOptions()
+    maps: dict[str, dict[str, str]] = Field(default_factory=dict)

@@ -4,17 +4,15 @@ A row with findings is staged too, with what could be read of it and the reasons
 every row and every quantity of the file.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 
 from db.repositories.imports.load import Load
 from domain.channels import Channel
 from domain.inventory import DocumentKind, DocumentState
 from imports import convert as c
 from imports.copy_text import NULL, copy_line
-from imports.errors import FieldError, Finding, ImportRefusedError, joined
-from imports.fields import Field, FieldCompiler, Getter
+from imports.errors import FieldError, Finding, joined
 from imports.mapping import (
     ContactsMapping,
     DocumentsMapping,
@@ -28,38 +26,22 @@ from imports.mapping import (
     SerialsMapping,
     StockMapping,
 )
-from imports.mapping_parts import Column
-from imports.masters import MasterCompiler
+from imports.mapping_measured import InspectionsMapping, ParametersMapping, ReadingsMapping
+from imports.plan_measured import MeasuredSteps
 from imports.sources import Row, Source
-from imports.variants import MasterPart
+from imports.steps import Step
 from models.chain import MovementKind
 from models.master import Party
 
-Check = Callable[[Sequence[str | None]], list[Finding]]
-"""What must hold between the values of one row."""
-
 _NO_PROBLEM = (None, None, None)
-_END = datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Step:
-    """One staged column: a plain field, or the variant number of a master record."""
-
-    get: Callable[[Row, int], str | None]
-
-
-class Plan:
+class Plan(MeasuredSteps):
     """Steps of one kind in the order of the staging table."""
 
     def __init__(self, loaded: LoadedMapping, source: Source, now: datetime) -> None:
-        self.mapping = loaded.mapping
-        self._latest = c.latest_plausible(now)
-        self._fields = FieldCompiler(self.mapping, source, loaded.path.name)
-        self.masters = MasterCompiler(self._fields, self.mapping.numbers, self.mapping.dates)
-        self._name = loaded.path.name
+        super().__init__(loaded, source, now)
         self._width = len(source.header)
-        self._check: Check | None = None
         self._steps = [step.get for step in self._build()]
 
     def line(self, number: int, row: Row) -> str:
@@ -113,15 +95,21 @@ class Plan:
     def _build(self) -> list[Step]:
         match self.mapping:
             case MovementsMapping():
-                return self._movements(self.mapping)
+                steps = self._movements(self.mapping)
             case GenealogyMapping():
-                return self._genealogy(self.mapping)
+                steps = self._genealogy(self.mapping)
             case StockMapping():
-                return self._stock(self.mapping)
+                steps = self._stock(self.mapping)
             case SerialsMapping():
-                return self._serials(self.mapping)
+                steps = self._serials(self.mapping)
             case DocumentsMapping():
-                return self._documents(self.mapping)
+                steps = self._documents(self.mapping)
+            case InspectionsMapping():
+                steps = self._inspections(self.mapping)
+            case ParametersMapping():
+                steps = self._parameters(self.mapping)
+            case ReadingsMapping():
+                steps = self._readings(self.mapping)
             case ContactsMapping():
                 steps = self._contacts(self.mapping)
             case ProductsMapping():
@@ -242,66 +230,6 @@ class Plan:
             self._plain("webhook_key", columns.webhook_key, c.key_name),
             self._plain("party", columns.party, c.one_of([party.value for party in Party])),
         ]
-
-    def _getter(
-        self, name: str, spec: Column | None, convert: c.Convert, *, required: bool = False, cached: bool = True
-    ) -> Getter:
-        return self._fields.getter(spec, Field(name, f"columns.{name}", convert, required, cached))
-
-    def _plain(
-        self, name: str, spec: Column | None, convert: c.Convert, *, required: bool = False, cached: bool = True
-    ) -> Step:
-        getter = self._getter(name, spec, convert, required=required, cached=cached)
-        return Step(lambda row, line: getter(row))
-
-    def _source_id(self, spec: Column) -> Step:
-        field = Field("source_id", "source_id", c.text(120), required=True, cached=False)
-        getter = self._fields.getter(spec, field)
-        return Step(lambda row, line: getter(row))
-
-    def _number(
-        self,
-        name: str,
-        spec: Column | None,
-        *,
-        required: bool = False,
-        zero: bool = False,
-        negative: bool = False,
-    ) -> Step:
-        return self._plain(
-            name, spec, c.number(self.mapping.numbers, zero=zero, negative=negative), required=required, cached=False
-        )
-
-    def _instant(self, name: str, spec: Column | None, *, required: bool = False, future: bool = False) -> Step:
-        dates = self.masters.dates_of(spec)
-        zoneless = any(form != "iso" and "%z" not in form for form in dates.formats)
-        if spec is not None and zoneless and dates.time_zone is None:
-            raise ImportRefusedError(
-                f"mapping {self._name}: dates.time_zone: needed, the formats of columns.{name} have no UTC offset"
-            )
-        return self._plain(name, spec, c.instant(dates, _END if future else self._latest), required=required)
-
-    def _units(self, unit: Column | None, factor: Column | None) -> list[Step]:
-        return [
-            self._plain("unit", unit, c.text(40), required=True),
-            self._plain("factor", factor, c.number(self.mapping.numbers), required=True),
-        ]
-
-    def _part(self, part: MasterPart) -> Step:
-        return Step(part.variant)
-
-    def _place(
-        self, role: str, code: Column | None, create: object, attribute: str | None = None, *, required: bool = False
-    ) -> Step:
-        if code is None:
-            return Step(lambda row, line: None)
-        return self._part(self.masters.place(role, code, getattr(create, attribute or role), required=required))
-
-    def _lot(self, role: str, create: object) -> list[Step]:
-        def step(getter: Getter) -> Step:
-            return Step(lambda row, line: getter(row))
-
-        return [step(getter) for getter in self.masters.lot(role, getattr(create, role))]
 
 
 _NEEDS_FROM = {MovementKind.shipment, MovementKind.return_, MovementKind.consumption, MovementKind.destruction}

@@ -36,6 +36,9 @@ class ImportKind(StrEnum):
     stock = "stock"
     documents = "documents"
     serials = "serials"
+    inspections = "inspections"
+    parameters = "parameters"
+    readings = "readings"
 
 
 class BatchState(StrEnum):

@@ -19,6 +19,17 @@ _SCOPE_DOCUMENTS: Final = (
     f"SELECT document_id FROM goods_document_line WHERE lot_id IN ({_SCOPE_LOTS})"  # noqa: S608 - constants
     " UNION SELECT document_id FROM goods_document_block WHERE claimant = :number"
 )
+_TRACED: Final = (
+    "WITH RECURSIVE up AS (SELECT lot_id FROM scope_lot WHERE recall_number = :number UNION SELECT g.input_lot_id"
+    " FROM up JOIN lot_genealogy g ON g.output_lot_id = up.lot_id) SELECT lot_id FROM up"
+)
+"""The scope's lots and all that went into them."""
+_PLACES: Final = f"FROM movement WHERE lot_id IN ({_TRACED})"
+_SERIES: Final = (
+    f"(document_no IN (SELECT document_no {_PLACES}) OR location_id IN (SELECT from_location_id {_PLACES}"
+    f" UNION SELECT to_location_id {_PLACES}))"
+)
+_SERIES_IDS: Final = f"SELECT id FROM sensor_series WHERE {_SERIES}"  # noqa: S608 - constants
 _NONCONFORMITIES: Final = "SELECT nonconformity_number FROM nonconformity_link WHERE recall_number = :number"
 
 TIES: Final[Mapping[str, str]] = {
@@ -31,6 +42,17 @@ TIES: Final[Mapping[str, str]] = {
     "stock_before": f"lot_id IN ({_SCOPE_LOTS})",
     "serial": f"lot_id IN ({_SCOPE_LOTS})",
     "serial_sighting": f"serial_id IN (SELECT id FROM serial WHERE lot_id IN ({_SCOPE_LOTS}))",  # noqa: S608 - constants
+    "lot_measurement": (
+        f"lot_id IN ({_TRACED}) OR (NOT passed OR out_of_limits) AND lot_id IN"  # noqa: S608 - constants
+        f" (SELECT output_lot_id FROM lot_genealogy WHERE input_lot_id IN ({_TRACED}))"
+    ),
+    "sensor_series": _SERIES,
+    "sensor_excursion": f"series_id IN ({_SERIES_IDS})",
+    "sensor_reading": (
+        f"series_id IN ({_SERIES_IDS} AND document_no IS NOT NULL) OR EXISTS (SELECT FROM sensor_excursion e"
+        f" WHERE e.series_id = sensor_reading.series_id AND e.series_id IN ({_SERIES_IDS})"
+        " AND sensor_reading.at BETWEEN e.starts_at AND e.ends_at)"
+    ),
     "package_level": f"product_id IN (SELECT product_id FROM lot WHERE id IN ({_SCOPE_LOTS}))",  # noqa: S608 - constants
     "goods_document_block": f"claimant = :number OR document_id IN ({_SCOPE_DOCUMENTS})",
     "goods_document": f"id IN ({_SCOPE_DOCUMENTS})",

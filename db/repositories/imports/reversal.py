@@ -10,12 +10,23 @@ from typing import cast
 from psycopg import sql
 
 from db.repositories.imports.differences import composed
+from db.repositories.imports.readings import series_of_batch, work_out
 from db.repositories.imports.serials import NEWEST_PLACE
 from db.repositories.imports.stage import Cursor
 from db.repositories.imports.stock import OWN_SINCE
 
 BROUGHT = (
-    *("serial_sighting", "serial", "goods_document_line", "goods_document", "movement", "lot_genealogy", "contact"),
+    *(
+        "lot_measurement",
+        "sensor_reading",
+        "serial_sighting",
+        "serial",
+        "goods_document_line",
+        "goods_document",
+        "movement",
+        "lot_genealogy",
+        "contact",
+    ),
     *("package_level", "lot", "location", "partner", "product"),
 )
 """Tables whose rows carry the batch that brought them, in the order they can be deleted; stock is treated apart."""
@@ -190,10 +201,12 @@ async def delete_batch(cursor: Cursor, batch_id: int) -> dict[str, int]:
     removed["stock"] = cursor.rowcount
     elsewhere = sql.SQL("AND seen.batch_id IS DISTINCT FROM %(batch)s")
     await cursor.execute(composed(NEWEST_PLACE, which=elsewhere.as_string()), {"batch": batch_id})
+    measured = await series_of_batch(cursor, batch_id)
     for table in BROUGHT:
         statement = sql.SQL("DELETE FROM {} WHERE batch_id = %(batch)s").format(sql.Identifier(table))
         await cursor.execute(statement, {"batch": batch_id})
         removed[table] = cursor.rowcount
+    await work_out(cursor, measured)
     return {table: count for table, count in removed.items() if count} | (
         {"stock_restored": restored} if restored else {}
     )

@@ -66,10 +66,20 @@ _TYPES = {
     "requested_at": "timestamptz",
     "expected_at": "timestamptz",
     "as_of": "timestamptz",
+    "at": "timestamptz",
+    "value": "numeric",
+    "result": "numeric",
+    "lower": "numeric",
+    "upper": "numeric",
     "position": "int",
     "channels": "text[]",
 }
 _LOT_TYPES = {"made_on": "date", "expires_on": "date", "quantity_made": "numeric"}
+
+_MEASURED = (
+    *("source_id", "stage", "product_v", "lot", "site_v", "step", "characteristic", "result", "result_text"),
+    *("lower", "upper", "in_unit", "verdict", "document_no", "at"),
+)
 
 ROWS: dict[str, tuple[str, ...]] = {
     "movements": (
@@ -91,6 +101,9 @@ ROWS: dict[str, tuple[str, ...]] = {
         *("source_id", "kind", "number", "state", "product_v", "lot", "site_v", "from_v", "to_v", "partner", "carrier"),
         *("quantity", "unit", "factor", "requested_at", "expected_at"),
     ),
+    "inspections": _MEASURED,
+    "parameters": _MEASURED,
+    "readings": ("device", "measure", "document_no", "location_v", "in_unit", "lower", "upper", "at", "value"),
     "products": ("product_v",),
     "partners": ("place_v",),
     "contacts": (
