@@ -122,7 +122,10 @@ class InventoryAdapter(StockKeeper, Protocol):
         ...
 
     async def changes(self, cursor: str | None, limit: int = 500) -> Changes:
-        """What changed since `cursor` (None: from the beginning of what the keeper still knows), oldest first."""
+        """What changed since `cursor`, oldest first.
+
+        None begins with what the keeper still tells, at the latest now: what lies there already is found by `locate`.
+        """
         ...
 
 

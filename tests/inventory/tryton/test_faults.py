@@ -3,8 +3,9 @@
 import asyncio
 import base64
 import json
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -157,12 +158,18 @@ async def test_a_forgotten_session_is_renewed_and_refusals_say_why(
         await keeper.changes("yesterday")
 
 
-async def test_the_feed_tells_every_change_since_the_cursor_page_by_page(keeper: TrytonInventory, goods: Goods) -> None:
-    lot, other = goods.lot("F1"), goods.lot("F2")
+async def test_the_feed_tells_every_change_since_the_cursor_page_by_page(
+    tryton: TrytonForTests, keeper: TrytonInventory, goods: Goods
+) -> None:
+    lot, other, old = goods.lot("F1"), goods.lot("F2"), goods.lot("F0")
+    with closing(sqlite3.connect(tryton.folder / "db" / f"{DATABASE}.sqlite")) as database, database:
+        long_ago = ("2020-01-01 00:00:00", goods.lots[old].id)
+        database.execute("UPDATE stock_lot SET create_date = ?, write_date = NULL WHERE id = ?", long_ago)
     cursor: str | None = None
     while True:
         page = await keeper.changes(cursor, 50)
         cursor = page.cursor
+        assert old not in {change.lot_id for change in page.changes}, "a feed begins now, not with the first move"
         if not page.more:
             break
     goods.receive(lot, 10)

@@ -5,9 +5,10 @@ from trytond.pool import Pool
 from trytond.rpc import RPC
 
 from . import tools
+from .indexed import IndexedMixin
 
 
-class Block(tools.KeptMixin, ModelSQL, ModelView):
+class Block(tools.KeptMixin, IndexedMixin, ModelSQL, ModelView):
     """One recall's stop of one document."""
 
     __name__ = "recall.block"

@@ -5,11 +5,12 @@ from trytond.pool import Pool
 from trytond.rpc import RPC
 
 from . import tools
+from .indexed import IndexedMixin
 
 TARGETS = {"destroy": "lost_found", "return_to_factory": "supplier", "rework": "production"}
 
 
-class Disposal(tools.KeptMixin, ModelSQL, ModelView):
+class Disposal(tools.KeptMixin, IndexedMixin, ModelSQL, ModelView):
     """A disposal under its idempotency key; its move names it as origin."""
 
     __name__ = "recall.disposal"

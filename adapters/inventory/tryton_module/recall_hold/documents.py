@@ -4,6 +4,7 @@ from trytond.pool import Pool, PoolMeta
 from trytond.transaction import Transaction
 
 from . import tools
+from .indexed import IndexedMixin
 
 
 class BlockableMixin:
@@ -61,7 +62,7 @@ class Purchase(OrderMixin, metaclass=PoolMeta):
     __name__ = "purchase.purchase"
 
 
-class Production(BlockableMixin, metaclass=PoolMeta):
+class Production(BlockableMixin, IndexedMixin, metaclass=PoolMeta):
     """A production order: not started while blocked, even without inputs."""
 
     __name__ = "production"

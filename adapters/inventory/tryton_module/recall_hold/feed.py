@@ -7,7 +7,6 @@ before the one before it did, and tells some changes twice rather than one never
 import datetime
 
 from sql import Literal
-from sql.conditionals import Coalesce
 from sql.functions import CurrentTimestamp
 from trytond.model import Model
 from trytond.pool import Pool
@@ -15,10 +14,10 @@ from trytond.rpc import RPC
 from trytond.transaction import Transaction
 
 from . import tools
+from .indexed import changed_at
 
 OVERLAP = datetime.timedelta(minutes=10)
 """Longer than any transaction runs."""
-EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - Tryton's instants name no zone
 SOURCES = (
     ("stock.move", "stock"),
     ("stock.lot", "stock"),
@@ -48,12 +47,15 @@ class Feed(Model):
 
     @classmethod
     def changes(cls, cursor, limit):
-        """A page after `cursor` (None: everything still known): rows, the next cursor, whether there is more."""
+        """A page after `cursor`: rows, the next cursor, whether there is more.
+
+        Without a cursor the feed begins now: what lies there already is found by `locate`, not by reading its history.
+        """
         tools.check_user()
         with tools.acting():
-            began, since, source, after = _read(cursor) if cursor else (_now(), EPOCH, 0, 0)
-            if began is None:
-                began = _now()
+            now = _now()
+            began, since, source, after = _read(cursor) if cursor else (now, now - OVERLAP, 0, 0)
+            began = began or now
             found = sorted(
                 row
                 for index, (model, _) in enumerate(SOURCES)
@@ -66,7 +68,7 @@ class Feed(Model):
                 at, index, record = page[-1]
                 following = f"{began.isoformat()}|{at.isoformat()}|{index}|{record}"
             else:
-                following = f"|{max(began - OVERLAP, EPOCH).isoformat()}|0|0"
+                following = f"|{(began - OVERLAP).isoformat()}|0|0"
             return {"rows": rows, "cursor": following, "more": more}
 
 
@@ -103,12 +105,14 @@ def _known(model):
 def _changed(model, index, since, source, after, limit):
     """(instant, index, id) of records changed after this point of the order."""
     table = Pool().get(model).__table__()
-    at = Coalesce(table.write_date, table.create_date)
-    past = at > since
+    at = changed_at(table)
+    # A plain bound first: by it the index is entered where the last page ended.
     if index > source:
-        past |= at == since
+        past = at >= since
     elif index == source:
-        past |= (at == since) & (table.id > after)
+        past = (at >= since) & ((at > since) | (table.id > after))
+    else:
+        past = at > since
     if model == "stock.move":
         past &= (table.lot != None) | _watched(table)  # noqa: E711 - a clause, not a comparison
     cursor = Transaction().connection.cursor()
