@@ -90,6 +90,10 @@ class Goods:
         """A trading partner by name."""
         return self._one("party.party", ("name", "=", name))
 
+    def company(self) -> Any:
+        """The company whose stock the recall looks at."""
+        return self._one("company.company", ("party.name", "=", "Dunder Mifflin"))
+
     def _one(self, name: str, *domain: Any) -> Any:
         asked = f"{name} {domain}"
         if asked not in self.known:
@@ -98,7 +102,7 @@ class Goods:
 
     def line(self, lot: int | None, quantity: float, source: str, target: str, price: int | None = None) -> Any:
         """Values of a draft move."""
-        company = self._one("company.company")
+        company = self.company()
         values = {"product": self.product.id, "unit": self.unit.id, "quantity": quantity, "company": company.id}
         values |= {"from_location": self.place(source).id, "to_location": self.place(target).id}
         values |= {"lot": self.lots[lot].id if lot else None}
@@ -140,33 +144,26 @@ class Goods:
 
     def customer_shipment(self, lot: int | None, quantity: float, *steps: str) -> Any:
         """A customer shipment with one move, taken as far as these buttons."""
-        shipment = model("stock.shipment.out")()
         clinic = self.party("Clinic")
-        shipment.customer = clinic
-        shipment.warehouse = self.place("WH1")
-        move = shipment.outgoing_moves.new()
-        move.product, move.unit, move.quantity = self.product, self.unit, quantity
-        move.from_location, move.to_location = self.place("OUT"), self.place("CUS")
-        move.lot = self.lots[lot] if lot else None
-        company = self._one("company.company")
-        move.unit_price, move.currency = Decimal(10), company.currency
-        shipment.save()
-        for step in steps:
-            shipment.click(step)
-        return shipment
+        values = {"customer": clinic.id, "delivery_address": clinic.addresses[0].id} | self._warehouse("output", "OUT")
+        line = self.line(lot, quantity, "OUT", "CUS", 10)
+        return self._taken("stock.shipment.out", values | {"outgoing_moves": [("create", [line])]}, *steps)
 
     def internal_shipment(self, lot: int, quantity: float, *steps: str) -> Any:
         """Goods sent from the first warehouse to the second."""
-        shipment = model("stock.shipment.internal")()
-        shipment.from_location, shipment.to_location = self.place("WH1-A"), self.place("Storage 2")
-        move = shipment.moves.new()
-        move.product, move.unit, move.quantity = self.product, self.unit, quantity
-        move.from_location, move.to_location = self.place("WH1-A"), self.place("Storage 2")
-        move.lot = self.lots[lot]
-        shipment.save()
+        values = {"from_location": self.place("WH1-A").id, "to_location": self.place("Storage 2").id}
+        line = self.line(lot, quantity, "WH1-A", "Storage 2")
+        return self._taken("stock.shipment.internal", values | {"moves": [("create", [line])]}, *steps)
+
+    def _warehouse(self, zone: str, code: str) -> dict[str, int]:
+        places = {"warehouse": "WH1", "warehouse_storage": "STO", f"warehouse_{zone}": code}
+        return {name: self.place(place).id for name, place in places.items()}
+
+    def _taken(self, name: str, values: dict[str, Any], *steps: str) -> Any:
+        record = made(name, values)
         for step in steps:
-            shipment.click(step)
-        return shipment
+            record.click(step)
+        return record
 
     def order(self, kind: str, quantity: float, *steps: str) -> Any:
         """A sale to the clinic or a purchase from the maker (`sale`, `purchase`), taken as far as these buttons."""
@@ -184,46 +181,26 @@ class Goods:
 
     def announced(self, lot: int, quantity: float) -> Any:
         """A supplier shipment that names the lot before it arrives."""
-        shipment = model("stock.shipment.in")()
-        maker = self.party("Maker")
-        shipment.supplier, shipment.warehouse = maker, self.place("WH1")
-        self._incoming(shipment, lot, quantity, "SUP", "IN")
-        return shipment
+        values = {"supplier": self.party("Maker").id} | self._warehouse("input", "IN")
+        line = self.line(lot, quantity, "SUP", "IN", 5)
+        return made("stock.shipment.in", values | {"incoming_moves": [("create", [line])]})
 
     def returned(self, lot: int, quantity: float) -> Any:
         """A customer's return that is announced."""
-        shipment = model("stock.shipment.out.return")()
-        clinic = self.party("Clinic")
-        shipment.customer, shipment.warehouse = clinic, self.place("WH1")
-        self._incoming(shipment, lot, quantity, "CUS", "IN")
-        return shipment
-
-    def _incoming(self, shipment: Any, lot: int, quantity: float, source: str, target: str) -> None:
-        move = shipment.incoming_moves.new()
-        move.product, move.unit, move.quantity = self.product, self.unit, quantity
-        move.from_location, move.to_location = self.place(source), self.place(target)
-        move.lot = self.lots[lot]
-        company = self._one("company.company")
-        move.unit_price, move.currency = Decimal(5), company.currency
-        shipment.save()
+        values = {"customer": self.party("Clinic").id} | self._warehouse("input", "IN")
+        line = self.line(lot, quantity, "CUS", "IN", 5)
+        return made("stock.shipment.out.return", values | {"incoming_moves": [("create", [line])]})
 
     def production(self, lot: int, quantity: float, *steps: str) -> Any:
         """A production order that uses units of the lot."""
-        order = model("production")()
-        order.warehouse, order.location = self.place("WH1"), self.place("PROD")
-        move = order.inputs.new()
-        move.product, move.unit, move.quantity = self.product, self.unit, quantity
-        move.from_location, move.to_location = self.place("STO"), self.place("PROD")
-        move.lot = self.lots[lot]
-        order.save()
-        for step in steps:
-            order.click(step)
-        return order
+        values = {"warehouse": self.place("WH1").id, "location": self.place("PROD").id}
+        line = self.line(lot, quantity, "STO", "PROD")
+        return self._taken("production", values | {"inputs": [("create", [line])]}, *steps)
 
-    def count(self, lot: int, quantity: float) -> Any:
+    def count(self, lot: int, quantity: float, place: str = "WH1-A") -> Any:
         """A count that is being taken."""
         line = {"product": self.product.id, "lot": self.lots[lot].id, "quantity": quantity}
-        values = {"location": self.place("WH1-A").id, "lines": [("create", [line])]}
+        values = {"location": self.place(place).id, "empty_quantity": "keep", "lines": [("create", [line])]}
         return made("stock.inventory", values)
 
 
@@ -233,4 +210,4 @@ def at(lot: int, quantity: int | Decimal, place: int = WAREHOUSE, **facts: Any) 
     return Position(lot, place, "own", state, Decimal(quantity), **facts)
 
 
-__all__ = ["CLINIC", "PLACES", "SECOND", "WAREHOUSE", "Goods", "Names", "Press", "at"]
+__all__ = ["CLINIC", "PLACES", "SECOND", "WAREHOUSE", "Goods", "Names", "Press", "at", "made"]

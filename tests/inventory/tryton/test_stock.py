@@ -7,7 +7,7 @@ import pytest
 from adapters.inventory.base import InventoryError
 from adapters.inventory.tryton import TrytonInventory
 from domain.inventory import Confirmation, Disposal, Position, PositionState
-from tests.inventory.tryton.goods import SECOND, WAREHOUSE, Goods, Names, Press, at
+from tests.inventory.tryton.goods import SECOND, WAREHOUSE, Goods, Names, Press, at, made
 from tests.support.tryton import TrytonForTests, model
 
 pytestmark = pytest.mark.e2e
@@ -104,6 +104,43 @@ async def test_claims_of_one_recall_add_up_and_less_is_confirmed_when_less_is_th
     assert [each.quantity for each in confirmed if each] == [50, 20]
 
 
+async def test_of_a_partly_released_lot_only_what_was_put_back_may_go(keeper: TrytonInventory, goods: Goods) -> None:
+    lot = goods.lot()
+    goods.receive(lot, 20)
+    await keeper.hold(f"{lot}:a", A, at(lot, 20))
+    await keeper.release(f"{lot}:a", Decimal(17))
+    goods.receive(lot, 4)
+    goods.receive(lot, 5, "Storage 2")
+    steps = ("wait", "assign_try", "pack", "ship")
+    assert goods.internal_shipment(lot, 1, *steps).click("do") is None, "three were released, seven lie there"
+    picked = goods.customer_shipment(lot, 3, "wait", "assign_try").inventory_moves
+    assert sorted((m.quantity, m.state) for m in picked) == [(1, "draft"), (2, "assigned")]
+    for units, source, target in ((3, "WH1-A", "Storage 2"), (2, "Storage 2", "WH1-A")):
+        with pytest.raises(Exception, match=rf"a recall has released {units - 1} u of lot L1 at .*, no more"):
+            goods.move(lot, units, source, target).click("do")
+    await keeper.hold(f"{lot}:b", B, at(lot, 23))
+    assert (goods.quarantined(lot), goods.stock(lot, "WH1-A")) == (23, 0), "the reservation is broken"
+    goods.receive(lot, 2)
+    with pytest.raises(Exception, match=r"released 0 u of lot L1 at .*, no more|held by a recall"):
+        goods.move(lot, 1, "WH1-A", "Storage 2").click("do")
+    for who in "ab":
+        await keeper.release(f"{lot}:{who}")
+    picked = goods.customer_shipment(lot, 25, "wait", "assign_try").inventory_moves
+    assert {m.state for m in picked} == {"assigned"}, "without a claim nothing is counted"
+
+
+async def test_held_lots_are_counted_where_they_lie(keeper: TrytonInventory, goods: Goods) -> None:
+    lot = goods.lot()
+    goods.receive(lot, 20)
+    await keeper.hold(f"{lot}:a", A, at(lot, 20))
+    count = goods.count(lot, 17, "WH1-QUARANTINE")
+    for step in ("complete_lines", "confirm"):
+        count.click(step)
+    confirmed = await keeper.confirm(f"{lot}:a")
+    assert confirmed is not None
+    assert (confirmed.quantity, goods.quarantined(lot)) == (Decimal(17), 17.0), "what is missing is not confirmed"
+
+
 async def test_tryton_itself_lets_no_held_unit_out(keeper: TrytonInventory, goods: Goods) -> None:
     lot = goods.lot()
     goods.receive(lot, 20)
@@ -111,6 +148,11 @@ async def test_tryton_itself_lets_no_held_unit_out(keeper: TrytonInventory, good
     for source in ("WH1-QUARANTINE", "WH1-A"):
         with pytest.raises(Exception, match=r"lies in quarantine|held by a recall"):
             goods.move(lot, 5, source, "Storage 2").click("do")
+    for state in (None, "partly_released"):
+        with pytest.raises(Exception, match=r"changed by a recall only|not allowed to modify"):
+            model("stock.lot")._proxy.write([goods.lots[lot].id], {"recall_state": state}, {})
+    with pytest.raises(Exception, match=r"changed by a recall only|not allowed to modify"):
+        made("stock.lot", {"number": "L2", "product": goods.product.id, "recall_state": "held"})
     (ours,) = model("stock.move").find([("lot", "=", goods.lots[lot].id), ("origin", "like", "recall.hold,%")])
     with pytest.raises(Exception, match=r"moved by a recall|not allowed|readonly"):
         ours.click("cancel")

@@ -13,9 +13,10 @@ from trytond.rpc import RPC
 from trytond.transaction import Transaction
 
 from . import tools
+from .indexed import IndexedMixin
 
 
-class Hold(tools.KeptMixin, ModelSQL, ModelView):
+class Hold(tools.KeptMixin, IndexedMixin, ModelSQL, ModelView):
     """A claim under its idempotency key."""
 
     __name__ = "recall.hold"
@@ -124,6 +125,7 @@ class Hold(tools.KeptMixin, ModelSQL, ModelView):
             freed = hold.give_back()
             if not cls.search([("lot", "=", lot.id), ("state", "=", "open")], limit=1):
                 state = None
+                Pool().get("recall.freed").clear(lot)
             else:
                 state = "partly_released" if freed else lot.recall_state
             if lot.recall_state != state:
@@ -274,12 +276,18 @@ class Hold(tools.KeptMixin, ModelSQL, ModelView):
                 if breaking:
                     _break_reservations([m for m in assigned[key] if not _travels(m)])
                 self._book(sources[key], quarantine, units)
+                Pool().get("recall.freed").cap(self.lot, self.company, sources[key])
                 there[key] -= units
                 missing = self._round(missing - units)
 
     def _assigned(self, location_ids):
         found = defaultdict(list)
-        domain = [("lot", "=", self.lot.id), ("state", "=", "assigned"), ("from_location", "in", location_ids)]
+        domain = [
+            ("company", "=", self.company.id),
+            ("lot", "=", self.lot.id),
+            ("state", "=", "assigned"),
+            ("from_location", "in", location_ids),
+        ]
         for move in Pool().get("stock.move").search(domain):
             found[move.from_location.id].append(move)
         return found
@@ -299,6 +307,7 @@ class Hold(tools.KeptMixin, ModelSQL, ModelView):
             units = self._round(min(excess, taken[location]))
             if units > 0:
                 self._book(quarantine, location, units)
+                Pool().get("recall.freed").add(self.lot, self.company, location, units)
                 excess, freed = self._round(excess - units), freed + units
         return freed
 

@@ -126,7 +126,8 @@ def _stock(lots):
 
 
 def _open_moves(domain):
-    return Pool().get("stock.move").search([("state", "in", MOVABLE), *domain], order=[("id", "ASC")])
+    ours = [("company", "=", tools.company_id()), ("state", "in", MOVABLE)]
+    return Pool().get("stock.move").search([*ours, *domain], order=[("id", "ASC")])
 
 
 def _document(move):
@@ -249,9 +250,12 @@ def _orders(products, listed):
     for model, line, parent in ORDERS:
         if model not in known:
             continue
-        states = [f"{parent}.state", "in", ["draft", "quotation", "confirmed"]]
+        early = [
+            (f"{parent}.state", "in", ["draft", "quotation", "confirmed"]),
+            (f"{parent}.company", "=", tools.company_id()),
+        ]
         lines = defaultdict(lambda: defaultdict(float))
-        for each in pool.get(line).search([tuple(states), ("product.code", "in", sorted(products))]):
+        for each in pool.get(line).search([*early, ("product.code", "in", sorted(products))]):
             units = pool.get("product.uom").compute_qty(each.unit, each.quantity, each.product.default_uom)
             lines[getattr(each, parent)][each.product.code, None] += abs(units)
         for order, wanted in lines.items():
@@ -265,6 +269,7 @@ def _counts(lots, products):
     line = Pool().get("stock.inventory.line")
     domain = [
         ("inventory.state", "=", "draft"),
+        ("inventory.company", "=", tools.company_id()),
         ["OR", ("lot", "in", [lot.id for lot in lots]), [("lot", "=", None), ("product.code", "in", sorted(products))]],
     ]
     lines = defaultdict(lambda: defaultdict(float))

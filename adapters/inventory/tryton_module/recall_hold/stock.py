@@ -4,12 +4,16 @@ Goods may always arrive and be counted, and what had left before the hold may st
 must stay able to tell the truth. What arrives while a hold is not covered goes into quarantine in the same transaction.
 """
 
+from collections import defaultdict
+
 from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 from trytond.transaction import Transaction
 
 from . import tools
+from .freed import lock
+from .indexed import IndexedMixin
 
 PUT_AWAY = ("stock.shipment.in", "stock.shipment.out.return")
 
@@ -57,7 +61,7 @@ class Location(metaclass=PoolMeta):
         return False
 
 
-class Lot(metaclass=PoolMeta):
+class Lot(IndexedMixin, metaclass=PoolMeta):
     """A lot shows whether a recall holds it."""
 
     __name__ = "stock.lot"
@@ -65,11 +69,35 @@ class Lot(metaclass=PoolMeta):
         [(None, ""), ("held", "Held"), ("partly_released", "Partly Released")],
         "Recall",
         readonly=True,
-        help="Held: no unit may be used or shipped. Partly released: units outside quarantine may be.",
+        help="Held: no unit may be used or shipped. Partly released: units that a release has put back may be.",
     )
 
+    @classmethod
+    def check_modification(cls, mode, lots, values=None, external=False):
+        """The state follows from the claims: nobody else sets or clears it, administrators included."""
+        super().check_modification(mode, lots, values=values, external=external)
+        if Transaction().context.get(tools.OURS):
+            return
+        if mode == "create":
+            changed = any(each.get("recall_state") for each in values)
+        else:
+            changed = (
+                mode == "write"
+                and "recall_state" in values
+                and any(lot.recall_state != (values["recall_state"] or None) for lot in lots)
+            )
+        if changed:
+            tools.refuse("whether a lot is held is changed by a recall only")
 
-class Move(metaclass=PoolMeta):
+    @classmethod
+    def copy(cls, lots, default=None):
+        """A copy is another lot: no recall holds it."""
+        default = dict(default or {})
+        default.setdefault("recall_state", None)
+        return super().copy(lots, default=default)
+
+
+class Move(IndexedMixin, metaclass=PoolMeta):
     """Moves of held lots and of blocked documents stop here, whichever document they belong to."""
 
     __name__ = "stock.move"
@@ -91,31 +119,41 @@ class Move(metaclass=PoolMeta):
                 found += origin.recall_documents()
         return list(dict.fromkeys(map(str, found)))
 
+    def recorded(self):
+        """Whether it only says what happened anyway: a count, a put-away, goods that had left before the hold."""
+        if self.origin and self.origin.__name__ == "stock.inventory.line":
+            return self.to_location.type == "lost_found"
+        shipment = self.shipment
+        if not shipment:
+            return False
+        if shipment.__name__ in PUT_AWAY:
+            return self.from_location.warehouse == self.to_location.warehouse
+        return shipment.__name__ in {"stock.shipment.out", "stock.shipment.internal"} and shipment.state == "shipped"
+
     def locked_by_recall(self):
         """Why a hold forbids to assign or do this move; None when it does not."""
-        lot, source, target = self.lot, self.from_location, self.to_location
+        lot, source = self.lot, self.from_location
         if not lot or source.type not in {"storage", "view"}:
+            return None
+        recorded = self.recorded()
+        if recorded and self.to_location.type == "lost_found":
             return None
         quarantine = source.warehouse.quarantine_location if source.warehouse else None
         if quarantine and source.below(quarantine):
             return f"lot {lot.number} lies in quarantine"
-        if not lot.recall_state:
-            return None
-        shipment = self.shipment
-        gone = shipment and (
-            (shipment.__name__ == "stock.shipment.out" and shipment.state == "shipped")
-            or (shipment.__name__ == "stock.shipment.internal" and shipment.state == "shipped")
-        )
-        put_away = shipment and shipment.__name__ in PUT_AWAY and source.warehouse == target.warehouse
-        counted = self.origin and self.origin.__name__ == "stock.inventory.line"
-        if gone or put_away or counted:
+        if not lot.recall_state or recorded:
             return None
         if lot.recall_state == "partly_released" and not Pool().get("recall.hold").short_of(lot):
             return None
         return f"lot {lot.number} is held by a recall"
 
+    def limited_by_recall(self):
+        """Whether it takes units of which only those may go that a release has put back."""
+        released = self.lot and self.lot.recall_state == "partly_released"
+        return bool(released and self.from_location.type in {"storage", "view"} and not self.recorded())
+
     @classmethod
-    def check_recall(cls, moves):
+    def check_recall(cls, moves, doing=False):
         """Refuse what a hold or a block forbids.
 
         Raises:
@@ -130,12 +168,50 @@ class Move(metaclass=PoolMeta):
                     tools.refuse(f"{blocks[document]} is blocked by a recall")
             if reason := move.locked_by_recall():
                 tools.refuse(f"{move.rec_name}: {reason}")
+        cls._within_freed([m for m in moves if m.state not in {"done", "cancelled"} and m.limited_by_recall()], doing)
+
+    @classmethod
+    def _within_freed(cls, moves, doing):
+        """Of a partly released lot only as many units as a release has put back, from where it put them."""
+        freed = Pool().get("recall.freed")
+        lock({move.lot for move in moves})
+        left = {}
+        for move in moves:
+            lot, company, source, target = move.lot, move.company, move.from_location.id, move.to_location
+            if (lot, company) not in left:
+                found = freed.left(lot, company) if doing else freed.unassigned(lot, company, moves)
+                left[lot, company] = defaultdict(float, found)
+            units, unit = left[lot, company], lot.product.default_uom
+            rest = unit.round(units[source] - move.internal_quantity)
+            if rest < 0:
+                text = f"{max(units[source], 0.0):g} {unit.symbol} of lot {lot.number}"
+                tools.refuse(f"{move.rec_name}: a recall has released {text} at {move.from_location.rec_name}, no more")
+            units[source] = rest
+            if doing and target.type == "storage":
+                units[target.id] += move.internal_quantity
+
+    def sort_quantities(self, quantities, locations, grouping):
+        """Of a partly released lot nothing is picked but what a release has put back."""
+        quantities = super().sort_quantities(quantities, locations, grouping)
+        if Transaction().context.get(tools.OURS) or not self.limited_by_recall():
+            return quantities
+        left = Pool().get("recall.freed").unassigned(self.lot, self.company)
+        uom, default = Pool().get("product.uom"), self.product.default_uom
+        return [
+            (key, min(units, uom.compute_qty(default, max(left.get(key[0], 0.0), 0.0), self.unit, round=False)))
+            for key, units in quantities
+        ]
 
     @classmethod
     def assign_try(cls, moves, **options):
         """Held lots are passed over, so that one of them does not stop everybody else's assignment."""
         free = [move for move in moves if not move.locked_by_recall()]
-        return super().assign_try(free, **options) and len(free) == len(moves)
+        limited = [move for move in free if move.limited_by_recall()]
+        lock({move.lot for move in limited})
+        done = super().assign_try([move for move in free if not move.limited_by_recall()], **options)
+        for move in limited:  # each sees what the one before it has reserved
+            done = super().assign_try([move], **options) and done
+        return done and len(free) == len(moves)
 
     @classmethod
     def assign(cls, moves):
@@ -147,10 +223,13 @@ class Move(metaclass=PoolMeta):
     def do(cls, moves):
         """Refuses what a recall has locked; what arrives and is claimed goes into quarantine at once."""
         moves = list(moves)
-        cls.check_recall(moves)
+        cls.check_recall(moves, doing=True)
         cls._only_what_is_there(moves)
+        released = [m for m in moves if m.state != "done" and m.lot and m.lot.recall_state == "partly_released"]
+        unasked = {m.id for m in released if not m.limited_by_recall()}
         super().do(moves)
         if not Transaction().context.get(tools.OURS):
+            Pool().get("recall.freed").follow(cls.browse(released), unasked)
             arrived = {(m.lot, m.to_location) for m in moves if m.lot and m.lot.recall_state}
             for lot, location in sorted(arrived, key=lambda each: (each[0].id, each[1].id)):
                 if location.type == "storage":
@@ -176,4 +255,7 @@ class Move(metaclass=PoolMeta):
         ours = [m for m in moves if m.origin and m.origin.__name__.startswith("recall.") and m.state == "done"]
         if ours and not Transaction().context.get(tools.OURS):
             tools.refuse(f"{ours[0].rec_name} was moved by a recall")
+        undone = [m for m in moves if m.state == "done" and m.lot and m.lot.recall_state == "partly_released"]
         super().cancel(moves)
+        for move in undone:
+            Pool().get("recall.freed").cap(move.lot, move.company, move.to_location)

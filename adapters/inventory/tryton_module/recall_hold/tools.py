@@ -50,7 +50,7 @@ def label(record):
 
 
 def find_document(text):
-    """The document with this label; None when there is none."""
+    """The company's document with this label; None when there is none."""
     kind, _, number = text.partition("/")
     if kind not in MODELS or not number:
         return None
@@ -61,7 +61,9 @@ def find_document(text):
         return None
     number_id = number[1:] if number.startswith("#") else None
     domain = [("id", "=", int(number_id))] if number_id and number_id.isdigit() else [("number", "=", number)]
-    found = model.search(domain, limit=1)
+    found = model.search([*domain, ("company", "=", company_id())], limit=2)
+    if len(found) > 1:
+        refuse(f'several documents are called "{text}"; exactly one was expected')
     return found[0] if found else None
 
 
