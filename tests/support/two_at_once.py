@@ -2,7 +2,7 @@
 
 Each process has servers of its own, so a file is never split: its fixtures would start twice. The tests that run whole
 stacks and kill their parts are one piece for the same reason, and come last: by then the other processes have nothing
-left to do, and what they judge is not the machine.
+left to do, and what they judge is not the machine. So are the tests of Tryton, whose server takes long to make.
 """
 
 from typing import Final
@@ -11,10 +11,11 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 _STACKS: Final = ("tests/e2e/", "tests/chaos/", "tests/demo/test_readme.py")
+_TRYTON: Final = "tests/inventory/tryton/"
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]
-    """Whole files in their order, and the tests of whole stacks as if they were one file."""
+    """Whole files in their order, and the tests of whole stacks, or of Tryton, as if they were one file."""
 
     def __init__(self, config: pytest.Config, log: object) -> None:
         config.option.loadscopereorder = False
@@ -22,7 +23,9 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::", 1)[0]
-        return _STACKS[0] if path.startswith(_STACKS) else path
+        if path.startswith(_STACKS):
+            return _STACKS[0]
+        return _TRYTON if path.startswith(_TRYTON) else path
 
 
 def stacks_last(items: list[pytest.Item]) -> None:
