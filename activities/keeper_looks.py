@@ -17,7 +17,7 @@ from adapters.inventory.base import InventoryAdapter, InventoryError, Keepers
 from db.engine import SessionFactory
 from db.repositories import keeper_counts, keeper_holds
 from db.repositories.keeper_counts import Report
-from domain.inventory import Document, Position, PositionState
+from domain.inventory import Document, Located, Position, PositionState, Unread
 from models.messages import RecallScopeRef
 
 LOTS: Final = 500
@@ -72,8 +72,11 @@ class KeeperLook:
         self, ref: RecallScopeRef, keeper: InventoryAdapter, lots: Sequence[int], kept: Sequence[int]
     ) -> None:
         found: list[Position] = []
+        unread: list[Unread] = []
         for at in range(0, len(lots), LOTS):
-            found += await keeper.locate(lots[at : at + LOTS])
+            given = await keeper.locate(lots[at : at + LOTS])
+            unread += given.unread if isinstance(given, Located) else ()
+            found += given
             activity.heartbeat()
         documents: list[Document] = []
         async with self._sessions() as session:
@@ -90,6 +93,7 @@ class KeeperLook:
             kept=kept,
             positions=found,
             documents=documents,
+            unread=unread,
             at=ref.now,
         )
         async with self._sessions.begin() as session:

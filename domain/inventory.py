@@ -3,6 +3,7 @@
 Shared by the inventory adapters and the records; both sides speak of a lot at a location by these values only.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -44,6 +45,24 @@ class Position:
     quantity: Decimal
     document_no: str | None = None
     """The shipment, for goods in transit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Part of a keeper's report that could not be read: of this, what is not reported is unknown, not nothing."""
+
+    lot_id: int
+    location_id: int | None
+    """None: it may lie at any place of the keeper."""
+    reason: str
+
+
+class Located(list[Position]):
+    """What a keeper reports of lots, with what of its report could not be read."""
+
+    def __init__(self, positions: Iterable[Position] = (), unread: Iterable[Unread] = ()) -> None:
+        super().__init__(positions)
+        self.unread = tuple(unread)
 
 
 @dataclass(frozen=True, slots=True)

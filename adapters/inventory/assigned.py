@@ -17,6 +17,7 @@ from domain.inventory import (
     Document,
     DocumentAnswer,
     HoldReceipt,
+    Located,
     Position,
     PositionState,
 )
@@ -45,7 +46,8 @@ class AssignedKeeper:
             reason = "the place is kept by somebody else"
             rows = [Skipped("position", f"lot {p.lot_id} at place {p.location_id}", reason) for p in strange]
             await self._skipped(rows)
-        return [each for each, own in zip(found, ours, strict=True) if own]
+        unread = found.unread if isinstance(found, Located) else ()
+        return Located((each for each, own in zip(found, ours, strict=True) if own), unread)
 
     async def hold(self, key: str, claimant: str, position: Position) -> HoldReceipt:
         """See `StockKeeper.hold`."""

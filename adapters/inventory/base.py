@@ -69,7 +69,10 @@ class StockKeeper(Protocol):
     """Short name that appears as `confirmed_by`; the keeper's code on record."""
 
     async def locate(self, lot_ids: Sequence[int]) -> list[Position]:
-        """Every position of these lots in our own and logistics custody: on hand, reserved, in transit."""
+        """Every position of these lots in our own and logistics custody: on hand, reserved, in transit.
+
+        A report of which a part could not be read is a `Located` that says so.
+        """
         ...
 
     async def hold(self, key: str, claimant: str, position: Position) -> HoldReceipt:

@@ -13,7 +13,7 @@ from adapters.inventory.base import CursorLost, InventoryError
 from adapters.inventory.bulk import HoldAnswer, HoldAsked
 from adapters.inventory.http_client import KeeperClient, Refused, one_line
 from adapters.inventory.http_holds import HttpHolds
-from adapters.inventory.http_lots import AskedLots
+from adapters.inventory.http_lots import AskedLots, may_mean
 from adapters.inventory.http_names import Outgoing, Units, in_groups
 from adapters.inventory.http_wire import (
     BlockState,
@@ -41,9 +41,11 @@ from domain.inventory import (
     DocumentAnswer,
     DocumentLine,
     HoldReceipt,
+    Located,
     LotName,
     Position,
     PositionState,
+    Unread,
 )
 from domain.keepers import Skipped
 
@@ -74,10 +76,14 @@ class HttpInventory:
     async def locate(self, lot_ids: Sequence[int]) -> list[Position]:
         """See `StockKeeper.locate`."""
         found: dict[tuple[int, int, PositionState, str | None], Position] = {}
+        unread: list[Unread] = []
         for group in in_groups(sorted(set(lot_ids)), LOTS_ASKED):
-            asked = {"lots": [lot_of(name) for name in (await self._directory.lot_names(group)).values()]}
-            given = await self._all("/stock/query", asked, "positions", StockRow)
-            for position in await self._positions(given, group):
+            names = await self._directory.lot_names(group)
+            asked = {"lots": [lot_of(name) for name in names.values()]}
+            given, bad = await self._all("/stock/query", asked, "positions", StockRow)
+            # A row of which nothing can be read may speak of any lot that was asked for.
+            unread += [Unread(lot, None, bad[0]) for lot in names if bad]
+            for position in await self._positions(given, names, unread):
                 at = position.lot_id, position.location_id, position.state, position.document_no
                 # A keeper may list bin by bin.
                 before = found[at].quantity if at in found else Decimal(0)
@@ -89,9 +95,12 @@ class HttpInventory:
                     before + position.quantity,
                     position.document_no,
                 )
-        return list(found.values())
+        return Located(found.values(), unread)
 
-    async def _positions(self, given: Sequence[StockRow], asked: Sequence[int]) -> list[Position]:
+    async def _positions(
+        self, given: Sequence[StockRow], asked: Mapping[int, LotName], unread: list[Unread]
+    ) -> list[Position]:
+        """What the rows say of the lots asked for; what cannot be read of them is added to `unread`."""
         lots = await AskedLots.of(self._directory, asked, (row.lot.name for row in given))
         places = await self._directory.place_ids(sorted({row.place for row in given}))
         custodies = await self._directory.custodies(sorted(set(places.values())))
@@ -100,7 +109,9 @@ class HttpInventory:
             of, place = lots.find(row.lot.name), places.get(row.place)
             subject = f"{_said(row.lot)} at {one_line(row.place)}"
             if not of.fits or place is None:
-                notes.append(Skipped("position", subject, _PLACE if of.fits else _LOT))
+                reason = _PLACE if of.fits else _LOT
+                notes.append(Skipped("position", subject, reason))
+                unread += [Unread(each, place, f"{subject}: {reason}") for each in may_mean(row.lot.name, of, asked)]
                 continue
             if not of.asked or (custodies[place] == "customer" and row.state is not PositionState.IN_TRANSIT):
                 continue
@@ -108,7 +119,9 @@ class HttpInventory:
                 notes.append(Skipped("position", subject, of.note))
             quantity = await units.of_use(row.lot.product, row.quantity)
             if quantity is None:
-                notes.append(Skipped("position", subject, f"no package {one_line(row.quantity.unit)!r} of the product"))
+                reason = f"no package {one_line(row.quantity.unit)!r} of the product"
+                notes.append(Skipped("position", subject, reason))
+                unread += [Unread(each, place, f"{subject}: {reason}") for each in of.asked]
             elif quantity > 0:
                 at = place, custodies[place], row.state, quantity, row.document
                 found += [Position(lot, *at) for lot in of.asked]
@@ -146,7 +159,7 @@ class HttpInventory:
                 "lots": [lot_of(name) for name in names],
                 "products": sorted({name.product_code for name in names}),
             }
-            given = await self._all("/documents/query", query, "documents", DocumentRow)
+            given, _ = await self._all("/documents/query", query, "documents", DocumentRow)
             found |= {(each.kind.value, each.number): each for each in await self._read(given, asked)}
         return list(found.values())
 
@@ -286,21 +299,25 @@ class HttpInventory:
 
     # ------------------------------------------------------------------ helpers
 
-    async def _all(self, path: str, asked: Mapping[str, Any], member: str, kind: type[Row]) -> list[Row]:
-        """Every row of a question, page by page."""
+    async def _all(
+        self, path: str, asked: Mapping[str, Any], member: str, kind: type[Row]
+    ) -> tuple[list[Row], list[str]]:
+        """Every row of a question, page by page, and what is wrong with rows that are none."""
         found: list[Row] = []
+        faults: list[str] = []
         seen: list[str] = []
         if not any(asked.values()):
-            return found
+            return found, faults
         while True:
             body = dict(asked) | ({"page": seen[-1]} if seen else {})
             answer = (await self._client.post(path, body, changes=False)).body
             good, bad = rows(self.name, answer, member, kind)
             found += good
+            faults += bad
             await self._note([Skipped(member.removesuffix("s"), path, reason) for reason in bad])
             token = page_of(answer, self.name, seen)
             if token is None:
-                return found
+                return found, faults
             seen.append(token)
 
     async def _note(self, notes: Sequence[Skipped]) -> None:

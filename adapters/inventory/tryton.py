@@ -28,9 +28,11 @@ from domain.inventory import (
     DocumentLine,
     DocumentState,
     HoldReceipt,
+    Located,
     LotName,
     Position,
     PositionState,
+    Unread,
 )
 from domain.keepers import KeeperAuth, Skipped
 from domain.web_addresses import WebAddressError, checked_url
@@ -62,6 +64,7 @@ class TrytonInventory:
     async def locate(self, lot_ids: Sequence[int]) -> list[Position]:
         """See `InventoryAdapter.locate`."""
         units: defaultdict[tuple[int, int, PositionState, str | None], Decimal] = defaultdict(Decimal)
+        unread: list[Unread] = []
         for start in range(0, len(lot_ids), LOTS):
             lots = await self._names(lot_ids[start : start + LOTS])
             rows = await self._client.call("model.recall.positions.locate", [list(name) for name in lots])
@@ -72,19 +75,21 @@ class TrytonInventory:
                 state = PositionState(row["state"])
                 travels = state is PositionState.IN_TRANSIT
                 place = _place(row, ours, travelling=True) if travels else _place(row, places, travelling=False)
+                lot = lots[row["product"], row["number"]]
                 if place is None:
                     strange.append(Skipped("position", f"{row['product']} {row['number']}", _unknown(row)))
+                    unread.append(Unread(lot, None, _unknown(row)))
                     continue
                 document = row["document"] if travels else None
-                lot = lots[row["product"], row["number"]]
                 units[lot, place, state, document] += self._units.in_use(row["product"], row["quantity"])
             await self._note(strange)
         custodies = await self._directory.custodies(sorted({place for _, place, _, _ in units}))
-        return [
+        found = (
             Position(lot, place, custodies[place], state, quantity, document)
             for (lot, place, state, document), quantity in units.items()
             if custodies.get(place, "customer") != "customer"
-        ]
+        )
+        return Located(found, unread)
 
     async def hold(self, key: str, claimant: str, position: Position) -> HoldReceipt:
         """See `InventoryAdapter.hold`. A broken package is held whole."""

@@ -1,8 +1,10 @@
 """What keepers outside our ledger report of a recall's lots, brought into our record.
 
 A report is a count, with its instant and its source, so that trace, claims and mass balance go on reading one record.
-Goods it says are under way become movements, unless the firm's own records tell of the same shipment. What cannot be
-read, and what is missing under a hold, is a gap of the trace.
+Goods it says are under way become movements, unless the firm's own records tell of the same shipment. What a report
+leaves out is nothing only where all of it could be read; goods under way to a customer have arrived, or never left,
+only by the keeper's word on their document. What cannot be read, has vanished on its way, or is missing under a hold,
+is a gap of the trace.
 """
 
 from collections import defaultdict
@@ -19,10 +21,11 @@ from db.repositories import keeper_counts_sql as sql
 from db.repositories import ledger
 from db.repositories.hold_records import record
 from db.repositories.stock import refresh_held
-from domain.inventory import Document, DocumentState, Position, PositionState
+from domain.inventory import Document, DocumentState, Position, PositionState, Unread
 
 FRESH: Final = timedelta(minutes=15)
 """A count that says nothing new is dated anew after this long."""
+_TRAVELS: Final = PositionState.IN_TRANSIT
 Transit = tuple[int, int, str]
 """Lot, destination, document."""
 
@@ -40,6 +43,8 @@ class Report:
     positions: Sequence[Position]
     documents: Sequence[Document]
     at: datetime
+    unread: Sequence[Unread] = ()
+    """What of the answer could not be read: there, nothing follows from what it does not say."""
 
     @property
     def system(self) -> str:
@@ -70,18 +75,23 @@ async def take_in(session: AsyncSession, report: Report) -> None:
     """
     report = await _concerned(session, report)
     await ledger.lock(session, [report.number], report.lots)
-    transit: defaultdict[Transit, Decimal] = defaultdict(Decimal)
-    for each in report.positions:
-        if each.state is PositionState.IN_TRANSIT:
-            transit[each.lot_id, each.location_id, each.document_no or f"{report.keeper} unnumbered"] += each.quantity
-    moved = await _transit(session, report, transit)
+    moved = await _transit(session, report, _in_transit(report))
     counted = await _counts(session, report)
     await refresh_held(session, report.lots)
     values = {"number": report.number, "version": report.version, "keeper": report.keeper}
     missing = (await run(session, sql.MISSING, values)).scalars().all()
-    back = (await run(session, sql.READ, values)).first() is not None
-    if moved or counted or missing or back:
+    unclear = (await run(session, sql.VANISHED, values | _under_way(report))).scalars().all()
+    if report.unread:
+        back = False
+        why = "; ".join(sorted({each.reason for each in report.unread})[:3])
+        error = f"{len(report.unread)} rows of its report could not be read: {why}"[:300]
+        await run(session, sql.OTHER_FAULT, values | {"error": error})
+        await unread(session, report.number, report.version, report.keeper, error=error, at=report.at)
+    else:
+        back = (await run(session, sql.READ, values)).first() is not None
+    if moved or counted or missing or unclear or back:
         facts = {"keeper": report.keeper, "counts": counted, "under_way": moved, "missing_under_hold": len(missing)}
+        facts |= {"vanished": len(unclear)} if unclear else {}
         await record(session, report.number, "holds.located", report.at, facts)
 
 
@@ -122,6 +132,9 @@ async def _counts(session: AsyncSession, report: Report) -> int:
         "keeper": report.keeper,
         "at": report.at,
         "fresh": FRESH,
+        "lot_ids": _doubtful(report),
+        "doubt_lots": [each.lot_id for each in report.unread],
+        "doubt_places": [each.location_id for each in report.unread],
     }
     return len((await run(session, sql.COUNTS, values)).all())
 
@@ -133,17 +146,12 @@ async def _transit(session: AsyncSession, report: Report, transit: dict[Transit,
         return 0
     documents = {each.number: each for each in report.documents}
     reported = {document for _, _, document in transit}
-    # Stopped, and no longer under way: the goods are where they were.
-    void = {
-        row.document_no
-        for row in known
-        if row.document_no not in reported
-        and row.document_no in documents
-        and documents[row.document_no].state is not DocumentState.DONE
-    }
+    said = await _said(session, report, {row.document_no for row in known})
+    # Ended for good, and no longer under way: the goods are where they were.
+    void = {number for number, state in said.items() if state is DocumentState.CANCELLED} - reported
     base: dict[str, Any] = {"system": report.system, "at": report.at, "keeper": report.keeper}
-    await run(session, sql.TOLD_BY_OTHERS, base | {"lots": list(report.lots), "void": sorted(void)})
-    names = {key: ":".join(map(str, (key[2], key[0], key[1])))[:110] for key in transit}
+    clear = sorted(set(report.lots) - set(_doubtful(report)))
+    await run(session, sql.TOLD_BY_OTHERS, base | {"lots": list(report.lots), "clear": clear, "void": sorted(void)})
     placed = [(key, _source(report, key, documents)) for key in transit]
     shipped = {
         "lots": [key[0] for key, _ in placed],
@@ -151,18 +159,55 @@ async def _transit(session: AsyncSession, report: Report, transit: dict[Transit,
         "targets": [key[1] for key, _ in placed],
         "quantities": [transit[key] for key, _ in placed],
         "documents": [key[2] for key, _ in placed],
-        "source_ids": [names[key] for key, _ in placed],
+        "source_ids": [_name(key) for key, _ in placed],
     }
     ids = list((await run(session, sql.SHIPPED, base | shipped)).scalars())
+    ids += (await run(session, sql.REAPPEARED, base | _under_way(report))).scalars().all()
     arrived = {
-        "source_ids": list(names.values()),
-        "quantities": list(transit.values()),
-        "asked_lots": list(report.lots),
+        "clear": clear,
+        "done": sorted(number for number, state in said.items() if state is DocumentState.DONE),
+        "kept": sorted({*report.kept, *(p.location_id for p in report.positions if p.state is not _TRAVELS)}),
+        "listed": sorted(documents),
     }
-    ids += (await run(session, sql.ARRIVED, base | arrived)).scalars().all()
+    ids += (await run(session, sql.ARRIVED, base | _under_way(report) | arrived)).scalars().all()
     if ids:
         await run(session, sql.BATCH, {"system": report.system, "read": len(transit), "ids": ids})
     return len(ids)
+
+
+def _in_transit(report: Report) -> dict[Transit, Decimal]:
+    transit: defaultdict[Transit, Decimal] = defaultdict(Decimal)
+    for each in report.positions:
+        if each.state is _TRAVELS:
+            transit[each.lot_id, each.location_id, each.document_no or f"{report.keeper} unnumbered"] += each.quantity
+    return transit
+
+
+def _under_way(report: Report) -> dict[str, Any]:
+    transit = _in_transit(report)
+    return {
+        "system": report.system,
+        "source_ids": [_name(key) for key in transit],
+        "quantities": list(transit.values()),
+        "asked_lots": list(report.lots),
+    }
+
+
+def _name(key: Transit) -> str:
+    """Source id of the movement for goods under way."""
+    return ":".join(map(str, (key[2], key[0], key[1])))[:110]
+
+
+def _doubtful(report: Report) -> list[int]:
+    """Lots of which a part of the report could not be read."""
+    return sorted({each.lot_id for each in report.unread})
+
+
+async def _said(session: AsyncSession, report: Report, numbers: set[str]) -> dict[str, DocumentState]:
+    """How these documents stand by the keeper's own word: in this report, else when it was last asked to stop them."""
+    asked = {"keeper": report.keeper, "numbers": sorted(numbers)}
+    said = {row.document_no: DocumentState(row.keeper_state) for row in await run(session, sql.SAID, asked)}
+    return said | {each.number: each.state for each in report.documents if each.number in numbers}
 
 
 def _source(report: Report, key: Transit, documents: dict[str, Document]) -> int | None:

@@ -2,13 +2,19 @@
 
 from typing import Final
 
+from db.repositories import trace_sql
+
 _REPORTED: Final = """reported AS MATERIALIZED (
     SELECT * FROM unnest(CAST(:lots AS bigint[]), CAST(:places AS bigint[]), CAST(:on_hand AS numeric[]),
                          CAST(:reserved AS numeric[])) AS r(lot_id, location_id, on_hand, reserved)
 )"""
 
 COUNTS: Final = f"""
-WITH {_REPORTED},
+WITH {trace_sql.positions(trace_sql.SCOPE_OF_IDS)},{_REPORTED},
+doubt AS (
+    SELECT * FROM unnest(CAST(:doubt_lots AS bigint[]), CAST(:doubt_places AS bigint[])) AS u(lot_id, location_id)
+),
+believed AS MATERIALIZED (SELECT lot_id, location_id, on_hand FROM position),
 known AS (
     -- Where we believe something to lie that the keeper does not report, it says that nothing is there.
     SELECT lot_id, location_id FROM reported
@@ -19,9 +25,14 @@ known AS (
 ),
 settled AS (
     SELECT known.lot_id, known.location_id, coalesce(r.on_hand, 0) AS on_hand, coalesce(r.reserved, 0) AS reserved
-    FROM known LEFT JOIN reported r USING (lot_id, location_id)
+    FROM known LEFT JOIN reported r USING (lot_id, location_id) LEFT JOIN believed USING (lot_id, location_id)
     -- What is being disposed of there may be in the keeper's figures or not: the next look tells.
-    WHERE NOT EXISTS (
+    WHERE (NOT EXISTS (
+            -- Where not all could be read, more counts, less does not.
+            SELECT FROM doubt WHERE doubt.lot_id = known.lot_id
+               AND (doubt.location_id IS NULL OR doubt.location_id = known.location_id))
+        OR r.on_hand > coalesce(believed.on_hand, 0))
+      AND NOT EXISTS (
         SELECT FROM disposition d JOIN disposition_part p ON p.disposition_id = d.id
         JOIN keeper_disposal kd ON kd.part_id = p.id
         WHERE d.lot_id = known.lot_id AND d.location_id = known.location_id AND kd.acknowledged_at IS NULL)
@@ -92,6 +103,10 @@ READ: Final = """
 DELETE FROM scope_gap WHERE recall_number = :number AND scope_version = :version AND kind = 'stale_keeper'
    AND detail ->> 'keeper' = :keeper RETURNING id
 """
+OTHER_FAULT: Final = """
+DELETE FROM scope_gap WHERE recall_number = :number AND scope_version = :version AND kind = 'stale_keeper'
+   AND detail ->> 'keeper' = CAST(:keeper AS text) AND detail ->> 'error' IS DISTINCT FROM CAST(:error AS text)
+"""
 UNREAD: Final = """
 INSERT INTO scope_gap (recall_number, scope_version, kind, detail)
 SELECT CAST(:number AS text), CAST(:version AS int), 'stale_keeper', jsonb_build_object(
@@ -114,12 +129,20 @@ WHERE m.source_system = CAST(:system AS text) AND m.kind = 'shipment' AND m.lot_
 TOLD_BY_OTHERS: Final = """
 DELETE FROM movement k
 WHERE k.source_system = CAST(:system AS text) AND k.lot_id = ANY(CAST(:lots AS bigint[])) AND (
-    k.document_no = ANY(CAST(:void AS text[]))
+    k.document_no = ANY(CAST(:void AS text[])) AND k.lot_id = ANY(CAST(:clear AS bigint[]))
     OR EXISTS (SELECT FROM movement m WHERE m.lot_id = k.lot_id AND m.kind = 'shipment'
                   AND m.document_no = k.document_no AND NOT starts_with(m.source_system, 'keeper\\:')))
 RETURNING k.id
 """
-"""A shipment that the firm's own records tell of is known from there; one that was stopped has not left."""
+"""A shipment that the firm's own records tell of is known from there; one that was cancelled has not left."""
+
+SAID: Final = """
+SELECT DISTINCT ON (document_no) document_no, keeper_state FROM recall_document
+WHERE keeper = CAST(:keeper AS text) AND document_no = ANY(CAST(:numbers AS text[]))
+  AND keeper_state IN ('done', 'cancelled')
+ORDER BY document_no, coalesce(ended_at, requested_at) DESC, id DESC
+"""
+"""What the keeper answered of documents it does not list any more."""
 
 SHIPPED: Final = """
 INSERT INTO movement AS old (kind, product_id, lot_id, from_location_id, to_location_id, quantity, delivered,
@@ -152,7 +175,11 @@ WITH left_over AS (
     LEFT JOIN unnest(CAST(:source_ids AS text[]), CAST(:quantities AS numeric[])) AS r(source_id, quantity)
          ON r.source_id = m.source_id
     WHERE m.source_system = CAST(:system AS text) AND m.kind = 'shipment'
-      AND m.lot_id = ANY(CAST(:asked_lots AS bigint[]))
+      AND m.lot_id = ANY(CAST(:clear AS bigint[]))
+      AND (m.document_no = ANY(CAST(:done AS text[]))
+           -- What comes to the keeper's own place it counts there when it has come.
+           OR m.to_location_id = ANY(CAST(:kept AS bigint[]))
+              AND (r.quantity IS NOT NULL OR m.document_no <> ALL(CAST(:listed AS text[]))))
 )
 INSERT INTO movement AS old (kind, product_id, lot_id, to_location_id, quantity, delivered, occurred_at, document_no,
                              source_system, source_id, batch_id)
@@ -163,7 +190,54 @@ ON CONFLICT (source_system, source_id) DO UPDATE SET quantity = excluded.quantit
     WHERE old.quantity < excluded.quantity
 RETURNING id
 """
-"""What the keeper no longer reports as under way has arrived."""
+"""What the keeper no longer reports as under way, and says to have arrived."""
+
+REAPPEARED: Final = """
+WITH back AS (
+    SELECT i.id, s.id AS shipment_id, s.quantity - r.quantity AS arrived
+    FROM unnest(CAST(:source_ids AS text[]), CAST(:quantities AS numeric[])) AS r(source_id, quantity)
+    JOIN movement s ON s.source_system = CAST(:system AS text) AND s.source_id = r.source_id
+    JOIN movement i ON i.source_system = CAST(:system AS text) AND i.source_id = r.source_id || '\\:in'
+    WHERE i.quantity > s.quantity - r.quantity
+),
+gone AS (DELETE FROM movement m USING back WHERE m.id = back.id AND back.arrived <= 0),
+fewer AS (UPDATE movement m SET quantity = back.arrived FROM back WHERE m.id = back.id AND back.arrived > 0)
+SELECT shipment_id FROM back
+"""
+"""What is reported as under way has not arrived, whatever was reported before."""
+
+VANISHED: Final = """
+WITH found AS MATERIALIZED (
+    SELECT 'vanished_in_transit' AS kind, jsonb_build_object(
+        'keeper', CAST(:keeper AS text), 'lot_id', m.lot_id, 'lot', lot.number, 'product', product.code,
+        'to', l.code, 'document_no', m.document_no,
+        'quantity', trim_scale(m.quantity - coalesce(r.quantity, 0) - coalesce(i.quantity, 0))::text) AS detail
+    FROM movement m JOIN lot ON lot.id = m.lot_id JOIN product ON product.id = lot.product_id
+    LEFT JOIN location l ON l.id = m.to_location_id
+    LEFT JOIN unnest(CAST(:source_ids AS text[]), CAST(:quantities AS numeric[])) AS r(source_id, quantity)
+         ON r.source_id = m.source_id
+    LEFT JOIN movement i ON i.source_system = m.source_system AND i.source_id = m.source_id || '\\:in'
+    WHERE m.source_system = CAST(:system AS text) AND m.kind = 'shipment'
+      AND m.lot_id = ANY(CAST(:asked_lots AS bigint[]))
+      AND m.quantity > coalesce(r.quantity, 0) + coalesce(i.quantity, 0)
+      -- Whoever received it may have told us.
+      AND NOT EXISTS (SELECT FROM movement o WHERE o.lot_id = m.lot_id AND o.kind = 'receipt'
+                         AND o.document_no = m.document_no AND o.source_system <> m.source_system)
+),
+gone AS (
+    DELETE FROM scope_gap old
+    WHERE old.recall_number = CAST(:number AS text) AND old.scope_version = CAST(:version AS int)
+       AND old.kind = 'vanished_in_transit' AND old.detail ->> 'keeper' = CAST(:keeper AS text)
+       AND NOT EXISTS (SELECT FROM found WHERE found.detail = old.detail)
+)
+INSERT INTO scope_gap (recall_number, scope_version, kind, detail)
+SELECT CAST(:number AS text), CAST(:version AS int), kind, detail FROM found
+WHERE NOT EXISTS (SELECT FROM scope_gap old
+                  WHERE old.recall_number = CAST(:number AS text) AND old.scope_version = CAST(:version AS int)
+                     AND old.kind = found.kind AND old.detail = found.detail)
+RETURNING detail
+"""
+"""No longer reported as under way, and the keeper does not say what became of it: it stays under its hold."""
 
 BATCH: Final = """
 WITH made AS (

@@ -141,7 +141,8 @@ def only(keeper: StockKeeper) -> LedgerOnly:
 @pytest.fixture
 def yard(db: SessionFactory, clean_db: PostgresForTests) -> Yard:
     """100 on hand (30 reserved) in the warehouse, 20 at the carrier, 15 and 5 under way."""
-    chain = Chain()
+    # Rows that the product writes count from 1.
+    chain = Chain(base=1000)
     warehouse, carrier = chain.place("own", "warehouse"), chain.place("logistics", "logistics")
     clinic = chain.place("customer", "hospital")
     lot = chain.lot(chain.product())

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.inventory.base import InventoryError
 from domain.disposition import DispositionKind as K
-from domain.inventory import Document, DocumentKind, DocumentState, Position, PositionState
+from domain.inventory import Document, DocumentKind, DocumentState, Position, PositionState, Unread
 from tests.disposition.conftest import NOW, D, Disposals, disposals
 from tests.inventory.conftest import Yard, yard
 from tests.inventory.test_holds_at_keepers import partners, places
@@ -111,10 +111,82 @@ async def test_goods_under_way_by_a_keepers_report_are_stopped_where_they_left(y
     await yard.execute(now=LATER + timedelta(hours=1))
     assert yard.rows("SELECT count(*) FROM movement") == before
     wms.transit = []
+    wms.papers = [paper(yard, DocumentState.DONE)]
     await yard.execute(now=LATER + timedelta(hours=2))
     arrived = yard.rows("SELECT kind, quantity, to_location_id FROM movement WHERE source_id LIKE '%%:in'")
     assert arrived == [("receipt", D(8), yard.clinic)]
     assert violations(yard.postgres.owner_url) == []
+
+
+def paper(yard: Yard, state: DocumentState) -> Document:
+    return Document("WMS-9", DocumentKind.SHIPMENT, state, yard.warehouse, yard.clinic, ())
+
+
+@pytest.mark.parametrize("listed", [None, DocumentState.OPEN, DocumentState.BLOCKED])
+async def test_goods_under_way_that_vanish_from_a_report_stay_held(yard: Yard, listed: DocumentState | None) -> None:
+    wms, _ = await held(yard)
+    wms.stock[yard.lot, yard.warehouse] -= 8
+    wms.transit = [way(yard, 8)]
+    await yard.execute(now=LATER)
+    key = next(key for key, each in wms.holds.items() if each.position.document_no == "WMS-9")
+    wms.transit, wms.papers = [], [paper(yard, listed)] if listed else []
+    await yard.execute(now=LATER + timedelta(hours=1))
+    assert not wms.holds[key].released
+    (gap,) = gaps(yard, "vanished_in_transit")
+    assert (gap["document_no"], gap["quantity"], gap["keeper"]) == ("WMS-9", "8", "wms")
+    wms.transit = [way(yard, 8)]
+    await yard.execute(now=LATER + timedelta(hours=2))
+    assert gaps(yard, "vanished_in_transit") == []
+    assert not wms.holds[key].released
+    assert violations(yard.postgres.owner_url) == []
+
+
+async def test_goods_under_way_that_were_said_to_be_done_are_held_again_when_they_reappear(yard: Yard) -> None:
+    wms, _ = await held(yard)
+    wms.stock[yard.lot, yard.warehouse] -= 8
+    wms.transit = [way(yard, 8)]
+    await yard.execute(now=LATER)
+    wms.transit, wms.papers = [], [paper(yard, DocumentState.DONE)]
+    await yard.execute(now=LATER + timedelta(hours=1))
+    await yard.execute(now=LATER + timedelta(hours=2))
+    assert "WMS-9" not in {wms.holds[key].position.document_no for key in wms.standing()}
+    wms.transit, wms.papers = [way(yard, 8)], []
+    await yard.execute(now=LATER + timedelta(hours=3))
+    assert "WMS-9" in {wms.holds[key].position.document_no for key in wms.standing()}
+    assert yard.rows("SELECT count(*) FROM movement WHERE source_id LIKE '%%:in'") == [(0,)]
+    assert violations(yard.postgres.owner_url) == []
+
+
+async def test_what_could_not_be_read_of_a_report_is_not_nothing(yard: Yard) -> None:
+    wms, _ = partners(yard)
+    wms.stock = {(yard.lot, yard.carrier): D(1)}
+    wms.unread = [Unread(yard.lot, yard.warehouse, "no package 'PAL' of the product")]
+    yard.recall()
+    await yard.request()
+    await yard.execute(now=LATER)
+    assert yard.stock()[0] == D(100)
+    assert sum(h[0] for at, h in yard.holds().items() if at[1] == yard.warehouse) == D(100)
+    (gap,) = gaps(yard, "stale_keeper")
+    assert "PAL" in gap["error"]
+    # More than we believed counts all the same, and is held.
+    wms.stock = {(yard.lot, yard.warehouse): D(130)}
+    await yard.execute(now=LATER + timedelta(hours=1))
+    assert yard.stock()[2] == D(130)
+    wms.stock, wms.unread = {(yard.lot, yard.warehouse): D(90)}, []
+    await yard.execute(now=LATER + timedelta(hours=2))
+    assert (yard.stock()[0], gaps(yard, "stale_keeper")) == (D(90), [])
+
+
+async def test_a_shipment_does_not_arrive_by_a_report_that_could_not_be_read(yard: Yard) -> None:
+    wms, _ = await held(yard)
+    wms.stock[yard.lot, yard.warehouse] -= 8
+    wms.transit = [way(yard, 8)]
+    await yard.execute(now=LATER)
+    wms.transit, wms.papers = [], [paper(yard, DocumentState.DONE)]
+    wms.unread = [Unread(yard.lot, None, "state: not one of ours")]
+    await yard.execute(now=LATER + timedelta(hours=1))
+    assert yard.rows("SELECT count(*) FROM movement WHERE source_id LIKE '%%:in'") == [(0,)]
+    assert "WMS-9" in {wms.holds[key].position.document_no for key in wms.standing()}
 
 
 async def test_a_stopped_shipment_never_arrived(yard: Yard) -> None:
@@ -124,7 +196,7 @@ async def test_a_stopped_shipment_never_arrived(yard: Yard) -> None:
     await yard.execute(now=LATER)
     wms.transit = []
     wms.stock[yard.lot, yard.warehouse] += 8
-    wms.papers = [Document("WMS-9", DocumentKind.SHIPMENT, DocumentState.CANCELLED, yard.warehouse, yard.clinic, ())]
+    wms.papers = [paper(yard, DocumentState.CANCELLED)]
     await yard.execute(now=LATER + timedelta(hours=1))
     assert yard.rows("SELECT count(*) FROM movement WHERE document_no = 'WMS-9'") == [(0,)]
     assert yard.stock()[0] == wms.locked(yard.lot, yard.warehouse) == D(100)

@@ -17,8 +17,10 @@ from domain.inventory import (
     Document,
     DocumentAnswer,
     HoldReceipt,
+    Located,
     Position,
     PositionState,
+    Unread,
 )
 
 ZERO = Decimal(0)
@@ -45,6 +47,8 @@ class Partner:
     name: str
     stock: dict[tuple[int, int], Decimal] = field(default_factory=dict)
     transit: list[Position] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    """What of its report cannot be read."""
     holds: dict[str, Locked] = field(default_factory=dict)
     papers: list[Document] = field(default_factory=list)
     disposals: dict[str, Disposal] = field(default_factory=dict)
@@ -79,7 +83,7 @@ class Partner:
             for (lot, place), quantity in self.stock.items()
             if lot in lot_ids and quantity > 0
         ]
-        return [*found, *(each for each in self.transit if each.lot_id in lot_ids)]
+        return Located([*found, *(each for each in self.transit if each.lot_id in lot_ids)], self.unread)
 
     async def hold(self, key: str, claimant: str, position: Position) -> HoldReceipt:
         await self._enter(f"hold {key}")

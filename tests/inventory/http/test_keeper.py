@@ -18,6 +18,7 @@ from domain.inventory import (
     DocumentKind,
     DocumentLine,
     DocumentState,
+    Located,
     Position,
     PositionState,
 )
@@ -44,6 +45,9 @@ async def test_positions_come_back_by_our_ids_and_in_units_of_use(site: Site) ->
     stock.put(A, "WH-2", 1, "crate")
     site.wms.faults.page = 2
     found = await site.adapter.locate([1, 2, 77])
+    assert isinstance(found, Located)
+    # What cannot be read is unknown there, not nothing.
+    assert [(each.lot_id, each.location_id) for each in found.unread] == [(1, None), (1, 11)]
     assert sorted(found, key=lambda each: (each.lot_id, each.location_id, each.state)) == [
         Position(1, 10, "own", PositionState.ON_HAND, D(100)),
         Position(2, 10, "own", PositionState.ON_HAND, D(1)),
