@@ -1,7 +1,8 @@
-"""One turn at one keeper outside our ledger: what left is booked, what is wanted is locked, what is over is let go.
+"""One turn at one keeper outside our ledger: what is wanted is locked, what is over is let go, what left is booked.
 
 Every call is repeatable by its key; a keeper that fails or is slow spends its own time only. The order is safe at
-every moment: nothing is let go before what takes its place is locked.
+every moment: nothing is let go before what takes its place is locked, or before the disposal it is locked for is
+booked. A hold forbids use, not disposal, so no lock waits for a disposal that hangs.
 """
 
 import asyncio
@@ -41,14 +42,23 @@ class KeeperTurn:
 
     async def work(self, number: str | None) -> None:
         """Everything due at the keeper, whoever's; this recall's first."""
+        await self._hold_and_let_go(number)
         async with self._sessions() as session:
             parts = await keeper_holds.due_disposals(session, self._keeper.name)
         for part in parts:
             await self._dispose(part)
+        if parts:
+            await self._hold_and_let_go(number)
+
+    async def _hold_and_let_go(self, number: str | None) -> None:
         async with self._sessions() as session:
             due = await keeper_holds.due_raises(session, self._keeper.name, number)
         for group in _groups(due):
             await self._raise(group)
+        async with self._sessions() as session:
+            standing = await keeper_holds.due_again(session, self._keeper.name, number, self._now)
+        for group in _groups(standing):
+            await self._ask_again(group)
         async with self._sessions() as session:
             keys = await keeper_holds.due_lowers(session, self._keeper.name, number)
         for some in _groups(keys):
@@ -75,16 +85,32 @@ class KeeperTurn:
                 errors[each.key] = error
             else:
                 locked.append(each)
-        answers = []
-        for claimant, those in groupby(locked, key=lambda each: each.claimant):
-            found, refused = await self._hold(claimant, list(those))
+        answers, refused, released = await self._hold_all(locked)
+        async with self._sessions.begin() as session:
+            await keeper_holds.raised(session, asked, answers, errors | refused, self._now, released=released)
+
+    async def _ask_again(self, due: Sequence[ToRaise]) -> None:
+        """The same keys once more: they change nothing where the holds stand, and show those the keeper let go of."""
+        async with self._sessions.begin() as session:
+            told = await keeper_holds.begin_raises(session, due, self._now)
+        asked = sorted((each for each in due if each.key in told), key=lambda each: each.claimant)
+        answers, refused, released = await self._hold_all(asked)
+        async with self._sessions.begin() as session:
+            await keeper_holds.raised(session, asked, answers, refused, self._now, released=released, again=True)
+
+    async def _hold_all(self, due: Sequence[ToRaise]) -> tuple[list[Answer], dict[str, str], list[str]]:
+        answers: list[Answer] = []
+        errors: dict[str, str] = {}
+        released: list[str] = []
+        for claimant, those in groupby(due, key=lambda each: each.claimant):
+            found, refused, gone = await self._hold(claimant, list(those))
             answers += found
             errors |= refused
-        async with self._sessions.begin() as session:
-            await keeper_holds.raised(session, asked, answers, errors, self._now)
+            released += gone
+        return answers, errors, released
 
-    async def _hold(self, claimant: str, due: Sequence[ToRaise]) -> tuple[list[Answer], dict[str, str]]:
-        """What the keeper holds, and what it refused; what it has not answered yet is in neither."""
+    async def _hold(self, claimant: str, due: Sequence[ToRaise]) -> tuple[list[Answer], dict[str, str], list[str]]:
+        """What the keeper holds, what it refused, and what of that it let go of; unanswered ones are in none."""
         given, error = await _told(hold_all(self._keeper, claimant, [HoldAsked(e.key, e.position) for e in due]))
         self._beat()
         answers = [HoldAnswer(each.key, error=error) for each in due] if given is None else given
@@ -95,7 +121,7 @@ class KeeperTurn:
             elif answer.confirmation is not None:
                 held, by = answer.confirmation.quantity, answer.confirmation.by[:120]
                 found.append(Answer(each.key, each.position.quantity, held, by))
-        return found, refused
+        return found, refused, [each.key for each in answers if each.released]
 
     async def _lower(self, keys: Sequence[str]) -> None:
         async with self._sessions.begin() as session:

@@ -26,6 +26,10 @@ class InventoryError(Exception):
     """The keeper refused or could not be reached; the text is stored with the hold and shown to people."""
 
 
+class HoldReleased(InventoryError):  # noqa: N818 - what happened
+    """The keeper has let go of this hold: its key is used up, and the stock is not locked under it."""
+
+
 class CursorLost(InventoryError):  # noqa: N818 - what happened
     """The keeper no longer knows where in its feed we were: what changed meanwhile is unknown, look at everything."""
 
@@ -80,6 +84,9 @@ class StockKeeper(Protocol):
 
         The same key again changes nothing; with a larger quantity it raises the same hold. Another claimant's hold
         on the same stock stands beside it.
+
+        Raises:
+            HoldReleased: it was ended there.
         """
         ...
 

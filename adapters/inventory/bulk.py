@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
-from adapters.inventory.base import InventoryError, StockKeeper
+from adapters.inventory.base import HoldReleased, InventoryError, StockKeeper
 from domain.inventory import Confirmation, Position
 
 AT_A_TIME: Final = 8
@@ -35,6 +35,8 @@ class HoldAnswer:
     """None while the keeper has not answered, and when it failed."""
     error: str | None = None
     """Why it was not taken; None: it was."""
+    released: bool = False
+    """The keeper has let go of it, and takes the key no more."""
 
 
 @runtime_checkable
@@ -70,7 +72,8 @@ async def hold_one(keeper: StockKeeper, claimant: str, asked: HoldAsked) -> Hold
         await keeper.hold(asked.key, claimant, asked.position)
         return HoldAnswer(asked.key, await keeper.confirm(asked.key))
     except InventoryError as error:
-        return HoldAnswer(asked.key, error=str(error) or "the keeper of the stock refused")
+        why = str(error) or "the keeper of the stock refused"
+        return HoldAnswer(asked.key, error=why, released=isinstance(error, HoldReleased))
     except Exception as error:  # noqa: BLE001 - a fault of one keeper must not leave other stock unlocked
         _LOG.warning("hold %s failed: %s", asked.key, type(error).__name__)
         return HoldAnswer(asked.key, error=f"{type(error).__name__}: {error}")

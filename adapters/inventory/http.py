@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from adapters.inventory.base import CursorLost, InventoryError
+from adapters.inventory.base import CursorLost, HoldReleased, InventoryError
 from adapters.inventory.bulk import HoldAnswer, HoldAsked
 from adapters.inventory.http_client import KeeperClient, Refused, one_line
 from adapters.inventory.http_holds import HttpHolds
@@ -132,7 +132,7 @@ class HttpInventory:
         """See `StockKeeper.hold`."""
         ((answer, reference),) = await self._holds.ask(claimant, [HoldAsked(key, position)])
         if answer.error is not None:
-            raise InventoryError(answer.error)
+            raise HoldReleased(answer.error) if answer.released else InventoryError(answer.error)
         return HoldReceipt(key, reference or key)
 
     async def hold_many(self, claimant: str, asked: Sequence[HoldAsked]) -> list[HoldAnswer]:

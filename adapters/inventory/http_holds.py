@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from adapters.inventory.assigned import Notes
-from adapters.inventory.base import Directory, InventoryError
+from adapters.inventory.base import Directory, HoldReleased, InventoryError
 from adapters.inventory.bulk import HoldAnswer, HoldAsked
 from adapters.inventory.http_client import KeeperClient, Refused, one_line
 from adapters.inventory.http_names import Outgoing, Units
@@ -90,13 +90,13 @@ class HttpHolds:
             if state.status == "refused":
                 raise InventoryError(f"{self._code}: {one_line(state.reason or 'refused without a reason')}")
             if state.status == "released":
-                raise InventoryError(f"{self._code}: this hold was released there")
+                raise HoldReleased(f"{self._code}: this hold was released there")
             self._same(state, asked.position, names)
             if state.status == "pending":
                 return HoldAnswer(key), state.reference
             confirmation = await self._confirmed(state, units, most=asked.position.quantity)
         except InventoryError as error:
-            return HoldAnswer(key, error=str(error)), None
+            return HoldAnswer(key, error=str(error), released=isinstance(error, HoldReleased)), None
         return HoldAnswer(key, confirmation), state.reference
 
     def _same(self, state: HoldState, position: Position, names: Outgoing) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.inventory.assigned import Notes
-from adapters.inventory.base import CursorLost, Directory, InventoryError
+from adapters.inventory.base import CursorLost, Directory, HoldReleased, InventoryError
 from adapters.inventory.routing import KeeperParts
 from adapters.inventory.tryton_rpc import TrytonClient, TrytonConfig, TrytonRefusalError
 from adapters.inventory.tryton_units import TrytonUnits
@@ -96,7 +96,12 @@ class TrytonInventory:
         product, number, code = await self._at(position.lot_id, position.location_id)
         quantity = self._units.in_default(product, position.quantity)
         call = (key, claimant, product, number, code, quantity, position.state.value, position.document_no)
-        return HoldReceipt(key, str(await self._client.call("model.recall.hold.put", *call)))
+        try:
+            return HoldReceipt(key, str(await self._client.call("model.recall.hold.put", *call)))
+        except TrytonRefusalError as refusal:
+            if "was released" in str(refusal) and await self._client.call("model.recall.hold.confirm", key) is None:
+                raise HoldReleased(str(refusal)) from None
+            raise
 
     async def confirm(self, key: str) -> Confirmation | None:
         """See `InventoryAdapter.confirm`: what really lies in quarantine for this hold."""

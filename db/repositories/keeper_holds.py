@@ -1,15 +1,16 @@
 """What keepers outside our ledger must still be told of our holds, and what they acknowledged.
 
-A turn plans (every hold at their places has a row), then works through what differs: disposals first, then what must be
-locked, last what may be let go. Each call is written down before it is made and after it is answered, so whichever
-process dies, what is told twice is told by the same key, and nothing is let go on a guess.
+A turn plans (every hold at their places has a row), then works through what differs: first what must be locked, then
+what may be let go, last disposals and what follows from them. Each call is written down before it is made and after it
+is answered, so whichever process dies, what is told twice is told by the same key, and nothing is let go on a guess.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy.exc import OperationalError
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -25,6 +26,8 @@ from domain.keepers import LEDGER
 
 MOST = 2000
 """Calls of one kind that one turn makes at one keeper; the next turn goes on."""
+SELDOM = timedelta(hours=1)
+"""A hold that no recall's watch looks at is asked about again after this long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,16 @@ async def standing(session: AsyncSession) -> list[str]:
 
 async def due_raises(session: AsyncSession, keeper: str, number: str | None) -> list[ToRaise]:
     """What the keeper must lock, this recall's first."""
-    rows = await run(session, sql.DUE_RAISES, {"keeper": keeper, "number": number, "limit": MOST})
+    return _to_raise(await run(session, sql.DUE_RAISES, {"keeper": keeper, "number": number, "limit": MOST}))
+
+
+async def due_again(session: AsyncSession, keeper: str, number: str | None, now: datetime) -> list[ToRaise]:
+    """What the keeper has acknowledged and may have let go of since."""
+    values = {"keeper": keeper, "number": number, "now": now, "seldom": SELDOM, "limit": MOST}
+    return _to_raise(await run(session, sql.DUE_AGAIN, values))
+
+
+def _to_raise(rows: Iterable[Any]) -> list[ToRaise]:
     return [
         ToRaise(
             row.key,
@@ -121,7 +133,7 @@ async def due_lowers(session: AsyncSession, keeper: str, number: str | None) -> 
 
 
 async def due_disposals(session: AsyncSession, keeper: str) -> list[ToDispose]:
-    """Parts of dispositions the keeper must still book, oldest first."""
+    """Parts of dispositions the keeper must still book, what was tried least first."""
     rows = await run(session, sql.DUE_DISPOSALS, {"keeper": keeper, "limit": MOST})
     return [
         ToDispose(
@@ -147,14 +159,24 @@ async def begin_lowers(session: AsyncSession, keys: Sequence[str]) -> list[ToLow
 
 
 async def raised(
-    session: AsyncSession, due: Sequence[ToRaise], answers: Sequence[Answer], errors: Mapping[str, str], now: datetime
+    session: AsyncSession,
+    due: Sequence[ToRaise],
+    answers: Sequence[Answer],
+    errors: Mapping[str, str],
+    now: datetime,
+    *,
+    released: Sequence[str] = (),
+    again: bool = False,
 ) -> None:
     """Record what the keeper holds and what it refused, by key; audited.
 
     A hold is confirmed when all of it is locked, or all there is by the keeper's own count; else it shows the error.
+    `released`: those of `errors` that the keeper has let go of by itself. `again`: it had acknowledged all of them,
+    so what it holds less of now is confirmed no more.
     """
     if not answers and not errors:
         return
+    await _let_go(session, released, now)
     await _acknowledge(session, answers, now, lowered=False)
     values = {
         "keys": [each.key for each in answers],
@@ -174,12 +196,23 @@ async def raised(
     confirmed = set(await holds.mark_confirmed(session, enough, now))
     # Our own ledger confirmed it before anybody knew who keeps the place.
     await holds.reopen(session, [hold for hold, _ in [*short, *refused]], by=LEDGER)
+    if again:
+        await holds.reopen(session, [hold for hold, _ in short])
     not_locked = set(await holds.mark_failed(session, [*short, *refused]))
     for number in sorted({each.recall_number for each in due}):
         mine = {each.hold_id for each in due if each.recall_number == number}
         if mine & (confirmed | not_locked):
             facts = {"confirmed": sorted(mine & confirmed), "failed": sorted(mine & not_locked)}
             await record(session, number, "holds.placed", now, facts)
+
+
+async def _let_go(session: AsyncSession, keys: Sequence[str], now: datetime) -> None:
+    """The keeper ended these holds by itself: they are confirmed no more, and asked for anew; audited."""
+    rows = (await run(session, sql.RELEASED, {"keys": list(keys)})).all() if keys else []
+    await holds.reopen(session, [row.hold_id for row in rows])
+    for number in sorted({row.recall_number for row in rows}):
+        gone = sorted(row.key for row in rows if row.recall_number == number)
+        await record(session, number, "holds.released_by_keeper", now, {"keys": gone})
 
 
 async def lowered(session: AsyncSession, done: Sequence[ToLower], now: datetime) -> None:
@@ -253,6 +286,7 @@ __all__ = [
     "begin_lowers",
     "begin_raises",
     "disposed",
+    "due_again",
     "due_disposals",
     "due_lowers",
     "due_raises",

@@ -91,17 +91,37 @@ ORDER BY p.id ON CONFLICT DO NOTHING
 DUE_DISPOSALS: Final = """
 SELECT kd.part_id, kd.key, d.recall_number, d.kind, d.lot_id, d.location_id, p.quantity, p.document_no, p.result_lot_id
 FROM keeper_disposal kd JOIN disposition_part p ON p.id = kd.part_id JOIN disposition d ON d.id = p.disposition_id
-WHERE kd.keeper = :keeper AND kd.acknowledged_at IS NULL ORDER BY kd.part_id LIMIT :limit
+WHERE kd.keeper = :keeper AND kd.acknowledged_at IS NULL ORDER BY kd.attempts, kd.part_id LIMIT :limit
 """
 
-DUE_RAISES: Final = f"""
+_ASKED: Final = """
 SELECT k.key, k.claimant, h.id AS hold_id, h.turn, h.recall_number, h.lot_id, h.location_id, l.custody, h.position,
        h.quantity, h.document_no
 FROM keeper_hold k JOIN hold h ON h.id = k.hold_id JOIN location l ON l.id = h.location_id
+"""
+DUE_RAISES: Final = f"""
+{_ASKED}
 WHERE k.keeper = :keeper AND {_RAISE}
 ORDER BY h.recall_number = CAST(:number AS text) DESC NULLS LAST, k.attempts, h.id LIMIT :limit
-"""  # noqa: S608 - constants
+"""
 """What the keeper must lock; this recall's first, then what was tried least."""
+
+DUE_AGAIN: Final = f"""
+{_ASKED}
+WHERE k.keeper = :keeper AND k.ended_at IS NULL AND {_CURRENT} AND {_OPEN} AND k.held >= h.quantity AND NOT {_WAITS}
+  AND k.acknowledged_at < CAST(:now AS timestamptz)
+                          - CASE WHEN h.recall_number = CAST(:number AS text) THEN interval '0'
+                                 ELSE CAST(:seldom AS interval) END
+ORDER BY k.acknowledged_at, h.id LIMIT :limit
+"""
+"""What the keeper has acknowledged, longest ago first: of this recall at each look, of others after `seldom`."""
+
+RELEASED: Final = """
+UPDATE keeper_hold k SET closing = true, held = 0 FROM hold h
+WHERE h.id = k.hold_id AND k.key = ANY(CAST(:keys AS text[])) AND k.ended_at IS NULL AND NOT k.closing
+RETURNING k.key, k.hold_id, h.recall_number
+"""
+"""The keeper let go by itself: nothing is locked under the key, and the hold gets another one."""
 
 
 def _all_there_is(hold: str, row: str) -> str:

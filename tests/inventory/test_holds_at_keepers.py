@@ -11,6 +11,7 @@ from adapters.inventory.base import InventoryAdapter, InventoryError
 from db.repositories import holds
 from db.repositories.holds_of_lots import lots_to_nonconformity, reclaim_lots
 from domain.disposition import DispositionKind as K
+from domain.inventory import Disposal, DisposalReceipt
 from models.messages import HoldFigures
 from tests.disposition.conftest import NOW, NUMBER, OTHER, D, Disposals, disposals
 from tests.inventory.conftest import Yard, yard
@@ -234,6 +235,83 @@ async def test_our_ledger_confirms_nothing_at_a_place_that_somebody_else_keeps(y
     assert (await yard.execute()).failed == 3
     wms.before = None
     assert await yard.execute() == HoldFigures(confirmed=5)
+
+
+async def test_a_hold_that_its_keeper_let_go_of_is_noticed_and_asked_for_anew(yard: Yard) -> None:
+    wms, _ = partners(yard)
+    yard.recall()
+    await yard.request()
+    await yard.execute()
+    for each in wms.holds.values():
+        each.released = True
+    figures = await yard.execute(now=NOW + timedelta(hours=1))
+    assert (figures.failed, figures.confirmed) == (3, 2)
+    assert overstated(yard.postgres.owner_url, places(yard).values()) == []
+    assert await yard.execute(now=NOW + timedelta(hours=2)) == HoldFigures(confirmed=5)
+    assert wms.locked(yard.lot, yard.warehouse) == D(100)
+    assert apart(yard.postgres.owner_url, places(yard)) == violations(yard.postgres.owner_url) == []
+    actions = [row[0] for row in yard.rows("SELECT action FROM audit_event ORDER BY seq")]
+    assert actions.count("holds.released_by_keeper") == 1
+
+
+async def test_a_hold_let_go_of_before_it_was_confirmed_does_not_fail_for_ever(yard: Yard) -> None:
+    wms, _ = partners(yard)
+    yard.recall()
+    await yard.request()
+    wms.silent = {f"{NUMBER}:hold:{hold}" for (hold,) in yard.rows("SELECT id FROM hold")}
+    await yard.execute()
+    for each in wms.holds.values():
+        each.released = True
+    await yard.execute()
+    assert await yard.execute() == HoldFigures(confirmed=5)
+
+
+async def test_a_keeper_that_holds_less_than_it_said_confirms_no_more(yard: Yard) -> None:
+    wms, _ = partners(yard)
+    yard.recall()
+    await yard.request()
+    await yard.execute()
+    wms.lockable = D(60)
+    assert (await yard.execute(now=NOW + timedelta(hours=1))).failed == 2
+    wms.lockable = None
+    assert await yard.execute(now=NOW + timedelta(hours=2)) == HoldFigures(confirmed=5)
+
+
+async def test_a_hold_of_an_ended_recall_that_was_let_go_of_is_asked_for_anew(yard: Yard) -> None:
+    wms, _ = partners(yard)
+    yard.recall()
+    await yard.request()
+    async with yard.sessions.begin() as session:
+        await holds.to_nonconformity(session, NUMBER, NOW)
+    await yard.settle()
+    for each in wms.holds.values():
+        each.released = True
+    for hours in (2, 3):
+        await yard.settle(now=NOW + timedelta(hours=hours))
+    assert wms.locked(yard.lot, yard.warehouse) == D(100)
+
+
+async def test_a_disposal_that_hangs_keeps_no_hold_waiting(disposals: Disposals) -> None:
+    yard = disposals.yard
+    wms, _ = partners(yard)
+    await yard.execute()
+    await disposals.carry_out(await disposals.approved(K.destroy, 30), 12)
+    never = asyncio.Event()
+    dispose = wms.dispose
+
+    async def hang(key: str, disposal: Disposal) -> DisposalReceipt:
+        await never.wait()
+        return await dispose(key, disposal)
+
+    wms.dispose = hang  # type: ignore[method-assign]
+    yard.recall(OTHER)
+    await yard.request(OTHER)
+    await yard.execute(OTHER, one_keeper=1)
+    assert {claimant for claimant, _ in wms.standing().values()} == {NUMBER, OTHER}
+    wms.dispose = dispose  # type: ignore[method-assign]
+    await yard.execute(OTHER)
+    assert wms.stock[yard.lot, yard.warehouse] == D(88)
+    assert apart(yard.postgres.owner_url, places(yard)) == disposals.broken() == []
 
 
 class Killer:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from adapters.inventory.base import InventoryAdapter, InventoryError
+from adapters.inventory.base import HoldReleased, InventoryAdapter, InventoryError
 from domain.inventory import (
     Changes,
     Confirmation,
@@ -90,8 +90,10 @@ class Partner:
         mine = self.holds.get(key)
         if mine is None:
             self.holds[key] = Locked(claimant, position, position.quantity)
-        elif mine.released or mine.claimant != claimant:
-            raise InventoryError(f"{key} was released or is another's")
+        elif mine.released:
+            raise HoldReleased(f"{key} was released")
+        elif mine.claimant != claimant:
+            raise InventoryError(f"{key} is another's")
         else:
             mine.quantity = max(mine.quantity, position.quantity)
         await self._leave(f"hold {key}")
