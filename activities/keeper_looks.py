@@ -15,8 +15,9 @@ from temporalio import activity
 from activities.heartbeats import beating
 from adapters.inventory.base import InventoryAdapter, InventoryError, Keepers
 from db.engine import SessionFactory
-from db.repositories import keeper_counts, keeper_holds
+from db.repositories import keeper_counts
 from db.repositories.keeper_counts import Report
+from db.repositories.keeper_turn_lock import one_at_a_time
 from domain.inventory import Document, Located, Position, PositionState, Unread
 from models.messages import RecallScopeRef
 
@@ -53,11 +54,12 @@ class KeeperLook:
         try:
             async with (
                 asyncio.timeout(self._one_keeper.total_seconds()),
-                keeper_holds.one_at_a_time(self._sessions, keeper.name) as alone,
+                one_at_a_time(self._sessions, keeper.name) as alone,
             ):
                 if alone:
                     await self._report(ref, keeper, lots, kept)
-                return
+                    return
+            why = "somebody else was working with it"
         except InventoryError as error:
             why = str(error) or "the keeper refused"
         except TimeoutError:

@@ -22,6 +22,7 @@ from adapters.inventory.base import InventoryAdapter, InventoryError, Keepers, S
 from db.engine import SessionFactory
 from db.repositories import holds, keeper_holds, recalls
 from db.repositories.holds import DueHold, Held
+from db.repositories.keeper_turn_lock import one_at_a_time
 from models.messages import HoldFigures, RecallScopeRef
 from models.messages_keepers import ReadKeeperFeeds
 
@@ -126,7 +127,7 @@ class QuarantineActivities:
         try:
             async with (
                 asyncio.timeout(self._one_keeper.total_seconds()),
-                keeper_holds.one_at_a_time(self._sessions, keeper.name) as alone,
+                one_at_a_time(self._sessions, keeper.name) as alone,
             ):
                 if alone:
                     await KeeperTurn(self._sessions, keeper, ledger, now, activity.heartbeat).work(number)

@@ -5,17 +5,14 @@ what may be let go, last disposals and what follows from them. Each call is writ
 is answered, so whichever process dies, what is told twice is told by the same key, and nothing is let go on a guess.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy.exc import OperationalError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.engine import SessionFactory
 from db.plain_sql import run
 from db.repositories import holds
 from db.repositories import keeper_holds_sql as sql
@@ -256,28 +253,6 @@ async def _acknowledge(session: AsyncSession, answers: Sequence[Answer], now: da
     await run(session, sql.ACKNOWLEDGE, values)
 
 
-@asynccontextmanager
-async def one_at_a_time(sessions: SessionFactory, keeper: str, wait_seconds: int = 20) -> AsyncIterator[bool]:
-    """The keeper for one process alone: an older answer must not be recorded over a newer one.
-
-    Yields False when another process works with it for longer than `wait_seconds`. A process that dies lets go.
-    """
-    async with sessions.begin() as session:
-        await run(session, "SELECT set_config('lock_timeout', :wait, true)", {"wait": f"{wait_seconds}s"})
-        taken = True
-        nested = await session.begin_nested()
-        try:
-            await run(session, _ALONE, {"keeper": keeper})
-            await nested.commit()
-        except OperationalError:
-            await nested.rollback()
-            taken = False
-        yield taken
-
-
-_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('keeper:' || :keeper, 0))"
-
-
 __all__ = [
     "Answer",
     "ToDispose",
@@ -293,7 +268,6 @@ __all__ = [
     "lowered",
     "not_disposed",
     "not_lowered",
-    "one_at_a_time",
     "places",
     "plan",
     "raised",

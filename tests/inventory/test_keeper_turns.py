@@ -1,0 +1,83 @@
+"""Turns at keepers: one at a time each, and never so many that none of our own connections is left."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, cast
+
+import pytest
+
+from db.engine import SessionFactory
+from db.repositories.keeper_turn_lock import AT_ONCE, one_at_a_time
+from tests.inventory.conftest import Yard, yard
+from tests.inventory.test_looks_at_keepers import LATER, gaps, held
+
+__all__ = ["yard"]
+pytestmark = pytest.mark.db
+
+
+class Counted:
+    """Counts transactions that are open."""
+
+    def __init__(self, sessions: SessionFactory) -> None:
+        self._sessions = sessions
+        self.open = self.most = 0
+        self.reached = {number: asyncio.Event() for number in range(1, AT_ONCE + 1)}
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Any]:
+        async with self._sessions.begin() as session:
+            self.open += 1
+            self.most = max(self.most, self.open)
+            self.reached[self.open].set()
+            try:
+                yield session
+            finally:
+                self.open -= 1
+
+
+async def test_who_waits_for_a_keeper_holds_no_connection_and_many_keepers_share_few(yard: Yard) -> None:
+    counted = Counted(yard.sessions)
+    sessions, go = cast(SessionFactory, counted), asyncio.Event()
+    done: list[bool] = []
+
+    async def work(keeper: str) -> None:
+        async with one_at_a_time(sessions, keeper) as alone:
+            await go.wait()
+            done.append(alone)
+
+    same = [asyncio.create_task(work("wms")) for _ in range(5)]
+    await counted.reached[1].wait()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert counted.most == 1
+    others = [asyncio.create_task(work(f"wms-{number}")) for number in range(20)]
+    await counted.reached[AT_ONCE].wait()
+    async with one_at_a_time(sessions, "wms", wait_seconds=0.05) as alone:
+        assert not alone
+    go.set()
+    await asyncio.gather(*same, *others)
+    assert done == [True] * 25
+    assert counted.most == AT_ONCE
+
+
+async def test_a_keeper_another_process_works_with_is_waited_for_in_the_database(yard: Yard) -> None:
+    lock = "SELECT pg_advisory_xact_lock(hashtextextended('keeper:wms', 0))"
+    async with yard.sessions.begin() as session:
+        await (await session.connection()).exec_driver_sql(lock)
+        async with one_at_a_time(yard.sessions, "wms", wait_seconds=0.05) as alone:
+            assert not alone
+    async with one_at_a_time(yard.sessions, "wms") as alone:
+        assert alone
+
+
+async def test_a_look_that_gets_no_turn_is_a_gap(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    await held(yard)
+    monkeypatch.setattr("activities.keeper_looks.one_at_a_time", partial(one_at_a_time, wait_seconds=0.05))
+    monkeypatch.setattr("activities.quarantine.one_at_a_time", partial(one_at_a_time, wait_seconds=0.05))
+    async with one_at_a_time(yard.sessions, "wms"):
+        await yard.execute(now=LATER)
+    assert [gap["keeper"] for gap in gaps(yard, "stale_keeper")] == ["wms"]
+    await yard.execute(now=LATER)
+    assert gaps(yard, "stale_keeper") == []
