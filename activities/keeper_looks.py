@@ -12,7 +12,7 @@ from typing import Final
 
 from temporalio import activity
 
-from activities.heartbeats import beating
+from activities.clock import ActivityClock
 from adapters.inventory.base import InventoryAdapter, InventoryError, Keepers
 from db.engine import SessionFactory
 from db.repositories import keeper_counts
@@ -36,6 +36,7 @@ class KeeperLook:
 
     async def look(self, ref: RecallScopeRef) -> None:
         """Ask every keeper outside our ledger for the lots of this scope version."""
+        clock = ActivityClock(ref.now)
         _, *others = await self._keepers.everyone()
         if not others:
             return
@@ -47,17 +48,23 @@ class KeeperLook:
         kept: dict[str, list[int]] = {each.name: [] for each in others}
         for place in places:
             kept.get((await self._keepers.at(place)).name, []).append(place)
-        async with beating():
-            await asyncio.gather(*(self._one(ref, keeper, lots, kept[keeper.name]) for keeper in others))
+        await asyncio.gather(*(self._one(ref, keeper, lots, kept[keeper.name], clock) for keeper in others))
 
-    async def _one(self, ref: RecallScopeRef, keeper: InventoryAdapter, lots: Sequence[int], kept: list[int]) -> None:
+    async def _one(
+        self,
+        ref: RecallScopeRef,
+        keeper: InventoryAdapter,
+        lots: Sequence[int],
+        kept: list[int],
+        clock: ActivityClock,
+    ) -> None:
         try:
             async with (
                 asyncio.timeout(self._one_keeper.total_seconds()),
                 one_at_a_time(self._sessions, keeper.name) as alone,
             ):
                 if alone:
-                    await self._report(ref, keeper, lots, kept)
+                    await self._report(ref, keeper, lots, kept, clock)
                     return
             why = "somebody else was working with it"
         except InventoryError as error:
@@ -71,8 +78,14 @@ class KeeperLook:
             await keeper_counts.unread(session, ref.number, ref.scope_version, keeper.name, error=why, at=ref.now)
 
     async def _report(
-        self, ref: RecallScopeRef, keeper: InventoryAdapter, lots: Sequence[int], kept: Sequence[int]
+        self,
+        ref: RecallScopeRef,
+        keeper: InventoryAdapter,
+        lots: Sequence[int],
+        kept: Sequence[int],
+        clock: ActivityClock,
     ) -> None:
+        asked_at = clock.now()
         found: list[Position] = []
         unread: list[Unread] = []
         for at in range(0, len(lots), LOTS):
@@ -96,7 +109,8 @@ class KeeperLook:
             positions=found,
             documents=documents,
             unread=unread,
-            at=ref.now,
+            # Not before the keeper was asked: what was booked while it was waited for is in its figures.
+            at=asked_at,
         )
         async with self._sessions.begin() as session:
             await keeper_counts.take_in(session, report)

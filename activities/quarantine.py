@@ -58,7 +58,7 @@ class QuarantineActivities:
     @activity.defn
     async def request_holds(self, ref: RecallScopeRef) -> HoldFigures:
         """Claim every position of this scope version; running it again claims only what appeared since."""
-        async with self._sessions.begin() as session:
+        async with beating(), self._sessions.begin() as session:
             await holds.request_holds(session, ref.number, ref.scope_version, ref.now)
             return await holds.hold_summary(session, ref.number)
 
@@ -70,6 +70,10 @@ class QuarantineActivities:
         number of positions asked. Keepers outside our ledger are told of what ended or shrank, too. The goods documents
         of the lots are stopped after it; those nobody has stopped yet count as holds nobody has confirmed.
         """
+        async with beating():
+            return await self._execute(ref)
+
+    async def _execute(self, ref: RecallScopeRef) -> HoldFigures:
         if ref.claim:
             await self._plan(ref.number, ref.now)
             await KeeperLook(self._sessions, self._keepers, self._one_keeper).look(ref)
@@ -90,10 +94,11 @@ class QuarantineActivities:
         Holds outlive their recall as nonconformity holds: dispositions and signed releases go on, and a keeper that was
         away when the recall ended is told when it is back. Returns the keepers at which something stood.
         """
-        outside = await self._plan(None, request.now)
-        await self._turn_keepers(outside, None, request.now)
-        await self._documents.settle(request.now)
-        return len(outside.due)
+        async with beating():
+            outside = await self._plan(None, request.now)
+            await self._turn_keepers(outside, None, request.now)
+            await self._documents.settle(request.now)
+            return len(outside.due)
 
     async def _plan(self, number: str | None, now: datetime) -> Outside:
         """Find out who keeps the places of this recall (of all), and write down what they must be told."""
@@ -115,12 +120,9 @@ class QuarantineActivities:
 
     async def _turn_keepers(self, outside: Outside, number: str | None, now: datetime) -> None:
         """Every keeper at once, each in its own time: one that is slow or away keeps no other waiting."""
-        if not outside.due:
-            return
-        async with beating():
-            await asyncio.gather(
-                *(self._turn_one(outside.others[name], outside.ledger, number, now) for name in outside.due)
-            )
+        await asyncio.gather(
+            *(self._turn_one(outside.others[name], outside.ledger, number, now) for name in outside.due)
+        )
 
     async def _turn_one(self, keeper: InventoryAdapter, ledger: StockKeeper, number: str | None, now: datetime) -> None:
         """One keeper's turn, within its own time; whatever happens there stays there."""

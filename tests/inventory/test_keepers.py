@@ -46,7 +46,7 @@ async def test_a_position_that_fails_blocks_no_other_and_is_tried_again(yard: Ya
     yard.recall()
     await yard.request()
     beats: list[int] = []
-    figures = await yard.execute(inventory=Stubborn(yard), beat=beats.append)
+    figures = await yard.execute(inventory=Stubborn(yard), beat=lambda *asked: beats.extend(asked))
     assert figures == HoldFigures(requested=2, confirmed=1, failed=2)
     assert beats == [1, 2, 3, 4, 5]
     await yard.execute(inventory=Stubborn(yard))
