@@ -3,6 +3,7 @@
 from typing import Final
 
 from db.repositories import trace_sql
+from db.repositories.keeper_holds_sql import GONE
 
 _REPORTED: Final = """reported AS MATERIALIZED (
     SELECT * FROM unnest(CAST(:lots AS bigint[]), CAST(:places AS bigint[]), CAST(:on_hand AS numeric[]),
@@ -34,8 +35,12 @@ settled AS (
         OR r.on_hand > coalesce(believed.on_hand, 0))
       AND NOT EXISTS (
         SELECT FROM disposition d JOIN disposition_part p ON p.disposition_id = d.id
-        JOIN keeper_disposal kd ON kd.part_id = p.id
-        WHERE d.lot_id = known.lot_id AND d.location_id = known.location_id AND kd.acknowledged_at IS NULL)
+        LEFT JOIN keeper_disposal kd ON kd.part_id = p.id
+        WHERE d.lot_id = known.lot_id AND d.location_id = known.location_id AND {GONE} AND kd.acknowledged_at IS NULL
+          AND (kd.part_id IS NOT NULL OR EXISTS (
+                  SELECT FROM hold h JOIN keeper_hold k ON k.hold_id = h.id
+                  WHERE h.lot_id = d.lot_id AND h.location_id = d.location_id
+                    AND k.keeper = CAST(:keeper AS text) AND k.planned_at <= p.done_at)))
       AND NOT EXISTS (
         SELECT FROM movement m
         WHERE m.lot_id = known.lot_id AND known.location_id IN (m.from_location_id, m.to_location_id)

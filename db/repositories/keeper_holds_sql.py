@@ -17,7 +17,7 @@ WANTED: Final = f"CASE WHEN {_CURRENT} AND {_OPEN} THEN h.quantity ELSE 0 END"
 """Units that should stand under a row `k` of the hold `h`."""
 _WAITS: Final = "(h.confirmed_at IS NULL OR h.state IN ('requested', 'failed'))"
 _RAISE: Final = f"(k.ended_at IS NULL AND {_CURRENT} AND {_OPEN} AND (k.held < h.quantity OR {_WAITS}))"
-_GONE: Final = "d.kind IN ('destroy', 'return_to_factory', 'rework')"
+GONE: Final = "d.kind IN ('destroy', 'return_to_factory', 'rework')"
 """Dispositions by which units leave their place or lot; a release only ends the hold."""
 
 PLACES: Final = """
@@ -80,13 +80,14 @@ WITH {_PLACE}
 INSERT INTO keeper_disposal (part_id, key, keeper, attempts, planned_at)
 SELECT p.id, d.recall_number || ':disposal:' || p.id, place.keeper, 0, CAST(:now AS timestamptz)
 FROM place JOIN disposition d USING (location_id) JOIN disposition_part p ON p.disposition_id = d.id
-WHERE {_GONE} AND place.keeper <> :ledger AND (CAST(:number AS text) IS NULL OR d.recall_number = :number)
+WHERE {GONE} AND place.keeper <> :ledger
   -- It was to hold units of the lot there before these left: what came before is none of its business.
   AND EXISTS (SELECT FROM hold h JOIN keeper_hold k ON k.hold_id = h.id
               WHERE h.lot_id = d.lot_id AND h.location_id = d.location_id AND k.keeper = place.keeper
                 AND k.planned_at <= p.done_at)
 ORDER BY p.id ON CONFLICT DO NOTHING
 """  # noqa: S608 - constants
+"""Whoever's: the keeper's count of the place is only as good as what it has booked for all recalls."""
 
 DUE_DISPOSALS: Final = """
 SELECT kd.part_id, kd.key, d.recall_number, d.kind, d.lot_id, d.location_id, p.quantity, p.document_no, p.result_lot_id
@@ -145,7 +146,7 @@ _BEFORE: Final = f"""(
           AND {_RAISE.replace("k.", "r.").replace("h.", "o.")} AND NOT {_all_there_is("o", "r")})
     OR EXISTS (
         SELECT FROM disposition d JOIN disposition_part p ON p.disposition_id = d.id
-        WHERE d.lot_id = h.lot_id AND d.location_id = h.location_id AND {_GONE} AND p.done_at >= k.planned_at
+        WHERE d.lot_id = h.lot_id AND d.location_id = h.location_id AND {GONE} AND p.done_at >= k.planned_at
           AND NOT EXISTS (SELECT FROM keeper_disposal kd WHERE kd.part_id = p.id AND kd.acknowledged_at IS NOT NULL)))
 """  # noqa: S608 - constants
 _LOWER: Final = f"""k.ended_at IS NULL AND NOT {_BEFORE}

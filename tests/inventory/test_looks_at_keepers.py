@@ -8,7 +8,7 @@ import pytest
 from adapters.inventory.base import InventoryError
 from domain.disposition import DispositionKind as K
 from domain.inventory import Document, DocumentKind, DocumentState, Position, PositionState, Unread
-from tests.disposition.conftest import NOW, D, Disposals, disposals
+from tests.disposition.conftest import NOW, OTHER, D, Disposals, disposals
 from tests.inventory.conftest import Yard, yard
 from tests.inventory.test_holds_at_keepers import partners, places
 from tests.support.keepers import Partner
@@ -236,4 +236,17 @@ async def test_what_is_being_disposed_of_does_not_come_back_by_a_count(disposals
         await yard.execute(now=NOW + timedelta(hours=hour))
         assert yard.stock()[0] == wms.stock[yard.lot, yard.warehouse] == D(88)
     assert gaps(yard, "missing_under_hold") == []
+    assert apart(yard.postgres.owner_url, places(yard)) == disposals.broken() == []
+
+
+async def test_what_one_recall_disposes_of_does_not_come_back_by_the_look_of_another(disposals: Disposals) -> None:
+    yard = disposals.yard
+    wms, _ = partners(yard)
+    await yard.execute()
+    await disposals.carry_out(await disposals.approved(K.destroy, 30), 12)
+    yard.recall(OTHER)
+    await yard.request(OTHER)
+    for hour in (2, 3):
+        await yard.execute(OTHER, now=NOW + timedelta(hours=hour))
+        assert yard.stock()[0] == yard.stock()[2] == wms.stock[yard.lot, yard.warehouse] == D(88)
     assert apart(yard.postgres.owner_url, places(yard)) == disposals.broken() == []
