@@ -21,11 +21,15 @@ from db.repositories import keeper_counts_sql as sql
 from db.repositories import ledger
 from db.repositories.hold_records import record
 from db.repositories.stock import refresh_held
-from domain.inventory import Document, DocumentState, Position, PositionState, Unread
+from domain.inventory import Document, DocumentKind, DocumentState, Position, PositionState, Unread
 
 FRESH: Final = timedelta(minutes=15)
 """A count that says nothing new is dated anew after this long."""
 _TRAVELS: Final = PositionState.IN_TRANSIT
+_MOVES: Final = (DocumentKind.SHIPMENT, DocumentKind.RECEIPT)
+"""Documents of goods under way; an order or a pick of the same number says nothing about them."""
+_CANCELLED: Final = DocumentKind.SHIPMENT, DocumentState.CANCELLED
+_UNITS: Final = ("never_left", "arrived")
 Transit = tuple[int, int, str]
 """Lot, destination, document."""
 
@@ -144,14 +148,25 @@ async def _transit(session: AsyncSession, report: Report, transit: dict[Transit,
     known = (await run(session, sql.UNDER_WAY, {"system": report.system, "lots": list(report.lots)})).all()
     if not transit and not known:
         return 0
-    documents = {each.number: each for each in report.documents}
+    documents = {each.number: each for each in report.documents if each.kind in _MOVES}
     reported = {document for _, _, document in transit}
     said = await _said(session, report, {row.document_no for row in known})
     # Ended for good, and no longer under way: the goods are where they were.
-    void = {number for number, state in said.items() if state is DocumentState.CANCELLED} - reported
+    void = {number for number, (kind, state) in said.items() if (kind, state) == _CANCELLED} - reported
     base: dict[str, Any] = {"system": report.system, "at": report.at, "keeper": report.keeper}
     clear = sorted(set(report.lots) - set(_doubtful(report)))
-    await run(session, sql.TOLD_BY_OTHERS, base | {"lots": list(report.lots), "clear": clear, "void": sorted(void)})
+    arrived = {
+        "clear": clear,
+        "done": sorted(number for number, (_, state) in said.items() if state is DocumentState.DONE),
+        "kept": sorted({*report.kept, *(p.location_id for p in report.positions if p.state is not _TRAVELS)}),
+        "listed": sorted(documents),
+    }
+    others = (await run(session, sql.TOLD_BY_OTHERS, base | {"lots": list(report.lots)})).all()
+    cancelled = (await run(session, sql.CANCELLED, base | {"clear": clear, "void": sorted(void)})).all()
+    if cancelled:
+        shipments = [{**row._mapping, **{u: str(row._mapping[u]) for u in _UNITS}} for row in cancelled]
+        facts = {"keeper": report.keeper, "shipments": shipments}
+        await record(session, report.number, "holds.shipments_cancelled", report.at, facts)
     placed = [(key, _source(report, key, documents)) for key in transit]
     shipped = {
         "lots": [key[0] for key, _ in placed],
@@ -162,17 +177,13 @@ async def _transit(session: AsyncSession, report: Report, transit: dict[Transit,
         "source_ids": [_name(key) for key, _ in placed],
     }
     ids = list((await run(session, sql.SHIPPED, base | shipped)).scalars())
-    ids += (await run(session, sql.REAPPEARED, base | _under_way(report))).scalars().all()
-    arrived = {
-        "clear": clear,
-        "done": sorted(number for number, state in said.items() if state is DocumentState.DONE),
-        "kept": sorted({*report.kept, *(p.location_id for p in report.positions if p.state is not _TRAVELS)}),
-        "listed": sorted(documents),
-    }
-    ids += (await run(session, sql.ARRIVED, base | _under_way(report) | arrived)).scalars().all()
-    if ids:
+    under_way = base | _under_way(report)
+    ids += (await run(session, sql.NOT_BACK, under_way | arrived)).scalars().all()
+    ids += (await run(session, sql.REAPPEARED, under_way)).scalars().all()
+    ids += (await run(session, sql.ARRIVED, under_way | arrived)).scalars().all()
+    if ids or others or cancelled:
         await run(session, sql.BATCH, {"system": report.system, "read": len(transit), "ids": ids})
-    return len(ids)
+    return len(ids) + len(others) + len(cancelled)
 
 
 def _in_transit(report: Report) -> dict[Transit, Decimal]:
@@ -203,11 +214,25 @@ def _doubtful(report: Report) -> list[int]:
     return sorted({each.lot_id for each in report.unread})
 
 
-async def _said(session: AsyncSession, report: Report, numbers: set[str]) -> dict[str, DocumentState]:
-    """How these documents stand by the keeper's own word: in this report, else when it was last asked to stop them."""
+async def _said(
+    session: AsyncSession, report: Report, numbers: set[str]
+) -> dict[str, tuple[DocumentKind, DocumentState]]:
+    """How these documents stand by the keeper's own word: in this report, else when it was last asked to stop them.
+
+    A shipment says more than the receipt of the same number; several that differ say nothing.
+    """
     asked = {"keeper": report.keeper, "numbers": sorted(numbers)}
-    said = {row.document_no: DocumentState(row.keeper_state) for row in await run(session, sql.SAID, asked)}
-    return said | {each.number: each.state for each in report.documents if each.number in numbers}
+    said = {
+        row.document_no: (DocumentKind.SHIPMENT, DocumentState(row.keeper_state))
+        for row in await run(session, sql.SAID, asked)
+    }
+    for kind in reversed(_MOVES):
+        listed: defaultdict[str, set[DocumentState]] = defaultdict(set)
+        for each in report.documents:
+            if each.number in numbers and each.kind is kind:
+                listed[each.number].add(each.state)
+        said |= {n: (kind, states.pop() if len(states) == 1 else DocumentState.OPEN) for n, states in listed.items()}
+    return said
 
 
 def _source(report: Report, key: Transit, documents: dict[str, Document]) -> int | None:

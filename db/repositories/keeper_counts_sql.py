@@ -133,21 +133,53 @@ WHERE m.source_system = CAST(:system AS text) AND m.kind = 'shipment' AND m.lot_
 
 TOLD_BY_OTHERS: Final = """
 DELETE FROM movement k
-WHERE k.source_system = CAST(:system AS text) AND k.lot_id = ANY(CAST(:lots AS bigint[])) AND (
-    k.document_no = ANY(CAST(:void AS text[])) AND k.lot_id = ANY(CAST(:clear AS bigint[]))
-    OR EXISTS (SELECT FROM movement m WHERE m.lot_id = k.lot_id AND m.kind = 'shipment'
-                  AND m.document_no = k.document_no AND NOT starts_with(m.source_system, 'keeper\\:')))
+WHERE k.source_system = CAST(:system AS text) AND k.lot_id = ANY(CAST(:lots AS bigint[]))
+  AND EXISTS (SELECT FROM movement m WHERE m.lot_id = k.lot_id AND m.kind = 'shipment'
+                 AND m.document_no = k.document_no AND NOT starts_with(m.source_system, 'keeper\\:'))
 RETURNING k.id
 """
-"""A shipment that the firm's own records tell of is known from there; one that was cancelled has not left."""
+"""A shipment that the firm's own records tell of is known from there."""
+
+CANCELLED: Final = """
+WITH dead AS MATERIALIZED (
+    SELECT s.id, s.source_id, s.product_id, s.lot_id, s.from_location_id, s.to_location_id, s.document_no, s.quantity,
+           coalesce(i.quantity, 0) AS arrived
+    FROM movement s
+    LEFT JOIN movement i ON i.source_system = s.source_system AND i.source_id = s.source_id || '\\:in'
+    LEFT JOIN movement b ON b.source_system = s.source_system AND b.source_id = s.source_id || '\\:back'
+    WHERE s.source_system = CAST(:system AS text) AND s.kind = 'shipment' AND s.lot_id = ANY(CAST(:clear AS bigint[]))
+      AND s.document_no = ANY(CAST(:void AS text[])) AND s.quantity > coalesce(b.quantity, 0)
+),
+gone AS (DELETE FROM movement m USING dead WHERE m.id = dead.id AND dead.arrived = 0),
+fewer AS (UPDATE movement m SET quantity = dead.arrived FROM dead WHERE m.id = dead.id AND dead.arrived > 0),
+back AS (
+    INSERT INTO movement (kind, product_id, lot_id, from_location_id, to_location_id, quantity, delivered, occurred_at,
+                          document_no, source_system, source_id, batch_id)
+    SELECT 'return', product_id, lot_id, to_location_id, from_location_id, arrived, false, CAST(:at AS timestamptz),
+           document_no, CAST(:system AS text), source_id || '\\:back', NULL
+    FROM dead WHERE arrived > 0 ORDER BY source_id
+    ON CONFLICT (source_system, source_id) DO UPDATE SET quantity = excluded.quantity
+)
+SELECT document_no, lot_id, to_location_id, quantity - arrived AS never_left, arrived FROM dead ORDER BY source_id
+"""
+"""A cancelled shipment has not left; what was said to have arrived before has come back."""
+
+NOT_BACK: Final = """
+DELETE FROM movement b USING movement s
+WHERE b.source_system = CAST(:system AS text) AND b.kind = 'return' AND b.source_id = s.source_id || '\\:back'
+  AND s.source_system = b.source_system AND s.kind = 'shipment' AND s.lot_id = ANY(CAST(:asked_lots AS bigint[]))
+  AND (s.document_no = ANY(CAST(:done AS text[])) OR s.source_id = ANY(CAST(:source_ids AS text[])))
+RETURNING s.id
+"""
+"""What is under way, or has arrived after all, has not come back."""
 
 SAID: Final = """
 SELECT DISTINCT ON (document_no) document_no, keeper_state FROM recall_document
-WHERE keeper = CAST(:keeper AS text) AND document_no = ANY(CAST(:numbers AS text[]))
+WHERE keeper = CAST(:keeper AS text) AND document_no = ANY(CAST(:numbers AS text[])) AND kind = 'shipment'
   AND keeper_state IN ('done', 'cancelled')
 ORDER BY document_no, coalesce(ended_at, requested_at) DESC, id DESC
 """
-"""What the keeper answered of documents it does not list any more."""
+"""What the keeper answered of shipments it does not list any more."""
 
 SHIPPED: Final = """
 INSERT INTO movement AS old (kind, product_id, lot_id, from_location_id, to_location_id, quantity, delivered,

@@ -120,8 +120,8 @@ async def test_goods_under_way_by_a_keepers_report_are_stopped_where_they_left(y
     assert violations(yard.postgres.owner_url) == []
 
 
-def paper(yard: Yard, state: DocumentState) -> Document:
-    return Document("WMS-9", DocumentKind.SHIPMENT, state, yard.warehouse, yard.clinic, ())
+def paper(yard: Yard, state: DocumentState, kind: DocumentKind = DocumentKind.SHIPMENT) -> Document:
+    return Document("WMS-9", kind, state, yard.warehouse, yard.clinic, ())
 
 
 @pytest.mark.parametrize("listed", [None, DocumentState.OPEN, DocumentState.BLOCKED])
@@ -203,6 +203,60 @@ async def test_a_stopped_shipment_never_arrived(yard: Yard) -> None:
     assert yard.rows("SELECT count(*) FROM movement WHERE document_no = 'WMS-9'") == [(0,)]
     assert yard.stock()[0] == wms.locked(yard.lot, yard.warehouse) == D(100)
     assert apart(yard.postgres.owner_url, places(yard)) == violations(yard.postgres.owner_url) == []
+
+
+async def test_another_document_of_a_shipments_number_undoes_nothing(yard: Yard) -> None:
+    wms, _ = await held(yard)
+    wms.stock[yard.lot, yard.warehouse] -= 8
+    wms.transit = [way(yard, 8)]
+    await yard.execute(now=LATER)
+    wms.transit = []
+    for hour, (kind, state) in enumerate(
+        [
+            (DocumentKind.ORDER, DocumentState.OPEN),
+            (DocumentKind.ORDER, DocumentState.CANCELLED),
+            (DocumentKind.PICK, DocumentState.DONE),
+            (DocumentKind.RECEIPT, DocumentState.CANCELLED),
+        ]
+    ):
+        wms.papers = [paper(yard, state, kind)]
+        await yard.execute(now=LATER + timedelta(hours=hour + 1))
+    assert yard.rows("SELECT kind, quantity FROM movement WHERE document_no = 'WMS-9'") == [("shipment", D(8))]
+    wms.papers.append(paper(yard, DocumentState.DONE))
+    await yard.execute(now=LATER + timedelta(hours=9))
+    wms.papers = [paper(yard, DocumentState.OPEN, DocumentKind.ORDER)]
+    await yard.execute(now=LATER + timedelta(hours=10))
+    kinds = yard.rows("SELECT kind FROM movement WHERE document_no = 'WMS-9' ORDER BY kind")
+    assert kinds == [("receipt",), ("shipment",)]
+
+
+async def test_a_shipment_cancelled_after_it_arrived_is_a_return(yard: Yard) -> None:
+    wms, _ = await held(yard)
+    wms.stock[yard.lot, yard.warehouse] -= 8
+    wms.transit = [way(yard, 8)]
+    await yard.execute(now=LATER)
+    wms.transit, wms.papers = [], [paper(yard, DocumentState.DONE)]
+    await yard.execute(now=LATER + timedelta(hours=1))
+    wms.papers = [paper(yard, DocumentState.CANCELLED)]
+    wms.stock[yard.lot, yard.warehouse] += 8
+    (batches,) = yard.rows("SELECT count(*) FROM import_batch")
+    for hour in (2, 3):
+        await yard.execute(now=LATER + timedelta(hours=hour))
+    told = "SELECT kind, quantity, from_location_id FROM movement WHERE document_no = 'WMS-9' ORDER BY kind"
+    assert yard.rows(told) == [
+        ("receipt", D(8), None),
+        ("return", D(8), yard.clinic),
+        ("shipment", D(8), yard.warehouse),
+    ]
+    assert yard.rows("SELECT count(*) FROM import_batch") == [(batches[0] + 1,)]
+    ((facts,),) = yard.rows("SELECT data FROM audit_event WHERE action = 'holds.shipments_cancelled'")
+    assert (facts["shipments"][0]["document_no"], D(facts["shipments"][0]["arrived"])) == ("WMS-9", D(8))
+    assert yard.stock()[0] == wms.locked(yard.lot, yard.warehouse) == D(100)
+    wms.papers = [paper(yard, DocumentState.DONE)]
+    wms.stock[yard.lot, yard.warehouse] -= 8
+    await yard.execute(now=LATER + timedelta(hours=4))
+    assert [kind for kind, _, _ in yard.rows(told)] == ["receipt", "shipment"]
+    assert violations(yard.postgres.owner_url) == []
 
 
 async def test_the_firms_own_record_of_a_shipment_takes_the_place_of_the_keepers(yard: Yard) -> None:
