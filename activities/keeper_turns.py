@@ -49,16 +49,17 @@ class KeeperTurn:
             await self._dispose(part)
         if parts:
             await self._hold_and_let_go(number)
+        # Last: where a keeper is so slow that its time ends here, nothing that is due waits for it.
+        async with self._sessions() as session:
+            standing = await keeper_holds.due_again(session, self._keeper.name, number, self._now)
+        for group in _groups(standing):
+            await self._ask_again(group)
 
     async def _hold_and_let_go(self, number: str | None) -> None:
         async with self._sessions() as session:
             due = await keeper_holds.due_raises(session, self._keeper.name, number)
         for group in _groups(due):
             await self._raise(group)
-        async with self._sessions() as session:
-            standing = await keeper_holds.due_again(session, self._keeper.name, number, self._now)
-        for group in _groups(standing):
-            await self._ask_again(group)
         async with self._sessions() as session:
             keys = await keeper_holds.due_lowers(session, self._keeper.name, number)
         for some in _groups(keys):
