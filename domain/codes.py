@@ -7,7 +7,7 @@ G: component. A code is the annex's letter and digits; a longer code lies below 
 import csv
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from typing import Final
 
@@ -28,6 +28,7 @@ CODE: Final = re.compile(r"[A-G][0-9]{2,9}")
 _PREFIX: Final = "IMDRF:"
 _COLUMNS: Final = ("IMDRF Code", "CDRH Preferred Term")
 _MOST_FAULTS: Final = 20
+_MOST_NAME: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +67,12 @@ def read_codes(text: str) -> list[Term]:
         term = _term(row)
         if isinstance(term, str):
             faults.append(f"row {number}: {term}")
-        elif term.code in found and found[term.code].term != term.term:
-            faults.append(f"row {number}: {term.code} stands for {found[term.code].term!r} already")
+        elif term.code not in found:
+            found[term.code] = term
+        elif (one := _as_one(found[term.code], term)) is not None:
+            found[term.code] = one
         else:
-            found.setdefault(term.code, term)
+            faults.append(f"row {number}: {term.code} stands for {found[term.code].term!r} already")
     if faults:
         more = f" and {len(faults) - _MOST_FAULTS} more" if len(faults) > _MOST_FAULTS else ""
         raise CodeListUnreadable("; ".join(faults[:_MOST_FAULTS]) + more)
@@ -83,10 +86,21 @@ def _term(row: dict[str, str | None]) -> Term | str:
     code, name = given.removeprefix(_PREFIX), (row["CDRH Preferred Term"] or "").strip()
     if CODE.fullmatch(code) is None:
         return f"IMDRF Code: expected IMDRF:A01 to IMDRF:G99 with further digits, got {given[:40]!r}"
-    if not 0 < len(name) <= 300:
-        return "CDRH Preferred Term: expected 1 to 300 characters"
+    if not 0 < len(name) <= _MOST_NAME:
+        return f"CDRH Preferred Term: expected 1 to {_MOST_NAME} characters"
     definition = (row.get("CDRH Definition") or "").strip()[:4000] or None
     return Term(code, name, definition, (row.get("CDRH Source Code") or "").strip()[:12] or None)
+
+
+def _as_one(first: Term, second: Term) -> Term | None:
+    """Two rows of one code: FDA lists a term under both its names (F27), which its own code shows; None otherwise."""
+    if first.term == second.term:
+        return first
+    name = f"{first.term} / {second.term}"
+    if first.fda_code is None or first.fda_code != second.fda_code or len(name) > _MOST_NAME:
+        return None
+    texts = [each for each in dict.fromkeys((first.definition, second.definition)) if each]
+    return replace(first, term=name, definition="\n".join(texts)[:4000] or None)
 
 
 def with_parents(terms: Iterable[Term]) -> list[Term]:

@@ -9,11 +9,12 @@ import pytest
 from db.engine import SessionFactory
 from db.repositories import codes
 from db.repositories.codes import CodesRefused, ListFile, ListRefused
-from domain.codes import CAUSE_ANNEXES, PROBLEM_ANNEXES, CodeListUnreadable, read_codes
+from domain.codes import CAUSE_ANNEXES, COMPLAINT_ANNEXES, PROBLEM_ANNEXES, CodeListUnreadable, read_codes
 from tests.api.test_staff import recall_command
 from tests.support.servers import PostgresForTests
 
 SAMPLE = Path(__file__).parent / "codes.csv"
+REAL = Path(__file__).parents[3] / "shared/data/maude/FDA-CDRH_NCIt_Subsets.csv"
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
@@ -32,6 +33,7 @@ def test_a_code_lies_below_the_longest_other_it_begins_with() -> None:
         ("IMDRF Code,CDRH Preferred Term\n", "no rows"),
         ("IMDRF Code,CDRH Preferred Term\nH01,x\n", "row 2: IMDRF Code"),
         ("IMDRF Code,CDRH Preferred Term\nIMDRF:A01,x\nIMDRF:A01,y\n", "row 3: A01 stands for 'x'"),
+        ("IMDRF Code,CDRH Preferred Term,CDRH Source Code\nIMDRF:A01,x,1\nIMDRF:A01,y,2\n", "row 3: A01 stands"),
     ],
 )
 def test_a_list_that_is_none_names_its_rows(text: str, what: str) -> None:
@@ -81,3 +83,22 @@ async def test_the_command_line_loads_and_searches(db: SessionFactory, postgres:
     other = ("codes", "import", str(SAMPLE), "--version", "2027")
     code, _, err = await recall_command(postgres.app_url, *other)
     assert (code, "on record as version 2026" in err) == (2, True)
+
+
+@pytest.mark.db
+@pytest.mark.skipif(not REAL.exists(), reason="FDA's code list is not beside the project (../shared/data/maude)")
+async def test_the_list_that_fda_publishes_is_entered_whole(db: SessionFactory) -> None:
+    text = REAL.read_text(encoding="utf-8")
+    terms = {each.code: each for each in read_codes(text)}
+    counts = {annex: sum(each.annex == annex for each in terms.values()) for annex in "ABCDEFG"}
+    assert counts == {"A": 487, "B": 25, "C": 158, "D": 45, "E": 740, "F": 72, "G": 293}
+    # One term under both its names, in two rows with one code of FDA's.
+    assert terms["F27"].term == "Problem identified during non-clinical procedure / No Patient Involvement"
+    assert (terms["F27"].fda_code, terms["A0101"].parent) == ("2645", "A01")
+    assert (await load(db, text, "2026-11", NOW)).terms == len(terms) == 1820
+    async with db() as session:
+        assert await codes.check(session, ["A0101", "E2311", "F27", "G04073"], COMPLAINT_ANNEXES, NOW)
+        (found,) = await codes.search(
+            session, part="no patient involvement", annex="F", parent=None, retired=False, after="", limit=9
+        )
+    assert found.code == "F27"
