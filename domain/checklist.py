@@ -49,7 +49,7 @@ TITLES: Final[Mapping[Item, str]] = {
     Item.CAPA: "CAPA opened, cause recorded, plan approved",
     Item.OBLIGATIONS: "Obligations due so far are submitted",
     Item.EVIDENCE_HOLD: "Retained samples and evidence are settled with the authority",
-    Item.COMPLAINTS: "Every complaint is closed",
+    Item.COMPLAINTS: "Every complaint is closed, and carries its codes where a code list is loaded",
     Item.PATIENTS: "Every hospital with patients to follow up has given its final counts",
     Item.SHORTAGES: "Every site left short is supplied, or decided about",
     Item.TASKS: "No task is open",

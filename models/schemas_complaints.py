@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field, field_validator
 
 from models.complaint import ComplaintState, HarmSeverity
 from models.schemas_common import Block, Code, In, Out, Reason
+from models.schemas_nonconformities import CodeOut, Codes
 from models.schemas_recall import EARLIEST_AWARENESS
 
 EvidenceIds = Annotated[list[UUID], Field(default_factory=list, max_length=50)]
@@ -27,6 +28,8 @@ class ComplaintIn(In):
     consignee_id: Ref | None = None
     lot_id: Ref | None = None
     product_line: Code | None = None
+    codes: Codes = Field(default_factory=list)
+    """IMDRF codes of annexes A (problem), E (signs), F (health impact) and G (component)."""
     evidence_ids: EvidenceIds
 
     @field_validator("awareness_at")
@@ -36,6 +39,12 @@ class ComplaintIn(In):
         if awareness_at < EARLIEST_AWARENESS:
             raise ValueError("expected an instant since 1970")
         return awareness_at
+
+
+class ComplaintCodesIn(In):
+    """All codes the complaint is to carry; those left out are taken off."""
+
+    codes: Codes
 
 
 class ComplaintCloseIn(In):
@@ -69,6 +78,7 @@ class ComplaintOut(Out):
     closed_by: str | None
     closed_at: datetime | None
     outcome: str | None
+    codes: list[CodeOut] = Field(default_factory=list)
 
 
-__all__ = ["ComplaintCloseIn", "ComplaintIn", "ComplaintOut"]
+__all__ = ["ComplaintCloseIn", "ComplaintCodesIn", "ComplaintIn", "ComplaintOut"]

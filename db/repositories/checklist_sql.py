@@ -136,6 +136,11 @@ WHERE s.recall_number = :number AND s.settled_at IS NULL
 COMPLAINTS: Final = """
 SELECT sequence AS place, 'complaint ' || sequence || ' (' || severity || ') is ' || state AS line
 FROM complaint WHERE recall_number = :number AND state <> 'closed'
+UNION ALL
+SELECT sequence, 'complaint ' || sequence || ' (' || severity || ') carries no IMDRF code'
+FROM complaint c WHERE recall_number = :number
+  AND NOT EXISTS (SELECT FROM record_code r WHERE r.complaint_id = c.id AND r.removed_at IS NULL)
+  AND EXISTS (SELECT FROM code_list WHERE valid_from <= :now)
 """
 
 SHORTAGES: Final = f"""

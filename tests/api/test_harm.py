@@ -20,6 +20,7 @@ from tests.api.conftest import unreachable_client
 from tests.api.test_recipient_page import Recipient
 from tests.api.test_webhooks import INBOUND, PHONE, send, sms
 from tests.campaign.world import NUMBER, Person, World, build
+from tests.quality.test_codes import SAMPLE, load
 from tests.support.api import Callers, make_tokens, serving, settings_for
 from tests.support.servers import PostgresForTests
 
@@ -231,6 +232,34 @@ async def test_staff_enters_harm_once_and_lists_it(api: Callers, world: World) -
     following = (await api.get(path, cursor=listed["next_cursor"])).json()
     assert [each["sequence"] for each in following["items"]] == [2]
     assert (await api.post(path, report(), Role.WAREHOUSE)).status_code == 403
+
+
+async def test_a_complaint_carries_codes_from_its_report_on_and_is_coded_anew_at_any_time(
+    api: Callers, db: SessionFactory, world: World
+) -> None:
+    path = f"/v1/recalls/{NUMBER}/complaints"
+    unknown = await api.post(path, report(codes=["A05"]))
+    assert (unknown.status_code, unknown.json()["errors"][0]["pointer"]) == (422, "#/codes/0"), "no list is loaded"
+    await load(db, SAMPLE.read_text(), "2026", datetime(2026, 1, 1, tzinfo=UTC))
+    assert complaints(world) == []
+    first = (await api.post(path, report(codes=["A05", "E2311"]))).json()
+    assert [(each["code"], each["term"]) for each in first["codes"]] == [("A05", "Leak"), ("E2311", "Fever")]
+    wrong = await api.post(f"{path}/1/codes", {"codes": ["A05", "C06"]})
+    assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "#/codes/1")
+    assert (await api.post(f"{path}/2/codes", {"codes": ["A05"]})).status_code == 404
+    world.run("UPDATE recall SET phase = 'terminated' WHERE %s", True)
+    world.run("UPDATE complaint SET state = 'closed' WHERE %s", True)
+    for key in ("once", "again"):
+        coded = await api.post(f"{path}/1/codes", {"codes": ["F08", "A05"]}, key=key)
+        assert [each["code"] for each in coded.json()["codes"]] == ["A05", "F08"]
+    listed = (await api.get(path)).json()["items"]
+    assert [[each["code"] for each in row["codes"]] for row in listed] == [["A05", "F08"]]
+    events = world.rows("SELECT data FROM audit_event WHERE action = 'complaint.coded' ORDER BY seq")
+    assert [(each["data"]["from"], each["data"]["to"]) for each in events] == [
+        ([], ["A05", "E2311"]),
+        (["A05", "E2311"], ["A05", "F08"]),
+    ]
+    assert (await api.post(f"{path}/1/codes", {"codes": []}, Role.WAREHOUSE)).status_code == 403
 
 
 async def take_up(db: SessionFactory, at: datetime) -> ComplaintFigures:

@@ -221,6 +221,21 @@ def complaint_is_only_evaluated(recall: CompleteRecall) -> str:
     return _complain(recall, "evaluated")
 
 
+def complaint_has_no_code(recall: CompleteRecall) -> str:
+    recall.world.add(
+        "code_list",
+        version="2026",
+        valid_from=T0,
+        file_name="codes.csv",
+        sha256="0" * 64,
+        loaded_by="adam",
+        loaded_at=T0,
+        terms=1,
+    )
+    _complain(recall, "closed")
+    return "complaint 1 (serious) carries no IMDRF code"
+
+
 def complaint_task_is_open(recall: CompleteRecall) -> str:
     return f"task {recall.world.task('complaint:1', 'complaint')} (complaint:1)"
 
@@ -330,7 +345,7 @@ OPENERS = {
     "capa": [no_capa, capa_without_cause, capa_without_approved_plan],
     "obligations": [report_is_due, due_time_is_not_worked_out],
     "evidence_hold": [sample_is_kept],
-    "complaints": [complaint_is_open, complaint_is_only_evaluated, complaint_task_is_open],
+    "complaints": [complaint_is_open, complaint_is_only_evaluated, complaint_has_no_code, complaint_task_is_open],
     "patients": [patients_are_not_final, patients_task_is_open],
     "shortages": [site_is_left_short, replacement_task_is_open],
     "tasks": [task_is_open, task_was_sent_back],
