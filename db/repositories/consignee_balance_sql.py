@@ -10,10 +10,34 @@ from typing import Final
 from db.repositories import trace_sql
 from db.repositories.mass_balance_sql import SCOPE, SIDE, STATED
 
-_LEDGER: Final = f"""
-place AS MATERIALIZED (
+SUMMED: Final = (
+    "received",
+    "taken_over",
+    "passed_on",
+    "returned",
+    "returned_to_maker",
+    "destroyed_in_place",
+    "corrected",
+    "released",
+    "replaced",
+    "used",
+    "implanted",
+    "held_pending",
+)
+"""Columns of a row besides its names; unaccounted is what is left of the first three."""
+_ACCOUNTED: Final = " - ".join(SUMMED[3:])
+_N: Final = {name: str(number) for number, name in enumerate(SUMMED)}
+"""A sum skips the rows of other terms by a number."""
+_SUMS: Final = ",\n           ".join(
+    f"coalesce(sum(quantity) FILTER (WHERE term = {number}), 0) AS {name}" for name, number in _N.items()
+)
+
+_PLACE: Final = f"""place AS MATERIALIZED (
     SELECT l.id, l.partner_id, {SIDE} AS side FROM location l JOIN partner ON partner.id = l.partner_id
-),
+)"""  # noqa: S608 - constants
+_ASKED: Final = "SELECT id FROM place WHERE side <> 'market'"
+"""What is on its way to the market is in no term."""
+_LEDGER: Final = f"""
 hop AS MATERIALIZED (
     -- Goods that went from one side to another, or from one consignee to another.
     SELECT m.id, m.lot_id, m.kind, m.quantity, coalesce(s.side, 'unknown') AS source,
@@ -32,33 +56,34 @@ counted_return AS MATERIALIZED (
     WHERE r.recall_number = :number
 ),
 ledger_term AS (
-    SELECT lot_id, target_partner AS partner_id, 'received' AS name, quantity FROM hop
+    SELECT lot_id, target_partner AS partner_id, {_N["received"]} AS term, quantity FROM hop
     WHERE source <> 'market' AND (target = 'market' AND (kind = 'shipment' OR source = 'own')
                                   OR target = 'unknown' AND source = 'own')
     UNION ALL
-    SELECT lot_id, target_partner, 'taken_over', quantity FROM hop WHERE source = 'market' AND target = 'market'
+    SELECT lot_id, target_partner, {_N["taken_over"]}, quantity FROM hop WHERE source = 'market' AND target = 'market'
     UNION ALL
-    SELECT lot_id, source_partner, 'passed_on', quantity FROM hop WHERE source = 'market' AND target = 'market'
+    SELECT lot_id, source_partner, {_N["passed_on"]}, quantity FROM hop WHERE source = 'market' AND target = 'market'
     UNION ALL
     SELECT h.lot_id, coalesce(h.source_partner, r.partner_id),
-           CASE h.target WHEN 'own' THEN 'returned' ELSE 'returned_to_maker' END, h.quantity
+           CASE h.target WHEN 'own' THEN {_N["returned"]} ELSE {_N["returned_to_maker"]} END, h.quantity
     FROM hop h LEFT JOIN counted_return r ON r.movement_id = h.id AND h.source = 'unknown'
     WHERE h.source = 'market' AND h.target IN ('own', 'maker')
        OR h.source = 'unknown' AND h.target = 'own' AND h.kind = 'return'
     UNION ALL
     -- Sent back and not arrived yet.
-    SELECT a.lot_id, s.partner_id, CASE t.side WHEN 'own' THEN 'returned' ELSE 'returned_to_maker' END, -a.in_transit
+    SELECT a.lot_id, s.partner_id, CASE t.side WHEN 'own' THEN {_N["returned"]} ELSE {_N["returned_to_maker"]} END,
+           -a.in_transit
     FROM arrival a JOIN place t ON t.id = a.target_id JOIN place s ON s.id = a.sent_from
     WHERE a.in_transit > 0 AND s.side = 'market' AND t.side <> 'market'
     UNION ALL
-    SELECT m.lot_id, l.partner_id, 'destroyed_in_place', m.quantity
+    SELECT m.lot_id, l.partner_id, {_N["destroyed_in_place"]}, m.quantity
     FROM moved m JOIN place l ON l.id = coalesce(m.source_id, m.target_id) AND l.side = 'market'
     WHERE m.kind = 'destruction'
 )"""  # noqa: S608 - constants
 
-_SAID: Final = """
+_SAID: Final = f"""
 said_term AS (
-    SELECT f.lot_id, f.partner_id, CASE WHEN product.implantable THEN 'implanted' ELSE 'used' END AS name,
+    SELECT f.lot_id, f.partner_id, CASE WHEN product.implantable THEN {_N["implanted"]} ELSE {_N["used"]} END AS term,
            f.used AS quantity
     FROM (
         SELECT lot_id, partner_id, used FROM remaining
@@ -71,11 +96,12 @@ said_term AS (
     ) f JOIN lot ON lot.id = f.lot_id JOIN product ON product.id = lot.product_id
     WHERE f.used <> 0
     UNION ALL
-    SELECT lot_id, partner_id, 'held_pending', pending FROM remaining
+    SELECT lot_id, partner_id, {_N["held_pending"]}, pending FROM remaining
     UNION ALL
     SELECT d.lot_id, c.partner_id,
-           CASE d.kind WHEN 'destroy' THEN 'destroyed_in_place' WHEN 'return_to_factory' THEN 'returned_to_maker'
-                       WHEN 'release' THEN 'released' WHEN 'replace' THEN 'replaced' ELSE 'corrected' END, p.quantity
+           CASE d.kind WHEN 'destroy' THEN {_N["destroyed_in_place"]}
+                       WHEN 'return_to_factory' THEN {_N["returned_to_maker"]} WHEN 'release' THEN {_N["released"]}
+                       WHEN 'replace' THEN {_N["replaced"]} ELSE {_N["corrected"]} END, p.quantity
     FROM disposition d JOIN scope ON scope.lot_id = d.lot_id
     JOIN consignee c ON c.id = d.consignee_id
     JOIN disposition_part p ON p.disposition_id = d.id
@@ -96,33 +122,16 @@ term AS (
     UNION ALL
     SELECT * FROM said_term
     UNION ALL
-    SELECT lot_id, sender, 'passed_on', quantity FROM stated_passing
+    SELECT lot_id, sender, {_N["passed_on"]}, quantity FROM stated_passing
     UNION ALL
-    SELECT lot_id, receiver, 'taken_over', quantity FROM stated_passing
-)"""
-
-SUMMED: Final = (
-    "received",
-    "taken_over",
-    "passed_on",
-    "returned",
-    "returned_to_maker",
-    "destroyed_in_place",
-    "corrected",
-    "released",
-    "replaced",
-    "used",
-    "implanted",
-    "held_pending",
-)
-"""Columns of a row besides its names; unaccounted is what is left of the first three."""
-_ACCOUNTED: Final = " - ".join(SUMMED[3:])
+    SELECT lot_id, receiver, {_N["taken_over"]}, quantity FROM stated_passing
+)"""  # noqa: S608 - constants
 
 BY_CONSIGNEE: Final = f"""
-WITH {trace_sql.positions(SCOPE)}, {STATED}, {_LEDGER}, {_SAID},
+WITH {trace_sql.positions(f"{SCOPE}, {_PLACE}", at=_ASKED)}, {STATED}, {_LEDGER}, {_SAID},
 by_partner AS (
     SELECT lot_id, coalesce(partner_id, 0) AS partner_id,
-           {", ".join(f"coalesce(sum(quantity) FILTER (WHERE name = '{name}'), 0) AS {name}" for name in SUMMED)}
+           {_SUMS}
     FROM term GROUP BY 1, 2
 ),
 rest AS (

@@ -13,11 +13,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
 from db.repositories import mass_balance_sql, recalls, unaccounted
+from db.repositories.trace_sql import TUNE
 from domain.mass_balance import ZERO, Basis, LotBalance, SignedShare, Terms, beyond
 
-_TUNE: Final = """
-SELECT set_config('work_mem', '64MB', true), set_config('random_page_cost', '1.1', true), set_config('jit', 'off', true)
-"""
 _LEDGER_TERMS: Final = ("distributed", "own_stock", "at_maker", "scrapped", "returned")
 
 
@@ -64,20 +62,19 @@ class MassBalance:
 
 async def balance(session: AsyncSession, number: str, lot_id: int | None = None) -> MassBalance:
     """The balance of every lot of the recall's current scope, or of one; a lot outside the scope is not among them."""
-    await run(session, _TUNE)
+    await run(session, TUNE)
     scope = {"number": number, "lot": lot_id}
     ledger = await _by_lot(session, mass_balance_sql.LEDGER, scope)
     stated = await _by_lot(session, mass_balance_sql.STATEMENTS, scope)
     disposed = await _by_lot(session, mass_balance_sql.DISPOSED, scope)
     retained = await _by_lot(session, mass_balance_sql.RETAINED, scope)
     lots = tuple(
-        _lot(row, [each.get(lot, {}) for each in (ledger, stated, disposed, retained)])
-        for lot, row in (await _by_lot(session, mass_balance_sql.LOTS, scope)).items()
+        _lot([row, *(each.get(lot, {}) for each in (stated, disposed, retained))]) for lot, row in ledger.items()
     )
     return MassBalance(lots, await allowed_percent(session, number), await unaccounted.signed_shares(session, number))
 
 
-def _lot(row: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]) -> LotBalance:
+def _lot(groups: Sequence[Mapping[str, Any]]) -> LotBalance:
     ledger, stated, disposed, kept = groups
     count = {name: _units(ledger, name) for name in (*_LEDGER_TERMS, "returned_to_maker", "destroyed_in_place")}
     retained, maker_use, unlocated = _units(kept, "retained"), _units(ledger, "maker_use"), _units(ledger, "unlocated")
@@ -103,11 +100,11 @@ def _lot(row: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]) -> LotBala
         held_pending=_units(stated, "held_pending"),
     )
     return LotBalance(
-        lot_id=row["lot_id"],
-        number=row["number"],
-        product_code=row["product_code"],
-        site_code=row["site_code"],
-        unit=row["unit"],
+        lot_id=ledger["lot_id"],
+        number=ledger["number"],
+        product_code=ledger["product_code"],
+        site_code=ledger["site_code"],
+        unit=ledger["unit"],
         basis=basis,
         terms=terms,
     )
@@ -122,8 +119,8 @@ def _produced(ledger: Mapping[str, Any], built_in_elsewhere: Decimal) -> tuple[D
 
 
 def _units(row: Mapping[str, Any], name: str) -> Decimal:
-    value = row.get(name)
-    return ZERO if value is None else Decimal(value)
+    value: Decimal | None = row.get(name)
+    return ZERO if value is None else value
 
 
 async def _by_lot(session: AsyncSession, statement: str, values: Mapping[str, Any]) -> dict[int, dict[str, Any]]:

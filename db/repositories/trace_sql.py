@@ -246,9 +246,29 @@ position AS (
 """.format(**_PARTS, sums=_SUMS)  # noqa: S608 - constants of this file
 
 
-def positions(scope: str, *, windowed: bool = False) -> str:
-    """All CTEs up to `position`, for a `WITH` clause."""
-    return f"{scope},{moved(windowed=windowed)},{POSITIONS}"
+def positions(scope: str, *, windowed: bool = False, at: str = "") -> str:
+    """All CTEs up to `position`, for a `WITH` clause.
+
+    Args:
+        scope: CTE `scope`, and what `at` builds on.
+        windowed: only movements within the window count.
+        at: a query of the only locations whose positions are asked. Arrivals elsewhere are read only where receipts
+            are on record, which may exceed what was sent there.
+    """
+    if not at:
+        return f"{scope},{moved(windowed=windowed)},{POSITIONS}"
+    # Places are tested row by row against a hash, whatever the planner expects of either side.
+    asked = f"asked AS MATERIALIZED ({at})"
+    summed = POSITIONS.replace("FROM flow GROUP BY", f"FROM flow WHERE (location_id IN ({_ASKED})) IS TRUE GROUP BY")
+    summed = summed.replace(_LISTED, f"{_LISTED} AND (m.target_id IN ({_TOLD})) IS TRUE")
+    return f"{scope},{asked},{moved(windowed=windowed)},{summed}"
+
+
+_ASKED = "SELECT id FROM asked"
+_TOLD = """
+    SELECT id FROM asked UNION SELECT DISTINCT target_id FROM moved WHERE kind = 'receipt' AND target_id IS NOT NULL"""
+_LISTED = "WHERE m.target_id IS NOT NULL AND m.kind IN ('shipment', 'receipt', 'return')"
+"""Of the CTE `document`."""
 
 
 SITES = """
