@@ -131,8 +131,9 @@ async def refused_page(
     """Record the refusal and say what to do, in words that tell nothing about any recall."""
     if refused.kind is not None:
         # The hash tells two refused links apart without keeping either.
+        consignee = {} if refused.consignee_id is None else {"consignee": refused.consignee_id}
         detail = {
-            "consignee": refused.consignee_id,
+            **consignee,
             "link_sha256": hashlib.sha256(token.encode(errors="replace")).hexdigest()[:16],
             "method": request.method,
         }

@@ -1,21 +1,20 @@
 """The page behind a supplier's signed link: what is asked now, answered with files, stage by stage."""
 
 import asyncio
-import hashlib
 import secrets
 from dataclasses import replace
-from typing import Annotated, Any, Final
+from typing import Final
 from uuid import UUID, uuid5
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from adapters.evidence.base import EvidenceUnavailable
 from api.deps import StateDep
 from api.nudge import nudge_owners
-from api.recipient_access import UNREACHABLE, RefusedLink, accepted_language, page_headers, refusal, unavailable_page
+from api.outside_link import Language, Token, answers, behind_link, firm, read_link, shown, slow_down
+from api.recipient_access import RefusedLink
 from api.state import ApiState
 from api.supplier_pages import (
     LANGUAGES,
@@ -26,14 +25,13 @@ from api.supplier_pages import (
     read_form,
     render_supplier_page,
 )
-from db.repositories import evidence, refusals, supplier_requests
+from db.repositories import evidence, supplier_requests
 from db.repositories.codes import CodesRefused
 from db.repositories.disposition_who import Who
 from db.repositories.supplier_requests import SUPPLIER, Given
-from domain.links import LinkError
 from domain.nonconformity import NcRefused
 from domain.photo_types import FileRefused, named, photo_or_document
-from domain.supplier_request import RequestState, Stage, SupplierLinkExpired, read_supplier_token
+from domain.supplier_request import RequestState, Stage, read_supplier_token
 from domain.workflow_ids import QUALITY_ID
 from models.evidence import Evidence
 from models.quality import QualityFile
@@ -44,16 +42,9 @@ BODY_LIMIT: Final = MAX_FILES * MAX_BYTES + 256 * 1024
 _PATIENCE: Final = 300.0
 _IDS: Final = UUID("7b0d3a52-5c57-4d0f-8a4e-2f9e0c5a6d11")
 """Namespace of evidence ids made from request and content, so that a second tap meets the first upload."""
-_HTML: Final = {"content": {"text/html": {"schema": {"type": "string"}}}}
-_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"description": "What is asked, or the thanks", **_HTML},
-    403: {"description": "The link is not accepted", **_HTML},
-    410: {"description": "The link has expired, or the request has ended", **_HTML},
-    413: {"description": "The files are too large", **_HTML},
-    422: {"description": "The form again, with what is missing", **_HTML},
-    429: {"description": "Too many requests", **_HTML},
-    503: {"description": "Answers cannot be recorded now", **_HTML},
-}
+_ANSWERS: Final = answers(
+    "What is asked, or the thanks", "The link has expired, or the request has ended", s413="The files are too large"
+)
 _FORM: Final = {
     "requestBody": {
         "required": True,
@@ -61,54 +52,53 @@ _FORM: Final = {
     }
 }
 router = APIRouter(prefix="/q", tags=["supplier"], default_response_class=HTMLResponse)
-Token = Annotated[str, Path(max_length=500, description="Token of the signed link.")]
-Language = Annotated[str | None, Query(max_length=20, description="en or zh-CN")]
 
 
 @router.get("/{token}", operation_id="readSupplierPage", summary="The supplier's page", responses=_ANSWERS)
 async def read_page(request: Request, token: Token, state: StateDep, lang: Language = None) -> HTMLResponse:
     """What is asked now, with its deadline and form."""
     asked = lang if lang in LANGUAGES else None
-    try:
-        row, file = await _let_in(request, state, token)
-        return await _show(state, token, row, file, asked)
-    except RefusedLink as refused:
-        return await _refused(request, state, token, refused, asked)
-    except UNREACHABLE:
-        return unavailable_page(state, asked)
+
+    async def page() -> HTMLResponse:
+        return await _show(state, token, *await _let_in(request, state, token), asked)
+
+    return await behind_link(request, state, token, asked, page)
 
 
 @router.post("/{token}", operation_id="submitSupplierPage", responses=_ANSWERS, openapi_extra=_FORM)
 async def submit_page(request: Request, token: Token, state: StateDep, lang: Language = None) -> HTMLResponse:
     """Record the answer to the stage that was shown; a stage answered meanwhile shows where it stands."""
     asked = lang if lang in LANGUAGES else None
-    try:
+
+    async def page() -> HTMLResponse:
         length = request.headers.get("content-length", "")
         if length.isascii() and length.isdigit() and int(length) > BODY_LIMIT:
             raise RefusedLink("too_large")
-        row, file = await _let_in(request, state, token)
-        language = page_language(asked, row.language)
-        form, uploads, bad = await _read(request, state)
-        reading = read_form(form)
-        errors = [(name, error_text(language, name)) for name in reading.faults]
-        if bad:
-            largest = min(MAX_BYTES, state.settings.evidence_max_bytes) // (1024 * 1024) or 1
-            errors.append(("file", error_text(language, "file", largest=largest, most=MAX_FILES)))
-        if reading.stage is None or reading.given is None or errors:
-            return await _show(state, token, row, file, asked, values=reading.values, errors=errors)
-        try:
-            reference = await _answer(state, row.number, reading.stage, reading.given, uploads)
-        except CodesRefused as refused:
-            errors = [("codes", error_text(language, "codes", detail=str(refused)))]
-            return await _show(state, token, row, file, asked, values=reading.values, errors=errors)
-        except NcRefused:
-            return await _show(state, token, *await _let_in(request, state, token), asked)
-        await nudge_owners(state, [(QUALITY_ID, "")])
-        return await _show(state, token, row, file, asked, reference=reference)
-    except RefusedLink as refused:
-        return await _refused(request, state, token, refused, asked)
-    except (*UNREACHABLE, EvidenceUnavailable):
-        return unavailable_page(state, asked)
+        return await _submitted(request, state, token, asked)
+
+    return await behind_link(request, state, token, asked, page)
+
+
+async def _submitted(request: Request, state: ApiState, token: str, asked: str | None) -> HTMLResponse:
+    row, file = await _let_in(request, state, token)
+    language = page_language(asked, row.language)
+    form, uploads, bad = await _read(request, state)
+    reading = read_form(form)
+    errors = [(name, error_text(language, name)) for name in reading.faults]
+    if bad:
+        largest = min(MAX_BYTES, state.settings.evidence_max_bytes) // (1024 * 1024) or 1
+        errors.append(("file", error_text(language, "file", largest=largest, most=MAX_FILES)))
+    if reading.stage is None or reading.given is None or errors:
+        return await _show(state, token, row, file, asked, values=reading.values, errors=errors)
+    try:
+        reference = await _answer(state, row.number, reading.stage, reading.given, uploads)
+    except CodesRefused as refused:
+        errors = [("codes", error_text(language, "codes", detail=str(refused)))]
+        return await _show(state, token, row, file, asked, values=reading.values, errors=errors)
+    except NcRefused:
+        return await _show(state, token, *await _let_in(request, state, token), asked)
+    await nudge_owners(state, [(QUALITY_ID, "")])
+    return await _show(state, token, row, file, asked, reference=reference)
 
 
 async def _read(request: Request, state: ApiState) -> tuple[dict[str, str], list[tuple[str, str, bytes]], bool]:
@@ -162,41 +152,14 @@ async def _answer(
 
 
 async def _let_in(request: Request, state: ApiState, token: str) -> tuple[SupplierRequest, QualityFile]:
-    secret = state.settings.link_secret
-    if secret is None:
-        raise RefusedLink("unavailable")
-    client = request.client.host if request.client else "unknown"
-    try:
-        number = read_supplier_token(secret.get_secret_value(), token, state.now())
-    except (LinkError, SupplierLinkExpired) as error:
-        # Guessing is slowed by address, as at the recipients' door.
-        if wait := state.page_limiter.wait_needed(f"refused:{client}"):
-            raise RefusedLink("too_many", wait=wait) from None
-        raise RefusedLink(error.kind.removeprefix("supplier_").removeprefix("link_"), error.kind) from None
-    if wait := state.page_limiter.wait_needed(f"supplier:{number}"):
-        raise RefusedLink("too_many", wait=wait)
+    number = read_link(request, state, token, "supplier", read_supplier_token)
+    slow_down(state, f"supplier:{number}")
     async with state.sessions() as session:
         found = await supplier_requests.find(session, number)
     ended = (RequestState.CLOSED.value, RequestState.WITHDRAWN.value)
     if found is None or found[0].state in ended:
         raise RefusedLink("expired", "supplier_link_used")
     return found[0], found[1]
-
-
-async def _refused(
-    request: Request, state: ApiState, token: str, refused: RefusedLink, asked: str | None
-) -> HTMLResponse:
-    if refused.kind is not None:
-        detail = {
-            "link_sha256": hashlib.sha256(token.encode(errors="replace")).hexdigest()[:16],
-            "method": request.method,
-        }
-        try:
-            async with state.sessions.begin() as session:
-                await refusals.record_refused_access(session, refused.kind, number=None, detail=detail, now=state.now())
-        except UNREACHABLE:
-            return unavailable_page(state, asked)
-    return refusal(state, refused, asked or accepted_language(request))
 
 
 async def _show(
@@ -210,17 +173,15 @@ async def _show(
     errors: list[tuple[str, str]] | None = None,
     reference: str | None = None,
 ) -> HTMLResponse:
-    language, settings = page_language(asked, row.language), state.settings
+    language = page_language(asked, row.language)
     async with state.sessions() as session:
-        answers = await supplier_requests.answers(session, row.number)
-    newest = answers[-1] if answers else None
+        given = await supplier_requests.answers(session, row.number)
+    newest = given[-1] if given else None
     page = SupplierPage(
         action=f"/q/{token}",
         csp_nonce=secrets.token_urlsafe(12),
         number=row.number,
-        firm_name=settings.company_name,
-        firm_phone=settings.company_phone,
-        firm_email=settings.company_email,
+        **firm(state),
         drill=file.drill,
         question=row.question,
         stage=row.stage,
@@ -231,8 +192,7 @@ async def _show(
         errors=errors or (),
         reference=reference,
     )
-    headers = page_headers(page.csp_nonce) | {"Content-Language": language}
-    return HTMLResponse(render_supplier_page(page, language), 422 if errors else 200, headers)
+    return shown(render_supplier_page(page, language), page.csp_nonce, language, faulty=bool(errors))
 
 
 __all__ = ["BODY_LIMIT", "router"]
