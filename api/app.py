@@ -7,9 +7,11 @@ which one is missing, and a background watch logs every change.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 from temporalio.client import Client
 
@@ -135,7 +137,7 @@ def create_app(settings: Settings, *, temporal_client: Client | None = None, bac
         redirect_slashes=False,
     )
     app.state.revision = expected_revision()
-    _include(app, settings)
+    app.router.routes.extend(_routes(settings.evidence_max_bytes))
     install_handlers(app)
     install_openapi(app)
     _wrap(app, https=settings.public_url.startswith("https://"))
@@ -152,49 +154,54 @@ def _wrap(app: FastAPI, *, https: bool) -> None:
     app.build_middleware_stack = build  # type: ignore[method-assign]
 
 
-def _include(app: FastAPI, settings: Settings) -> None:
-    app.include_router(health.router)
-    app.include_router(webhooks.router)
-    app.include_router(hospital.router)
-    app.include_router(push.router)
-    app.include_router(calls.router)
-    app.include_router(recipient.router)
-    app.include_router(recipient_tables.router)
-    app.include_router(recipient_sites.router)
-    app.include_router(recipient_files.router, max_body_size=recipient_files.BODY_LIMIT)
-    app.include_router(recipient_labels.router)
-    app.include_router(recipient_lost.router)
-    app.include_router(expert_page.router)
-    app.include_router(traces.router, prefix="/v1")
+@cache
+def _routes(evidence_bytes: int) -> tuple[BaseRoute, ...]:
+    """All of ours, once a process: the framework works a route out when a request first looks for one, which takes a
+    few hundred milliseconds, and remembers it there."""
+    every = APIRouter()
+    every.include_router(health.router)
+    every.include_router(webhooks.router)
+    every.include_router(hospital.router)
+    every.include_router(push.router)
+    every.include_router(calls.router)
+    every.include_router(recipient.router)
+    every.include_router(recipient_tables.router)
+    every.include_router(recipient_sites.router)
+    every.include_router(recipient_files.router, max_body_size=recipient_files.BODY_LIMIT)
+    every.include_router(recipient_labels.router)
+    every.include_router(recipient_lost.router)
+    every.include_router(expert_page.router)
+    every.include_router(traces.router, prefix="/v1")
     held = (holds, goods_documents, logistics)
-    app.include_router(supplier_page.router, max_body_size=supplier_page.BODY_LIMIT)
+    every.include_router(supplier_page.router, max_body_size=supplier_page.BODY_LIMIT)
     for module in (recalls, decisions, *held, phone_replies, recall_parts, recall_file, tasks, staff, master, signing):
-        app.include_router(module.router, prefix="/v1")
+        every.include_router(module.router, prefix="/v1")
     for module in (cases, chasing, contacts, complaints, patients, effectiveness, closure):
-        app.include_router(module.router, prefix="/v1")
+        every.include_router(module.router, prefix="/v1")
     stock = (dispositions, disposition_execution, disposal_proof, return_labels, returns, samples, shortages)
-    app.include_router(lots.router, prefix="/v1")
+    every.include_router(lots.router, prefix="/v1")
     for module in (*stock, account, accounts, journals, consignee_balance, exposure):
-        app.include_router(module.router, prefix="/v1")
-    app.include_router(costs.router, prefix="/v1", max_body_size=costs.BODY_LIMIT)
+        every.include_router(module.router, prefix="/v1")
+    every.include_router(costs.router, prefix="/v1", max_body_size=costs.BODY_LIMIT)
     duties = (obligations, clocks, deadline_history)
     for module in (assessment, expert_reviews, suggestions, amendments, closing, capas, *duties, retention):
-        app.include_router(module.router, prefix="/v1")
+        every.include_router(module.router, prefix="/v1")
     for module in (policies, policy_changes, documents):
-        app.include_router(module.router, prefix="/v1")
-    app.include_router(notice_previews.test_page)
+        every.include_router(module.router, prefix="/v1")
+    every.include_router(notice_previews.test_page)
     for module in (signatures, training, notice_checks, notice_letters, notice_previews):
-        app.include_router(module.router, prefix="/v1")
-    app.include_router(bulk_answers.router, prefix="/v1", max_body_size=bulk_answers.BODY_LIMIT)
-    app.include_router(campaigns.router, prefix="/v1")
-    app.include_router(returned_mail.router, prefix="/v1")
-    app.include_router(unplaced.router, prefix="/v1")
-    app.include_router(keepers.hooks, prefix="/v1")
+        every.include_router(module.router, prefix="/v1")
+    every.include_router(bulk_answers.router, prefix="/v1", max_body_size=bulk_answers.BODY_LIMIT)
+    every.include_router(campaigns.router, prefix="/v1")
+    every.include_router(returned_mail.router, prefix="/v1")
+    every.include_router(unplaced.router, prefix="/v1")
+    every.include_router(keepers.hooks, prefix="/v1")
     for module in (dry_runs, policy_moves, responsibilities, branches, keepers):
-        app.include_router(module.router, prefix="/v1")
+        every.include_router(module.router, prefix="/v1")
     for module in (nonconformities, codes, quality_capas, supplier_requests):
-        app.include_router(module.router, prefix="/v1")
-    app.include_router(evidence.router, prefix="/v1", max_body_size=settings.evidence_max_bytes + _MULTIPART_OVERHEAD)
+        every.include_router(module.router, prefix="/v1")
+    every.include_router(evidence.router, prefix="/v1", max_body_size=evidence_bytes + _MULTIPART_OVERHEAD)
+    return tuple(every.routes)
 
 
 @asynccontextmanager
