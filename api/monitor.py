@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Final
 
 from alembic.script import ScriptDirectory
@@ -23,6 +24,7 @@ _CHECK_TIMEOUT: Final = 3.0
 _WATCH_INTERVAL: Final = 5.0
 
 
+@cache
 def expected_revision() -> str:
     """The newest migration this code knows."""
     return ScriptDirectory.from_config(alembic_config("postgresql://unused")).get_current_head() or "none"

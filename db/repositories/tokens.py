@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlmodel import col, select, update
@@ -23,6 +24,17 @@ def new_secret() -> str:
 def digest(secret: str) -> str:
     """What is stored of a token. Plain SHA-256 is enough for 256 random bits: there is nothing to guess."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A token to be made, with its secret in the clear."""
+
+    principal: str
+    name: str
+    roles: tuple[Role, ...]
+    secret: str = field(default_factory=new_secret, repr=False)
+    expires_at: datetime | None = None
 
 
 async def find_valid(session: AsyncSession, secret: str, now: datetime) -> ApiToken | None:
@@ -46,26 +58,38 @@ async def create(
 ) -> tuple[ApiToken, str]:
     """A new token and its secret; the creation is audited in the stream `system`."""
     clear = secret or new_secret()
-    token = ApiToken(
-        principal=principal,
-        name=name,
-        token_sha256=digest(clear),
-        roles=[role.value for role in roles],
-        created_at=now,
-        expires_at=expires_at,
-    )
-    session.add(token)
-    await session.flush()
-    await audit.append(
-        session,
-        audit.SYSTEM,
-        actor=actor,
-        role=Role.ADMIN.value,
-        action="token.created",
-        at=now,
-        data={"token_id": token.id, "principal": principal, "roles": token.roles},
-    )
+    issued = Issued(principal, name, tuple(roles), clear, expires_at)
+    (token,) = await create_all(session, [issued], actor=actor, now=now)
     return token, clear
+
+
+async def create_all(session: AsyncSession, issued: Sequence[Issued], *, actor: str, now: datetime) -> list[ApiToken]:
+    """New tokens of these people in their order, audited as `create` does."""
+    made = [
+        ApiToken(
+            principal=one.principal,
+            name=one.name,
+            token_sha256=digest(one.secret),
+            roles=[role.value for role in one.roles],
+            created_at=now,
+            expires_at=one.expires_at,
+        )
+        for one in issued
+    ]
+    session.add_all(made)
+    await session.flush()
+    entries = [
+        audit.Entry(
+            actor=actor,
+            role=Role.ADMIN.value,
+            action="token.created",
+            at=now,
+            data={"token_id": token.id, "principal": token.principal, "roles": token.roles},
+        )
+        for token in made
+    ]
+    await audit.append_all(session, audit.SYSTEM, entries)
+    return made
 
 
 async def list_all(session: AsyncSession) -> Sequence[ApiToken]:
@@ -96,4 +120,4 @@ async def revoke(session: AsyncSession, token_id: int, *, actor: str, now: datet
     return True
 
 
-__all__ = ["PREFIX", "create", "digest", "find_valid", "list_all", "new_secret", "revoke"]
+__all__ = ["PREFIX", "Issued", "create", "create_all", "digest", "find_valid", "list_all", "new_secret", "revoke"]

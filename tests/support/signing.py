@@ -20,17 +20,23 @@ _LATEST: Final = 1000
 """A version later than any a test makes: whoever is trained on it is trained on all before."""
 
 
-async def can_sign(session: AsyncSession, token: str, *, opened: bool = True) -> None:
-    """The owner of a token has a password and training; `opened`: and has given the password just now."""
+async def can_sign(session: AsyncSession, *tokens: str, opened: bool = True) -> None:
+    """The owners of tokens have a password and training; `opened`: and have given the password just now."""
     now = datetime.now(UTC)
-    found = (await session.exec(select(ApiToken).where(col(ApiToken.token_sha256) == digest(token)))).one()
-    account = SigningAccount(
-        principal=found.principal, password_hash=_HASH, must_change=False, failed=0, set_by="tests", changed_at=now
-    )
-    await insert_new(session, SigningAccount, account.model_dump())
+    found = (
+        await session.exec(select(ApiToken).where(col(ApiToken.token_sha256).in_([digest(token) for token in tokens])))
+    ).all()
+    assert len(found) == len(tokens)
+    accounts = [
+        SigningAccount(
+            principal=token.principal, password_hash=_HASH, must_change=False, failed=0, set_by="tests", changed_at=now
+        ).model_dump()
+        for token in found
+    ]
+    await insert_new(session, SigningAccount, accounts)
     trained = [
         {
-            "principal": found.principal,
+            "principal": token.principal,
             "policy_id": policy,
             "version": _LATEST,
             "trained_on": date(2026, 1, 2),
@@ -38,13 +44,14 @@ async def can_sign(session: AsyncSession, token: str, *, opened: bool = True) ->
             "recorded_by": "tests",
             "recorded_at": now,
         }
+        for token in found
         for policy in POLICIES
     ]
     await insert_new(session, TrainingRecord, trained)
-    if opened:
-        assert found.id is not None
+    for token in found if opened else ():
+        assert token.id is not None
         await signing_periods.open_period(
-            session, token_id=found.id, principal=found.principal, at=now, lasts=timedelta(hours=8)
+            session, token_id=token.id, principal=token.principal, at=now, lasts=timedelta(hours=8)
         )
 
 
