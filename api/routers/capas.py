@@ -10,6 +10,7 @@ from api.capa_merging import merge_target, recurrence_of
 from api.capa_views import capa_item, capa_out
 from api.decisions import Refused, find_decision
 from api.deps import NumberDep, ReaderDep, StateDep, require
+from api.findings_views import FindingsPage, FindingsQueryDep, summary_of_capa
 from api.problems import Problem, problems
 from api.quality_desk import quality_problems
 from api.records import load
@@ -51,6 +52,7 @@ from models.schemas_capa import (
     VerificationIn,
 )
 from models.schemas_common import FieldProblem
+from models.schemas_findings import FindingsSummaryOut
 
 READING = problems("unauthenticated", "not_permitted", "recall_unknown", "capa_unknown", "invalid")
 DECIDING: dict[int | str, dict[str, Any]] = problems(
@@ -92,6 +94,20 @@ async def read_capa(number: NumberDep, sequence: CapaNumber, _: ReaderDep, state
     if found is None:
         raise Problem("capa_unknown", f"The recall {number} has no CAPA {sequence}.")
     return capa_out(found, state.now())
+
+
+@router.get("/{sequence}/findings", operation_id="listCapaFindings", responses=problems("bad_cursor"))
+async def list_findings(number: NumberDep, sequence: CapaNumber, _: ReaderDep, query: FindingsQueryDep) -> FindingsPage:
+    """What was measured along the trace of its recalls, of affected lots first."""
+    return await query.of_capa(number, sequence)
+
+
+@router.get("/{sequence}/findings/summary", operation_id="summariseCapaFindings")
+async def summarise_findings(
+    number: NumberDep, sequence: CapaNumber, _: ReaderDep, state: StateDep
+) -> FindingsSummaryOut:
+    """How much there is by kind, over which frozen traces and how old data."""
+    return await summary_of_capa(state, number, sequence)
 
 
 @router.post(

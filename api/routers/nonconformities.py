@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.deps import ReaderDep, StateDep
+from api.findings_views import FindingsPage, FindingsQueryDep, summary_of_nonconformity
 from api.idempotency import Answer, once
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import Problem, problems
@@ -25,6 +26,7 @@ from domain.scope import LotRef, ScopeCriteria
 from models.access import IdempotencyKey
 from models.quality import LinkKind
 from models.schemas_common import FieldProblem, Page
+from models.schemas_findings import FindingsSummaryOut
 from models.schemas_nonconformities import (
     AuditEventShort,
     NcChainOut,
@@ -122,6 +124,18 @@ async def read_nonconformity(nc: NcNumber, _: ReaderDep, state: StateDep) -> NcO
     """One with its lots and decisions, codes, files, the recalls it belongs to, and what keeps it open."""
     async with state.sessions() as session:
         return await _out(session, nc)
+
+
+@router.get("/{nc}/findings", operation_id="listNonconformityFindings", responses=_READING | problems("bad_cursor"))
+async def list_findings(nc: NcNumber, _: ReaderDep, query: FindingsQueryDep) -> FindingsPage:
+    """What was measured of its lots, of what went into them and of what was made of them."""
+    return await query.of_nonconformity(nc)
+
+
+@router.get("/{nc}/findings/summary", operation_id="summariseNonconformityFindings", responses=_READING)
+async def summarise_findings(nc: NcNumber, _: ReaderDep, state: StateDep) -> FindingsSummaryOut:
+    """How much there is by kind, and how old the data."""
+    return await summary_of_nonconformity(state, nc)
 
 
 @router.get("/{nc}/audit", operation_id="auditNonconformity", responses=_READING)

@@ -12,6 +12,7 @@ from api.capa_views import capa_item, capa_out
 from api.decisions import Refused, find_decision
 from api.deps import IfMatchDep, KeyDep, ReaderDep, StateDep, require
 from api.desk import Desk
+from api.findings_views import FindingsPage, FindingsQueryDep, summary_of_capa
 from api.idempotency import Answer, once
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import Problem, problems
@@ -43,6 +44,7 @@ from models.schemas_capa import (
     VerificationIn,
 )
 from models.schemas_common import Page
+from models.schemas_findings import FindingsSummaryOut
 
 _READING: Final = problems("unauthenticated", "not_permitted", "capa_unknown", "invalid")
 router = APIRouter(prefix="/capas", tags=["capa"], responses=_READING)
@@ -125,6 +127,18 @@ async def read_capa(capa: CaNumber, _: ReaderDep, state: StateDep) -> CapaOut:
 async def read_recurrence(capa: CaNumber, _: ReaderDep, state: StateDep) -> RecurrenceOut:
     """What came again per month since it was closed, judged by the criterion of its plan."""
     return await recurrence_of(state, capa, 1)
+
+
+@router.get("/{capa}/findings", operation_id="listQualityCapaFindings", responses=problems("bad_cursor"))
+async def list_findings(capa: CaNumber, _: ReaderDep, query: FindingsQueryDep) -> FindingsPage:
+    """What was measured along the trace of its nonconformities' lots and of the recalls it answers for."""
+    return await query.of_capa(capa, 1)
+
+
+@router.get("/{capa}/findings/summary", operation_id="summariseQualityCapaFindings")
+async def summarise_findings(capa: CaNumber, _: ReaderDep, state: StateDep) -> FindingsSummaryOut:
+    """How much there is by kind, over which frozen traces and how old data."""
+    return await summary_of_capa(state, capa, 1)
 
 
 _STEP: Final[dict[str, Any]] = {"response_model": CapaDecisionOut, "responses": DECIDING}
