@@ -35,6 +35,7 @@ _TITLES: Final = {
     "ladder": ("Silent consignees", "未答复单位"),
     "check": ("Effectiveness", "有效性"),
     "notice": ("Notices and reports, by due time", "通知与报告（按时限）"),
+    "supplier": ("Answers of suppliers", "供应商答复"),
     "closing": ("Closing conditions", "关闭条件"),
 }
 _SAME_SECTION: Final[dict[str, str]] = {"report": "notice"}

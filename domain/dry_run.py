@@ -25,6 +25,7 @@ from domain.policy_figures import DueFigure, Sourced
 from domain.policy_parts import Gate
 from domain.policy_tasks import ExtraTask, HumanStep, TaskRule
 from domain.stages import Owed
+from domain.supplier_request import Stage
 from domain.timeline import Calendars, Facts, Standing, duties
 from domain.timeline_count import compute
 from domain.timeline_facts import Duty
@@ -68,6 +69,7 @@ def dry_run(scene: Scene, written: Mapping[str, Policy]) -> DryRun:
         *_gates(scene),
         *_reach(scene, moments),
         *_reports(scene),
+        *_supplier(scene),
         *_closing(scene),
     ]
     versions = tuple(f"{policy.id}@{policy.version}" for policy in scene.policies.values())
@@ -304,6 +306,31 @@ def _report(duty: Duty) -> Ask:
         rule=_rule(duty.policy, duty.figure),
         note=duty.uncomputed or "",
     )
+
+
+def _supplier(scene: Scene) -> Iterator[Ask]:
+    """What a supplier owes once a corrective action request is issued to it: the shortest limit of each stage."""
+    rules = [(policy, policy.supplier_answers) for policy in scene.policies.values() if policy.supplier_answers]
+    for stage in Stage if rules else ():
+        policy, rule = min(rules, key=lambda each: each[1].limits()[stage])
+        yield Ask(
+            kind="supplier",
+            key=f"supplier:{stage}",
+            jurisdiction=policy.id if len(scene.policies) == 1 else _ALL,
+            what=f"the supplier answers: {stage}",
+            what_zh=f"供应商答复：{_SUPPLIER_ZH[stage]}",
+            asked_when="a corrective action request is issued",
+            limit=str(getattr(rule, stage.value)),
+            rule=_rule(policy, rule),
+        )
+
+
+_SUPPLIER_ZH: Final[Mapping[Stage, str]] = {
+    Stage.ACKNOWLEDGE: "确认收到",
+    Stage.CONTAINMENT: "遏制措施",
+    Stage.CAUSE: "根本原因与纠正措施",
+    Stage.VERIFICATION: "效果验证",
+}
 
 
 def _closing(scene: Scene) -> Iterator[Ask]:

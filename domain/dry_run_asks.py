@@ -6,7 +6,9 @@ from typing import Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-Kind = Literal["branch", "task", "extra_task", "signature", "gate", "notice", "ladder", "check", "report", "closing"]
+Kind = Literal[
+    "branch", "task", "extra_task", "signature", "gate", "notice", "ladder", "check", "report", "supplier", "closing"
+]
 
 
 class Ask(BaseModel):

@@ -35,6 +35,7 @@ from domain.policy_parts import (
     QuietHours,
     Retention,
 )
+from domain.policy_supplier import SupplierAnswers
 from domain.policy_tasks import ExtraTask, HumanStep, TaskRule
 from domain.policy_text import PolicyError, check_zone, fault_line, load_mapping
 from domain.roles import Role
@@ -121,6 +122,8 @@ class Policy(Part):
     """Inspections that the release gate asks for."""
     destruction: DestructionRule | None = None
     """Destruction under the authority's eyes."""
+    supplier_answers: SupplierAnswers | None = None
+    """How long a supplier has for a corrective action request."""
     branches: tuple[Branch, ...] = Field(default=(), max_length=MAX_ITEMS)
 
     @model_validator(mode="before")

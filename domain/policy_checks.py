@@ -122,6 +122,8 @@ def _lone_figures(policy: "Policy") -> Iterator[tuple[str, Sourced]]:
         yield "release", policy.release
     if policy.destruction:
         yield "destruction", policy.destruction
+    if policy.supplier_answers:
+        yield "supplier_answers", policy.supplier_answers
     for step, rule in policy.tasks.items():
         yield f"tasks.{step}", rule
     for code, rules in policy.levels.items():

@@ -8,6 +8,7 @@ from domain.policy_approvals import ApprovalRule
 from domain.policy_branches import STEPS_OF_LADDER, Branch
 from domain.policy_figures import Sourced
 from domain.policy_parts import Gate, LadderRules, Obligation, QuietHours, Trigger
+from domain.supplier_request import Stage
 
 _WHEN: Final = {
     Trigger.ALWAYS: "",
@@ -94,6 +95,10 @@ def _rows(policy: Policy) -> Iterator[tuple[str, ...]]:
         for check in policy.release.checks:
             asked = f"passed: {', '.join(check.inspections)}"
             yield _row(f"Release while {check.when}", "all", asked, "-", policy.release)
+    if policy.supplier_answers:
+        for stage in Stage:
+            limit = str(getattr(policy.supplier_answers, stage.value))
+            yield _row(f"Supplier answers: {stage.value}", "all", limit, "request issued", policy.supplier_answers)
 
 
 def _quiet_hours(rule: QuietHours) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ HOUSE_DAYS: Final[Mapping[Stage, int]] = {
     Stage.CAUSE: 30,
     Stage.VERIFICATION: 120,
 }
-"""House figures: days from the issue to each stage's deadline."""
+"""House figures: days from the issue to each stage's deadline, where no profile has its own."""
 MOST_DAYS: Final = 1095
 
 
@@ -76,19 +76,24 @@ def after_review(turn: Turn, *, accepted: bool) -> Turn:
     return Turn(turn.stage, RequestState.ACCEPTED)
 
 
-def deadlines(issued_at: datetime, days: Mapping[Stage, int], pace: float) -> dict[Stage, datetime]:
-    """Deadline of each stage in real time; what is not given is the house's figure.
+def deadlines(
+    issued_at: datetime, limits: Mapping[Stage, timedelta], days: Mapping[Stage, int], pace: float
+) -> dict[Stage, datetime]:
+    """Deadline of each stage in real time: the days given for it, else its limit.
 
     Raises:
         ValueError: a stage would be due before the one ahead of it, or out of range.
     """
-    chosen = {stage: days.get(stage, HOUSE_DAYS[stage]) for stage in Stage}
-    before = 0
-    for stage, count in chosen.items():
-        if not before <= count <= MOST_DAYS or count < 1:
-            raise ValueError(f"{stage.value}: expected {max(before, 1)} to {MOST_DAYS} days, got {count}")
-        before = count
-    return {stage: issued_at + timedelta(days=count) / pace for stage, count in chosen.items()}
+    chosen = {stage: timedelta(days=days[stage]) if stage in days else limits[stage] for stage in Stage}
+    before, most = timedelta(0), timedelta(days=MOST_DAYS)
+    for stage, limit in chosen.items():
+        if not before <= limit <= most or not limit:
+            least = max(before / timedelta(days=1), 1)
+            raise ValueError(
+                f"{stage.value}: expected {least:g} to {MOST_DAYS} days, got {limit / timedelta(days=1):g}"
+            )
+        before = limit
+    return {stage: issued_at + limit / pace for stage, limit in chosen.items()}
 
 
 def check_extension(

@@ -30,7 +30,7 @@ class SupplierRequestIn(In):
     days: Annotated[dict[Stage, Annotated[int, Field(ge=1, le=MOST_DAYS)]], Field(max_length=4)] = Field(
         default_factory=dict
     )
-    """Days from the issue to each stage's deadline; the house's figures where left out."""
+    """Days from the issue to each stage's deadline; what the profiles say where left out."""
 
     @model_validator(mode="after")
     def _belongs_to_one(self) -> "SupplierRequestIn":

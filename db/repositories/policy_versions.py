@@ -101,6 +101,13 @@ async def in_force(session: AsyncSession, policy_id: str, day: date) -> Policy |
     return None
 
 
+async def all_in_force(session: AsyncSession, day: date) -> list[Policy]:
+    """Every profile a recall that starts on `day` may be held to, in order of their ids."""
+    ids, _ = await ids_in_force(session, day)
+    found = [await in_force(session, policy_id, day) for policy_id in sorted(ids)]
+    return [policy for policy in found if policy is not None]
+
+
 async def ids_in_force(session: AsyncSession, day: date) -> tuple[set[str], set[str]]:
     """Ids of the profiles in force on `day`, and the ids of all that have a version on record."""
     rows = (await session.exec(_in_force_on(day))).all()

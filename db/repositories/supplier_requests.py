@@ -6,7 +6,7 @@ to in the transaction of what the message speaks of; a drill's messages are writ
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,13 +14,14 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.repositories import capa as capas
-from db.repositories import codes, evidence, files, staff_messages, tasks
+from db.repositories import codes, evidence, files, policy_versions, recalls, staff_messages, tasks
 from db.repositories.closing import give_more_time
 from db.repositories.disposition_who import Who
 from db.repositories.nonconformities import locked as locked_nc
 from db.repositories.nonconformities import note
 from domain.codes import CAUSE_ANNEXES
 from domain.nonconformity import NcRefused, check_decider
+from domain.policy_supplier import supplier_limits
 from domain.policy_tasks import HumanStep
 from domain.quality_numbers import QualityKind
 from domain.roles import Role
@@ -84,7 +85,7 @@ async def issue(session: AsyncSession, given: Ask, who: Who) -> SupplierRequest:
         pace=origin.pace,
     )
     try:
-        due = deadlines(who.at, given.days, file.pace)
+        due = deadlines(who.at, await _limits(session, origin, who.at), given.days, file.pace)
     except ValueError as error:
         raise NcRefused("invalid", str(error), f"days/{str(error).split(':', 1)[0]}") from error
     row = SupplierRequest(
@@ -113,6 +114,12 @@ async def issue(session: AsyncSession, given: Ask, who: Who) -> SupplierRequest:
     await _move(session, file, row, Turn(Stage.ACKNOWLEDGE, RequestState.ASKED), who)
     await staff_messages.tell_supplier(session, file, row, MessageKind.supplier_request, who.at)
     return row
+
+
+async def _limits(session: AsyncSession, origin: files.File, now: datetime) -> Mapping[Stage, timedelta]:
+    """What the recall's pinned profiles say; for a file that no recall's rule, those in force today."""
+    policies = await recalls.pinned(session, origin.number) or await policy_versions.all_in_force(session, now.date())
+    return supplier_limits(policy.supplier_answers for policy in policies)
 
 
 async def _origin(session: AsyncSession, given: Ask) -> tuple[files.File, int | None]:

@@ -11,8 +11,9 @@ from domain.dry_run_asks import Ask, DryRun, differences
 from domain.dry_run_case import CaseError, parse_case
 from domain.dry_run_inputs import run_case
 from domain.dry_run_steps import EVENTS
-from domain.policy import Policy, common_ladder, parse_policy
+from domain.policy import Policy, PolicyError, common_ladder, parse_policy
 from domain.policy_tasks import HumanStep
+from domain.supplier_request import Stage
 
 pytestmark = pytest.mark.unit
 FOLDER = Path(__file__).parents[2] / "policies"
@@ -178,3 +179,20 @@ def test_the_case_in_the_documentation_runs() -> None:
     asks = by_key(ran(f"schema: recall-case/1{text}"))
     assert asks["report:us-fda:mdr_5_day:1"].due_at is not None
     assert any(ask.kind == "branch" for ask in asks.values())
+
+
+def test_a_supplier_has_the_shortest_time_that_a_profile_gives_for_each_stage() -> None:
+    shorter = TEXTS["eu-mdr"].replace("containment: 5 cd, cause: 30 cd", "containment: 72 h, cause: 40 cd")
+    asks = by_key(ran(eu_mdr=parse_policy(shorter)))
+    limits = {stage: asks[f"supplier:{stage}"].limit for stage in Stage}
+    assert limits == {"acknowledge": "2 cd", "containment": "72 h", "cause": "30 cd", "verification": "120 cd"}
+    assert asks["supplier:containment"].rule.startswith("eu-mdr@1, house: house rule; EN ISO 13485:2016 8.5.2")
+    none = {name.replace("-", "_"): parse_policy(_without_suppliers(TEXTS[name])) for name in THREE}
+    assert not [key for key in by_key(ran(CASE, **none)) if key.startswith("supplier:")]
+    for wrong in ("containment: 1 cd, cause: 30 cd", "containment: immediately, cause: 30 cd"):
+        with pytest.raises(PolicyError, match=r"supplier_answers.*containment: expected"):
+            parse_policy(TEXTS["eu-mdr"].replace("containment: 5 cd, cause: 30 cd", wrong))
+
+
+def _without_suppliers(text: str) -> str:
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("supplier_answers:"))

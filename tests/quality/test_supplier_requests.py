@@ -1,6 +1,7 @@
 """Corrective action asked of a supplier: by signed link, stage by stage with deadlines, judged and closed by others."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -10,9 +11,12 @@ from sqlmodel import select
 from activities.quality import QualityActivities
 from activities.staff_rendering import StaffRenderer
 from db.engine import SessionFactory
-from db.repositories import staff_messages
+from db.repositories import policy_versions, staff_messages
+from db.repositories.policy_versions import Shipped
 from domain.channels import Channel
 from domain.links import LinkBadSignature
+from domain.policy import parse_policy
+from domain.policy_supplier import supplier_limits
 from domain.roles import Role
 from domain.supplier_request import Stage, deadlines, link_until, make_supplier_token, read_supplier_token
 from models.messages_quality import TurnQuality
@@ -69,7 +73,7 @@ def test_a_link_names_its_request_and_nobody_else_signs_it() -> None:
     with pytest.raises(LinkBadSignature):
         read_supplier_token("t" * 40, token, later)
     with pytest.raises(ValueError, match="containment: expected 10"):
-        deadlines(later, {Stage.ACKNOWLEDGE: 10}, 1.0)
+        deadlines(later, supplier_limits([]), {Stage.ACKNOWLEDGE: 10}, 1.0)
 
 
 async def test_every_stage_is_answered_by_link_judged_and_closed_by_another_person(
@@ -173,6 +177,22 @@ async def test_a_request_that_cannot_be_names_its_field(api: Callers, change: di
     refused = await api.post(URL, ask(nc, **change))
     assert refused.status_code == 422, refused.text
     assert refused.json()["errors"][0]["pointer"] == pointer
+
+
+async def test_the_profiles_in_force_say_how_long_a_supplier_has(api: Callers, db: SessionFactory) -> None:
+    house = await issued(api)
+    text = (Path(__file__).parents[2] / "policies/us-fda.yaml").read_text(encoding="utf-8")
+    text = text.replace("acknowledge: 2 cd, containment: 5 cd", "acknowledge: 12 h, containment: 36 h")
+    async with db.begin() as session:
+        await policy_versions.seed(session, [Shipped(parse_policy(text), text)], datetime.now(UTC))
+    strict = await issued(api)
+    longer = await ok(await api.post(URL, ask(strict["nonconformity"], days={"containment": 7}), Role.QA), 201)
+    async with db() as session:
+        rows = [await session.get_one(SupplierRequest, each["number"]) for each in (house, strict, longer)]
+    hours = [{stage.value: (row.due_at(stage) - row.issued_at) / timedelta(hours=1) for stage in Stage} for row in rows]
+    assert hours[0] == {"acknowledge": 48, "containment": 120, "cause": 720, "verification": 2880}
+    assert hours[1] == hours[0] | {"acknowledge": 12, "containment": 36}
+    assert hours[2] == hours[1] | {"containment": 168}
 
 
 async def test_an_answer_sent_back_late_is_asked_for_by_a_link_that_lives_and_with_more_time(
