@@ -172,6 +172,18 @@ class DisposalReceipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Shipment:
+    """Units of an unaffected lot that a keeper is to send to a site left short."""
+
+    lot_id: int
+    location_id: int
+    """The keeper's place they leave."""
+    to_location_id: int
+    quantity: Decimal
+    """Units of use."""
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """Something at a keeper that may concern a recall: look at this lot again."""
 

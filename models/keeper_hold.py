@@ -72,6 +72,32 @@ class KeeperDisposal(SQLModel, table=True):
     acknowledged_at: datetime | None = instant(nullable=True)
 
 
+class KeeperShipment(SQLModel, table=True):
+    """An approved replacement that the keeper of the stock was asked to ship."""
+
+    __tablename__ = "keeper_shipment"
+    __table_args__ = (
+        CheckConstraint("state IN ('open', 'blocked', 'cancelled', 'done')", name="state_known"),
+        Index("ix_keeper_shipment_open", "keeper", postgresql_where=sql("ended_at IS NULL")),
+    )
+
+    allocation_id: int = ref("allocation.id", primary_key=True)
+    key: str = text(200, unique=True)
+    keeper: str = text(40)
+    number: str | None = text(80, nullable=True)
+    """Of the keeper's order."""
+    state: str | None = text(10, nullable=True)
+    """How the order stands, by the keeper's last answer."""
+    attempts: int = Field(default=0, nullable=False)
+    last_error: str | None = text(500, nullable=True)
+    planned_at: datetime = instant()
+    asked_at: datetime | None = instant(nullable=True)
+    """Written before the keeper is asked for the first time."""
+    acknowledged_at: datetime | None = instant(nullable=True)
+    ended_at: datetime | None = instant(nullable=True)
+    """The goods left, or the keeper has no order for them and makes none."""
+
+
 class HoldCheck(SQLModel, table=True):
     """A person looked at held units where they lie, and counted them."""
 
@@ -96,4 +122,4 @@ class HoldCheck(SQLModel, table=True):
     checked_at: datetime = instant()
 
 
-__all__ = ["HoldCheck", "KeeperDisposal", "KeeperHold"]
+__all__ = ["HoldCheck", "KeeperDisposal", "KeeperHold", "KeeperShipment"]

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from domain.inventory import DocumentState
 from models.disposition import AllocationState
 from models.schemas_common import In, Line, Out, Reason, Units
 from models.schemas_disposition import Amount, DocumentNo, Id, Proof
@@ -122,6 +123,21 @@ class ComputedOut(Out):
     """Allocations proposed now."""
 
 
+class OrderOut(Out):
+    """What the keeper of the stock was asked to ship, and how its order stands."""
+
+    keeper: str
+    number: str | None
+    """Of the keeper's order; the shipment is stated under it."""
+    state: DocumentState | None
+    asked_at: datetime | None
+    acknowledged_at: datetime | None
+    """When the keeper last said how it stands."""
+    ended_at: datetime | None
+    """The goods left, or the keeper has no order for them: a person ships."""
+    last_error: str | None
+
+
 class AllocationOut(Out):
     """Units of an unaffected lot for a site left short."""
 
@@ -139,6 +155,7 @@ class AllocationOut(Out):
     shipped_by: str | None
     shipped_at: datetime | None
     movement_id: int | None
+    order: OrderOut | None
 
 
 class ReasonIn(In):
@@ -157,6 +174,7 @@ class ShipIn(In):
 __all__ = [
     "AllocationOut",
     "ComputedOut",
+    "OrderOut",
     "ReasonIn",
     "ReturnIn",
     "ReturnOut",

@@ -20,6 +20,7 @@ from domain.inventory import (
     Located,
     Position,
     PositionState,
+    Shipment,
 )
 from domain.keepers import Skipped
 
@@ -80,6 +81,14 @@ class AssignedKeeper:
     async def dispose(self, key: str, disposal: Disposal) -> DisposalReceipt:
         """See `InventoryAdapter.dispose`."""
         return await self._inner.dispose(key, disposal)
+
+    async def ship(self, key: str, shipment: Shipment) -> DocumentAnswer:
+        """See `InventoryAdapter.ship`."""
+        return await self._inner.ship(key, shipment)
+
+    async def unship(self, key: str) -> DocumentAnswer:
+        """See `InventoryAdapter.unship`."""
+        return await self._inner.unship(key)
 
     async def changes(self, cursor: str | None, limit: int = 500) -> Changes:
         """See `InventoryAdapter.changes`."""

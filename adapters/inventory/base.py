@@ -19,6 +19,7 @@ from domain.inventory import (
     HoldReceipt,
     LotName,
     Position,
+    Shipment,
 )
 
 
@@ -32,6 +33,10 @@ class HoldReleased(InventoryError):  # noqa: N818 - what happened
 
 class CursorLost(InventoryError):  # noqa: N818 - what happened
     """The keeper no longer knows where in its feed we were: what changed meanwhile is unknown, look at everything."""
+
+
+class NotShipped(InventoryError):  # noqa: N818 - what happened
+    """The keeper makes no order of this shipment: it never does, or there is not as much free stock. Nothing stands."""
 
 
 class Directory(Protocol):
@@ -128,6 +133,24 @@ class InventoryAdapter(StockKeeper, Protocol):
         """Book units out of the stock under hold. The same key again books nothing twice.
 
         A hold forbids use and shipment, never disposal; the keeper takes the units from what is locked.
+        """
+        ...
+
+    async def ship(self, key: str, shipment: Shipment) -> DocumentAnswer:
+        """Order that free units of exactly this lot leave for a site; the answer has the order's number.
+
+        The same key again orders nothing more and says how the order stands: `done` once the goods have left. A keeper
+        never takes units that are locked, and an order of which units are locked later is stopped as any document.
+
+        Raises:
+            NotShipped: nothing was ordered; a person must ship.
+        """
+        ...
+
+    async def unship(self, key: str) -> DocumentAnswer:
+        """Take the order of this key back: `cancelled`, or `done` when the goods had left before.
+
+        A key without an order is `cancelled` as well, and nothing is ordered under it ever after.
         """
         ...
 

@@ -15,6 +15,7 @@ from adapters.inventory.http_client import KeeperClient, Refused, one_line
 from adapters.inventory.http_holds import HttpHolds
 from adapters.inventory.http_lots import AskedLots, may_mean
 from adapters.inventory.http_names import Outgoing, Units, in_groups
+from adapters.inventory.http_shipments import HttpShipments
 from adapters.inventory.http_wire import (
     BlockState,
     ChangeRow,
@@ -45,6 +46,7 @@ from domain.inventory import (
     LotName,
     Position,
     PositionState,
+    Shipment,
     Unread,
 )
 from domain.keepers import Skipped
@@ -66,6 +68,7 @@ class HttpInventory:
         self._directory = parts.directory
         self._skipped = parts.skipped
         self._holds = HttpHolds(self.name, client, parts.directory, parts.skipped)
+        self._shipments = HttpShipments(self.name, client, parts.directory)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -251,6 +254,14 @@ class HttpInventory:
             if booked != disposal.quantity:
                 raise InventoryError(f"{self.name}: it booked another quantity than was disposed of")
         return DisposalReceipt(key, state.reference or key)
+
+    async def ship(self, key: str, shipment: Shipment) -> DocumentAnswer:
+        """See `InventoryAdapter.ship`."""
+        return await self._shipments.ship(key, shipment)
+
+    async def unship(self, key: str) -> DocumentAnswer:
+        """See `InventoryAdapter.unship`."""
+        return await self._shipments.unship(key)
 
     async def changes(self, cursor: str | None, limit: int = 500) -> Changes:
         """See `InventoryAdapter.changes`.

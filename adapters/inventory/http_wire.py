@@ -128,6 +128,15 @@ class DisposalState(Wire):
     quantity: Quantity | None = None
 
 
+class ShipmentState(Wire):
+    """How the order of a replacement stands."""
+
+    key: Key
+    status: Literal["pending", "open", "blocked", "cancelled", "done"]
+    number: Annotated[str, Field(min_length=1, max_length=80)] | None = None
+    reference: Annotated[str, Field(max_length=120)] | None = None
+
+
 class ChangeRow(Wire):
     """Something that may concern a recall."""
 
@@ -213,6 +222,7 @@ __all__ = [
     "Lot",
     "Quantity",
     "Row",
+    "ShipmentState",
     "StockRow",
     "Wire",
     "amount",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from adapters.inventory.base import InventoryError
+from adapters.inventory.base import InventoryError, NotShipped
 from domain.inventory import (
     Changes,
     Confirmation,
@@ -15,6 +15,7 @@ from domain.inventory import (
     HoldReceipt,
     LedgerRefused,
     Position,
+    Shipment,
 )
 
 
@@ -51,6 +52,14 @@ class Ledger(Protocol):
 
     async def dispose(self, key: str, disposal: Disposal) -> str:
         """Book units out of the stock, once per key; the booking's number. May raise `LedgerRefused`."""
+        ...
+
+    async def ship(self, key: str, shipment: Shipment) -> DocumentAnswer:
+        """Make the order of this key once; may raise `LedgerRefused`."""
+        ...
+
+    async def unship(self, key: str) -> DocumentAnswer:
+        """End the order of this key."""
         ...
 
     async def changes(self, cursor: str | None, limit: int) -> Changes:
@@ -118,6 +127,21 @@ class LedgerInventory:
             return DisposalReceipt(key=key, reference=await self._ledger.dispose(key, disposal))
         except LedgerRefused as error:
             raise InventoryError(str(error)) from error
+
+    async def ship(self, key: str, shipment: Shipment) -> DocumentAnswer:
+        """See `InventoryAdapter.ship`. The order waits for the person who ships it and states so.
+
+        Raises:
+            NotShipped: as much as that is not free there.
+        """
+        try:
+            return await self._ledger.ship(key, shipment)
+        except LedgerRefused as error:
+            raise NotShipped(str(error)) from error
+
+    async def unship(self, key: str) -> DocumentAnswer:
+        """See `InventoryAdapter.unship`."""
+        return await self._ledger.unship(key)
 
     async def changes(self, cursor: str | None, limit: int = 500) -> Changes:
         """See `InventoryAdapter.changes`.

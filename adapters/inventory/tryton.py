@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.inventory.assigned import Notes
-from adapters.inventory.base import CursorLost, Directory, HoldReleased, InventoryError
+from adapters.inventory.base import CursorLost, Directory, HoldReleased, InventoryError, NotShipped
 from adapters.inventory.routing import KeeperParts
 from adapters.inventory.tryton_rpc import TrytonClient, TrytonConfig, TrytonRefusalError
 from adapters.inventory.tryton_units import TrytonUnits
@@ -32,6 +32,7 @@ from domain.inventory import (
     LotName,
     Position,
     PositionState,
+    Shipment,
     Unread,
 )
 from domain.keepers import KeeperAuth, Skipped
@@ -163,6 +164,19 @@ class TrytonInventory:
             result = [*made, self._units.in_default(made[0], disposal.quantity, exactly=True)]
         call = (key, disposal.kind, product, number, code, quantity, disposal.document_no, result)
         return DisposalReceipt(key, str(await self._client.call("model.recall.disposal.put", *call)))
+
+    async def ship(self, key: str, shipment: Shipment) -> DocumentAnswer:
+        """See `InventoryAdapter.ship`. A shipment in Tryton needs a sale, with its party and price: people make it.
+
+        Raises:
+            NotShipped: always.
+        """
+        del key, shipment
+        raise NotShipped(f"{self.name}: replacements are not ordered in Tryton by this adapter")
+
+    async def unship(self, key: str) -> DocumentAnswer:
+        """See `InventoryAdapter.unship`. There is none."""
+        return DocumentAnswer(key[:80], DocumentState.CANCELLED)
 
     async def changes(self, cursor: str | None, limit: int = 500) -> Changes:
         """See `InventoryAdapter.changes`. Some changes come twice, none is left out."""

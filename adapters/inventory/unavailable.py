@@ -14,6 +14,7 @@ from domain.inventory import (
     DocumentAnswer,
     HoldReceipt,
     Position,
+    Shipment,
 )
 
 
@@ -56,6 +57,14 @@ class UnavailableKeeper:
         self._refuse()
 
     async def dispose(self, key: str, disposal: Disposal) -> DisposalReceipt:
+        """Refused."""
+        self._refuse()
+
+    async def ship(self, key: str, shipment: Shipment) -> DocumentAnswer:
+        """Refused."""
+        self._refuse()
+
+    async def unship(self, key: str) -> DocumentAnswer:
         """Refused."""
         self._refuse()
 

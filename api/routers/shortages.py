@@ -1,5 +1,6 @@
 """Sites left short by a recall: what they lack, which unaffected lots they get, who decided, what was shipped."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -12,12 +13,13 @@ from api.disposal_work import PROBLEMS, DisposalDesk, Signs, disposal_desk
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import problems
 from api.records import load
-from db.repositories import allocations, evidence, shortages
+from db.repositories import allocations, evidence, keeper_shipments, shortages
 from db.repositories.disposition_who import Who
 from domain.roles import Permission
 from models.disposition import Allocation, AllocationState, Shortage
+from models.keeper_hold import KeeperShipment
 from models.schemas_common import Page
-from models.schemas_supply import AllocationOut, ComputedOut, ReasonIn, ShipIn, ShortageOut
+from models.schemas_supply import AllocationOut, ComputedOut, OrderOut, ReasonIn, ShipIn, ShortageOut
 
 router = APIRouter(prefix="/recalls/{number}", tags=["shortages"])
 DeskDep = Annotated[DisposalDesk, Depends(disposal_desk)]
@@ -94,7 +96,8 @@ async def list_allocations(
             after=after[0] if after else 0,
             limit=limit + 1,
         )
-    return page_of(rows, limit, _allocation_out, lambda row: state.cursors.write(name, [row.id]))
+        orders = await keeper_shipments.of_allocations(session, [row.id for row in rows])
+    return page_of(rows, limit, lambda row: _with_order(row, orders), lambda row: state.cursors.write(name, [row.id]))
 
 
 @router.post(
@@ -108,7 +111,7 @@ async def approve_allocation(number: NumberDep, allocation_id: Id, desk: DeskDep
     """Refused when the lot has become suspect or its units are not free any more."""
 
     async def act(session: AsyncSession, who: Who) -> BaseModel:
-        return _allocation_out(await allocations.approve(session, number, allocation_id, who))
+        return await _allocation_out(session, await allocations.approve(session, number, allocation_id, who))
 
     operation = f"approve_allocation_{allocation_id}"
     signs = Signs("I approve this allocation", "approve_allocation", {"allocation": allocation_id})
@@ -126,7 +129,8 @@ async def reject_allocation(number: NumberDep, allocation_id: Id, body: ReasonIn
     """Decides that these units are not supplied."""
 
     async def act(session: AsyncSession, who: Who) -> BaseModel:
-        return _allocation_out(await allocations.reject(session, number, allocation_id, who, body.reason))
+        row = await allocations.reject(session, number, allocation_id, who, body.reason)
+        return await _allocation_out(session, row)
 
     operation = f"reject_allocation_{allocation_id}"
     stated = {"allocation": allocation_id, "reason": body.reason}
@@ -142,13 +146,16 @@ async def reject_allocation(number: NumberDep, allocation_id: Id, body: ReasonIn
     responses=problems(*PROBLEMS),
 )
 async def ship_allocation(number: NumberDep, allocation_id: Id, body: ShipIn, desk: DeskDep) -> JSONResponse:
-    """A shipment of the unaffected lot from our place to the site, by its document number."""
+    """A shipment of the unaffected lot from our place to the site, by its document number.
+
+    Where a keeper outside our ledger has an order for it (`order`), by the number of that order.
+    """
 
     async def act(session: AsyncSession, who: Who) -> BaseModel:
         row = await allocations.ship(session, number, allocation_id, body.document_no, who)
         subject = f"allocation:{row.id}"
         await evidence.link(session, number, body.evidence_ids, subject, by=who.principal, at=who.at, role=who.role)
-        return _allocation_out(row)
+        return await _allocation_out(session, row)
 
     operation = f"ship_allocation_{allocation_id}"
     return await desk.carry_out(Permission.EXECUTE_DISPOSITION, operation, body, act, evidence_ids=body.evidence_ids)
@@ -158,8 +165,15 @@ def _shortage_out(row: Shortage) -> ShortageOut:
     return ShortageOut(**{name: getattr(row, name) for name in ShortageOut.model_fields})
 
 
-def _allocation_out(row: Allocation) -> AllocationOut:
-    return AllocationOut(**{name: getattr(row, name) for name in AllocationOut.model_fields})
+async def _allocation_out(session: AsyncSession, row: Allocation) -> AllocationOut:
+    return _with_order(row, await keeper_shipments.of_allocations(session, [row.id]))
+
+
+def _with_order(row: Allocation, orders: Mapping[int, KeeperShipment]) -> AllocationOut:
+    found = orders.get(row.id or 0)
+    order = OrderOut(**{name: getattr(found, name) for name in OrderOut.model_fields}) if found else None
+    own = {name: getattr(row, name) for name in AllocationOut.model_fields if name != "order"}
+    return AllocationOut(**own, order=order)
 
 
 __all__ = ["router"]

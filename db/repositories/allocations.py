@@ -13,17 +13,16 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import audit, free_stock, goods_documents, ledger, recalls, shortages
+from db.repositories import audit, free_stock, goods_documents, keeper_shipments, ledger, recalls, shortages
 from db.repositories.allocations_void import VOID_REASON
 from db.repositories.disposal_refusals import DisposalRefused, refuse_drill
 from db.repositories.disposition_who import Who
 from db.repositories.hold_records import lock_recalls
-from db.repositories.returns import sites_of
 from db.repositories.scope_lots import suspect_among
 from db.rows import uuid_of
 from domain.shortage import FreeLot, Need, allocate
 from models.chain import MovementKind
-from models.disposition import Allocation, AllocationState, Shortage
+from models.disposition import Allocation, AllocationState
 
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('allocation:' || CAST(:product_id AS text), 0))"
 _COUNTED = (
@@ -83,11 +82,11 @@ async def approve(session: AsyncSession, number: str, allocation_id: int, who: W
     Raises:
         DisposalRefused: there is none, it is decided otherwise, or its lot became suspect or is not free any more.
     """
-    found = await _locked(session, number, allocation_id)
+    found = await locked(session, number, allocation_id)
     if found.state == AllocationState.approved.value and found.decided_by == who.principal:
         return found
     _is(found, AllocationState.proposed)
-    await _still_clear(session, found)
+    await still_clear(session, found)
     found.state, found.decided_by, found.decided_at = AllocationState.approved.value, who.principal, who.at
     found.signature_id = uuid_of(who.signature)
     session.add(found)
@@ -101,7 +100,7 @@ async def reject(session: AsyncSession, number: str, allocation_id: int, who: Wh
     Raises:
         DisposalRefused: there is no such proposal.
     """
-    found = await _locked(session, number, allocation_id)
+    found = await locked(session, number, allocation_id)
     if found.state == AllocationState.rejected.value and found.decided_by == who.principal:
         return found
     _is(found, AllocationState.proposed)
@@ -122,22 +121,31 @@ async def ship(session: AsyncSession, number: str, allocation_id: int, document_
     query = select(Allocation.lot_id).where(col(Allocation.id) == allocation_id)
     lot_id = (await session.exec(query)).one_or_none()
     await ledger.lock(session, [number], [lot_id] if lot_id else [])
-    found = await _locked(session, number, allocation_id)
+    found = await locked(session, number, allocation_id)
     if found.state == AllocationState.shipped.value and found.document_no == document_no:
         return found
     _is(found, AllocationState.approved)
     refuse_drill(await recalls.get(session, number), "nothing is shipped under it")
-    await _still_clear(session, found)
+    if await keeper_shipments.by_hand(session, allocation_id, document_no, who.at):
+        # Its keeper has set these units aside, so they are not free for anybody else.
+        await _not_suspect(session, found)
+    else:
+        await still_clear(session, found)
     if stopper := await goods_documents.blocked_by(session, document_no, found.location_id):
         raise DisposalRefused("conflict", f"The recall {stopper} stops the document {document_no}.")
-    row = (await session.exec(select(Shortage).where(col(Shortage.id) == found.shortage_id))).one()
-    site = (await sites_of(session, [(row.consignee_id, found.lot_id)])).get((row.consignee_id, found.lot_id))
+    await book(session, found, document_no, who)
+    return found
+
+
+async def book(session: AsyncSession, found: Allocation, document_no: str, who: Who) -> None:
+    """Book that the units left; the caller holds the locks and knows that they did."""
+    site = await shortages.site_of(session, found.shortage_id, found.lot_id)
     booking = ledger.Booking(
         kind=MovementKind.shipment.value,
         lot_id=found.lot_id,
         quantity=found.quantity,
         at=who.at,
-        reference=f"{number}:allocation:{found.id}",
+        reference=f"{found.recall_number}:allocation:{found.id}",
         source=found.location_id,
         target=site,
         document_no=document_no,
@@ -147,19 +155,32 @@ async def ship(session: AsyncSession, number: str, allocation_id: int, document_
     found.state, found.document_no = AllocationState.shipped.value, document_no
     found.shipped_by, found.shipped_at = who.principal, who.at
     session.add(found)
-    await _note(session, number, "allocation.shipped", who, [found])
-    return found
+    await _note(session, found.recall_number, "allocation.shipped", who, [found], found.reason)
 
 
-async def _still_clear(session: AsyncSession, found: Allocation) -> None:
-    if await suspect_among(session, [found.lot_id]):
-        raise DisposalRefused("conflict", f"The allocation {found.id} is void: {VOID_REASON}.")
+async def still_clear(session: AsyncSession, found: Allocation) -> None:
+    """That the units are free of claims and lie there.
+
+    Raises:
+        DisposalRefused: they are not.
+    """
+    await _not_suspect(session, found)
     await free_stock.require(
         session, found.lot_id, found.location_id, found.quantity, fields=("lot_id", "quantity"), but=found.id
     )
 
 
-async def _locked(session: AsyncSession, number: str, allocation_id: int) -> Allocation:
+async def _not_suspect(session: AsyncSession, found: Allocation) -> None:
+    if await suspect_among(session, [found.lot_id]):
+        raise DisposalRefused("conflict", f"The allocation {found.id} is void: {VOID_REASON}.")
+
+
+async def locked(session: AsyncSession, number: str, allocation_id: int) -> Allocation:
+    """An allocation for a change.
+
+    Raises:
+        DisposalRefused: the recall has none of this id.
+    """
     await lock_recalls(session, [number])
     query = select(Allocation).where(col(Allocation.id) == allocation_id, col(Allocation.recall_number) == number)
     fresh = query.with_for_update().execution_options(populate_existing=True)
@@ -214,4 +235,4 @@ async def _note(
     )
 
 
-__all__ = ["approve", "listed", "propose", "reject", "ship"]
+__all__ = ["approve", "book", "listed", "locked", "propose", "reject", "ship", "still_clear"]

@@ -18,6 +18,7 @@ from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
 from db.repositories.hold_records import lock_recalls
 from db.repositories.mass_balance_sql import SCOPE, STATED
+from db.repositories.returns import sites_of
 from db.rows import uuid_of
 from domain.shortage import shortage
 from models.disposition import Shortage
@@ -150,4 +151,10 @@ async def _signed_for(session: AsyncSession, who: Who) -> Decimal | None:
     return Decimal(found.document["refers_to"]["shortage"][0]["quantity"]) if found else None
 
 
-__all__ = ["compute", "listed", "of_recall", "settle"]
+async def site_of(session: AsyncSession, shortage_id: int, lot_id: int) -> int | None:
+    """The place that is to get units of the lot for a shortage; None when no place of the consignee is on record."""
+    consignee = (await session.exec(select(Shortage.consignee_id).where(col(Shortage.id) == shortage_id))).one()
+    return (await sites_of(session, [(consignee, lot_id)])).get((consignee, lot_id))
+
+
+__all__ = ["compute", "listed", "of_recall", "settle", "site_of"]

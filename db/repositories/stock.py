@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.engine import SessionFactory
-from db.repositories import goods_documents, ledger_disposal, ledger_feed, stock_sql, trace_sql
-from domain.inventory import Changes, Disposal, Document, DocumentAnswer, Position, PositionState
+from db.repositories import goods_documents, ledger_disposal, ledger_feed, ledger_orders, stock_sql, trace_sql
+from domain.inventory import Changes, Disposal, Document, DocumentAnswer, Position, PositionState, Shipment
 
 _LOCATE = f"WITH {trace_sql.positions(trace_sql.SCOPE_OF_IDS)},{stock_sql.LOCATED} {stock_sql.POSITIONS}"
 
@@ -117,6 +117,16 @@ class StockLedger:
         """Book units out of the stock, once per key; raises `ledger_disposal.DisposalImpossible`."""
         async with self._sessions.begin() as session:
             return await ledger_disposal.book(session, key, disposal, self._now(), by="ledger")
+
+    async def ship(self, key: str, shipment: Shipment) -> DocumentAnswer:
+        """Make the order of this key once; raises `ledger_orders.NotFree`."""
+        async with self._sessions.begin() as session:
+            return await ledger_orders.make(session, key, shipment, self._now())
+
+    async def unship(self, key: str) -> DocumentAnswer:
+        """End the order of this key, or see to it that none is made."""
+        async with self._sessions.begin() as session:
+            return await ledger_orders.end(session, key)
 
     async def changes(self, cursor: str | None, limit: int) -> Changes:
         """A page of the feed; raises `ledger_feed.BadCursor`."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from adapters.inventory.base import HoldReleased, InventoryAdapter, InventoryError
+from adapters.inventory.base import HoldReleased, InventoryAdapter, InventoryError, NotShipped
 from domain.inventory import (
     Changes,
     Confirmation,
@@ -20,6 +20,7 @@ from domain.inventory import (
     Located,
     Position,
     PositionState,
+    Shipment,
     Unread,
 )
 
@@ -165,6 +166,12 @@ class Partner:
 
     async def unblock(self, key: str) -> DocumentAnswer | None:
         return None
+
+    async def ship(self, key: str, shipment: Shipment) -> DocumentAnswer:
+        raise NotShipped(f"{self.name} ships nothing for others")
+
+    async def unship(self, key: str) -> DocumentAnswer:
+        raise InventoryError(f"{self.name} has no orders")
 
     async def changes(self, cursor: str | None, limit: int = 500) -> Changes:
         return Changes((), cursor or "0", more=False)

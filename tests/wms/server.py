@@ -194,6 +194,8 @@ class Wms:
             "/documents/block": lambda: stock.block(body),
             "/documents/unblock": lambda: stock.unblock(body["key"]),
             "/disposals": lambda: stock.dispose(body),
+            "/shipments": lambda: stock.order(body),
+            "/shipments/cancel": lambda: stock.unorder(body["key"]),
             "/changes": lambda: self._changes(request),
         }
         if request.path not in acts:

@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS document (number TEXT PRIMARY KEY, kind TEXT, state T
     lines TEXT);
 CREATE TABLE IF NOT EXISTS block (key TEXT PRIMARY KEY, claimant TEXT, number TEXT, cancelled INT, ended INT DEFAULT 0);
 CREATE TABLE IF NOT EXISTS disposal (key TEXT PRIMARY KEY, body TEXT);
+CREATE TABLE IF NOT EXISTS shipment (key TEXT PRIMARY KEY, body TEXT, number TEXT);
 CREATE TABLE IF NOT EXISTS journal (seq INTEGER PRIMARY KEY, lot TEXT, place TEXT, what TEXT);
 CREATE TABLE IF NOT EXISTS done (key TEXT PRIMARY KEY, request TEXT, status INT, answer TEXT);
 """
@@ -43,7 +44,7 @@ class Warehouse:
         return self.db.execute(query, binds).fetchall()
 
     def clear(self) -> None:
-        for table in ("pack", "stock", "hold", "document", "block", "disposal", "journal", "done"):
+        for table in ("pack", "stock", "hold", "document", "block", "disposal", "shipment", "journal", "done"):
             self.db.execute(f"DELETE FROM {table}")  # noqa: S608
 
     # ------------------------------------------------------------------ what the warehouse's people do
@@ -71,6 +72,17 @@ class Warehouse:
             raise Rejected(409, "under hold")
         self._take(lot, place, amount)
         self.note(lot, place, "stock")
+
+    def dispatch(self, number: str) -> None:
+        """People pick and load a replacement; not one that is stopped."""
+        ((found,),) = self.rows("SELECT state FROM document WHERE number = ?", number)
+        if found != "open":
+            raise Rejected(409, f"the order is {found}")
+        ((body,),) = self.rows("SELECT body FROM shipment WHERE number = ?", number)
+        item = json.loads(body)
+        self.ship(item["lot"], item["place"], D(item["quantity"]["amount"]))
+        self.db.execute("UPDATE document SET state = 'done' WHERE number = ?", (number,))
+        self.note(item["lot"], item["place"], "document")
 
     def settle(self) -> int:
         """People carry out the pending holds."""
@@ -245,6 +257,51 @@ class Warehouse:
             self._take(item["lot"], item["place"], amount)
             self.note(item["lot"], item["place"], "disposal")
         return {"key": item["key"], "status": "booked", "reference": "W-1", "quantity": item["quantity"]}
+
+    def order(self, item: dict[str, Any]) -> dict[str, Any]:
+        """A replacement: an order over units that nobody has locked or ordered."""
+        known = self.rows("SELECT body FROM shipment WHERE key = ?", item["key"])
+        if not known:
+            amount = D(item["quantity"]["amount"]) * self.size(item["lot"]["product"], item["quantity"]["unit"])
+            if amount > self.free(item["lot"], item["place"]) - self._ordered(item["lot"], item["place"]):
+                raise Rejected(422, "not so much is free")
+            ((before,),) = self.rows("SELECT count(*) FROM shipment")
+            number = f"SO-{before + 1}"
+            self.db.execute("INSERT INTO shipment VALUES (?, ?, ?)", (item["key"], json.dumps(item), number))
+            line = {"product": item["lot"]["product"], "number": item["lot"]["number"], "quantity": item["quantity"]}
+            self.db.execute(
+                "INSERT INTO document VALUES (?, 'order', 'open', ?, ?, ?)",
+                (number, item["place"], item["to_place"], json.dumps([line])),
+            )
+            self.note(item["lot"], item["place"], "document")
+        elif json.loads(known[0]["body"]) not in ({}, item):
+            raise Rejected(409, "the key belongs to another shipment")
+        return self._ordered_state(item["key"])
+
+    def unorder(self, key: str) -> dict[str, Any]:
+        self.db.execute("INSERT INTO shipment VALUES (?, '{}', '') ON CONFLICT DO NOTHING", (key,))
+        self.db.execute(
+            "UPDATE document SET state = 'cancelled' WHERE state <> 'done' "
+            "AND number = (SELECT number FROM shipment WHERE key = ?)",
+            (key,),
+        )
+        return self._ordered_state(key)
+
+    def _ordered(self, lot: dict[str, str], place: str) -> Decimal:
+        """Units set aside for replacements that have not left."""
+        found = self.rows(
+            "SELECT s.body FROM shipment s JOIN document d USING (number) WHERE d.state IN ('open', 'blocked')"
+        )
+        items = [json.loads(row["body"]) for row in found]
+        mine = [each for each in items if (each["lot"], each["place"]) == (lot, place)]
+        return sum((D(each["quantity"]["amount"]) for each in mine), D(0))
+
+    def _ordered_state(self, key: str) -> dict[str, Any]:
+        ((number,),) = self.rows("SELECT number FROM shipment WHERE key = ?", key)
+        if not number:
+            return {"key": key, "status": "cancelled"}
+        ((state,),) = self.rows("SELECT state FROM document WHERE number = ?", number)
+        return {"key": key, "status": state, "number": number}
 
     def _take(self, lot: dict[str, str], place: str, amount: Decimal) -> None:
         for each in self.rows(

@@ -1,0 +1,76 @@
+"""Replacements ordered at whoever keeps the stock: approved allocations, asked for once per key, booked when they left.
+
+A lot that becomes suspect takes the order back. What its keeper had sent before is recorded as what it is: a shipment
+of suspect units, which the recall of the lot then follows.
+"""
+
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.repositories import allocations, audit, keeper_shipments, ledger, shortages
+from db.repositories.disposal_refusals import DisposalRefused
+from db.repositories.disposition_who import Who
+from domain.inventory import DocumentAnswer, DocumentState, Shipment
+from models.disposition import AllocationState
+
+NO_SITE = "the site has no place on record: ship it by hand"
+
+
+async def begin(
+    session: AsyncSession, number: str, allocation_id: int, lot_id: int, keeper: str, now: datetime
+) -> Shipment | None:
+    """Write down that the keeper is asked; None when it must not be, which is written down as well."""
+    await ledger.lock(session, [number], [lot_id])
+    found = await allocations.locked(session, number, allocation_id)
+    order = await keeper_shipments.locked(session, allocation_id)
+    if found.state != AllocationState.approved.value or (order is not None and order.ended_at is not None):
+        return None
+    site = await shortages.site_of(session, found.shortage_id, found.lot_id)
+    if site is None:
+        await keeper_shipments.begin(session, number, allocation_id, keeper, now, error=NO_SITE, over=True)
+        return None
+    if order is None or order.asked_at is None:
+        try:
+            await allocations.still_clear(session, found)
+        except DisposalRefused as refusal:
+            await keeper_shipments.begin(session, number, allocation_id, keeper, now, error=str(refusal)[:500])
+            return None
+    await keeper_shipments.begin(session, number, allocation_id, keeper, now)
+    return Shipment(found.lot_id, found.location_id, site, found.quantity)
+
+
+async def answered(
+    session: AsyncSession, number: str, allocation_id: int, lot_id: int, answer: DocumentAnswer, now: datetime
+) -> None:
+    """Record how the keeper's order stands; what has left is booked, also when the lot became suspect meanwhile."""
+    await ledger.lock(session, [number], [lot_id])
+    found = await allocations.locked(session, number, allocation_id)
+    order = await keeper_shipments.locked(session, allocation_id)
+    if order is None or order.ended_at is not None:
+        return
+    before = order.state
+    keeper_shipments.stands(order, answer, now)
+    session.add(order)
+    who = Who(order.keeper, "keeper", now)
+    if order.state != before:
+        facts = {"allocation": allocation_id, "keeper": order.keeper, "order": order.number, "state": order.state}
+        action = "allocation.order_cancelled" if answer.state is DocumentState.CANCELLED else "allocation.ordered"
+        await audit.append(session, number, actor=who.principal, role=who.role, action=action, at=now, data=facts)
+    open_still = {AllocationState.approved.value, AllocationState.void.value}
+    if answer.state is DocumentState.DONE and found.state in open_still:
+        await allocations.book(session, found, answer.number, who)
+
+
+async def refused(session: AsyncSession, allocation_id: int, error: str, now: datetime, *, over: bool) -> None:
+    """The keeper did not order it, or nobody knows whether; `over`: it never will, so a person ships it."""
+    order = await keeper_shipments.locked(session, allocation_id)
+    if order is None or order.ended_at is not None:
+        return
+    order.last_error = error[:500]
+    if over:
+        order.ended_at = now
+    session.add(order)
+
+
+__all__ = ["NO_SITE", "answered", "begin", "refused"]

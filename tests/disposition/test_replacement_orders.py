@@ -1,0 +1,201 @@
+"""Replacements ordered where the stock is kept: once per key whatever fails, never of a suspect lot."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from temporalio.testing import ActivityEnvironment
+
+from activities.replacement_orders import ReplacementOrders
+from adapters.inventory import http_client
+from adapters.inventory.base import NotShipped
+from adapters.inventory.factory import build_keepers, builders
+from adapters.inventory.routing import LedgerOnly, RoutedKeepers
+from db.repositories import allocations, replacement_orders
+from db.repositories.disposal_refusals import DisposalRefused
+from db.repositories.keepers import KeeperStore
+from domain.inventory import Shipment
+from models.disposition import Allocation
+from tests.disposition.conftest import NOW, NUMBER, OTHER, D, Disposals, who
+from tests.disposition.test_shortages import decide, fresh, look, proposed
+from tests.inventory.http.conftest import Paced, server
+from tests.inventory.http.test_feeds import KEEPER
+from tests.wms.server import TOKEN, Wms
+
+__all__ = ["server"]
+pytestmark = pytest.mark.db
+
+
+async def approved(disposals: Disposals) -> Allocation:
+    """Six units of the unaffected lot 901 (ten lie in the warehouse) for the clinic."""
+    disposals.consignee(stated=6)
+    fresh(disposals, 901, 10)
+    await look(disposals)
+    (row,) = await proposed(disposals)
+    return await decide(disposals, allocations.approve, row, who("Ada", "approver"))
+
+
+async def turn(disposals: Disposals, keepers: Any) -> None:
+    orders = ReplacementOrders(disposals.yard.sessions, keepers, timedelta(seconds=30))
+    await ActivityEnvironment().run(orders.turn, NOW)
+
+
+def order(disposals: Disposals) -> list[tuple[Any, ...]]:
+    return disposals.yard.rows("SELECT keeper, number, state, ended_at IS NOT NULL, last_error FROM keeper_shipment")
+
+
+def allocation(disposals: Disposals) -> list[tuple[Any, ...]]:
+    return disposals.yard.rows("SELECT state, document_no, shipped_by FROM allocation")
+
+
+@dataclass
+class Site:
+    """The warehouse kept by a WMS, which has the ten units too."""
+
+    disposals: Disposals
+    wms: Wms
+    keepers: RoutedKeepers
+    lot: dict[str, str]
+    row: Allocation
+
+    async def turn(self) -> None:
+        await turn(self.disposals, self.keepers)
+
+    def orders(self) -> list[tuple[Any, ...]]:
+        found = self.wms.warehouse.rows("SELECT number, state FROM document")
+        return [tuple(each) for each in found]
+
+    async def ship(self, number: str) -> Allocation:
+        return await decide(self.disposals, allocations.ship, self.row, number, who("Wanda", "warehouse"))
+
+
+@pytest_asyncio.fixture
+async def site(disposals: Disposals, server: Wms, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    monkeypatch.setattr(http_client, "_FIRST_PAUSE", 0.005)
+    server.reset()
+    yard = disposals.yard
+    yard.run(KEEPER, "wms", server.url)
+    yard.run("INSERT INTO keeper_location VALUES (%s, 'wms', 'WH-1')", yard.warehouse)
+    row = await approved(disposals)
+    store = KeeperStore(yard.sessions, now=lambda: datetime.now(UTC))
+    (name,) = (await store.directory("wms").lot_names([901])).values()
+    lot = {"product": name.product_code, "number": name.number}
+    server.warehouse.put(lot, "WH-1", 10)
+    keepers = build_keepers(yard.inventory(), store, {"RECALL_KEEPER_T": TOKEN}, lambda record: Paced(), builders())
+    yield Site(disposals, server, keepers, lot, row)
+    await keepers.close()
+    assert server.violations == []
+    assert disposals.broken() == []
+
+
+async def test_our_own_ledger_makes_the_order_once_and_a_person_ships_it(disposals: Disposals) -> None:
+    row = await approved(disposals)
+    keepers = LedgerOnly(disposals.yard.inventory())
+    for _ in range(2):
+        await turn(disposals, keepers)
+    number = f"{NUMBER}-R{row.id}"
+    assert order(disposals) == [("ledger", number, "open", False, None)]
+    document = (
+        "SELECT d.number, d.state, d.from_location_id, d.to_location_id, l.lot_id, l.quantity FROM goods_document d"
+        " JOIN goods_document_line l ON l.document_id = d.id"
+    )
+    made = (disposals.place, disposals.yard.clinic, 901, D(6))
+    assert disposals.yard.rows(document) == [(number, "open", *made)]
+    assert disposals.actions().count("allocation.ordered") == 1
+    await decide(disposals, allocations.ship, row, "SHIP-1", who("Wanda", "warehouse"))
+    await turn(disposals, keepers)
+    assert disposals.yard.rows(document) == [(number, "done", *made)]
+    assert (allocation(disposals), order(disposals)[0][2:4]) == ([("shipped", "SHIP-1", "Wanda")], ("done", True))
+    assert disposals.broken() == []
+
+
+async def test_our_own_ledger_orders_nothing_that_is_locked_and_takes_back_what_becomes_suspect(
+    disposals: Disposals,
+) -> None:
+    await approved(disposals)
+    ledger = disposals.yard.inventory()
+    for lot, units, why in ((disposals.yard.lot, 1, "a recall claims the lot"), (901, 11, "11 units asked, 10 are")):
+        with pytest.raises(NotShipped, match=why):
+            await ledger.ship("k", Shipment(lot, disposals.place, disposals.yard.clinic, D(units)))
+    await turn(disposals, LedgerOnly(ledger))
+    disposals.yard.recall(OTHER, 901)
+    await disposals.yard.request(OTHER)
+    await turn(disposals, LedgerOnly(ledger))
+    assert disposals.yard.rows("SELECT state FROM goods_document") == [("cancelled",)]
+    assert (allocation(disposals)[0][0], order(disposals)[0][2:4]) == ("void", ("cancelled", True))
+
+
+async def test_a_wms_makes_one_order_however_often_the_line_is_cut_or_we_die_before_we_wrote_it_down(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.wms.faults.drop_after = http_client.MOST_TRIES
+    await site.turn()
+    assert site.orders() == [("SO-1", "open")]
+    keeper, number, state, over, error = order(site.disposals)[0]
+    assert (keeper, number, state, over) == ("wms", None, None, False)
+    assert "before an answer" in error
+    with pytest.raises(DisposalRefused, match="was asked to ship it and has not answered yet"):
+        await site.ship("BY-HAND")
+
+    async def die(*_: Any, **__: Any) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as killed:
+        killed.setattr(replacement_orders, "answered", die)
+        await site.turn()
+    assert order(site.disposals)[0][1] is None
+    for _ in range(2):
+        await site.turn()
+    assert order(site.disposals) == [("wms", "SO-1", "open", False, None)]
+    with pytest.raises(DisposalRefused, match="has the order SO-1 for it"):
+        await site.ship("BY-HAND")
+    assert site.disposals.yard.rows("SELECT on_hand FROM stock WHERE lot_id = 901") == [(D(10),)]
+    site.wms.warehouse.dispatch("SO-1")
+    for _ in range(2):
+        await site.turn()
+    assert allocation(site.disposals) == [("shipped", "SO-1", "wms")]
+    moved = "SELECT kind, quantity, from_location_id, to_location_id, document_no FROM movement WHERE lot_id = 901"
+    yard = site.disposals.yard
+    assert yard.rows(moved) == [("shipment", D(6), yard.warehouse, yard.clinic, "SO-1")]
+    assert yard.rows("SELECT on_hand FROM stock WHERE lot_id = 901") == [(D(4),)]
+    assert site.orders() == [("SO-1", "done")]
+    assert site.disposals.actions().count("allocation.shipped") == 1
+
+
+async def test_what_a_wms_refuses_or_does_not_serve_is_shipped_by_a_person(site: Site) -> None:
+    held = {"key": "RC-9:hold:1", "claimant": "RC-9", "lot": site.lot, "place": "WH-1", "state": "on_hand"}
+    site.wms.warehouse.hold(held | {"quantity": {"amount": "7", "unit": "unit-of-use"}}, pending=False)
+    await site.turn()
+    assert site.orders() == []
+    assert order(site.disposals)[0][1:4] == (None, None, True)
+    assert "not so much is free" in order(site.disposals)[0][4]
+    assert (await site.ship("BY-HAND")).state == "shipped"
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_a_lot_that_becomes_suspect_is_taken_back_or_known_to_have_left(site: Site, gone: bool) -> None:
+    await site.turn()
+    site.disposals.yard.recall(OTHER, 901)
+    site.disposals.yard.run("UPDATE recall SET scope_version = 1 WHERE number = %s", OTHER)
+    if gone:
+        site.wms.warehouse.dispatch("SO-1")
+    await site.disposals.yard.request(OTHER)
+    assert allocation(site.disposals)[0][0] == "void"
+    site.wms.faults.drop_after = 1
+    for _ in range(2):
+        await site.turn()
+    assert site.orders() == [("SO-1", "done" if gone else "cancelled")]
+    assert order(site.disposals)[0][2:4] == ("done" if gone else "cancelled", True)
+    shipped = site.disposals.yard.rows("SELECT quantity FROM movement WHERE lot_id = 901 AND kind = 'shipment'")
+    assert shipped == ([(D(6),)] if gone else [])
+    assert allocation(site.disposals)[0][0] == ("shipped" if gone else "void")
+
+
+async def test_a_drill_orders_nothing(site: Site) -> None:
+    site.disposals.yard.run("UPDATE recall SET drill = true")
+    await site.turn()
+    assert (order(site.disposals), site.orders()) == ([], [])
+    site.disposals.yard.run("UPDATE recall SET drill = false")  # what the yard has locked is earnest
