@@ -12,6 +12,8 @@ from tests.support.tryton import TrytonForTests, model
 
 pytestmark = pytest.mark.e2e
 A, B = "RC-2026-000001", "RC-2026-000002"
+STORE = 4
+"""The storage zone of the first warehouse, in a test whose record knows it as a place of its own."""
 
 
 def total(found: list[Position]) -> dict[tuple[int, str], int]:
@@ -51,23 +53,30 @@ async def test_the_same_key_moves_nothing_twice_and_a_larger_quantity_raises_the
         await keeper.hold(f"{lot}:hold", B, at(lot, 10))
 
 
-async def test_a_hold_breaks_the_reservation_and_the_shipment_waits_again(
-    keeper: TrytonInventory, goods: Goods
+async def test_a_hold_breaks_reservations_and_what_needs_the_lot_waits_again(
+    keeper: TrytonInventory, goods: Goods, press: Press
 ) -> None:
     lot = goods.lot()
     goods.receive(lot, 50)
-    shipment = goods.customer_shipment(lot, 30, "wait", "assign_try")
-    assert shipment.state == "assigned"
+    documents = [
+        goods.customer_shipment(lot, 20, "wait", "assign_try"),
+        goods.production(lot, 6, "wait", "assign_try"),
+        goods.sent_back(lot, 4, "wait"),
+    ]
+    await press(documents[2], "assign_try")
+    assert [document.state for document in documents] == ["assigned"] * 3
     assert total(await keeper.locate([lot])) == {(WAREHOUSE, "reserved"): 30, (WAREHOUSE, "on_hand"): 20}
 
     for number, position in enumerate(await keeper.locate([lot])):
         await keeper.hold(f"{lot}:hold:{number}", A, position)
 
-    shipment.reload()
-    assert (shipment.state, goods.quarantined(lot)) == ("waiting", 50)
-    shipment.click("assign_try")
-    shipment.reload()
-    assert shipment.state == "waiting", "held units are not assigned again"
+    assert goods.quarantined(lot) == 50
+    for document in documents:
+        document.reload()
+        assert document.state == "waiting"
+        document.click("assign_try")
+        document.reload()
+        assert document.state == "waiting", "held units are not assigned again"
 
 
 async def test_units_leave_quarantine_only_when_no_recall_claims_them(keeper: TrytonInventory, goods: Goods) -> None:
@@ -129,16 +138,40 @@ async def test_of_a_partly_released_lot_only_what_was_put_back_may_go(keeper: Tr
     assert {m.state for m in picked} == {"assigned"}, "without a claim nothing is counted"
 
 
-async def test_held_lots_are_counted_where_they_lie(keeper: TrytonInventory, goods: Goods) -> None:
+async def test_what_lies_in_quarantine_counts_as_held_and_what_a_count_misses_there_does_not(
+    keeper: TrytonInventory, names: Names, goods: Goods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(names.places, STORE, "STO")
     lot = goods.lot()
     goods.receive(lot, 20)
-    await keeper.hold(f"{lot}:a", A, at(lot, 20))
-    count = goods.count(lot, 17, "WH1-QUARANTINE")
-    for step in ("complete_lines", "confirm"):
-        count.click(step)
-    confirmed = await keeper.confirm(f"{lot}:a")
-    assert confirmed is not None
-    assert (confirmed.quantity, goods.quarantined(lot)) == (Decimal(17), 17.0), "what is missing is not confirmed"
+    goods.receive(lot, 6, "IN")
+    await keeper.hold(f"{lot}:store", A, at(lot, 20, STORE))
+    await keeper.hold(f"{lot}:dock", A, at(lot, 6))
+
+    async def counted(units: int) -> dict[str, int]:
+        count = goods.count(lot, units, "WH1-QUARANTINE")
+        for step in ("complete_lines", "confirm"):
+            count.click(step)
+        answers = {place: await keeper.confirm(f"{lot}:{place}") for place in ("store", "dock")}
+        assert total(await keeper.locate([lot])) == {
+            (place, "on_hand"): int(answer.quantity)
+            for place, answer in ((STORE, answers["store"]), (WAREHOUSE, answers["dock"]))
+            if answer and answer.quantity
+        }, "located where it was taken, none of it twice"
+        return {place: int(answer.quantity) for place, answer in answers.items() if answer}
+
+    assert sum((await counted(17)).values()) == 17, "what is missing is not confirmed"
+    assert await counted(26) == {"store": 20, "dock": 6}
+    await keeper.hold(f"{lot}:dock", A, at(lot, 9))
+    assert await counted(29) == {"store": 20, "dock": 9}, "what is found there is held"
+    move = goods.move(lot, 1, "WH1-QUARANTINE", "STO")
+    with pytest.raises(Exception, match="lies in quarantine"):
+        move.click("do")
+    for place in ("store", "dock"):
+        await keeper.release(f"{lot}:{place}")
+    assert (goods.quarantined(lot), goods.stock(lot, "WH1-A"), goods.stock(lot, "IN")) == (3, 20, 6)
+    with pytest.raises(Exception, match='You can not call "do"'):
+        move.click("do")  # Tryton's own rule: assign it first
 
 
 async def test_tryton_itself_lets_no_held_unit_out(keeper: TrytonInventory, goods: Goods) -> None:

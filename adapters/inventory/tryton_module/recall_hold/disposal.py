@@ -60,7 +60,8 @@ class Disposal(tools.KeptMixin, IndexedMixin, ModelSQL, ModelView):
             return disposal.id
 
     def _out(self):
-        holds = Pool().get("recall.hold").search([("lot", "=", self.lot.id), ("place", "=", self.place.id)], limit=1)
+        domain = [("lot", "=", self.lot.id), ("place", "=", self.place.id), ("company", "=", self.company.id)]
+        holds = Pool().get("recall.hold").search(domain, limit=1)
         inside = holds[0].held_here() if holds else 0.0
         if self.quantity > inside:
             unit = self.lot.product.default_uom.symbol

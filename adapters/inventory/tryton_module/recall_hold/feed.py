@@ -33,6 +33,9 @@ SOURCES = (
     ("sale.line", "document"),
     ("purchase.line", "document"),
 )
+SHARED = {"stock.lot", "recall.block", "sale.line", "purchase.line"}
+"""Tables without a company of their own."""
+OF_ONE_COMPANY = {model for model, _ in SOURCES} - SHARED
 
 
 class Feed(Model):
@@ -113,6 +116,8 @@ def _changed(model, index, since, source, after, limit):
         past = (at >= since) & ((at > since) | (table.id > after))
     else:
         past = at > since
+    if model in OF_ONE_COMPANY:
+        past &= table.company == tools.company_id()
     if model == "stock.move":
         past &= (table.lot != None) | _watched(table)  # noqa: E711 - a clause, not a comparison
     cursor = Transaction().connection.cursor()
@@ -134,15 +139,16 @@ def _described(_, index, key):
     record = Pool().get(model)(key)
     if model == "stock.move" and record.origin and record.origin.__name__ == "recall.hold":
         what = "hold"
+    whose = getattr(record.document if model == "recall.block" else record, "company", None)
+    if whose is not None and whose.id != tools.company_id():
+        return []
     rows = {(lot, place) for lot, place in _concerned(record) if lot is not None}
     return [
         {
             "product": lot.product.code,
             "number": lot.number,
             "codes": tools.path(place) if place else [],
-            "what": "hold"
-            if model == "stock.move" and record.origin and record.origin.__name__ == "recall.hold"
-            else what,
+            "what": what,
         }
         for lot, place in sorted(rows, key=lambda each: (each[0].id, each[1].id if each[1] else 0))
     ]
@@ -181,5 +187,9 @@ def _lots_of(move):
 
 
 def _held_lots(product):
-    holds = Pool().get("recall.hold").search([("lot.product", "=", product.id), ("state", "=", "open")])
+    holds = (
+        Pool()
+        .get("recall.hold")
+        .search([("lot.product", "=", product.id), ("company", "=", tools.company_id()), ("state", "=", "open")])
+    )
     return list({hold.lot for hold in holds})

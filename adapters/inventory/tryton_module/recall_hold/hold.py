@@ -138,15 +138,17 @@ class Hold(tools.KeptMixin, IndexedMixin, ModelSQL, ModelView):
         with tools.acting():
             seen = set()
             for hold in cls.search([("lot", "=", lot.id), ("state", "=", "open")], order=[("id", "ASC")]):
-                if hold.place not in seen and location.below(hold.place):
-                    seen.add(hold.place)
+                at = hold.place, hold.company
+                if at not in seen and location.below(hold.place):
+                    seen.add(at)
                     hold.settle()
 
     @classmethod
     def short_of(cls, lot):
         """Whether any claim on the lot is not covered by quarantine."""
         with tools.acting():
-            places = {hold.place: hold for hold in cls.search([("lot", "=", lot.id), ("state", "=", "open")])}
+            holds = cls.search([("lot", "=", lot.id), ("state", "=", "open")])
+            places = {(hold.place, hold.company): hold for hold in holds}
             return any(hold.needed() > hold.held_here() for hold in places.values())
 
     @classmethod
@@ -173,8 +175,9 @@ class Hold(tools.KeptMixin, IndexedMixin, ModelSQL, ModelView):
         return self.lot.product.default_uom.round(quantity)
 
     def _beside(self):
-        """Open claims on the same lot at the same place, in the order in which they are covered."""
-        holds = type(self).search([("lot", "=", self.lot.id), ("place", "=", self.place.id), ("state", "=", "open")])
+        """Open claims on the company's units of the lot at the same place, in the order in which they are covered."""
+        domain = [("lot", "=", self.lot.id), ("place", "=", self.place.id), ("company", "=", self.company.id)]
+        holds = type(self).search([*domain, ("state", "=", "open")])
         return sorted(holds, key=lambda each: (each.bound == "in_transit", each.id))
 
     def needed(self):
@@ -196,33 +199,41 @@ class Hold(tools.KeptMixin, IndexedMixin, ModelSQL, ModelView):
             inside = self._round(inside - share)
         return 0.0
 
-    def moves(self):
-        """Done moves of recalls, of this lot at this place, into quarantine and out of it, oldest first."""
-        move = Pool().get("stock.move")
-        found = []
-        for model in ("recall.hold", "recall.disposal"):
-            found += move.search(
-                [
-                    ("lot", "=", self.lot.id),
-                    ("state", "=", "done"),
-                    ("origin.place", "=", self.place.id, model),
-                ],
-                order=[("id", "ASC")],
-            )
-        return sorted(found, key=lambda each: each.id)
+    @staticmethod
+    def moves(lot, company):
+        """Done moves of recalls, of a company's units of a lot, into quarantine and out of it, oldest first."""
+        ours = ["OR", *(("origin", "like", f"{model},%") for model in ("recall.hold", "recall.disposal"))]
+        domain = [("lot", "=", lot.id), ("company", "=", company.id), ("state", "=", "done"), ours]
+        return Pool().get("stock.move").search(domain, order=[("id", "ASC")])
 
     def held_here(self):
-        """Units of the lot in quarantine that came from this place; never more than really lie there."""
+        """Units of the lot in quarantine that count at this place."""
         quarantine = self.place.warehouse.quarantine_location if self.place.warehouse else None
-        if quarantine is None:
-            return 0.0
-        inside = sum(
-            (m.internal_quantity if m.to_location == quarantine else -m.internal_quantity)
-            for m in self.moves()
-            if quarantine in {m.to_location, m.from_location}
-        )
-        there = self.stock([quarantine.id]).get(quarantine.id, 0.0)
-        return max(self._round(min(inside, there)), 0.0)
+        return self.shares(self.lot, quarantine, self.company).get(self.place, 0.0) if quarantine else 0.0
+
+    @classmethod
+    def shares(cls, lot, quarantine, company):
+        """Units of a lot that really lie in a quarantine, by the claimed place they count at: where they were taken.
+
+        What a count found there, or people put there, counts at the nearest claimed place around the quarantine.
+        """
+        holds = cls.search([("lot", "=", lot.id), ("company", "=", company.id)])
+        inside = {hold.place: 0.0 for hold in holds if hold.place.warehouse == quarantine.warehouse}
+        for move in cls.moves(lot, company):
+            if move.origin.place in inside and quarantine in {move.to_location, move.from_location}:
+                arrives = move.to_location == quarantine
+                inside[move.origin.place] += move.internal_quantity if arrives else -move.internal_quantity
+        unit = lot.product.default_uom
+        there = cls.units_at(lot, quarantine, company)
+        shares = {}
+        for place in sorted(inside, key=lambda each: each.id):
+            shares[place] = max(unit.round(min(inside[place], there)), 0.0)
+            there -= shares[place]
+        around = [place for place in shares if quarantine.below(place)]
+        if around and there > 0:
+            nearest = next(place for place in around if not any(p != place and p.below(place) for p in around))
+            shares[nearest] = unit.round(shares[nearest] + there)
+        return shares
 
     def stock(self, location_ids):
         """What physically lies of the lot at each of these locations, in the default unit."""
@@ -298,7 +309,9 @@ class Hold(tools.KeptMixin, IndexedMixin, ModelSQL, ModelView):
         excess = self._round(self.held_here() - self.needed())
         freed = 0.0
         taken = defaultdict(float)
-        for move in self.moves():
+        for move in self.moves(self.lot, self.company):
+            if move.origin.place != self.place:
+                continue
             if move.to_location == quarantine:
                 taken[move.from_location] += move.internal_quantity
             elif move.origin.__name__ == "recall.hold":

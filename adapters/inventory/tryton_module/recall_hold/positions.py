@@ -164,9 +164,8 @@ def _at(location, lot, units, bound, travelling):
         units -= share
     warehouse = location.warehouse
     if warehouse and warehouse.quarantine_location == location:
-        holds = {each.place: each for each in Pool().get("recall.hold").search([("lot", "=", lot.id)])}
-        for place, hold in sorted(holds.items(), key=lambda each: each[0].id):
-            inside = min(hold.held_here(), units) if place.warehouse == warehouse else 0.0
+        company = Pool().get("company.company")(tools.company_id())
+        for place, inside in Pool().get("recall.hold").shares(lot, location, company).items():
             rows.append(_row(lot, inside, place, "on_hand"))
             units -= inside
     reserved = min(bound, units)

@@ -133,7 +133,7 @@ class Move(IndexedMixin, metaclass=PoolMeta):
     def locked_by_recall(self):
         """Why a hold forbids to assign or do this move; None when it does not."""
         lot, source = self.lot, self.from_location
-        if not lot or source.type not in {"storage", "view"}:
+        if not lot or not lot.recall_state or source.type not in {"storage", "view"}:
             return None
         recorded = self.recorded()
         if recorded and self.to_location.type == "lost_found":
@@ -141,7 +141,7 @@ class Move(IndexedMixin, metaclass=PoolMeta):
         quarantine = source.warehouse.quarantine_location if source.warehouse else None
         if quarantine and source.below(quarantine):
             return f"lot {lot.number} lies in quarantine"
-        if not lot.recall_state or recorded:
+        if recorded:
             return None
         if lot.recall_state == "partly_released" and not Pool().get("recall.hold").short_of(lot):
             return None
