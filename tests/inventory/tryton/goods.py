@@ -165,19 +165,15 @@ class Goods:
             record.click(step)
         return record
 
-    def order(self, kind: str, quantity: float, *steps: str) -> Any:
+    def order(self, kind: str, quantity: float, *steps: str, **more: Any) -> Any:
         """A sale to the clinic or a purchase from the maker (`sale`, `purchase`), taken as far as these buttons."""
-        order = model(f"{kind}.{kind}")()
-        party = self.party("Clinic" if kind == "sale" else "Maker")
-        order.party, order.invoice_method, order.warehouse = party, "manual", self.place("WH1")
-        line = order.lines.new()
-        line.product, line.quantity = self.product, quantity
-        if kind == "purchase":
-            line.unit_price = Decimal(5)
-        order.save()
-        for step in steps:
-            order.click(step)
-        return order
+        party, currency = self.party("Clinic" if kind == "sale" else "Maker"), self.company().currency
+        address = party.addresses[0].id
+        line = {"product": self.product.id, "quantity": quantity, "unit": self.unit.id, "unit_price": Decimal(5)}
+        values = {"party": party.id, "company": self.company().id, "currency": currency.id, "invoice_method": "manual"}
+        values |= {"invoice_address": address, "warehouse": self.place("WH1").id, "lines": [("create", [line])]}
+        values |= {"shipment_address": address} if kind == "sale" else {}
+        return self._taken(f"{kind}.{kind}", values | more, *steps)
 
     def announced(self, lot: int, quantity: float) -> Any:
         """A supplier shipment that names the lot before it arrives."""
@@ -191,11 +187,19 @@ class Goods:
         line = self.line(lot, quantity, "CUS", "IN", 5)
         return made("stock.shipment.out.return", values | {"incoming_moves": [("create", [line])]})
 
-    def production(self, lot: int, quantity: float, *steps: str) -> Any:
-        """A production order that uses units of the lot."""
+    def sent_back(self, lot: int, quantity: float, *steps: str) -> Any:
+        """Goods on their way back to the maker."""
+        maker = self.party("Maker")
+        values = {"supplier": maker.id, "delivery_address": maker.addresses[0].id}
+        values |= {"from_location": self.place("WH1-A").id, "to_location": self.place("SUP").id}
+        line = self.line(lot, quantity, "WH1-A", "SUP", 5)
+        return self._taken("stock.shipment.in.return", values | {"moves": [("create", [line])]}, *steps)
+
+    def production(self, lot: int, quantity: float, *steps: str, makes: bool = False) -> Any:
+        """A production order that uses units of the lot, or makes them."""
         values = {"warehouse": self.place("WH1").id, "location": self.place("PROD").id}
-        line = self.line(lot, quantity, "STO", "PROD")
-        return self._taken("production", values | {"inputs": [("create", [line])]}, *steps)
+        line = self.line(lot, quantity, "PROD", "STO", 5) if makes else self.line(lot, quantity, "STO", "PROD")
+        return self._taken("production", values | {"outputs" if makes else "inputs": [("create", [line])]}, *steps)
 
     def count(self, lot: int, quantity: float, place: str = "WH1-A") -> Any:
         """A count that is being taken."""

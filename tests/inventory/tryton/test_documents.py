@@ -31,7 +31,13 @@ async def test_every_kind_of_open_document_is_listed_with_its_lines(
     offer = goods.order("sale", 5, "quote")
     bought = goods.order("purchase", 6, "quote", "confirm")
     supplied, returned = goods.announced(lot, 7), goods.returned(lot, 8)
-    work = goods.production(lot, 9, "wait", "assign_try")
+    work, makes = goods.production(lot, 9, "wait", "assign_try"), goods.production(lot, 14, "wait", makes=True)
+    back, refund, resent = (
+        goods.sent_back(lot, 13),
+        goods.order("sale", -2, "quote"),
+        goods.order("purchase", -3, "quote"),
+    )
+    later = goods.order("sale", 1, "quote", "confirm", "process", shipment_method="manual")
     count = goods.count(lot, 90)
 
     def line(quantity: int, ours: int | None = lot) -> tuple[DocumentLine, ...]:
@@ -48,6 +54,11 @@ async def test_every_kind_of_open_document_is_listed_with_its_lines(
         Document(f"shipment.in/{supplied.number}", kind.RECEIPT, start, WAREHOUSE, None, line(7)),
         Document(f"shipment.out.return/{returned.number}", kind.RETURN, start, WAREHOUSE, 3, line(8)),
         Document(f"production/{work.number}", kind.ORDER, start, WAREHOUSE, None, line(9)),
+        Document(f"production/{makes.number}", kind.ORDER, start, WAREHOUSE, None, line(14)),
+        Document(f"shipment.in.return/{back.number or f'#{back.id}'}", kind.RETURN, start, WAREHOUSE, None, line(13)),
+        Document(f"sale/{refund.number}", kind.RETURN, start, WAREHOUSE, None, line(2, None)),
+        Document(f"purchase/{resent.number}", kind.RETURN, start, WAREHOUSE, None, line(3, None)),
+        Document(f"sale/{later.number}", kind.ORDER, start, WAREHOUSE, None, line(1, None)),
         Document(f"inventory/{count.number}", kind.RECEIPT, start, WAREHOUSE, None, line(90)),
     ]
     assert await listed(keeper, lot) == {document.number: document for document in expected}
@@ -95,15 +106,16 @@ async def test_orders_receipts_returns_and_productions_stand_still_too(
     goods.receive(lot, 50)
     offer, bought = goods.order("sale", 5, "quote"), goods.order("purchase", 6, "quote")
     supplied, returned = goods.announced(lot, 7), goods.returned(lot, 8)
-    work = goods.production(lot, 9, "wait")
+    work, back = goods.production(lot, 9, "wait"), goods.sent_back(lot, 4, "wait")
     for record, label, button in (
         (offer, "sale", "confirm"),
         (bought, "purchase", "confirm"),
         (supplied, "shipment.in", "receive"),
         (returned, "shipment.out.return", "receive"),
         (work, "production", "assign_try"),
+        (back, "shipment.in.return", "assign_try"),
     ):
-        number = f"{label}/{record.number}"
+        number = f"{label}/{record.number or f'#{record.id}'}"
         assert await blocked(keeper, lot, number) is DocumentState.BLOCKED
         with pytest.raises(InventoryError, match=f"{number} is blocked by a recall"):
             await press(record, button)

@@ -227,11 +227,11 @@ def _described(document, moves):
     return _listed(document, place, other, lines)
 
 
-def _listed(document, place, other, lines):
+def _listed(document, place, other, lines, kind=None):
     blocked = Pool().get("recall.block").blocked({str(document)})
     return {
         "number": tools.label(document),
-        "kind": _kind(document),
+        "kind": kind or _kind(document),
         "state": "blocked" if blocked else "open",
         "codes": tools.path(place),
         "other_codes": tools.path(other),
@@ -243,23 +243,31 @@ def _listed(document, place, other, lines):
 
 
 def _orders(products, listed):
-    """Sales and purchases that have not led to moves yet."""
+    """Sales and purchases that have not led to moves yet, also those in process that ship by hand or once paid."""
     pool, rows = Pool(), []
     known = {model.__name__ for _, model in pool.iterobject(type="model")}
     for model, line, parent in ORDERS:
         if model not in known:
             continue
-        early = [
-            (f"{parent}.state", "in", ["draft", "quotation", "confirmed"]),
+        wanted = [
             (f"{parent}.company", "=", tools.company_id()),
+            ("product.code", "in", sorted(products)),
+            [
+                "OR",
+                (f"{parent}.state", "in", ["draft", "quotation", "confirmed"]),
+                [(f"{parent}.state", "=", "processing"), ("moves", "=", None)],
+            ],
         ]
         lines = defaultdict(lambda: defaultdict(float))
-        for each in pool.get(line).search([*early, ("product.code", "in", sorted(products))]):
+        returned = defaultdict(lambda: True)
+        for each in pool.get(line).search(wanted):
             units = pool.get("product.uom").compute_qty(each.unit, each.quantity, each.product.default_uom)
-            lines[getattr(each, parent)][each.product.code, None] += abs(units)
-        for order, wanted in lines.items():
+            order = getattr(each, parent)
+            lines[order][each.product.code, None] += abs(units)
+            returned[order] &= units < 0
+        for order, units in lines.items():
             if order not in listed:
-                rows.append(_listed(order, order.warehouse, None, wanted))
+                rows.append(_listed(order, order.warehouse, None, units, "return" if returned[order] else None))
     return rows
 
 
