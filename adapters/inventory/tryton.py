@@ -42,6 +42,7 @@ LOTS: Final = 500
 """Lots asked for in one call."""
 DISPOSALS: Final = frozenset({"destroy", "return_to_factory", "rework", "release"})
 """Kinds that take units out of a hold at a keeper."""
+TWIN: Final = "another lot of the same product and number is on our record; Tryton's stock is taken for that one"
 Row = dict[str, Any]
 Name = tuple[str, str]
 """Product and number of a lot, as Tryton knows it."""
@@ -67,21 +68,26 @@ class TrytonInventory:
         units: defaultdict[tuple[int, int, PositionState, str | None], Decimal] = defaultdict(Decimal)
         unread: list[Unread] = []
         for start in range(0, len(lot_ids), LOTS):
-            lots = await self._names(lot_ids[start : start + LOTS])
+            lots, twins = await self._names(lot_ids[start : start + LOTS])
             rows = await self._client.call("model.recall.positions.locate", [list(name) for name in lots])
-            places = await self._places(rows)
+            told = {(row["product"], row["number"]) for row in rows}
+            unread += [Unread(lot, None, TWIN) for lot, name in twins.items() if name in told]
+            faults = await self._units.faults([row["product"] for row in rows])
+            places = await self._places(rows, learn=False)
             ours = await self._ours(places)
             strange: list[Skipped] = []
             for row in rows:
                 state = PositionState(row["state"])
                 travels = state is PositionState.IN_TRANSIT
-                place = _place(row, ours, travelling=True) if travels else _place(row, places, travelling=False)
-                lot = lots[row["product"], row["number"]]
-                if place is None:
-                    strange.append(Skipped("position", f"{row['product']} {row['number']}", _unknown(row)))
-                    unread.append(Unread(lot, None, _unknown(row)))
+                place = _place(row, ours if travels else places, travelling=travels)
+                reason = faults.get(row["product"]) or _wrong(row)
+                if place is None or reason is not None:
+                    reason = reason or _unknown(row)
+                    strange.append(Skipped("position", f"{row['product']} {row['number'] or ''}".rstrip(), reason))
+                    unread += [Unread(lot, place, reason) for lot in _meant(row, lots)]
                     continue
                 document = row["document"] if travels else None
+                lot = lots[row["product"], row["number"]]
                 units[lot, place, state, document] += self._units.in_use(row["product"], row["quantity"])
             await self._note(strange)
         custodies = await self._directory.custodies(sorted({place for _, place, _, _ in units}))
@@ -124,7 +130,7 @@ class TrytonInventory:
         """See `InventoryAdapter.documents`."""
         found: dict[str, Document] = {}
         for start in range(0, len(lot_ids), LOTS):
-            lots = await self._names(lot_ids[start : start + LOTS])
+            lots, _ = await self._names(lot_ids[start : start + LOTS])
             rows = await self._client.call("model.recall.positions.documents", [list(name) for name in lots])
             places = await self._places(rows)
             strange: list[Skipped] = []
@@ -188,12 +194,13 @@ class TrytonInventory:
             raise
         rows = found["rows"]
         names = {LotName(row["product"], row["number"]) for row in rows if row["product"]}
-        lots = await self._directory.lot_ids(sorted(names, key=lambda each: (each.product_code, each.number)))
+        lots = await self._directory.lots_fitting(sorted(names, key=lambda each: (each.product_code, each.number)))
         places = await self._places(rows, learn=False)
         changes = {
             Change(lot, next((places[code] for code in row["codes"] if code in places), None), row["what"])
             for row in rows
-            if row["product"] and (lot := lots.get(LotName(row["product"], row["number"]))) is not None
+            if row["product"]
+            for lot in lots.get(LotName(row["product"], row["number"]), ())
         }
         ordered = sorted(changes, key=lambda each: (each.lot_id, each.location_id or 0, each.what))
         return Changes(tuple(ordered), found["cursor"], found["more"])
@@ -202,10 +209,15 @@ class TrytonInventory:
         """End the session and close the connections."""
         await self._client.close()
 
-    async def _names(self, lot_ids: Sequence[int]) -> dict[Name, int]:
-        """Lots by what Tryton calls them. Of two that it cannot tell apart the one recorded first stands for both."""
-        found = await self._directory.lot_names(lot_ids)
-        return {(name.product_code, name.number): lot for lot, name in sorted(found.items(), reverse=True)}
+    async def _names(self, lot_ids: Sequence[int]) -> tuple[dict[Name, int], dict[int, Name]]:
+        """Lots by what Tryton calls them; of those it cannot tell apart the first recorded, the others beside."""
+        lots: dict[Name, int] = {}
+        twins: dict[int, Name] = {}
+        for lot, name in sorted((await self._directory.lot_names(lot_ids)).items()):
+            called = name.product_code, name.number
+            if lots.setdefault(called, lot) != lot:
+                twins[lot] = called
+        return lots, twins
 
     async def _name(self, lot_id: int) -> Name:
         found = await self._directory.lot_names([lot_id])
@@ -257,6 +269,21 @@ def _place(row: Row, places: dict[str, int], *, travelling: bool) -> int | None:
     """The nearest place on our record; of goods that travel, where they left if we do not know where they go."""
     codes = row["codes"] + (row["other_codes"] if travelling else [])
     return next((places[code] for code in codes if code in places), None)
+
+
+def _wrong(row: Row) -> str | None:
+    """Why a row of stock says nothing certain of any lot; None when it does."""
+    if row["number"] is not None:
+        return None
+    units = f"{Decimal(row['quantity']).normalize() + 0:f} {row['unit']}"
+    return f"{units} are booked at {row['name']} without a lot: of each lot there may be more or fewer"
+
+
+def _meant(row: Row, lots: dict[Name, int]) -> list[int]:
+    """The lots a row of stock may speak of."""
+    if row["number"] is not None:
+        return [lots[row["product"], row["number"]]]
+    return [lot for (product, _), lot in lots.items() if product == row["product"]]
 
 
 def _unknown(row: Row) -> str:

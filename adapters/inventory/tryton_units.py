@@ -29,12 +29,20 @@ class TrytonUnits:
         Raises:
             InventoryError: Tryton's unit of a product means nothing to our record.
         """
+        if faults := await self.faults(products):
+            raise InventoryError(next(iter(faults.values())))
+
+    async def faults(self, products: Sequence[str]) -> dict[str, str]:
+        """`learn`, and what is wrong with the products whose unit means nothing to our record."""
+        faults: dict[str, str] = {}
         new = sorted(set(products) - set(self._known))
-        if not new:
-            return
-        found = await self._client.call("model.recall.positions.units", new)
+        found = await self._client.call("model.recall.positions.units", new) if new else {}
         for code, unit in found.items():
-            self._known[code] = (await self._in_units_of_use(code, unit), Decimal(unit["rounding"]))
+            try:
+                self._known[code] = (await self._in_units_of_use(code, unit), Decimal(unit["rounding"]))
+            except InventoryError as fault:
+                faults[code] = str(fault)
+        return faults
 
     def in_use(self, product: str, quantity: Decimal | int) -> Decimal:
         """Units of use in this many default units."""

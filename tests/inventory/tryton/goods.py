@@ -86,6 +86,10 @@ class Goods:
         """A location by code or name."""
         return self._one("stock.location", "OR", ("code", "=", code), ("name", "=", code))
 
+    def elsewhere(self, name: str) -> str:
+        """The name of a new storage location outside every warehouse, without a code."""
+        return str(made("stock.location", {"name": name, "type": "storage"}).name)
+
     def party(self, name: str) -> Any:
         """A trading partner by name."""
         return self._one("party.party", ("name", "=", name))

@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from adapters.inventory.base import InventoryError
-from adapters.inventory.tryton import TrytonInventory
-from domain.inventory import Confirmation, Disposal, Position, PositionState
+from adapters.inventory.tryton import TWIN, TrytonInventory
+from domain.inventory import Confirmation, Disposal, Located, Position, PositionState
 from tests.inventory.tryton.goods import SECOND, WAREHOUSE, Goods, Names, Press, at, made
 from tests.support.tryton import TrytonForTests, model
 
@@ -77,6 +77,37 @@ async def test_a_hold_breaks_reservations_and_what_needs_the_lot_waits_again(
         document.click("assign_try")
         document.reload()
         assert document.state == "waiting", "held units are not assigned again"
+
+
+async def test_a_look_that_leaves_something_open_says_so(
+    tryton: TrytonForTests, keeper: TrytonInventory, names: Names, goods: Goods
+) -> None:
+    lot, absent = goods.lot(), goods.lot("L2")
+    twin = len(names.lots) + 1
+    names.lots[twin] = names.lots[lot]
+    goods.receive(lot, 10)
+    lost = goods.elsewhere("Unmapped")
+    goods.receive(lot, 3, lost)
+    heap = Goods(tryton, names, "kg")
+    weighed = heap.lot()
+    heap.receive(weighed, 5)
+
+    async def left_open() -> dict[int, list[str]]:
+        found = await keeper.locate([lot, absent, twin, weighed])
+        assert isinstance(found, Located)
+        assert list(found) == [at(lot, 10)]
+        reasons: dict[int, list[str]] = {}
+        for each in found.unread:
+            reasons.setdefault(each.lot_id, []).append(each.reason)
+        return reasons
+
+    assert await left_open() == {
+        lot: [f"no place on record has the code of Tryton's location {lost}, or of one above it"],
+        twin: [TWIN],
+        weighed: [f'product "{heap.code}": our record has no package level "Kilogram", Tryton\'s unit'],
+    }
+    goods.move(None, 4, "Lost and Found", "WH1-A").click("do")
+    assert set(await left_open()) == {lot, absent, twin, weighed}, "units without a lot may be of any"
 
 
 async def test_units_leave_quarantine_only_when_no_recall_claims_them(keeper: TrytonInventory, goods: Goods) -> None:

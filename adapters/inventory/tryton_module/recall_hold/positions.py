@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 
+from sql import Null
+from sql.aggregate import Sum
 from trytond.model import Model
 from trytond.pool import Pool
 from trytond.rpc import RPC
@@ -40,18 +42,22 @@ class Positions(Model):
 
     @classmethod
     def locate(cls, names):
-        """Positions of the lots with these (product, number): on hand, reserved, in transit."""
+        """Positions of the lots with these (product, number): on hand, reserved, in transit.
+
+        A row without a number tells of units of a product that were booked without a lot: of any of its lots they may
+        be more, or (below 0) fewer than the other rows say.
+        """
         tools.check_user()
         with tools.acting():
-            lots = _lots(names)
+            lots, loose = _lots(names), _loose({name[0] for name in names})
             if not lots:
-                return []
+                return loose
             there, open_moves = _stock(lots), _open_moves([("lot", "in", [lot.id for lot in lots])])
             rows = _on_the_way(open_moves)
             bound, transit = _bound(open_moves)
             for (location, lot), units in there.items():
                 rows += _at(location, lot, units, bound[location, lot], transit[location, lot])
-            return [row for row in rows if row["quantity"] > 0]
+            return [row for row in rows if row["quantity"] > 0] + loose
 
     @classmethod
     def documents(cls, names):
@@ -181,6 +187,31 @@ def _travelling(move, lot, units):
     if shipment.__name__ == "stock.shipment.internal":
         source = shipment.from_location
     return _row(lot, units, move.to_location, "in_transit", other=source, document=shipment)
+
+
+def _loose(codes):
+    """Units of these products that lie, or are missing, somewhere without a lot."""
+    pool = Pool()
+    products = {each.id: each for each in pool.get("product.product").search([("code", "in", sorted(codes))])}
+    sums, cursor = defaultdict(float), Transaction().connection.cursor()
+    if products:
+        for end, sign in (("to_location", 1), ("from_location", -1)):
+            move = pool.get("stock.move").__table__()
+            place = getattr(move, end)
+            booked = (move.lot == Null) & (move.state == "done") & (move.company == tools.company_id())
+            booked &= move.product.in_(list(products))
+            total = Sum(move.internal_quantity)
+            cursor.execute(*move.select(move.product, place, total, where=booked, group_by=[move.product, place]))
+            for product, location, units in cursor:
+                sums[product, location] += sign * units
+    rows = []
+    for (product, location), units in sorted(sums.items()):
+        place, unit = pool.get("stock.location")(location), products[product].default_uom
+        if place.type == "storage" and (rounded := unit.round(units)):
+            row = {"product": products[product].code, "number": None, "quantity": rounded, "unit": unit.symbol}
+            row |= {"codes": tools.path(place), "other_codes": [], "name": place.rec_name}
+            rows.append(row | {"state": "on_hand", "document": None})
+    return rows
 
 
 def _on_the_way(moves):

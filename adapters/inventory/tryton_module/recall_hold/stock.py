@@ -6,7 +6,8 @@ must stay able to tell the truth. What arrives while a hold is not covered goes 
 
 from collections import defaultdict
 
-from trytond.model import fields
+from sql import Null
+from trytond.model import Index, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 from trytond.transaction import Transaction
@@ -101,6 +102,13 @@ class Move(IndexedMixin, metaclass=PoolMeta):
     """Moves of held lots and of blocked documents stop here, whichever document they belong to."""
 
     __name__ = "stock.move"
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        table = cls.__table__()
+        no_lot = (table.lot == Null) & (table.state == "done")
+        cls._sql_indexes.add(Index(table, (table.product, Index.Equality()), where=no_lot))
 
     @classmethod
     def _get_origin(cls):
