@@ -17,12 +17,12 @@ from db.engine import SessionFactory, make_engine, make_session_factory
 from db.migrate import MIGRATIONS, upgrade
 from tests.support.clock import start_environment
 from tests.support.servers import PostgresForTests, ThrowAwayPostgres
-from tests.support.two_at_once import ByFile, stacks_last
+from tests.support.two_at_once import ByFile, stacks_first
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every process must see the tests in the same order."""
-    stacks_last(items)
+    stacks_first(items)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:

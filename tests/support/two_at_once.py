@@ -28,9 +28,9 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc]
         return _TRYTON if path.startswith(_TRYTON) else path
 
 
-def stacks_last(items: list[pytest.Item]) -> None:
-    """Put the tests of whole stacks behind all others, which keep their order."""
-    items.sort(key=lambda item: item.nodeid.startswith(_STACKS))
+def stacks_first(items: list[pytest.Item]) -> None:
+    """Put the tests of whole stacks before all others, which keep their order."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_STACKS))
 
 
-__all__ = ["ByFile", "stacks_last"]
+__all__ = ["ByFile", "stacks_first"]
