@@ -1,7 +1,8 @@
 """What came again after a CAPA was closed: complaints, nonconformities, recalls with its codes, products or supplier.
 
 Something counts when it shares a code with the CAPA or a nonconformity it answers; where either side carries no code,
-when it shares the product or the supplier. What the CAPA itself answers never counts.
+when it shares the product, or the supplier that was named or asked for corrective action. What those merged into the
+CAPA carry and answer is its own, and what it answers never counts.
 """
 
 from collections.abc import Sequence
@@ -22,10 +23,10 @@ from models.capa import Capa
 MOST: Final = 10_000
 """Events looked at; a CAPA with more is a signal anyway."""
 _EVENTS: Final = """
-WITH answered AS (
-    SELECT nonconformity_number AS number FROM capa_nonconformity WHERE capa_id = :capa
+WITH family AS (SELECT id, recall_number FROM capa WHERE id = :capa OR merged_into_id = :capa),
+answered AS (
+    SELECT nonconformity_number AS number FROM capa_nonconformity WHERE capa_id IN (SELECT id FROM family)
 ),
-family AS (SELECT id, recall_number FROM capa WHERE id = :capa OR merged_into_id = :capa),
 codes AS (
     SELECT code FROM record_code WHERE removed_at IS NULL
       AND (capa_id IN (SELECT id FROM family) OR nonconformity_number IN (SELECT number FROM answered))
@@ -39,6 +40,8 @@ products AS (
 ),
 suppliers AS (
     SELECT supplier_id FROM nonconformity WHERE number IN (SELECT number FROM answered) AND supplier_id IS NOT NULL
+    UNION SELECT supplier_id FROM supplier_request WHERE state <> 'withdrawn'
+      AND (capa_id IN (SELECT id FROM family) OR nonconformity_number IN (SELECT number FROM answered))
 ),
 found AS (
     SELECT 'complaint' AS kind, c.recall_number || '/' || c.sequence AS reference, c.awareness_at AS at,
