@@ -22,6 +22,8 @@ ANNEXES: Final = {
 }
 CAUSE_ANNEXES: Final = frozenset("BCDG")
 """What a cause may be coded with; the device problem is the complaint's and the nonconformity's."""
+CATEGORY_ANNEXES: Final = frozenset("CD")
+"""What a cause is put into a category by: what was found, and what was concluded."""
 PROBLEM_ANNEXES: Final = frozenset("ABCDG")
 COMPLAINT_ANNEXES: Final = frozenset("AEFG")
 CODE: Final = re.compile(r"[A-G][0-9]{2,9}")
@@ -141,6 +143,7 @@ def twice(codes: Sequence[str]) -> list[CodeFault]:
 
 __all__ = [
     "ANNEXES",
+    "CATEGORY_ANNEXES",
     "CAUSE_ANNEXES",
     "COMPLAINT_ANNEXES",
     "PROBLEM_ANNEXES",

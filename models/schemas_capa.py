@@ -48,7 +48,8 @@ class CauseIn(In):
     cause: Block
     category: CauseCategory
     codes: Annotated[list[ImdrfCode], Field(max_length=20)] = Field(default_factory=list)
-    """IMDRF codes of annexes B to D (investigation) and G (component), where a list is loaded."""
+    """IMDRF codes of annexes B to D (investigation) and G (component); once a list is in force at least one of C
+    (findings) or D (conclusion), the category of the cause in that list."""
     evidence_ids: EvidenceIds = ()
     reason: Reason | None = None
 

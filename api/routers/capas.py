@@ -21,7 +21,6 @@ from db.repositories import capa as capas
 from db.repositories import capa_read, codes, staff
 from db.repositories.files import File
 from domain.capa import plan_faults, policy_today
-from domain.codes import CAUSE_ANNEXES
 from domain.quality_numbers import is_quality_number
 from domain.roles import Permission
 from models.capa import EntryKind
@@ -130,7 +129,7 @@ async def record_cause(capa: CapaDeskDep, principal: Manager, body: CauseIn) -> 
         state = capa.desk.state
         with quality_problems():
             async with state.sessions() as session:
-                await codes.check(session, body.codes, CAUSE_ANNEXES, state.now())
+                await codes.check_cause(session, body.codes, state.now())
 
     text = body.model_dump(mode="json", include={"five_whys", "cause", "category", "codes"})
     return await capa.state(principal, "record_cause", body, EntryKind.cause, text, RecordCause, check=check)

@@ -17,7 +17,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.plain_sql import run
 from db.repositories import audit
 from db.repositories.recalls_read import like_pattern
-from domain.codes import CodeFault, Term, annex_fault, twice
+from domain.codes import ANNEXES, CATEGORY_ANNEXES, CAUSE_ANNEXES, CodeFault, Term, annex_fault, twice
+from domain.nonconformity import NcRefused
 from models.quality import CodeList, CodeTerm, RecordCode
 
 _WRITE = """
@@ -176,6 +177,19 @@ async def check(session: AsyncSession, given: Sequence[str], annexes: frozenset[
     return current.id
 
 
+async def check_cause(session: AsyncSession, given: Sequence[str], now: datetime) -> None:
+    """Codes of a cause, one of which puts it into a category of the list as soon as one is in force.
+
+    Raises:
+        CodesRefused: as `check`.
+        NcRefused: none is of the findings or the conclusion.
+    """
+    await check(session, given, CAUSE_ANNEXES, now)
+    if not any(code[0] in CATEGORY_ANNEXES for code in given) and await in_force(session, now) is not None:
+        named = " or ".join(f"{each} ({ANNEXES[each]})" for each in sorted(CATEGORY_ANNEXES))
+        raise NcRefused("invalid", f"expected at least one code of annex {named}: the category of the cause", "codes")
+
+
 def _term_fault(term: CodeTerm | None, current: CodeList, now: datetime) -> str | None:
     if term is None or (current.id or 0) < term.first_list_id:
         return f"not in the code list {current.version}"
@@ -234,6 +248,7 @@ __all__ = [
     "attach",
     "carriers_of",
     "check",
+    "check_cause",
     "in_force",
     "load",
     "newest_list",

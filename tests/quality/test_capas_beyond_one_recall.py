@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -26,6 +27,8 @@ from tests.capa.capa_run import QUINN, CapaRun
 from tests.capa.conftest import capa_worker, next_number, no_mail_server, start_capa, until_open, write_recall
 from tests.quality.test_codes import SAMPLE, load
 from tests.quality.test_nonconformities import found, ok
+from tests.quality.test_supplier_requests import URL as SUPPLIER_REQUESTS
+from tests.quality.test_supplier_requests import ask
 from tests.support.api import Callers
 from tests.support.servers import PostgresForTests
 
@@ -124,6 +127,8 @@ async def test_a_capa_without_a_recall_answers_a_nonconformity_and_carries_codes
     await ok(await api.post(f"{url}/investigation", {"account": "Mould 3."}))
     wrong = await api.post(f"{url}/cause", CAUSE | {"codes": ["C06", "E2311"]})
     assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "#/codes/1")
+    uncategorised = await api.post(f"{url}/cause", CAUSE | {"codes": ["G04073"]})
+    assert (uncategorised.status_code, uncategorised.json()["errors"][0]["pointer"]) == (422, "#/codes")
     await ok(await api.post(f"{url}/cause", CAUSE | {"codes": ["C06", "D04"]}))
     shown = (await api.get(url)).json()
     assert ([each["code"] for each in shown["codes"]], shown["nonconformities"]) == (["C06", "D04"], [nc])
@@ -165,3 +170,24 @@ async def test_what_comes_again_after_the_closing_asks_once_for_a_reopening(
     assert keys == {"recurrence:1:1:2", "recurrence:1:1:3"}
     open_one = await api.get(f"/v1/recalls/{two[1].number}/capas/1/recurrence")
     assert open_one.status_code == 409
+
+
+async def test_what_was_merged_into_a_capa_and_the_supplier_it_asked_are_of_its_kind(
+    two: list[CapaRun], api: Callers, db: SessionFactory, postgres: PostgresForTests
+) -> None:
+    await load(db, SAMPLE.read_text(), "2026", datetime(2026, 1, 1, tzinfo=UTC))
+    (run, other), now = two, datetime.now(UTC)
+    answered = (await ok(await api.post("/v1/nonconformities", found(lots=[], codes=["A05"])), 201))["number"]
+    await ok(await api.post(SUPPLIER_REQUESTS, ask("", nonconformity=None, capa_file=run.number)), 201)
+    with psycopg.connect(postgres.owner_url) as owner:
+        close = "UPDATE capa SET state = 'closed', closed_at = %s WHERE recall_number = %s RETURNING id"
+        ((into,),) = owner.execute(close, [now - timedelta(days=40), run.number]).fetchall()
+        merge = "UPDATE capa SET state = 'merged', merged_into_id = %s WHERE recall_number = %s RETURNING id"
+        ((merged,),) = owner.execute(merge, [into, other.number]).fetchall()
+        owner.execute("INSERT INTO capa_nonconformity VALUES (%s, %s, 'quinn', now())", [merged, answered])
+    again: list[dict[str, Any]] = [{"codes": ["A05"]}, {"supplier_code": "T1001"}, {"codes": ["A0401"]}, {}]
+    for days, change in enumerate(again, 20):
+        detected = (now - timedelta(days=days)).isoformat()
+        await ok(await api.post("/v1/nonconformities", found(lots=[], detected_at=detected) | change), 201)
+    trend = (await api.get(f"/v1/recalls/{run.number}/capas/1/recurrence")).json()
+    assert [each["by"] for each in trend["events"]] == ["supplier", "code"]
