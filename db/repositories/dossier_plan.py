@@ -43,15 +43,17 @@ TIES: Final[Mapping[str, str]] = {
     "serial": f"lot_id IN ({_SCOPE_LOTS})",
     "serial_sighting": f"serial_id IN (SELECT id FROM serial WHERE lot_id IN ({_SCOPE_LOTS}))",  # noqa: S608 - constants
     "lot_measurement": (
-        f"lot_id IN ({_TRACED}) OR (NOT passed OR out_of_limits) AND lot_id IN"  # noqa: S608 - constants
-        f" (SELECT output_lot_id FROM lot_genealogy WHERE input_lot_id IN ({_TRACED}))"
+        f"lot_id IN ({_TRACED} UNION SELECT output_lot_id FROM lot_genealogy"  # noqa: S608 - constants
+        f" WHERE input_lot_id IN ({_TRACED}))"
+        f" AND (NOT passed OR out_of_limits OR lot_id IN ({_TRACED}))"
     ),
     "sensor_series": _SERIES,
     "sensor_excursion": f"series_id IN ({_SERIES_IDS})",
     "sensor_reading": (
-        f"series_id IN ({_SERIES_IDS} AND document_no IS NOT NULL) OR EXISTS (SELECT FROM sensor_excursion e"
-        f" WHERE e.series_id = sensor_reading.series_id AND e.series_id IN ({_SERIES_IDS})"
-        " AND sensor_reading.at BETWEEN e.starts_at AND e.ends_at)"
+        f"series_id IN ({_SERIES_IDS}) AND (EXISTS (SELECT FROM sensor_series s"  # noqa: S608 - constants
+        " WHERE s.id = series_id"
+        " AND s.document_no IS NOT NULL) OR EXISTS (SELECT FROM sensor_excursion e"
+        " WHERE e.series_id = sensor_reading.series_id AND sensor_reading.at BETWEEN e.starts_at AND e.ends_at))"
     ),
     "package_level": f"product_id IN (SELECT product_id FROM lot WHERE id IN ({_SCOPE_LOTS}))",  # noqa: S608 - constants
     "goods_document_block": f"claimant = :number OR document_id IN ({_SCOPE_DOCUMENTS})",

@@ -6,9 +6,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import select
 
 from db.engine import SessionFactory
 from db.repositories import findings
+from db.repositories.dossier_plan import plan
 from db.repositories.findings import FIRST, Subject
 from tests.api.conftest import *  # noqa: F403 - the API's fixtures
 from tests.quality.test_nonconformities import ok
@@ -195,6 +197,28 @@ async def test_nothing_measured_and_nobody_asked_for_is_empty(world: World, sess
     assert (set(empty.lots.values()), set(empty.findings.values()), list(empty.runs)) == ({0}, {0}, [])
 
 
+async def test_the_dossier_holds_what_the_findings_rest_on(world: World, sessions: SessionFactory) -> None:
+    for lot in ("K1", "K2"):
+        world.sql("INSERT INTO scope_lot VALUES (%s, 1, %s, true, 0)", RECALL, world.lots[lot])
+    for number, lot, passed in ((1, "K1", True), (2, "R2", True), (3, "K3", False), (4, "K3", True), (5, "K4", False)):
+        world.measure(number, lot, "final", 4, passed, False)
+    world.excursion(1, day(3), document="D1")
+    world.excursion(2, day(3), place="store")
+    world.excursion(3, day(3), document="D9")
+    world.sql("INSERT INTO sensor_reading SELECT id, %s, 5 FROM sensor_series", day(2))
+    world.sql("INSERT INTO sensor_reading SELECT id, %s, 9 FROM sensor_series", day(3))
+    held, bound = {}, {"number": RECALL}
+    async with sessions() as session:
+        for each in plan():
+            if each.table.name in ("lot_measurement", "sensor_series", "sensor_excursion", "sensor_reading"):
+                rows = await (await session.connection()).execute(select(each.table).where(each.shown), bound)
+                held[each.table.name] = rows.mappings().all()
+    assert sorted(row["source_id"] for row in held["lot_measurement"]) == ["1", "2", "3"]
+    assert sorted(row["id"] for row in held["sensor_series"]) == [1, 2]
+    assert sorted(row["series_id"] for row in held["sensor_excursion"]) == [1, 2]
+    assert sorted((row["series_id"], row["value"]) for row in held["sensor_reading"]) == [(1, 5), (1, 9), (2, 9)]
+
+
 async def test_pages_and_summary_of_a_capa_and_a_nonconformity(
     world: World, api: Callers, sessions: SessionFactory
 ) -> None:
@@ -205,6 +229,11 @@ async def test_pages_and_summary_of_a_capa_and_a_nonconformity(
         "INSERT INTO capa (recall_number, sequence, title, state, opened_at, plan_version, reopened)"
         " VALUES (%s, 1, 't', 'investigation', now(), 0, 0)",
         RECALL,
+    )
+    world.sql(
+        "INSERT INTO capa (recall_number, sequence, title, state, opened_at, plan_version, reopened, merged_into_id)"
+        " SELECT %s, 1, 't', 'merged', now(), 0, 0, id FROM capa",
+        OTHER,
     )
     url = f"/v1/recalls/{RECALL}/capas/1/findings"
     whole = await ok(await api.get(url))
@@ -224,7 +253,7 @@ async def test_pages_and_summary_of_a_capa_and_a_nonconformity(
     assert (await api.get(url.replace("/1/", "/2/"))).status_code == 404
     counted = await ok(await api.get(f"{url}/summary"))
     assert counted["lots"] == {"affected": 2, "upstream": 2, "downstream": 0, "sibling": 1}
-    assert counted["findings"]["inspection"] == 2
+    assert (counted["recalls"], counted["findings"]["inspection"]) == ([RECALL, OTHER], 2)
     assert [(each["recall"], each["run"], each["sha256"]) for each in counted["runs"]] == [(RECALL, 2, "b")]
     made = await ok(
         await api.post(
@@ -245,3 +274,15 @@ async def test_pages_and_summary_of_a_capa_and_a_nonconformity(
     assert (await ok(await api.get(f"/v1/nonconformities/{made['number']}/findings/summary")))["lots"][
         "downstream"
     ] == 2
+    world.sql("INSERT INTO quality_file VALUES ('CA-2026-000009', 'CA', 't', false, 1, 'q', now())")
+    world.sql(
+        "INSERT INTO capa (file_number, sequence, title, state, opened_at, plan_version, reopened)"
+        " VALUES ('CA-2026-000009', 1, 't', 'investigation', now(), 0, 0)"
+    )
+    world.sql(
+        "INSERT INTO capa_nonconformity SELECT id, %s, 'q', now() FROM capa WHERE file_number IS NOT NULL",
+        made["number"],
+    )
+    of_capa = (await ok(await api.get("/v1/capas/CA-2026-000009/findings", kind="inspection")))["items"]
+    assert of_capa == of_nc
+    assert (await ok(await api.get("/v1/capas/CA-2026-000009/findings/summary")))["recalls"] == []
