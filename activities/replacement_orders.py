@@ -34,7 +34,7 @@ class ReplacementOrders:
     async def turn(self, now: datetime) -> None:
         """Look at every order; each keeper in its own time, whatever happens at another."""
         async with self._sessions() as session:
-            rows = await keeper_shipments.due(session)
+            rows = await keeper_shipments.due(session, now)
         if not rows:
             return
         known = {each.name: each for each in await self._keepers.everyone()}

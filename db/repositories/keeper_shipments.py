@@ -5,7 +5,7 @@ nobody ships by hand what a keeper may be shipping.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlmodel import col, select
@@ -21,11 +21,16 @@ from models.keeper_hold import KeeperShipment
 
 MOST: Final = 2000
 """Orders one turn looks at."""
+AGAIN: Final = timedelta(minutes=5)
+"""After how long a keeper is asked again how an order of its own stands."""
 _DUE: Final = """
 SELECT a.id, a.recall_number, a.lot_id, a.location_id, a.state, s.keeper, s.asked_at IS NOT NULL AS asked,
        s.attempts
 FROM keeper_shipment s JOIN allocation a ON a.id = s.allocation_id JOIN recall r ON r.number = a.recall_number
 WHERE s.ended_at IS NULL AND NOT r.drill
+  AND (a.state <> 'approved' OR s.acknowledged_at IS NULL
+       -- A person says when an order of our own ledger has left.
+       OR s.keeper <> :ledger AND s.acknowledged_at <= CAST(:before AS timestamptz))
 UNION ALL
 SELECT a.id, a.recall_number, a.lot_id, a.location_id, a.state, NULL, false, 0
 FROM allocation a JOIN recall r ON r.number = a.recall_number AND NOT r.drill
@@ -48,9 +53,10 @@ def key_of(number: str, allocation_id: int) -> str:
     return f"{number}:allocation:{allocation_id}"
 
 
-async def due(session: AsyncSession) -> Sequence[Any]:
-    """Replacements to be ordered, and orders that stand: what was looked at least comes first."""
-    return (await run(session, _DUE, {"ended": [each.value for each in FINAL_PHASES], "limit": MOST})).all()
+async def due(session: AsyncSession, now: datetime) -> Sequence[Any]:
+    """Replacements to be ordered or taken back, and orders to be asked about: what was looked at least comes first."""
+    values = {"ended": [each.value for each in FINAL_PHASES], "limit": MOST, "ledger": LEDGER, "before": now - AGAIN}
+    return (await run(session, _DUE, values)).all()
 
 
 async def begin(

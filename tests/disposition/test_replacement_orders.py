@@ -1,8 +1,14 @@
 """Replacements ordered where the stock is kept: once per key whatever fails, never of a suspect lot."""
 
+import asyncio
+import itertools
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +20,7 @@ from adapters.inventory import http_client
 from adapters.inventory.base import NotShipped
 from adapters.inventory.factory import build_keepers, builders
 from adapters.inventory.routing import LedgerOnly, RoutedKeepers
-from db.repositories import allocations, replacement_orders
+from db.repositories import allocations, keeper_shipments, replacement_orders
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.keepers import KeeperStore
 from domain.inventory import Shipment
@@ -27,6 +33,7 @@ from tests.wms.server import TOKEN, Wms
 
 __all__ = ["server"]
 pytestmark = pytest.mark.db
+_turns = itertools.count(1)
 
 
 async def approved(disposals: Disposals) -> Allocation:
@@ -40,7 +47,7 @@ async def approved(disposals: Disposals) -> Allocation:
 
 async def turn(disposals: Disposals, keepers: Any) -> None:
     orders = ReplacementOrders(disposals.yard.sessions, keepers, timedelta(seconds=30))
-    await ActivityEnvironment().run(orders.turn, NOW)
+    await ActivityEnvironment().run(orders.turn, NOW + next(_turns) * keeper_shipments.AGAIN)
 
 
 def order(disposals: Disposals) -> list[tuple[Any, ...]]:
@@ -98,6 +105,7 @@ async def test_our_own_ledger_makes_the_order_once_and_a_person_ships_it(disposa
         await turn(disposals, keepers)
     number = f"{NUMBER}-R{row.id}"
     assert order(disposals) == [("ledger", number, "open", False, None)]
+    assert disposals.yard.rows("SELECT attempts FROM keeper_shipment") == [(1,)]
     document = (
         "SELECT d.number, d.state, d.from_location_id, d.to_location_id, l.lot_id, l.quantity FROM goods_document d"
         " JOIN goods_document_line l ON l.document_id = d.id"
@@ -163,6 +171,27 @@ async def test_a_wms_makes_one_order_however_often_the_line_is_cut_or_we_die_bef
     assert yard.rows("SELECT on_hand FROM stock WHERE lot_id = 901") == [(D(4),)]
     assert site.orders() == [("SO-1", "done")]
     assert site.disposals.actions().count("allocation.shipped") == 1
+
+
+async def test_a_process_killed_while_the_wms_answers_leaves_one_order_that_the_next_one_finds(site: Site) -> None:
+    site.wms.faults.until = answer = asyncio.Event()
+    yard = site.disposals.yard
+    yard.run("UPDATE keeper SET timeout_seconds = 100, give_up_seconds = 100")
+    names = {"DATABASE_URL": yard.postgres.app_url, "RECALL_KEEPER_T": TOKEN, "PATH": os.environ["PATH"]}
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.support.replacement_turn", env=names, cwd=Path(__file__).parents[2]
+    )
+    async with asyncio.timeout(100):
+        while not site.orders():
+            assert started.returncode is None
+            await asyncio.sleep(0.02)
+    started.kill()
+    assert await started.wait() == -signal.SIGKILL
+    answer.set()
+    assert order(site.disposals) == [("wms", None, None, False, None)]
+    await site.turn()
+    assert order(site.disposals) == [("wms", "SO-1", "open", False, None)]
+    assert site.orders() == [("SO-1", "open")]
 
 
 async def test_what_a_wms_refuses_or_does_not_serve_is_shipped_by_a_person(site: Site) -> None:

@@ -35,6 +35,8 @@ class Faults:
     """How long it thinks."""
     slow: int = 0
     """Answers that take so long; the others come at once."""
+    until: asyncio.Event | None = None
+    """Acts, and answers nothing before it is set."""
     pending: bool = False
     """Holds are taken and carried out later, by `Warehouse.settle`."""
     repeated: bool = False
@@ -105,6 +107,8 @@ class Wms:
         if self.faults.drop_after:
             self.faults.drop_after -= 1
             return self._cut(request)
+        if self.faults.until is not None:
+            await self.faults.until.wait()
         if self.faults.slow:
             self.faults.slow -= 1
             await asyncio.sleep(self.faults.seconds)
@@ -317,7 +321,7 @@ class Wms:
 
 def faulted(values: dict[str, Any]) -> Faults:
     """Faults from plain values, for a WMS that is driven from outside."""
-    known = {each.name for each in fields(Faults)} - {"chaos"}
+    known = {each.name for each in fields(Faults)} - {"chaos", "until"}
     seed = values.pop("chaos", None)
     chosen: dict[str, Any] = {
         name: set(value) if name.endswith(("keys", "places")) else value for name, value in values.items()
