@@ -13,6 +13,7 @@ import typer
 from cli_audit import audit_app
 from cli_codes import codes_app
 from cli_dossier import dossier
+from cli_findings import show_findings
 from cli_keepers import keepers_app
 from cli_money import accounts_app, costs_app, journals_app
 from cli_nonconformities import nonconformities_app
@@ -50,6 +51,7 @@ app.add_typer(costs_app)
 app.add_typer(accounts_app)
 app.add_typer(journals_app)
 app.command("dossier")(dossier)
+app.command("findings")(show_findings)
 app.command("sample-chain")(sample_chain)
 
 

@@ -67,6 +67,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli_tasks": EVERYTHING,
     "cli_codes": EVERYTHING,
     "cli_money": EVERYTHING,
+    "cli_findings": EVERYTHING,
     "cli_nonconformities": EVERYTHING,
     "cli_token": EVERYTHING,
     "cli_trace": EVERYTHING,

@@ -11,8 +11,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
+from db.repositories import capa as capas
 from db.repositories import findings_sql as sql
 from models.capa import Capa, CapaNonconformity
+from models.quality import Nonconformity
 
 KINDS: Final = tuple(sql.PARTS)
 FIRST: Final = (-1, 0, 0, 0)
@@ -59,6 +61,23 @@ async def of_capa(session: AsyncSession, capa: Capa) -> Subject:
     )
 
 
+async def named(session: AsyncSession, name: str) -> Subject:
+    """What a file is about, by its name: `RC-2026-000001/capas/1`, `CA-...` or `NC-...`.
+
+    Raises:
+        LookupError: there is no such file.
+    """
+    if name.startswith("NC-"):
+        if await session.get(Nonconformity, name) is not None:
+            return Subject(nonconformities=[name])
+        raise LookupError(f"there is no nonconformity {name}")
+    number, _, sequence = name.partition("/capas/")
+    capa = await capas.find(session, number, int(sequence or 1)) if sequence.isdecimal() or not sequence else None
+    if capa is None:
+        raise LookupError(f"there is no CAPA {name}; expected RC-2026-000001/capas/1, CA-2026-000012 or NC-2026-000012")
+    return await of_capa(session, capa)
+
+
 async def page(
     session: AsyncSession, subject: Subject, *, kind: str | None, after: Sequence[int], limit: int
 ) -> list[Finding]:
@@ -98,4 +117,4 @@ def _binds(subject: Subject) -> dict[str, Any]:
     }
 
 
-__all__ = ["FIRST", "KINDS", "Finding", "Subject", "Summary", "of_capa", "page", "summary"]
+__all__ = ["FIRST", "KINDS", "Finding", "Subject", "Summary", "named", "of_capa", "page", "summary"]

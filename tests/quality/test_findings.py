@@ -1,5 +1,6 @@
 """What was measured along the trace: known answers over a chain with fan-in, and the same over HTTP."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import select
+from typer.testing import CliRunner
 
+from cli import app
 from db.engine import SessionFactory
 from db.repositories import findings
 from db.repositories.dossier_plan import plan
@@ -217,6 +220,27 @@ async def test_the_dossier_holds_what_the_findings_rest_on(world: World, session
     assert sorted(row["id"] for row in held["sensor_series"]) == [1, 2]
     assert sorted(row["series_id"] for row in held["sensor_excursion"]) == [1, 2]
     assert sorted((row["series_id"], row["value"]) for row in held["sensor_reading"]) == [(1, 5), (1, 9), (2, 9)]
+
+
+def command(world: World, *arguments: str) -> Any:
+    return CliRunner().invoke(app, ["findings", *arguments], env={"DATABASE_URL": world.url})
+
+
+def test_the_command_shows_the_same_and_refuses_in_one_line(world: World) -> None:
+    world.measure(1, "K1", "final", 6, False, True)
+    world.sql(
+        "INSERT INTO capa (recall_number, sequence, title, state, opened_at, plan_version, reopened)"
+        " VALUES (%s, 1, 't', 'investigation', now(), 0, 0)",
+        RECALL,
+    )
+    shown = json.loads(command(world, f"{RECALL}/capas/1", "--json").stdout)
+    assert (shown["lots"]["affected"], shown["findings"]["inspection"]) == (2, 1)
+    assert [each["kind"] for each in shown["items"]] == ["inspection", "supplier_lot", "supplier_lot"]
+    assert "lot K1, characteristic x, result 6" in command(world, RECALL, "--kind", "inspection").stdout
+    for unknown in (f"{RECALL}/capas/2", f"{RECALL}/capas/x", "NC-2026-000001", "nothing"):
+        refused = command(world, unknown)
+        assert (refused.exit_code, len(refused.stderr.strip().splitlines())) == (2, 1)
+        assert "there is no" in refused.stderr
 
 
 async def test_pages_and_summary_of_a_capa_and_a_nonconformity(
