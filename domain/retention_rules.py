@@ -22,6 +22,8 @@ class FileStanding:
     holds_open: int = 0
     """Positions this recall, or the nonconformity it became, still locks."""
     capas_open: int = 0
+    supplier_requests_open: int = 0
+    """Corrective action asked of suppliers for its CAPAs, and not closed or withdrawn."""
     complaints_open: int = 0
     obligations_open: int = 0
     cited_by: tuple[str, ...] = ()
@@ -43,6 +45,7 @@ def reasons_to_keep(standing: FileStanding, today: date) -> tuple[str, ...]:
     counted = (
         (standing.holds_open, "positions are still locked"),
         (standing.capas_open, "CAPA are not closed"),
+        (standing.supplier_requests_open, "requests to suppliers are not closed"),
         (standing.complaints_open, "complaints are open"),
         (standing.obligations_open, "reports to authorities are still owed"),
     )

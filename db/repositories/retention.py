@@ -24,6 +24,8 @@ SELECT (SELECT count(*) FROM stock_claim WHERE claimant = :number AND released_a
           AND state IN ('requested', 'confirmed', 'nonconformity')) AS holds_open,
        (SELECT count(*) FROM capa WHERE recall_number = :number AND NOT state = ANY(CAST(:closed AS text[])))
            AS capas_open,
+       (SELECT count(*) FROM supplier_request s JOIN capa c ON c.id = s.capa_id
+        WHERE c.recall_number = :number AND s.closed_at IS NULL) AS supplier_requests_open,
        ARRAY(SELECT DISTINCT coalesce(c.recall_number, c.file_number) FROM capa c JOIN capa m ON m.id = c.merged_into_id
              WHERE m.recall_number = :number AND c.recall_number IS DISTINCT FROM :number ORDER BY 1) AS capa_serves,
        (SELECT count(*) FROM complaint WHERE recall_number = :number AND state <> 'closed') AS complaints_open,
@@ -115,6 +117,7 @@ async def standing(session: AsyncSession, recall: Recall, now: datetime) -> File
         legal_holds=tuple(held),
         holds_open=counted["holds_open"],
         capas_open=counted["capas_open"],
+        supplier_requests_open=counted["supplier_requests_open"],
         complaints_open=counted["complaints_open"],
         obligations_open=counted["obligations_open"],
         cited_by=tuple(counted["cited_by"]),

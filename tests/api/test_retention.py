@@ -16,6 +16,8 @@ from db.repositories.dossier_plan import hanging
 from db.repositories.retention_sql import delete_block
 from domain.policy import parse_policy, policy_hash
 from domain.roles import Role
+from tests.quality.test_supplier_requests import URL as SUPPLIER_REQUESTS
+from tests.quality.test_supplier_requests import ask
 from tests.support.api import Callers, write_consignee
 from tests.support.recall_fakes import FakeRecallActivities
 from tests.support.servers import PostgresForTests
@@ -189,6 +191,33 @@ async def test_a_deleted_file_leaves_a_tombstone_and_its_audit_trail_and_nothing
     # Temporal deletes a history in its own time.
     await gone_from(temporal, f"recall:{ended}")
     assert (await api.post(f"{path}/deletion/approve", await order(api, path), HEAD, key="delete-2")).json() == stone
+
+
+async def test_a_request_to_a_supplier_keeps_the_file_while_it_is_open_and_goes_with_it(
+    api: Callers, ended: str, owner: psycopg.Connection[Any]
+) -> None:
+    path = f"/v1/recalls/{ended}"
+    owner.execute(
+        "INSERT INTO capa (recall_number, sequence, title, state, opened_at, closed_at, plan_version, reopened)"
+        " VALUES (%s, 1, 'Wet resin', 'closed', now(), now(), 1, 0)",
+        [ended],
+    )
+    made = await api.post(SUPPLIER_REQUESTS, ask("", nonconformity=None, capa_file=ended))
+    assert made.status_code == 201, made.text
+    url = f"{SUPPLIER_REQUESTS}/{made.json()['number']}"
+    assert (await api.get(f"{path}/retention")).json()["must_stay_because"] == [
+        "1 requests to suppliers are not closed"
+    ]
+    assert (await api.post(f"{url}/withdraw", {"reason": "The maker has closed."})).status_code == 200
+    assert (await api.get(f"{path}/retention")).json()["must_stay_because"] == []
+    await api.post(f"{path}/deletion", ASK)
+    gone = await api.post(f"{path}/deletion/approve", await order(api, path), HEAD)
+    assert (gone.status_code, gone.json()["tables"]["supplier_request"]) == (200, 1)
+    assert (await api.get(url)).status_code == 404
+    kept = "SELECT array_agg(action ORDER BY seq) FROM audit_event WHERE stream = %s"
+    assert owner.execute(kept, [made.json()["number"]]).fetchone() == (
+        ["scar.issued", "task.opened", "scar.withdrawn"],
+    )
 
 
 def tell(owner: psycopg.Connection[Any], number: str, phone: str) -> None:
