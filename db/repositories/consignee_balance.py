@@ -1,20 +1,22 @@
 """The mass balance by consignee and lot: what each got and what became of it, adding up to the balance of the lots."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from sqlalchemy import Row
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
 from db.repositories import consignee_balance_sql
 from db.repositories.trace_sql import TUNE
-from domain.mass_balance import MARKET_TERMS, Terms
+from domain.mass_balance import Terms
 from domain.packages import Package
 
 EVERY: Final = 10_000_000
 """A limit that is none."""
+_MARKET: Final = consignee_balance_sql.SUMMED[3:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,30 +74,27 @@ async def rows(
         "after_lot": after.lot_id if after else None,
         "limit": limit,
     }
-    found = (await run(session, consignee_balance_sql.BY_CONSIGNEE, values)).mappings()
-    return [_balance(dict(row)) for row in found]
+    return [_balance(row) for row in await run(session, consignee_balance_sql.BY_CONSIGNEE, values)]
 
 
-def _balance(row: Mapping[str, Any]) -> ConsigneeBalance:
-    terms = Terms(
-        distributed=row["received"] + row["taken_over"] - row["passed_on"],
-        **{name: row[name] for name in MARKET_TERMS},
-    )
+def _balance(row: Row[*tuple[Any, ...]]) -> ConsigneeBalance:
+    partner_id, consignee_id, code, name, state, lot_id, lot_number, product_id, product_code, unit, *sums = row
+    received, taken_over, passed_on, *market = sums
     return ConsigneeBalance(
-        partner_id=row["partner_id"],
-        consignee_id=row["consignee_id"],
-        code=row["consignee_code"] or "",
-        name=row["consignee_name"] or "",
-        state=row["consignee_state"],
-        lot_id=row["lot_id"],
-        lot_number=row["lot_number"],
-        product_id=row["product_id"],
-        product_code=row["product_code"],
-        unit=row["unit"],
-        received=row["received"],
-        taken_over=row["taken_over"],
-        passed_on=row["passed_on"],
-        terms=terms,
+        partner_id=partner_id,
+        consignee_id=consignee_id,
+        code=code,
+        name=name,
+        state=state,
+        lot_id=lot_id,
+        lot_number=lot_number,
+        product_id=product_id,
+        product_code=product_code,
+        unit=unit,
+        received=received,
+        taken_over=taken_over,
+        passed_on=passed_on,
+        terms=Terms(distributed=received + taken_over - passed_on, **dict(zip(_MARKET, market, strict=True))),
     )
 
 

@@ -145,14 +145,14 @@ page AS MATERIALIZED (
               > (-CAST(:after AS numeric), CAST(:after_partner AS bigint), CAST(:after_lot AS bigint)))
     ORDER BY -abs(unaccounted), partner_id, lot_id LIMIT :limit
 )
-SELECT page.*, c.id AS consignee_id, partner.code AS consignee_code, partner.name AS consignee_name,
-       c.state AS consignee_state, lot.number AS lot_number, lot.product_id, product.code AS product_code,
-       product.unit_of_use AS unit
+SELECT page.partner_id, c.id, coalesce(partner.code, ''), coalesce(partner.name, ''), c.state, page.lot_id, lot.number,
+       lot.product_id, product.code, product.unit_of_use, {", ".join(f"page.{name}" for name in SUMMED)}
 FROM page JOIN lot ON lot.id = page.lot_id JOIN product ON product.id = lot.product_id
 LEFT JOIN partner ON partner.id = page.partner_id
 LEFT JOIN consignee c ON c.recall_number = :number AND c.partner_id = page.partner_id
 ORDER BY -abs(page.unaccounted), page.partner_id, page.lot_id
 """  # noqa: S608 - constants
-"""Rows by consignee and lot, the largest rest first; partner 0: what went to or came from no place on record."""
+"""By consignee and lot: names, the sums in their order. The largest rest first; partner 0: what
+went to or came from no place on record."""
 
 __all__ = ["BY_CONSIGNEE", "SUMMED"]
