@@ -92,7 +92,11 @@ def _instant(value: date, path: str) -> str:
 
 def canonical_json(value: object) -> str:
     """The one JSON text of `value`: sorted keys, no spaces, UTF-8 as is, no NaN."""
-    return json.dumps(normalise(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _canonical(normalise(value))
+
+
+def _canonical(normal: object) -> str:
+    return json.dumps(normal, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def chain_hash(prev_hash: str, event: Mapping[str, Any]) -> str:
@@ -102,7 +106,12 @@ def chain_hash(prev_hash: str, event: Mapping[str, Any]) -> str:
     Its own `hash` and `prev_hash` are left out, so a row as read back can be passed as it is.
     """
     content = {key: item for key, item in event.items() if key not in _LINK_FIELDS}
-    return hashlib.sha256(f"{prev_hash}\n{canonical_json(content)}".encode()).hexdigest()
+    return link_hash(prev_hash, normalise(content))
+
+
+def link_hash(prev_hash: str, content: Mapping[str, Any]) -> str:
+    """`chain_hash` of an event's content as `normalise` gave it, without hash and prev_hash."""
+    return hashlib.sha256(f"{prev_hash}\n{_canonical(content)}".encode()).hexdigest()
 
 
 def verify(events: Iterable[Mapping[str, Any]], *, expected_head: str | None = None, first_seq: int = 1) -> int | None:

@@ -10,14 +10,13 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db import bulk
 from db.repositories import audit
 from db.rows import insert_new, uuid_of
 from domain.audit_chain import canonical_json
 from models.master import Partner
 from models.recall import ClassDecision, Consignee, HazardEvaluationRecord, SignOff
 
-_AT_ONCE: Final = 2000
-"""Rows of an insert: a statement has 65,535 binds at most."""
 SIGNED: Final = "sign_off.recorded"
 """The audit event that binds a sign-off to its signature."""
 
@@ -110,8 +109,7 @@ async def sign(session: AsyncSession, sign_off: SignOff) -> bool:
 async def sign_all(session: AsyncSession, number: str, sign_offs: Sequence[SignOff]) -> None:
     """Record sign-offs of one recall that one signature stands for, each bound to it as by `sign`."""
     rows = [each.model_dump(exclude={"id"}) for each in sign_offs]
-    for at in range(0, len(rows), _AT_ONCE):
-        await insert_new(session, SignOff, rows[at : at + _AT_ONCE])
+    await bulk.insert_all(session, sign_offs, skip_known=True)
     entries = [
         audit.Entry(
             each.actor,

@@ -3,24 +3,32 @@
 `append` must run in the same transaction as the change it speaks of. A stream is a recall number or `system`.
 """
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from domain.audit_chain import GENESIS, chain_hash, normalise, verify
+from db.plain_sql import run
+from domain.audit_chain import GENESIS, link_hash, normalise, verify
 from models.audit import AuditEvent, AuditHead
 from models.recall import Recall
 
 SYSTEM = "system"
 _PAGE = 1000
+_APPEND = """
+INSERT INTO audit_event (stream, seq, at, actor, role, action, reason, data, prev_hash, hash)
+SELECT stream, seq, at, actor, role, action, reason, data, prev_hash, hash
+FROM jsonb_to_recordset(CAST(:events AS jsonb)) AS e(stream text, seq integer, at timestamptz, actor text, role text,
+     action text, reason text, data jsonb, prev_hash text, hash text) ORDER BY seq
+"""
 _STEP = "UPDATE audit_head SET seq = :seq, hash = :hash WHERE stream = :stream"
+"""The database lets the head move with its events only: after them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +74,28 @@ async def append_all(session: AsyncSession, stream: str, entries: Sequence[Entry
     )
     locked = select(AuditHead.seq, AuditHead.hash).where(col(AuditHead.stream) == stream).with_for_update()
     seq, last = (await session.exec(locked)).one()
-    steps = []
+    first, events = last, []
     for entry in entries:
         seq += 1
-        event = AuditEvent(
-            stream=stream,
-            seq=seq,
-            at=entry.at,
-            actor=entry.actor,
-            role=entry.role,
-            action=entry.action,
-            reason=entry.reason,
-            data=normalise(dict(entry.data)),
-            prev_hash=last,
-            hash="",
+        content = normalise(
+            {
+                "stream": stream,
+                "seq": seq,
+                "at": entry.at,
+                "actor": entry.actor,
+                "role": entry.role,
+                "action": entry.action,
+                "reason": entry.reason,
+                "data": entry.data,
+            }
         )
-        event.hash = last = chain_hash(last, as_mapping(event))
-        session.add(event)
-        steps.append({"stream": stream, "seq": seq, "hash": last})
+        last, before = link_hash(last, content), last
+        events.append(content | {"prev_hash": before, "hash": last})
+    # What the change itself still had to write goes first.
     await session.flush()
-    if steps:
-        # The database lets the head move by one event at a time: a statement for each, sent together.
-        await (await session.connection()).execute(text(_STEP), steps)
+    if last != first:
+        await run(session, _APPEND, {"events": json.dumps(events, ensure_ascii=False)})
+        await run(session, _STEP, {"stream": stream, "seq": seq, "hash": last})
     return seq
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db import bulk
 from db.repositories import approvals, assessment, inspections, release
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
@@ -56,7 +57,7 @@ async def approve_all(
         if complete:
             _decide(row, DispositionState.approved, who, reason)
         signed.append((row, sign_off, complete))
-    session.add_all(todo)
+    await bulk.update_all(session, todo, ("state", "decided_by", "decided_at", "decision_reason", "signature_id"))
     await assessment.sign_all(session, number, [sign_off for _, sign_off, _ in signed])
     for action in ("disposition.approved", "disposition.release_signed", "disposition.signed"):
         if rows := [row for row, _, complete in signed if _action(row, complete=complete) == action]:

@@ -14,6 +14,7 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db import bulk
 from db.plain_sql import run
 from db.repositories import (
     audit,
@@ -83,7 +84,7 @@ async def _locked(
 ) -> dict[int, Disposition]:
     """The dispositions, after everything that carrying them out changes is locked in the order of `ledger`."""
     query = select(Disposition.lot_id).where(
-        col(Disposition.recall_number) == number, col(Disposition.sequence).in_(sequences)
+        col(Disposition.recall_number) == number, bulk.among(col(Disposition.sequence), sequences)
     )
     lots = {*(await session.exec(query)).all(), *([other_lot] if other_lot else [])}
     await ledger.lock(session, [number], sorted(lots))
@@ -151,7 +152,7 @@ async def _parts_of_request(
     session: AsyncSession, jobs: Sequence[Job], request: str
 ) -> dict[int | None, DispositionPart]:
     query = select(DispositionPart).where(
-        col(DispositionPart.disposition_id).in_([job.found.id for job in jobs]),
+        bulk.among(col(DispositionPart.disposition_id), [job.found.id for job in jobs]),
         col(DispositionPart.request) == request,
     )
     return {part.disposition_id: part for part in (await session.exec(query)).all()}
@@ -189,8 +190,8 @@ async def _write(
         )
         for job, moved in done
     ]
-    session.add_all([*parts, *(job.found for job, _ in done)])
-    await session.flush()
+    await bulk.update_all(session, [job.found for job, _ in done], ("done", "state"))
+    await bulk.insert_all(session, parts, key="disposition_id")
     docked = [
         Docked(moved.counted, moved.counted_in, part.id, job.request(who))
         for (job, moved), part in zip(done, parts, strict=True)

@@ -13,6 +13,7 @@ from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db import bulk
 from db.repositories import audit, scope_lots
 from db.repositories.disposal_refusals import DisposalRefused, invalid
 from db.repositories.disposition_positions import OpenPosition, Which, positions
@@ -183,7 +184,7 @@ async def locked_all(session: AsyncSession, number: str, sequences: Sequence[int
     """
     await lock_recalls(session, [number])
     query = select(Disposition).where(
-        col(Disposition.recall_number) == number, col(Disposition.sequence).in_(sequences)
+        col(Disposition.recall_number) == number, bulk.among(col(Disposition.sequence), sequences)
     )
     fresh = query.order_by(col(Disposition.sequence)).with_for_update().execution_options(populate_existing=True)
     found = {row.sequence: row for row in (await session.exec(fresh)).all()}

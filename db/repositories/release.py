@@ -12,6 +12,7 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db import bulk
 from db.plain_sql import run
 from db.repositories import approvals, assessment, ledger
 from db.repositories.disposal_refusals import DisposalRefused
@@ -55,7 +56,7 @@ async def signatures(session: AsyncSession, disposition: Disposition) -> Sequenc
 async def signatures_of(session: AsyncSession, number: str, sequences: Sequence[int]) -> dict[int, list[SignOff]]:
     """Number of a disposition -> signatures under it, oldest first; those without any are left out."""
     steps = [f"disposition:{sequence}" for sequence in sequences]
-    query = select(SignOff).where(col(SignOff.recall_number) == number, col(SignOff.step).in_(steps))
+    query = select(SignOff).where(col(SignOff.recall_number) == number, bulk.among(col(SignOff.step), steps))
     found: dict[int, list[SignOff]] = {}
     for row in (await session.exec(query.order_by(col(SignOff.id)))).all():
         found.setdefault(int(row.step.partition(":")[2]), []).append(row)

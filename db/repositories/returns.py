@@ -12,6 +12,7 @@ from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db import bulk
 from db.plain_sql import run
 from db.repositories import audit, evidence, ledger, return_authorizations, scope_lots
 from db.repositories.consignee_lots import note_return
@@ -270,7 +271,7 @@ async def _as_part(
 async def parts_done(session: AsyncSession, dispositions: Sequence[Disposition]) -> dict[int | None, int]:
     """Id of a disposition -> how many parts of it are carried out; ids without any are left out."""
     query = select(DispositionPart.disposition_id, func.max(DispositionPart.sequence)).where(
-        col(DispositionPart.disposition_id).in_([each.id for each in dispositions])
+        bulk.among(col(DispositionPart.disposition_id), [each.id for each in dispositions])
     )
     return dict((await session.exec(query.group_by(col(DispositionPart.disposition_id)))).all())
 

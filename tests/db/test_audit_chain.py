@@ -124,6 +124,12 @@ async def test_events_appended_while_a_chain_is_read_are_no_break(db: SessionFac
         assert appended
 
 
+_MORE = """
+INSERT INTO audit_event (stream, seq, at, actor, role, action, data, prev_hash, hash)
+SELECT stream, seq + 1, now(), 'a', 'a', 'a', '{}', hash, repeat('a', 64) FROM audit_head"""
+_LOOSE = _MORE.replace("hash, repeat", "repeat('0', 64), repeat")
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -131,9 +137,13 @@ async def test_events_appended_while_a_chain_is_read_are_no_break(db: SessionFac
         "UPDATE audit_head SET seq = seq + 2",
         "UPDATE audit_head SET hash = repeat('0', 64)",
         "UPDATE audit_head SET stream = 'other', seq = seq + 1",
+        "UPDATE audit_head SET seq = seq + 1, hash = repeat('0', 64)",
+        _MORE + "; UPDATE audit_head SET seq = seq + 2, hash = repeat('a', 64)",  # noqa: S608 - constants
+        _MORE + "; UPDATE audit_head SET seq = seq + 1, hash = repeat('b', 64)",  # noqa: S608 - constants
+        _LOOSE + "; UPDATE audit_head SET seq = seq + 1, hash = repeat('a', 64)",  # noqa: S608 - constants
     ],
 )
-async def test_the_head_moves_by_one_event_only(db: SessionFactory, postgres: PostgresForTests, change: str) -> None:
+async def test_the_head_moves_with_its_events_only(db: SessionFactory, postgres: PostgresForTests, change: str) -> None:
     for number in range(3):
         await _append(db, number)
     with psycopg.connect(postgres.app_url) as app, pytest.raises(psycopg.errors.InsufficientPrivilege):
