@@ -7,7 +7,7 @@ import pytest
 
 from imports.errors import ImportRefusedError
 from imports.reverse import reverse_batch
-from tests.imports.office import NOW, Office, counts, movement
+from tests.imports.office import NOW, RECALL, Office, counts, movement
 
 pytestmark = pytest.mark.db
 
@@ -132,6 +132,19 @@ async def test_a_series_is_worked_out_from_all_its_files_and_again_when_one_is_t
     assert stocked.sql("SELECT peak, readings, open FROM sensor_excursion") == open_end
     await reverse_batch(stocked.sessions, first.batch_id or 0, actor="tester", at=NOW, reason="wrong file")
     assert [stocked.count(f"sensor_{name}") for name in ("series", "reading", "excursion")] == [0, 0, 0]
+
+
+async def test_what_was_measured_of_a_recalled_lot_or_its_shipment_stays(stocked: Office) -> None:
+    seen = await stocked.load("inspections", stocked.file([report("1")]), INSPECTIONS)
+    cold = await stocked.load("readings", stocked.file([reading(0, "5")]), READINGS)
+    other = await stocked.load("readings", stocked.file([reading(0, "5", Doc="D99")]), READINGS)
+    stocked.sql(RECALL)
+    stocked.sql("INSERT INTO scope_lot SELECT 'RC-2026-000001', 1, id, true, 0 FROM lot")
+    for batch in (seen, cold):
+        with pytest.raises(ImportRefusedError, match="lot in scope lot of recall RC-2026-000001"):
+            await reverse_batch(stocked.sessions, batch.batch_id or 0, actor="tester", at=NOW, reason="wrong file")
+    await reverse_batch(stocked.sessions, other.batch_id or 0, actor="tester", at=NOW, reason="wrong file")
+    assert stocked.count("sensor_series") == 1
 
 
 async def test_readings_that_contradict_are_rejected_by_name(stocked: Office) -> None:

@@ -53,6 +53,13 @@ _TOUCHED_LOTS = """
     UNION SELECT lot_id FROM stock WHERE batch_id = %(batch)s
 """
 
+_LOOKED_AT_LOTS = f"""{_TOUCHED_LOTS}
+    UNION SELECT lot_id FROM lot_measurement WHERE batch_id = %(batch)s
+    UNION SELECT m.lot_id FROM sensor_series s JOIN movement m ON m.document_no = s.document_no
+        WHERE m.lot_id IS NOT NULL AND s.id IN (SELECT series_id FROM sensor_reading WHERE batch_id = %(batch)s)
+"""  # noqa: S608 - constants
+"""With those it says something of: what a recall's file rests on stays."""
+
 _GAPS = """
     SELECT s.recall_number, count(DISTINCT m.id) FROM movement m
     JOIN lot l ON l.product_id = m.product_id JOIN scope_lot s ON s.lot_id = l.id
@@ -159,14 +166,14 @@ async def _outside(cursor: Cursor, batch_id: int, reference: tuple[str, str, str
 
 
 async def _recalled(cursor: Cursor, batch_id: int, table: str, column: str, has_recall: bool) -> list[Use]:
-    """Recall records of the lots this batch moved, whoever brought the lots."""
+    """Recall records of the lots this batch moved or measured, whoever brought the lots."""
     statement = sql.SQL(
         "SELECT {shown}, count(*) FROM {table} t WHERE t.{column} IN ({lots}) GROUP BY 1 ORDER BY 1 LIMIT 1"
     ).format(
         shown=_shown(False, has_recall),
         table=sql.Identifier(table),
         column=sql.Identifier(column),
-        lots=sql.SQL(_TOUCHED_LOTS),
+        lots=sql.SQL(_LOOKED_AT_LOTS),
     )
     await cursor.execute(statement, {"batch": batch_id})
     row = await cursor.fetchone()
