@@ -57,7 +57,7 @@ class Report:
 
 
 async def lots_of(session: AsyncSession, number: str, version: int) -> list[int]:
-    """Lots in scope."""
+    """Lots in scope, and those that the recall holds besides."""
     return list((await run(session, sql.LOTS, {"number": number, "version": version})).scalars())
 
 

@@ -293,7 +293,12 @@ SELECT DISTINCT l.id FROM location l JOIN (
     WHERE v.recall_number = :number AND v.scope_version = :version
     UNION SELECT m.to_location_id FROM movement m JOIN scope_lot v ON v.lot_id = m.lot_id
     WHERE v.recall_number = :number AND v.scope_version = :version
+    UNION SELECT h.location_id FROM hold h WHERE h.recall_number = :number AND h.quantity > 0
 ) AS seen ON seen.location_id = l.id
 WHERE l.custody <> 'customer'
 """
-LOTS: Final = "SELECT lot_id FROM scope_lot WHERE recall_number = :number AND scope_version = :version ORDER BY lot_id"
+LOTS: Final = """
+SELECT lot_id FROM scope_lot WHERE recall_number = :number AND scope_version = :version
+UNION SELECT lot_id FROM hold WHERE recall_number = :number AND quantity > 0 ORDER BY lot_id
+"""
+"""In scope, and others that the recall holds: made by a rework, or taken out of the scope since."""

@@ -256,6 +256,8 @@ class Warehouse:
             self.db.execute("INSERT INTO disposal VALUES (?, ?)", (item["key"], json.dumps(item)))
             self._take(item["lot"], item["place"], amount)
             self.note(item["lot"], item["place"], "disposal")
+            if (made := item.get("result_lot")) is not None:
+                self.put(made, item["place"], self.there(made, item["place"], "on_hand") + amount)
         return {"key": item["key"], "status": "booked", "reference": "W-1", "quantity": item["quantity"]}
 
     def order(self, item: dict[str, Any]) -> dict[str, Any]:
