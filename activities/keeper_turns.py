@@ -39,6 +39,8 @@ class KeeperTurn:
         self._ledger = ledger
         self._now = now
         self._beat = beat
+        self._let_go = False
+        """The keeper let go of something by itself: it is asked for under a new key."""
 
     async def work(self, number: str | None) -> None:
         """Everything due at the keeper, whoever's; this recall's first."""
@@ -54,6 +56,8 @@ class KeeperTurn:
             standing = await keeper_holds.due_again(session, self._keeper.name, number, self._now)
         for group in _groups(standing):
             await self._ask_again(group)
+        if self._let_go:
+            await self._hold_and_let_go(number)
 
     async def _hold_and_let_go(self, number: str | None) -> None:
         async with self._sessions() as session:
@@ -108,6 +112,7 @@ class KeeperTurn:
             answers += found
             errors |= refused
             released += gone
+        self._let_go |= bool(released)
         return answers, errors, released
 
     async def _hold(self, claimant: str, due: Sequence[ToRaise]) -> tuple[list[Answer], dict[str, str], list[str]]:

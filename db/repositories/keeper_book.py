@@ -15,13 +15,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.plain_sql import run
 from db.repositories import audit
 from db.repositories.hold_records import lock_recalls, record
-from domain.keepers import LEDGER, KeeperRecord
+from domain.keepers import LEDGER, KeeperRecord, system_of
 from models.keeper import Keeper, KeeperLocation
 
 _FIELDS: Final = (
     *("kind", "name", "base_url", "database", "auth", "credential_variable", "webhook_variable"),
     *("per_second", "timeout_seconds", "give_up_seconds", "state"),
 )
+_ENTERING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('keepers on record', 0))"
 _PLACES: Final = """
 SELECT given.code, location.id, location.custody, coalesce(now.keeper_code, :ledger) AS keeper
 FROM unnest(CAST(:codes AS text[])) AS given (code)
@@ -59,6 +60,10 @@ class AssignmentRefused(ValueError):  # noqa: N818 - what it is
         self.index = index
 
 
+class SameSystem(ValueError):  # noqa: N818 - what it is
+    """Another keeper on record is the same system: its stock would be counted and held twice."""
+
+
 class UnknownKeeper(LookupError):  # noqa: N818 - a term of the API
     """No keeper has this code."""
 
@@ -93,7 +98,13 @@ async def counts(session: AsyncSession) -> dict[str, int]:
 
 
 async def put(session: AsyncSession, facts: KeeperRecord, *, actor: str, role: str, at: datetime) -> bool:
-    """Create or replace a keeper's record; audited in the stream `system`; False if nothing changed."""
+    """Create or replace a keeper's record; audited in the stream `system`; False if nothing changed.
+
+    Raises:
+        SameSystem: another keeper, even a suspended one, has this address and database.
+    """
+    await run(session, _ENTERING)
+    await _check_system(session, facts)
     row = await find(session, facts.code)
     new = row is None
     if row is None:
@@ -112,6 +123,15 @@ async def put(session: AsyncSession, facts: KeeperRecord, *, actor: str, role: s
     data = {"keeper": facts.code, "new": new, "changed": {name: getattr(row, name) for name in changed}}
     await audit.append(session, audit.SYSTEM, actor=actor, role=role, action="keeper.changed", at=at, data=data)
     return True
+
+
+async def _check_system(session: AsyncSession, facts: KeeperRecord) -> None:
+    mine = system_of(facts.base_url, facts.database)
+    others = (await session.exec(select(Keeper).where(Keeper.code != facts.code).order_by(col(Keeper.code)))).all()
+    for other in others:
+        if system_of(other.base_url, other.database) == mine:
+            what = "address" if facts.database is None else "address and database"
+            raise SameSystem(f"expected an {what} of its own: the keeper {other.code} is this system already")
 
 
 async def assign(
@@ -184,6 +204,7 @@ __all__ = [
     "Assigned",
     "AssignmentRefused",
     "PlaceGiven",
+    "SameSystem",
     "UnknownKeeper",
     "assign",
     "counts",

@@ -88,6 +88,7 @@ async def plan(
         "ledger": ledger,
     }
     await run(session, sql.MOVED_KEEPER, values)
+    await run(session, sql.WANTED_AGAIN, values)
     await run(session, sql.PLAN, values)
     await run(session, sql.PLAN_DISPOSALS, values)
 
@@ -205,7 +206,10 @@ async def raised(
 
 async def _let_go(session: AsyncSession, keys: Sequence[str], now: datetime) -> None:
     """The keeper ended these holds by itself: they are confirmed no more, and asked for anew; audited."""
-    rows = (await run(session, sql.RELEASED, {"keys": list(keys)})).all() if keys else []
+    rows = (await run(session, sql.RELEASED, {"keys": list(keys), "now": now})).all() if keys else []
+    if not rows:
+        return
+    await run(session, sql.RENEW, {"keys": [row.key for row in rows], "now": now})
     await holds.reopen(session, [row.hold_id for row in rows])
     for number in sorted({row.recall_number for row in rows}):
         gone = sorted(row.key for row in rows if row.recall_number == number)

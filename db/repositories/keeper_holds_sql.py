@@ -58,13 +58,22 @@ FROM kept WHERE k.hold_id = kept.id AND k.keeper <> kept.keeper AND k.ended_at I
 """  # noqa: S608 - constants
 """Another keeper has taken over the place: the hold is asked of it, and then ended at the former one."""
 
-PLAN: Final = f"""
-WITH {_KEPT}, fresh AS (
-    SELECT kept.*, (SELECT count(*) FROM keeper_hold old WHERE old.hold_id = kept.id AND old.turn = kept.turn) AS nth
-    FROM kept WHERE keeper <> :ledger AND NOT EXISTS (
-        SELECT FROM keeper_hold k WHERE k.hold_id = kept.id AND k.turn = kept.turn AND k.keeper = kept.keeper
-           AND k.nonconforming = kept.nonconforming AND k.ended_at IS NULL AND NOT k.closing)
-)
+WANTED_AGAIN: Final = f"""
+WITH {_KEPT}
+UPDATE keeper_hold k SET closing = false, held = 0
+FROM kept WHERE k.hold_id = kept.id AND k.turn = kept.turn AND k.keeper = kept.keeper
+  AND k.nonconforming = kept.nonconforming AND k.closing AND k.ended_at IS NULL
+  AND NOT EXISTS (
+    SELECT FROM keeper_hold later WHERE later.hold_id = k.hold_id AND later.turn = k.turn AND later.keeper = k.keeper
+       AND later.nonconforming = k.nonconforming AND later.ended_at IS NULL AND later.generation > k.generation)
+"""  # noqa: S608 - constants
+"""The keeper has not said yet that it let go, and the hold is wanted once more: the same key is asked for again.
+
+Beside the former one a new key of the same claimant would find nothing left to lock. If the keeper has let go by now,
+it says so, and the hold gets another key.
+"""
+
+_NEW_KEYS: Final = """
 INSERT INTO keeper_hold (key, hold_id, keeper, claimant, nonconforming, turn, generation, attempts, closing, planned_at)
 SELECT recall_number || ':hold:' || id || CASE WHEN turn > 0 THEN ':' || turn ELSE '' END
        || CASE WHEN nth > 0 THEN '\\:g' || nth ELSE '' END,
@@ -72,6 +81,15 @@ SELECT recall_number || ':hold:' || id || CASE WHEN turn > 0 THEN ':' || turn EL
        nth, 0, false, CAST(:now AS timestamptz)
 FROM fresh ORDER BY id
 ON CONFLICT DO NOTHING
+"""
+PLAN: Final = f"""
+WITH {_KEPT}, fresh AS (
+    SELECT kept.*, (SELECT count(*) FROM keeper_hold old WHERE old.hold_id = kept.id AND old.turn = kept.turn) AS nth
+    FROM kept WHERE keeper <> :ledger AND NOT EXISTS (
+        SELECT FROM keeper_hold k WHERE k.hold_id = kept.id AND k.turn = kept.turn AND k.keeper = kept.keeper
+           AND k.nonconforming = kept.nonconforming AND k.ended_at IS NULL AND NOT k.closing)
+)
+{_NEW_KEYS}
 """  # noqa: S608 - constants
 """Keys go on from `domain.inventory.hold_key`; once the recall's claim has ended, quality holds, from that recall."""
 
@@ -118,11 +136,23 @@ ORDER BY k.acknowledged_at, h.id LIMIT :limit
 """What the keeper has acknowledged, longest ago first: of this recall at each look, of others after `seldom`."""
 
 RELEASED: Final = """
-UPDATE keeper_hold k SET closing = true, held = 0 FROM hold h
-WHERE h.id = k.hold_id AND k.key = ANY(CAST(:keys AS text[])) AND k.ended_at IS NULL AND NOT k.closing
+UPDATE keeper_hold k SET closing = true, held = 0, asked = 0, ended_at = CAST(:now AS timestamptz) FROM hold h
+WHERE h.id = k.hold_id AND k.key = ANY(CAST(:keys AS text[])) AND k.ended_at IS NULL
 RETURNING k.key, k.hold_id, h.recall_number
 """
-"""The keeper let go by itself: nothing is locked under the key, and the hold gets another one."""
+"""The keeper let go by itself: nothing is locked under the key."""
+
+RENEW: Final = f"""
+WITH fresh AS (
+    SELECT h.id, h.recall_number, h.turn, k.nonconforming, k.keeper,
+           (SELECT count(*) FROM keeper_hold old WHERE old.hold_id = h.id AND old.turn = h.turn) AS nth
+    FROM keeper_hold k JOIN hold h ON h.id = k.hold_id
+    WHERE k.key = ANY(CAST(:keys AS text[])) AND k.ended_at IS NOT NULL AND {_OPEN}
+      AND k.turn = h.turn AND k.nonconforming = (h.state = 'nonconformity')
+)
+{_NEW_KEYS}
+"""  # noqa: S608 - constants
+"""Another key where the hold is still wanted: until it is locked, what else stands for the hold is not let go."""
 
 
 def _all_there_is(hold: str, row: str) -> str:
@@ -172,10 +202,7 @@ UPDATE keeper_hold k SET closing = k.closing OR {WANTED} = 0, held = least(k.hel
 FROM hold h WHERE h.id = k.hold_id AND k.key = ANY(CAST(:keys AS text[])) AND {_LOWER}
 RETURNING k.key, CASE WHEN k.closing THEN 0 ELSE {WANTED} END AS wanted, k.asked_at IS NOT NULL AS told, h.recall_number
 """  # noqa: S608 - constants
-"""From here on the keeper may hold as little as that, and as much as before, until it answers.
-
-A key whose end is asked for is never raised again: if the hold is wanted once more, it gets another one.
-"""
+"""From here on the keeper may hold as little as that, and as much as before, until it answers."""
 
 ACKNOWLEDGE: Final = """
 UPDATE keeper_hold k SET held = told.held, asked = CASE WHEN told.lowered THEN told.held ELSE k.asked END,

@@ -3,15 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from typing import Any, cast
 
 import pytest
 
+from adapters.inventory.base import InventoryError
 from db.engine import SessionFactory
+from db.repositories.holds_of_lots import lots_to_nonconformity, reclaim_lots
 from db.repositories.keeper_turn_lock import AT_ONCE, one_at_a_time
-from tests.inventory.conftest import Yard, yard
+from tests.inventory.conftest import NOW, NUMBER, Yard, yard
+from tests.inventory.test_holds_at_keepers import places
 from tests.inventory.test_looks_at_keepers import LATER, gaps, held
+from tests.support.stock_invariants import apart, violations
 
 __all__ = ["yard"]
 pytestmark = pytest.mark.db
@@ -81,3 +86,31 @@ async def test_a_look_that_gets_no_turn_is_a_gap(yard: Yard, monkeypatch: pytest
     assert [gap["keeper"] for gap in gaps(yard, "stale_keeper")] == ["wms"]
     await yard.execute(now=LATER)
     assert gaps(yard, "stale_keeper") == []
+
+
+@pytest.mark.parametrize("done", [False, True])
+async def test_a_name_is_taken_up_again_whose_end_the_keeper_did_not_answer(yard: Yard, done: bool) -> None:
+    wms, _ = await held(yard)
+
+    def refuse(call: str) -> None:
+        if call.startswith("release"):
+            raise InventoryError("not now")
+
+    async with yard.sessions.begin() as session:
+        await lots_to_nonconformity(session, NUMBER, [yard.lot], NOW)
+    if done:
+        wms.after = refuse
+    else:
+        wms.before = refuse
+    await yard.execute(claim=False)
+    async with yard.sessions.begin() as session:
+        await reclaim_lots(session, NUMBER, [yard.lot], NOW)
+    wms.before = wms.after = None
+    free: list[str] = []
+    wms.after = lambda call: None if wms.locked(yard.lot, yard.warehouse) == 100 else free.append(call)
+    for hours in range(1, 4):
+        await yard.execute(now=NOW + timedelta(hours=hours))
+    assert free == []
+    assert {claimant for claimant, _ in wms.standing().values()} == {NUMBER}
+    assert yard.rows("SELECT count(*) FROM keeper_hold WHERE ended_at IS NULL") == [(5,)]
+    assert apart(yard.postgres.owner_url, places(yard)) == violations(yard.postgres.owner_url) == []
