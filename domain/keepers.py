@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+from urllib.parse import urlsplit
 
 LEDGER: Final = "ledger"
 """Code of our own ledger, which keeps every place that nobody else is on record for."""
@@ -97,6 +98,17 @@ class Skipped:
     reason: str
 
 
+def system_of(base_url: str, database: str | None) -> tuple[str, str]:
+    """The system that is called: two keepers with the same one would be asked for the same stock twice.
+
+    Letter case of the host, the usual port and a slash at the end make no difference.
+    """
+    url = urlsplit(base_url)
+    port = url.port if url.port != {"https": 443, "http": 80}.get(url.scheme.lower()) else None
+    host = (url.hostname or "").lower().rstrip(".")
+    return f"{url.scheme.lower()}://{host}:{port or ''}{url.path.rstrip('/')}", database or ""
+
+
 def reachable(feed: Feed) -> bool | None:
     """Whether the last look at a keeper succeeded; None: nobody has looked yet."""
     if feed.last_success_at is None and feed.last_failure_at is None:
@@ -131,4 +143,5 @@ __all__ = [
     "lag",
     "reachable",
     "secret_of",
+    "system_of",
 ]

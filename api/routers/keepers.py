@@ -14,7 +14,7 @@ from api.problems import Problem, problems
 from api.security.bearer import Principal
 from api.state import ApiState
 from db.repositories import keeper_book, keepers, refusals
-from db.repositories.keeper_book import AssignmentRefused, PlaceGiven, UnknownKeeper
+from db.repositories.keeper_book import AssignmentRefused, PlaceGiven, SameSystem, UnknownKeeper
 from domain.keepers import CODE_PATTERN, LEDGER, KeeperRecord, secret_of
 from domain.roles import Permission
 from domain.webhook_signature import (
@@ -93,7 +93,10 @@ async def put_keeper(code: KeeperCode, body: KeeperIn, caller: Manager, state: S
     now = state.now()
     async with state.sessions.begin() as session:
         role = caller.role_for(Permission.MANAGE_KEEPERS)
-        await keeper_book.put(session, facts, actor=caller.name, role=role, at=now)
+        try:
+            await keeper_book.put(session, facts, actor=caller.name, role=role, at=now)
+        except SameSystem as error:
+            raise _invalid("#/base_url", str(error)) from None
         row = await _found(session, code)
         places, skipped = await keeper_book.counts(session), await keepers.skip_counts(session)
     await nudge_feeds(state)

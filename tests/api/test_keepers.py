@@ -90,6 +90,33 @@ async def test_what_cannot_work_is_not_entered(api: Callers, change: dict[str, A
     assert (await api.put(f"{URL}/east", EAST | change, role)).status_code == status
 
 
+async def test_two_keepers_are_never_one_system(api: Callers, postgres: PostgresForTests) -> None:
+    await api.put(f"{URL}/east", EAST | {"state": "suspended"}, Role.ADMIN)
+    for url in (EAST["base_url"], "https://WMS.example.com:443/recall/"):
+        answer = await api.put(f"{URL}/west", EAST | {"base_url": url}, Role.ADMIN)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/base_url"), answer.text
+        assert "east" in answer.json()["errors"][0]["detail"]
+    erp = EAST | {"kind": "tryton", "auth": "password", "base_url": "https://erp.example.com", "webhook_variable": None}
+    statuses = [
+        (await api.put(f"{URL}/{code}", erp | {"database": database}, Role.ADMIN)).status_code
+        for code, database in (("north", "one"), ("south", "two"), ("south", "one"), ("north", "one"))
+    ]
+    assert statuses == [200, 200, 422, 200]
+    assert rows(postgres, "SELECT code FROM keeper ORDER BY code") == [("east",), ("north",), ("south",)]
+    refused = await recall_command(
+        postgres.app_url,
+        "keepers",
+        "set",
+        "west",
+        "--url",
+        EAST["base_url"],
+        "--credential-variable",
+        "RECALL_KEEPER_T",
+    )
+    assert (refused[0], refused[2].count("\n")) == (2, 1)
+    assert refused[2].startswith("expected an address of its own")
+
+
 async def test_places_are_given_all_or_none(api: Callers, postgres: PostgresForTests) -> None:
     assert (await api.put(f"{URL}/ledger", EAST, Role.ADMIN)).status_code == 422
     place, customers = places(postgres)[0], places(postgres, "customer")[0]
