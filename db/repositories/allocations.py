@@ -128,7 +128,7 @@ async def ship(session: AsyncSession, number: str, allocation_id: int, document_
     refuse_drill(await recalls.get(session, number), "nothing is shipped under it")
     if await keeper_shipments.by_hand(session, allocation_id, document_no, who.at):
         # Its keeper has set these units aside, so they are not free for anybody else.
-        await _not_suspect(session, found)
+        await not_suspect(session, found)
     else:
         await still_clear(session, found)
     if stopper := await goods_documents.blocked_by(session, document_no, found.location_id):
@@ -164,13 +164,18 @@ async def still_clear(session: AsyncSession, found: Allocation) -> None:
     Raises:
         DisposalRefused: they are not.
     """
-    await _not_suspect(session, found)
+    await not_suspect(session, found)
     await free_stock.require(
         session, found.lot_id, found.location_id, found.quantity, fields=("lot_id", "quantity"), but=found.id
     )
 
 
-async def _not_suspect(session: AsyncSession, found: Allocation) -> None:
+async def not_suspect(session: AsyncSession, found: Allocation) -> None:
+    """That no recall claims the lot, whether or not its units are set aside.
+
+    Raises:
+        DisposalRefused: one does.
+    """
     if await suspect_among(session, [found.lot_id]):
         raise DisposalRefused("conflict", f"The allocation {found.id} is void: {VOID_REASON}.")
 
@@ -235,4 +240,4 @@ async def _note(
     )
 
 
-__all__ = ["approve", "book", "listed", "locked", "propose", "reject", "ship", "still_clear"]
+__all__ = ["approve", "book", "listed", "locked", "not_suspect", "propose", "reject", "ship", "still_clear"]

@@ -5,16 +5,20 @@ of suspect units, which the recall of the lot then follows.
 """
 
 from datetime import datetime
+from typing import Final
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.plain_sql import run
 from db.repositories import allocations, audit, keeper_shipments, ledger, shortages
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
 from domain.inventory import DocumentAnswer, DocumentState, Shipment
 from models.disposition import AllocationState
 
-NO_SITE = "the site has no place on record: ship it by hand"
+NO_SITE: Final = "the site has no place on record: ship it by hand"
+_TRACE_AGAIN: Final = "UPDATE recall SET traced_batches = -1 WHERE number = ANY(CAST(:numbers AS text[]))"
+"""No trace has seen what was booked here (`hold_summary` compares with the batches on record)."""
 
 
 async def begin(
@@ -30,12 +34,13 @@ async def begin(
     if site is None:
         await keeper_shipments.begin(session, number, allocation_id, keeper, now, error=NO_SITE, over=True)
         return None
-    if order is None or order.asked_at is None:
-        try:
-            await allocations.still_clear(session, found)
-        except DisposalRefused as refusal:
-            await keeper_shipments.begin(session, number, allocation_id, keeper, now, error=str(refusal)[:500])
-            return None
+    # What was asked for may never have arrived: asked again it must not become an order of suspect units either.
+    clear = allocations.still_clear if order is None or order.asked_at is None else allocations.not_suspect
+    try:
+        await clear(session, found)
+    except DisposalRefused as refusal:
+        await keeper_shipments.begin(session, number, allocation_id, keeper, now, error=str(refusal)[:500])
+        return None
     await keeper_shipments.begin(session, number, allocation_id, keeper, now)
     return Shipment(found.lot_id, found.location_id, site, found.quantity)
 
@@ -43,8 +48,12 @@ async def begin(
 async def answered(
     session: AsyncSession, number: str, allocation_id: int, lot_id: int, answer: DocumentAnswer, now: datetime
 ) -> None:
-    """Record how the keeper's order stands; what has left is booked, also when the lot became suspect meanwhile."""
-    await ledger.lock(session, [number], [lot_id])
+    """Record how the keeper's order stands; what has left is booked, also when the lot became suspect meanwhile.
+
+    A running recall of the lot then traces again: whoever got the units is to be told.
+    """
+    suspecting = [each.number for each in await ledger.running_on(session, lot_id)]
+    await ledger.lock(session, [number, *suspecting], [lot_id])
     found = await allocations.locked(session, number, allocation_id)
     order = await keeper_shipments.locked(session, allocation_id)
     if order is None or order.ended_at is not None:
@@ -60,6 +69,7 @@ async def answered(
     open_still = {AllocationState.approved.value, AllocationState.void.value}
     if answer.state is DocumentState.DONE and found.state in open_still:
         await allocations.book(session, found, answer.number, who)
+        await run(session, _TRACE_AGAIN, {"numbers": suspecting})
 
 
 async def refused(session: AsyncSession, allocation_id: int, error: str, now: datetime, *, over: bool) -> None:

@@ -20,7 +20,7 @@ from adapters.inventory import http_client
 from adapters.inventory.base import NotShipped
 from adapters.inventory.factory import build_keepers, builders
 from adapters.inventory.routing import LedgerOnly, RoutedKeepers
-from db.repositories import allocations, keeper_shipments, replacement_orders
+from db.repositories import allocations, holds, keeper_shipments, replacement_orders
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.keepers import KeeperStore
 from domain.inventory import Shipment
@@ -141,12 +141,18 @@ async def test_a_wms_makes_one_order_however_often_the_line_is_cut_or_we_die_bef
 ) -> None:
     site.wms.faults.drop_after = http_client.MOST_TRIES
     await site.turn()
+    site.wms.faults.drop_after, asked = 0, len(site.wms.asked("/shipments"))
     assert site.orders() == [("SO-1", "open")]
     keeper, number, state, over, error = order(site.disposals)[0]
     assert (keeper, number, state, over) == ("wms", None, None, False)
     assert "before an answer" in error
     with pytest.raises(DisposalRefused, match="was asked to ship it and has not answered yet"):
         await site.ship("BY-HAND")
+
+    site.disposals.yard.recall(OTHER, 901)  # in a scope, and not claimed yet: nothing is asked for meanwhile
+    await site.turn()
+    assert len(site.wms.asked("/shipments")) == asked
+    site.disposals.yard.run("DELETE FROM scope_lot WHERE lot_id = 901")
 
     async def die(*_: Any, **__: Any) -> None:
         raise RuntimeError("killed")
@@ -221,6 +227,9 @@ async def test_a_lot_that_becomes_suspect_is_taken_back_or_known_to_have_left(si
     shipped = site.disposals.yard.rows("SELECT quantity FROM movement WHERE lot_id = 901 AND kind = 'shipment'")
     assert shipped == ([(D(6),)] if gone else [])
     assert allocation(site.disposals)[0][0] == ("shipped" if gone else "void")
+    async with site.disposals.yard.sessions() as session:
+        # Whoever got suspect units is a consignee that the recall has not found yet.
+        assert (await holds.hold_summary(session, OTHER)).records_arrived is gone
 
 
 async def test_a_drill_orders_nothing(site: Site) -> None:
