@@ -86,7 +86,8 @@ class QuarantineActivities:
         )
         stopped = await self._documents.turn(ref)
         async with self._sessions() as session:
-            return with_documents(await holds.hold_summary(session, ref.number), stopped)
+            figures = with_documents(await holds.hold_summary(session, ref.number), stopped)
+            return figures.model_copy(update={"owed": await holds.owed(session, ref.number)})
 
     @activity.defn
     async def settle_keepers(self, request: ReadKeeperFeeds) -> int:

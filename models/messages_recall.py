@@ -55,6 +55,8 @@ class HoldFigures(Message):
     failed: int = 0
     records_arrived: bool = False
     """Import batches were loaded or reversed since the last trace, so the trace is due again."""
+    owed: dict[str, int] = Field(default_factory=dict)
+    """Code of the keeper -> holds it has not confirmed; `others`: of all keepers beyond the first twenty."""
 
 
 class RecallInput(Message):

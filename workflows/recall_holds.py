@@ -30,6 +30,8 @@ SHORTEST_LOOK: Final = timedelta(seconds=30)
 """Real time between two turns of the watch, whatever the pace: what happens meanwhile wakes it by signal."""
 _MENDED: Final = "late-records-mend-a-notice"
 """Patch: before it, a notice that could not be drafted was tried again after the pause or a change of scope only."""
+_PER_KEEPER: Final = "holds-chased-per-keeper"
+"""Patch: before it, one task stood for the holds of all keepers."""
 EVALUABLE: Final = (Phase.ASSESSMENT, Phase.STRATEGY, Phase.GATES, Phase.NOTIFICATION, Phase.RESOLUTION)
 """Phases in which a hazard is evaluated, for the first time or again."""
 
@@ -93,7 +95,30 @@ class RecallHolds(RecallApprovals):
         return False
 
     async def _chase_holds(self, unconfirmed: int) -> None:
-        """Holds nobody confirms become a task of the warehouse; its own timers remind and hand it over."""
+        """Holds nobody confirms become a task of the warehouse; its own timers remind and hand it over.
+
+        One for each keeper, closed when that one has confirmed: who is late does not hide behind who is later.
+        """
+        state = self._state
+        if not workflow.patched(_PER_KEEPER):
+            await self._chase_together(unconfirmed)
+            return
+        owed = dict(state.holds.owed)
+        if (rest := unconfirmed - sum(owed.values())) > 0:
+            owed[""] = rest
+        for keeper, count in sorted(owed.items()):
+            if keeper not in state.hold_chases:
+                state.hold_tasks += 1
+                key = state.hold_chases[keeper] = f"holds:{state.hold_tasks}"
+                what = f"Confirm {count} holds at {keeper}" if keeper else f"Confirm {count} holds or stopped documents"
+                await self._open_task(key, "hold_confirmation", what, Role.WAREHOUSE)
+        for keeper in sorted(state.hold_chases.keys() - owed.keys()):
+            await self._close_chase(state.hold_chases.pop(keeper))
+        if state.hold_task is not None:
+            key, state.hold_task = state.hold_task, None
+            await self._close_chase(key)
+
+    async def _chase_together(self, unconfirmed: int) -> None:
         state = self._state
         if state.hold_task is None:
             if unconfirmed:
@@ -104,7 +129,10 @@ class RecallHolds(RecallApprovals):
                 )
         elif not unconfirmed:
             key, state.hold_task = state.hold_task, None
-            await self._close_task(key, "all holds confirmed", "Every hold is confirmed")
+            await self._close_chase(key)
+
+    async def _close_chase(self, key: str) -> None:
+        await self._close_task(key, "all holds confirmed", "Every hold is confirmed")
 
     async def _trace_again(self) -> None:
         """Records that arrived since may show further consignees of the same lots; each must be told."""

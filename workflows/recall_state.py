@@ -129,6 +129,8 @@ class RecallState(BaseModel):
     hold_tasks: int = 0
     hold_task: str | None = None
     """Key of the open task to confirm holds, if there is one."""
+    hold_chases: dict[str, str] = Field(default_factory=dict)
+    """Keeper that owes us confirmations -> key of its open task; without a name, whoever is to stop documents."""
     waiting_for: str | None = None
     next_deadline_at: AwareDatetime | None = None
     next_deadline_name: str | None = None

@@ -27,6 +27,7 @@ from db.repositories.hold_records import (
 from db.repositories.holds_late import claim_late_stock, recalls_touched_by
 from db.repositories.nonconformity_holds import open_for_holds
 from domain.inventory import Position, PositionState, hold_key
+from domain.keepers import LEDGER
 from models.messages import HoldFigures
 
 
@@ -183,6 +184,12 @@ async def hold_summary(session: AsyncSession, recall_number: str) -> HoldFigures
         failed=row.failed,
         records_arrived=bool(row.records_arrived),
     )
+
+
+async def owed(session: AsyncSession, recall_number: str) -> dict[str, int]:
+    """Keeper -> holds of `hold_summary` that it has not confirmed; beyond the first twenty keepers together."""
+    binds = {"number": recall_number, "ledger": LEDGER, "most": 20}
+    return {row.keeper: row.owed for row in await (await session.connection()).execute(text(holds_sql.OWED), binds)}
 
 
 async def _is_drill(session: AsyncSession, recall_number: str) -> bool:

@@ -226,3 +226,18 @@ FROM unnest(CAST(:ids AS bigint[]), CAST(:errors AS text[])) AS failed(id, error
 WHERE h.id = failed.id AND h.confirmed_at IS NULL AND h.state IN ('requested', 'failed', 'nonconformity')
 RETURNING h.id
 """
+
+OWED = """
+WITH counted AS (
+    SELECT coalesce(told.keeper, CAST(:ledger AS text)) AS keeper, count(*) AS owed
+    FROM hold h LEFT JOIN LATERAL (
+        SELECT k.keeper FROM keeper_hold k WHERE k.hold_id = h.id AND k.turn = h.turn AND k.ended_at IS NULL
+           AND NOT k.closing ORDER BY k.generation DESC LIMIT 1) AS told ON true
+    WHERE h.recall_number = :number AND h.ended_at IS NULL AND h.state IN ('requested', 'failed')
+    GROUP BY 1
+),
+ranked AS (SELECT counted.*, row_number() OVER (ORDER BY keeper) AS place FROM counted)
+SELECT CASE WHEN place <= :most THEN keeper ELSE 'others' END AS keeper, CAST(sum(owed) AS int) AS owed
+FROM ranked GROUP BY 1 ORDER BY 1
+"""
+"""Who has not confirmed how many holds."""

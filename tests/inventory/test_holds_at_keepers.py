@@ -62,7 +62,7 @@ async def test_a_keeper_that_refuses_is_slow_or_owes_its_answer_holds_up_no_othe
             raise InventoryError("stocktaking")
 
     wms.before = refuse
-    assert await yard.execute() == HoldFigures(failed=3, confirmed=2)
+    assert await yard.execute() == HoldFigures(failed=3, confirmed=2, owed={"wms": 3})
     assert yard.rows("SELECT DISTINCT last_error FROM hold WHERE state = 'failed'") == [("stocktaking",)]
     # Ours are locked all the same: no order of ours can take them.
     assert yard.stock()[2] == D(100)
@@ -70,11 +70,13 @@ async def test_a_keeper_that_refuses_is_slow_or_owes_its_answer_holds_up_no_othe
     carrier.stock[yard.lot, yard.carrier] += 4
     yard.move("receipt", 4, None, yard.carrier, day=99)
     # Three holds, and what it has open could not be read.
-    assert await yard.execute(one_keeper=1, now=NOW + timedelta(hours=1)) == HoldFigures(failed=4, confirmed=2)
+    assert await yard.execute(one_keeper=1, now=NOW + timedelta(hours=1)) == HoldFigures(
+        failed=4, confirmed=2, owed={"wms": 3}
+    )
     assert sorted(units for _, units in carrier.standing().values()) == [D(5), D(24)]
     wms.wait = None
     wms.silent = set(wms.holds) | {key for (key,) in yard.rows("SELECT key FROM keeper_hold")}
-    assert await yard.execute() == HoldFigures(failed=3, confirmed=2)
+    assert await yard.execute() == HoldFigures(failed=3, confirmed=2, owed={"wms": 3})
     wms.silent = set()
     assert await yard.execute() == HoldFigures(confirmed=5)
     assert apart(yard.postgres.owner_url, places(yard)) == []

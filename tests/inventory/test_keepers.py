@@ -47,7 +47,7 @@ async def test_a_position_that_fails_blocks_no_other_and_is_tried_again(yard: Ya
     await yard.request()
     beats: list[int] = []
     figures = await yard.execute(inventory=Stubborn(yard), beat=lambda *asked: beats.extend(asked))
-    assert figures == HoldFigures(requested=2, confirmed=1, failed=2)
+    assert figures == HoldFigures(requested=2, confirmed=1, failed=2, owed={"ledger": 4})
     assert beats == [1, 2, 3, 4, 5]
     await yard.execute(inventory=Stubborn(yard))
     failed = yard.rows("SELECT attempts, last_error FROM hold WHERE state = 'failed' ORDER BY last_error")

@@ -51,6 +51,28 @@ async def test_unconfirmed_holds_are_asked_for_again_until_confirmed(
         await run.handle.query("snapshot")
 
 
+async def test_each_keeper_is_chased_for_what_it_owes_itself(
+    start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
+) -> None:
+    fakes.holds = [
+        HoldFigures(failed=3, requested=2, owed={"east": 1, "west": 3}),
+        HoldFigures(failed=3, confirmed=2, owed={"west": 3}),
+    ]
+    run = await start()
+    await run.until(lambda state: state.phase == Phase.ASSESSMENT)
+    await fast_forward(temporal, run.handle, timedelta(hours=49))
+    assert (await run.until(lambda state: state.overdue)).holds.failed == 3
+    told = {key: task.what for key, task in fakes.tasks.items() if key.startswith("holds:")}
+    # The first is about documents that nobody has stopped.
+    assert told == {
+        "holds:1": "Confirm 1 holds or stopped documents",
+        "holds:2": "Confirm 1 holds at east",
+        "holds:3": "Confirm 3 holds at west",
+    }
+    assert {key for key in fakes.stages if key.startswith("holds:")} == {"holds:3"}
+    assert {key for key, _ in fakes.climbed if key.startswith("holds:")} == {"holds:3"}
+
+
 async def test_holds_that_stay_unconfirmed_are_shown_and_climb_to_the_head_once(
     start: Start, temporal: WorkflowEnvironment, fakes: FakeRecallActivities
 ) -> None:
