@@ -60,8 +60,17 @@ async def locked_recall(session: AsyncSession, number: str) -> Recall:
     return recall
 
 
-async def propose(session: AsyncSession, number: str, wanted: Sequence[Wanted], who: Who) -> list[Disposition]:
+async def propose(
+    session: AsyncSession,
+    number: str,
+    wanted: Sequence[Wanted],
+    who: Who,
+    known: Sequence[OpenPosition] | None = None,
+) -> list[Disposition]:
     """Write proposals, all or none; the same request again returns what it wrote the first time.
+
+    Args:
+        known: open positions read since the recall was locked; None: they are read here.
 
     Raises:
         DisposalRefused: a lot is not of this recall, a kind is not possible there, or less is open than asked.
@@ -70,16 +79,14 @@ async def propose(session: AsyncSession, number: str, wanted: Sequence[Wanted], 
     if before := await _of_request(session, number, who.request):
         return before
     sequence = await _last_sequence(session, number)
-    open_here: dict[tuple[int, int | None, int | None], Decimal] = {}
-    if len(wanted) > _MANY:
-        everywhere = await positions(session, number)
-        open_here = {(each.lot_id, each.location_id, each.consignee_id): each.available for each in everywhere}
+    if known is None:
+        known = await positions(session, number) if len(wanted) > _MANY else []
+    open_here = {(each.lot_id, each.location_id, each.consignee_id): each.available for each in known}
     found: list[Disposition] = []
     for index, each in enumerate(wanted):
         quantity = await _quantity(session, recall, each, open_here, index)
         found.append(_proposal(number, sequence + index + 1, each, quantity, who))
-    session.add_all(found)
-    await session.flush()
+    await bulk.insert_all(session, found, key="sequence")
     await note(session, number, "disposition.proposed", who, [facts_of(each) for each in found])
     return found
 
@@ -97,14 +104,15 @@ async def propose_bulk(
     await locked_recall(session, number)
     if before := await _of_request(session, number, who.request):
         return before
+    known = await positions(session, number, which)
     fitting = [
         Wanted(kind, each.lot_id, each.location_id, each.consignee_id, each.available, reason)
-        for each in await positions(session, number, which)
+        for each in known
         if each.available > 0 and place_fault(kind, at_consignee=each.consignee_id is not None) is None
     ]
     if not fitting:
         raise DisposalRefused("conflict", f"No open position is left for {kind.value} in this choice.")
-    return await propose(session, number, fitting, who)
+    return await propose(session, number, fitting, who, known)
 
 
 async def _quantity(
