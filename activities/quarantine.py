@@ -91,7 +91,7 @@ class QuarantineActivities:
 
     @activity.defn
     async def settle_keepers(self, request: ReadKeeperFeeds) -> int:
-        """Tell keepers outside our ledger whatever is due, of running recalls and of those that have ended.
+        """Tell keepers outside our ledger whatever is due; lock in ours what was not locked when its recall ended.
 
         Holds outlive their recall as nonconformity holds: dispositions and signed releases go on, and a keeper that was
         away when the recall ended is told when it is back. Approved replacements are ordered at whoever keeps the
@@ -99,7 +99,9 @@ class QuarantineActivities:
         """
         async with beating():
             outside = await self._plan(None, request.now)
-            await self._turn_keepers(outside, None, request.now)
+            await asyncio.gather(
+                self._left_over(outside.ledger, request.now), self._turn_keepers(outside, None, request.now)
+            )
             await self._documents.settle(request.now)
             await ReplacementOrders(self._sessions, self._keepers, self._one_keeper).turn(request.now)
             return len(outside.due)
@@ -141,6 +143,12 @@ class QuarantineActivities:
             log.warning("keeper %s took too long; what is left is due in the next turn", keeper.name)
         except Exception:
             log.exception("the turn at keeper %s failed; what is left is due in the next turn", keeper.name)
+
+    async def _left_over(self, ledger: StockKeeper, now: datetime) -> None:
+        async with self._sessions() as session:
+            numbers = await holds.left_over(session)
+        for number in numbers:
+            await self._hold_in_ledger(RecallScopeRef(number=number, now=now, scope_version=0, claim=False), ledger)
 
     async def _hold_in_ledger(self, ref: RecallScopeRef, ledger: StockKeeper) -> None:
         asked = after = 0

@@ -28,6 +28,7 @@ from db.repositories.holds_late import claim_late_stock, recalls_touched_by
 from db.repositories.nonconformity_holds import open_for_holds
 from domain.inventory import Position, PositionState, hold_key
 from domain.keepers import LEDGER
+from domain.phases import FINAL_PHASES
 from models.messages import HoldFigures
 
 
@@ -103,6 +104,12 @@ async def due_holds(session: AsyncSession, recall_number: str, limit: int, *, af
         )
         for row in rows
     ]
+
+
+async def left_over(session: AsyncSession) -> list[str]:
+    """Recalls that ended before all their units were locked."""
+    binds = {"ended": [phase.value for phase in FINAL_PHASES]}
+    return list((await (await session.connection()).execute(text(holds_sql.LEFT_OVER), binds)).scalars())
 
 
 async def mark_confirmed(session: AsyncSession, done: Sequence[Held], now: datetime) -> list[int]:
@@ -219,6 +226,7 @@ __all__ = [
     "due_holds",
     "flag_moved_under_hold",
     "hold_summary",
+    "left_over",
     "mark_confirmed",
     "mark_failed",
     "recalls_touched_by",

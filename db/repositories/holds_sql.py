@@ -196,6 +196,14 @@ WHERE h.recall_number = :recall_number AND h.id > :after_id
 ORDER BY h.id LIMIT :limit
 """
 
+LEFT_OVER = """
+SELECT r.number FROM recall r
+WHERE r.phase = ANY(CAST(:ended AS text[])) AND EXISTS (
+    SELECT FROM hold h WHERE h.recall_number = r.number AND h.state = 'nonconformity' AND h.confirmed_at IS NULL
+       AND h.quantity > 0)
+ORDER BY r.number
+"""
+
 CONFIRM = """
 UPDATE hold h SET state = CASE WHEN h.state = 'nonconformity' THEN h.state ELSE 'confirmed' END,
        attempts = h.attempts + 1, confirmed_at = CAST(:now AS timestamptz), confirmed_by = done.by,

@@ -206,6 +206,22 @@ async def test_rejecting_one_recall_frees_nothing_and_leaves_the_other_alone(yar
     assert yard.stock() == units(100, 0, 100)
 
 
+async def test_what_nobody_could_lock_before_the_recalls_end_is_locked_after_it(yard: Yard) -> None:
+    yard.recall()
+    await yard.request()
+    yard.run("UPDATE recall SET phase = 'rejected'")
+    async with yard.sessions.begin() as session:
+        await holds.to_nonconformity(session, NUMBER, NOW)
+    yard.run("ALTER TABLE stock_claim RENAME TO away")
+    await yard.settle()
+    yard.run("ALTER TABLE away RENAME TO stock_claim")
+    refused = yard.rows("SELECT DISTINCT state, attempts, confirmed_at FROM hold")
+    assert (refused, yard.stock()) == ([("nonconformity", 1, None)], units(100, 30, 0))
+    await yard.settle()
+    assert yard.rows("SELECT DISTINCT state, confirmed_by, last_error FROM hold") == [("nonconformity", "ledger", None)]
+    assert yard.stock() == units(100, 0, 100)
+
+
 async def test_a_claim_raised_while_it_was_being_confirmed_stays_requested(yard: Yard) -> None:
     yard.recall()
     await yard.request()
