@@ -21,7 +21,7 @@ from activities.keeper_turns import KeeperTurn
 from activities.replacement_orders import ReplacementOrders
 from adapters.inventory.base import InventoryAdapter, InventoryError, Keepers, StockKeeper
 from db.engine import SessionFactory
-from db.repositories import holds, keeper_holds, recalls
+from db.repositories import holds, keeper_holds, logistics_watch, recalls
 from db.repositories.holds import DueHold, Held
 from db.repositories.keeper_turn_lock import one_at_a_time
 from models.messages import HoldFigures, RecallScopeRef
@@ -69,7 +69,8 @@ class QuarantineActivities:
 
         What fails or is not answered stays due for the next run; figures say how many. The heartbeat carries the
         number of positions asked. Keepers outside our ledger are told of what ended or shrank, too. The goods documents
-        of the lots are stopped after it; those nobody has stopped yet count as holds nobody has confirmed.
+        of the lots are stopped after it; those nobody has stopped yet count as holds nobody has confirmed. Then who
+        moves goods on their way is asked to stop them.
         """
         async with beating():
             return await self._execute(ref)
@@ -85,9 +86,10 @@ class QuarantineActivities:
             self._hold_in_ledger(ref, outside.ledger), self._turn_keepers(outside, ref.number, ref.now)
         )
         stopped = await self._documents.turn(ref)
+        moved = await self._ask_carriers(ref) if ref.claim else False
         async with self._sessions() as session:
             figures = with_documents(await holds.hold_summary(session, ref.number), stopped)
-            return figures.model_copy(update={"owed": await holds.owed(session, ref.number)})
+            return figures.model_copy(update={"owed": await holds.owed(session, ref.number), "tasks_moved": moved})
 
     @activity.defn
     async def settle_keepers(self, request: ReadKeeperFeeds) -> int:
@@ -143,6 +145,21 @@ class QuarantineActivities:
             log.warning("keeper %s took too long; what is left is due in the next turn", keeper.name)
         except Exception:
             log.exception("the turn at keeper %s failed; what is left is due in the next turn", keeper.name)
+
+    async def _ask_carriers(self, ref: RecallScopeRef) -> bool:
+        """Who moves goods on their way is asked to stop them; whether tasks were opened or ended.
+
+        A fault here leaves the holds as they are; what is not asked for is asked for by the next turn.
+        """
+        written, moved = 1, False
+        try:
+            while written:
+                async with self._sessions.begin() as session:
+                    written, some = await logistics_watch.turn(session, ref.number, ref.now)
+                moved = moved or some
+        except Exception:
+            log.exception("logistics providers were not asked; they are in the next turn")
+        return moved
 
     async def _left_over(self, ledger: StockKeeper, now: datetime) -> None:
         async with self._sessions() as session:

@@ -89,6 +89,14 @@ def count_patients(office: Office) -> None:
         office.say(f"{case['consignee']}: 12 patients exposed, 12 contacted, 3 monitored; counts only")
 
 
+def ask_carriers(office: Office) -> None:
+    """Shipments on their way are stopped: the warehouse records the number under which their carriers did."""
+    for request in [each for each in office.all("/logistics-requests") if each["state"] == "asked"]:
+        reference = f"STOP-{request['id']}"
+        office.post("warehouse", f"/logistics-requests/{request['id']}/answer", {"reference": reference})
+        office.say(f"{office.who('warehouse')}: the carrier stopped {request['quantity']} units ({reference})")
+
+
 def settle_tasks(office: Office) -> None:
     """Tasks that no decision ends are done by whoever they are offered to."""
     for task in [task for kind in ("help:", "uncovered:", "extra:") for task in office.open_tasks(kind)]:

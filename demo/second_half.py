@@ -57,6 +57,7 @@ class SecondHalf:
         goods.supply_sites_left_short(office)
         quality_work.verify_effect(office)
         closing.submit_reports(office)
+        desk_work.ask_carriers(office)
         desk_work.settle_tasks(office)
         desk_work.count_patients(office)
         closing.sign_unaccounted(office)
@@ -86,6 +87,7 @@ class SecondHalf:
         silent = set(self.story.cast.silent)
         desk_work.telephone_for_quantities(self.office, self.story.books, self.lot_of, silent)
         desk_work.chase_the_silent(self.office, silent)
+        desk_work.ask_carriers(self.office)
         desk_work.settle_tasks(self.office)
         desk_work.count_patients(self.office)
 

@@ -1,6 +1,7 @@
 """Requests to logistics providers about goods on their way: stop, redirect, return; answered by document numbers."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, Index
@@ -8,6 +9,7 @@ from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
 from models.base import identity, instant, one_of, ref, text
+from models.base import quantity as units
 
 
 class LogisticsKind(StrEnum):
@@ -41,6 +43,7 @@ class LogisticsRequest(SQLModel, table=True):
         CheckConstraint("kind <> 'redirect' OR to_location_id IS NOT NULL", name="redirect_somewhere"),
         Index("uq_logistics_request_open", "hold_id", unique=True, postgresql_where=sql("state = 'asked'")),
         Index("ix_logistics_request_recall", "recall_number", "id"),
+        Index("ix_logistics_request_hold", "hold_id"),
         Index("ix_logistics_request_request", "request"),
     )
 
@@ -48,12 +51,18 @@ class LogisticsRequest(SQLModel, table=True):
     recall_number: str = Field(foreign_key="recall.number", nullable=False)
     hold_id: int = ref("hold.id")
     """The position in transit."""
+    turn: int = Field(nullable=False)
+    """`hold.turn` it is about."""
+    quantity: Decimal = units()
+    """Units of use under way when it was asked."""
     kind: str = text(10)
     state: str = text(10)
-    provider_id: int = ref("partner.id")
+    provider_id: int | None = ref("partner.id", nullable=True)
+    """Who moves the goods; None where no record says so and the recall asked by itself."""
     to_location_id: int | None = ref("location.id", nullable=True)
     """Where the goods are to go instead."""
     asked_by: str = text(120)
+    """`system`: the recall's watch."""
     asked_at: datetime = instant()
     request: str | None = text(120, nullable=True)
     """Names the entry that made it; its repeat finds it."""
@@ -64,6 +73,7 @@ class LogisticsRequest(SQLModel, table=True):
     """What the provider said, or why the request was withdrawn."""
     ended_at: datetime | None = instant(nullable=True)
     ended_by: str | None = text(120, nullable=True)
+    """Who recorded it, or the keeper of stock whose system stopped the shipment."""
 
 
 __all__ = ["LogisticsKind", "LogisticsRequest", "LogisticsState"]

@@ -57,6 +57,8 @@ class HoldFigures(Message):
     """Import batches were loaded or reversed since the last trace, so the trace is due again."""
     owed: dict[str, int] = Field(default_factory=dict)
     """Code of the keeper -> holds it has not confirmed; `others`: of all keepers beyond the first twenty."""
+    tasks_moved: bool = False
+    """Tasks were opened or ended by the look, so their timers are due to be read."""
 
 
 class RecallInput(Message):

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from models.logistics import LogisticsKind, LogisticsState
-from models.schemas_common import In, Line, Out, Page, Reason
+from models.schemas_common import In, Line, Out, Page, Reason, Units
 from models.schemas_disposition import DocumentNo, Id
 
 
@@ -48,9 +48,13 @@ class LogisticsOut(Out):
     hold_id: int
     kind: LogisticsKind
     state: LogisticsState
-    provider_id: int
+    provider_id: int | None
+    """Empty: no record says who moves the goods; the task is to find out."""
+    quantity: Units
+    """Units of use under way when it was asked."""
     to_location_id: int | None
     asked_by: str
+    """`system`: the recall asked by itself."""
     asked_at: datetime
     reference: str | None
     expected_at: datetime | None

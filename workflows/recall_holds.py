@@ -87,6 +87,8 @@ class RecallHolds(RecallApprovals):
         self._show()
         if state.ended:
             return False
+        if state.holds.tasks_moved:
+            self._timers.moved()
         if state.holds.records_arrived:
             await self._trace_again()
             return True

@@ -1,7 +1,8 @@
 """Requests to logistics providers: a task of the warehouse each, with a due time by policy, ended by a document number.
 
 The provider's answer confirms that the goods on their way are held. Nothing is sent from here: whoever has the task
-speaks to the provider and records what it says.
+speaks to the provider and records what it says. The recall's watch asks by itself (`logistics_watch`), and where the
+keeper's own system carries the shipment, its word is the answer.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from db.plain_sql import run
 from db.repositories import audit, holds, recalls, tasks
 from db.repositories.disposal_refusals import DisposalRefused, invalid, refuse_drill
 from db.repositories.disposition_who import Who
-from db.repositories.hold_records import lock_recalls
+from db.repositories.hold_records import SYSTEM, lock_recalls
 from domain.disposition import Fault
 from domain.policy_parts import HumanStep
 from domain.quantity_text import plain
@@ -26,14 +27,15 @@ from models.hold import Hold, HoldState, PositionKind
 from models.logistics import LogisticsKind, LogisticsRequest, LogisticsState
 from models.master import Custody, Location, Partner
 
-_CARRIER: Final = """
+CARRIER_OF_HOLD: Final = """
 SELECT coalesce(
     (SELECT d.carrier_id FROM goods_document d
-     WHERE d.number = :document AND d.kind IN ('shipment', 'order', 'return') AND d.carrier_id IS NOT NULL
+     WHERE d.number = h.document_no AND d.kind IN ('shipment', 'order', 'return') AND d.carrier_id IS NOT NULL
      ORDER BY d.kind = 'shipment' DESC, d.id LIMIT 1),
-    (SELECT l.partner_id FROM location l WHERE l.id = :location AND l.custody = 'logistics'))
+    (SELECT l.partner_id FROM location l WHERE l.id = h.location_id AND l.custody = 'logistics'))
 """
-"""Who moves the goods, where our documents or the place they are going to say so."""
+"""Who moves the goods under a hold `h`, where our documents or the place they are going to say so."""
+_CARRIER: Final = f"SELECT ({CARRIER_OF_HOLD}) FROM hold h WHERE h.id = :hold"  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,39 +74,61 @@ async def ask(session: AsyncSession, number: str, given: Sequence[Ask], who: Who
     await lock_recalls(session, [number])
     if before := await _of_request(session, number, who.request):
         return before
-    recall = await recalls.get(session, number)
-    refuse_drill(recall, "no provider is asked for anything")
+    refuse_drill(await recalls.get(session, number), "no provider is asked for anything")
     made = []
     for at, each in enumerate(given):
-        hold, provider = await _checked(session, number, each, f"requests/{at}")
-        row = LogisticsRequest(
-            recall_number=number,
-            hold_id=each.hold_id,
-            kind=each.kind.value,
-            state=LogisticsState.asked.value,
-            provider_id=provider.id or 0,
-            to_location_id=each.to_location_id,
-            asked_by=who.principal,
-            asked_at=who.at,
-            request=who.request or None,
-        )
-        session.add(row)
-        await session.flush()
+        hold, provider = await _checked(session, number, each, f"requests/{at}", who)
+        row = await open_request(session, hold, each.kind, provider, who, each.to_location_id)
+        await offer_task(session, row, hold, provider, who.at)
         made.append(row)
-        shipment = f"shipment {hold.document_no}" if hold.document_no else "the goods on their way"
-        await tasks.offer(
-            session,
-            recall,
-            key=task_key(row.id or 0),
-            step=HumanStep.HOLD_CONFIRMATION,
-            what=f"{provider.name[:120]}: {each.kind.value} {shipment} ({plain(hold.quantity)} units)",
-            owner=recall_id(number),
-            now=who.at,
-            role=Role.WAREHOUSE,
-        )
-        facts = {"request": row.id, "hold": each.hold_id, "kind": row.kind, "provider": provider.code}
-        await _note(session, number, "logistics.asked", who, facts | {"to": each.to_location_id})
     return made
+
+
+async def open_request(
+    session: AsyncSession,
+    hold: Hold,
+    kind: LogisticsKind,
+    provider: Partner | None,
+    who: Who,
+    to_location_id: int | None = None,
+) -> LogisticsRequest:
+    """Write one request, for the units under way now; audited. The caller holds the recall's row."""
+    row = LogisticsRequest(
+        recall_number=hold.recall_number,
+        hold_id=hold.id or 0,
+        turn=hold.turn,
+        quantity=hold.quantity,
+        kind=kind.value,
+        state=LogisticsState.asked.value,
+        provider_id=provider.id if provider else None,
+        to_location_id=to_location_id,
+        asked_by=who.principal,
+        asked_at=who.at,
+        request=who.request or None,
+    )
+    session.add(row)
+    await session.flush()
+    facts = {"request": row.id, "hold": hold.id, "kind": row.kind, "provider": provider.code if provider else None}
+    await _note(session, hold.recall_number, "logistics.asked", who, facts | {"to": to_location_id})
+    return row
+
+
+async def offer_task(
+    session: AsyncSession, row: LogisticsRequest, hold: Hold, provider: Partner | None, now: datetime
+) -> bool:
+    """Open the task to get the answer; False when there is one."""
+    shipment = f"shipment {hold.document_no}" if hold.document_no else "the goods on their way"
+    return await tasks.offer(
+        session,
+        await recalls.get(session, row.recall_number),
+        key=task_key(row.id or 0),
+        step=HumanStep.HOLD_CONFIRMATION,
+        what=f"{provider.name[:120] if provider else 'Whoever moves it'}: {row.kind} {shipment}"
+        f" ({plain(row.quantity)} units)",
+        owner=recall_id(row.recall_number),
+        now=now,
+        role=Role.WAREHOUSE,
+    )
 
 
 async def _of_request(session: AsyncSession, number: str, request: str) -> list[LogisticsRequest]:
@@ -121,24 +145,28 @@ def _held(hold: Hold) -> bool:
     return hold.ended_at is None or hold.state == HoldState.nonconformity
 
 
-async def _checked(session: AsyncSession, number: str, given: Ask, at: str) -> tuple[Hold, Partner]:
+async def _checked(session: AsyncSession, number: str, given: Ask, at: str, who: Who) -> tuple[Hold, Partner]:
     hold = await session.get(Hold, given.hold_id)
     if hold is None or hold.recall_number != number:
         raise invalid(Fault(f"{at}/hold_id", f"a hold of the recall {number}"))
     if hold.position != PositionKind.in_transit or not _held(hold):
         raise invalid(Fault(f"{at}/hold_id", "an open hold on goods in transit"))
-    query = select(LogisticsRequest.id).where(
+    query = select(LogisticsRequest).where(
         col(LogisticsRequest.hold_id) == given.hold_id, col(LogisticsRequest.state) == LogisticsState.asked.value
     )
-    if (before := (await session.exec(query)).first()) is not None:
-        raise DisposalRefused("conflict", f"The request {before} about this shipment is not answered yet.")
+    before = (await session.exec(query)).first()
+    if before is not None and before.asked_by != SYSTEM:
+        raise DisposalRefused("conflict", f"The request {before.id} about this shipment is not answered yet.")
     if given.kind is LogisticsKind.redirect and given.to_location_id is None:
         raise invalid(Fault(f"{at}/to_location_id", "the place of ours they are to go to"))
     if given.to_location_id is not None:
         place = await session.get(Location, given.to_location_id)
         if place is None or place.custody == Custody.customer.value:
             raise invalid(Fault(f"{at}/to_location_id", "a place in our own or logistics custody"))
-    return hold, await _provider(session, hold, given, at)
+    provider = await _provider(session, hold, given, at)
+    if before is not None:
+        await withdraw(session, number, before.id or 0, "Another request takes its place.", who)
+    return hold, provider
 
 
 async def _provider(session: AsyncSession, hold: Hold, given: Ask, at: str) -> Partner:
@@ -146,8 +174,7 @@ async def _provider(session: AsyncSession, hold: Hold, given: Ask, at: str) -> P
         query = select(Partner).where(col(Partner.code) == given.provider)
         found = (await session.exec(query)).one_or_none()
     else:
-        values = {"document": hold.document_no, "location": hold.location_id}
-        partner_id: Any = (await run(session, _CARRIER, values)).scalar()
+        partner_id: Any = (await run(session, _CARRIER, {"hold": hold.id})).scalar()
         found = await session.get(Partner, partner_id) if partner_id is not None else None
     if found is None:
         raise invalid(Fault(f"{at}/provider", "the code of the partner that moves the goods"))
@@ -180,6 +207,23 @@ async def answer(session: AsyncSession, number: str, request_id: int, given: Ans
     facts = {"request": request_id, "reference": given.reference, "confirmed": confirmed}
     await _note(session, number, f"logistics.{state.value}", who, facts, reason=given.note)
     return row
+
+
+async def answered_by_keeper(
+    session: AsyncSession, number: str, request_id: int, keeper: str, reference: str, now: datetime
+) -> None:
+    """The system that carries the shipment has stopped it; what it holds is confirmed by its own answer about the hold.
+
+    The caller holds the recall's row.
+    """
+    row = await session.get_one(LogisticsRequest, request_id)
+    row.state, row.reference, row.ended_at, row.ended_by = LogisticsState.answered.value, reference[:80], now, keeper
+    session.add(row)
+    await session.flush()
+    outcome = f"{row.state}: {row.reference}"
+    await tasks.close(session, number, task_key(request_id), outcome=outcome, done_by=keeper, now=now)
+    who = Who(keeper, SYSTEM, now)
+    await _note(session, number, "logistics.answered", who, {"request": request_id, "reference": row.reference})
 
 
 async def withdraw(session: AsyncSession, number: str, request_id: int, reason: str, who: Who) -> LogisticsRequest:
@@ -225,4 +269,16 @@ async def _note(
     )
 
 
-__all__ = ["Answer", "Ask", "answer", "ask", "listed", "task_key", "withdraw"]
+__all__ = [
+    "CARRIER_OF_HOLD",
+    "Answer",
+    "Ask",
+    "answer",
+    "answered_by_keeper",
+    "ask",
+    "listed",
+    "offer_task",
+    "open_request",
+    "task_key",
+    "withdraw",
+]

@@ -5,6 +5,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.quarantine import QuarantineActivities
 from db.engine import SessionFactory
+from db.repositories import logistics_watch
 from domain.roles import Role
 from models.messages import RecallScopeRef
 from tests.api.warehouse import NUMBER, URL, Warehouse, warehouse
@@ -36,6 +37,10 @@ async def under_way(warehouse: Warehouse, db: SessionFactory) -> int:
 
 async def test_a_document_number_confirms_the_hold_and_ends_the_task(warehouse: Warehouse, db: SessionFactory) -> None:
     api, hold = warehouse.api, await under_way(warehouse, db)
+    async with db.begin() as session:
+        assert await logistics_watch.turn(session, NUMBER, day(2)) == (1, True)
+    by_itself = (await api.get(ASKS)).json()["items"][0]
+    assert (by_itself["asked_by"], by_itself["kind"], by_itself["provider_id"]) == ("system", "stop", None)
     carrier = warehouse.rows("SELECT code FROM partner ORDER BY id LIMIT 1")[0][0]
     nameless = await api.post(ASKS, {"requests": [{"hold_id": hold, "kind": "stop"}]}, Role.WAREHOUSE)
     assert (nameless.status_code, nameless.json()["errors"][0]["pointer"]) == (422, "#/requests/0/provider")
@@ -49,6 +54,8 @@ async def test_a_document_number_confirms_the_hold_and_ends_the_task(warehouse: 
     twice = await api.post(ASKS, {"requests": [redirect]}, Role.WAREHOUSE)
     assert twice.json()["type"] == "urn:recall:problem:conflict"
     request = made.json()["items"][0]["id"]
+    replaced = warehouse.rows("SELECT state FROM task WHERE key = %s", f"logistics:{by_itself['id']}")
+    assert replaced == [("cancelled",)], "what a person asks for takes the place of the stop"
     key = f"logistics:{request}"
     task, state, due = warehouse.rows("SELECT id, state, due_at FROM task WHERE key = %s", key)[0]
     assert (state, due is not None) == ("offered", True)
@@ -62,7 +69,7 @@ async def test_a_document_number_confirms_the_hold_and_ends_the_task(warehouse: 
     assert warehouse.rows("SELECT state, confirmed_by FROM hold WHERE id = %s", hold) == [("confirmed", "Wanda")]
     other = await api.post(f"{ASKS}/{request}/answer", {"reference": "RD-78"}, Role.WAREHOUSE)
     assert other.json()["type"] == "urn:recall:problem:already-decided"
-    assert [each["id"] for each in (await api.get(ASKS)).json()["items"]] == [request]
+    assert [each["id"] for each in (await api.get(ASKS)).json()["items"]] == [by_itself["id"], request]
 
 
 async def test_a_repeat_after_a_crash_asks_once_and_ended_recalls_can_be_asked_about(

@@ -96,7 +96,9 @@ class Run:
                 await asyncio.sleep(0.02)
 
     def tasks(self) -> dict[str, tuple[str, str, int]]:
-        rows = self.disposals.yard.rows("SELECT key, state, role, stage FROM task ORDER BY id")
+        """Those of this workflow: the recall's requests to carriers are its own."""
+        mine = "SELECT key, state, role, stage FROM task WHERE key NOT LIKE 'logistics:%' ORDER BY id"
+        rows = self.disposals.yard.rows(mine)
         return {key: (state, role, stage) for key, state, role, stage in rows}
 
     async def until_task(self, key: str, state: str = "offered") -> None:

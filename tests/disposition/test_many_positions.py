@@ -45,7 +45,8 @@ async def test_a_thousand_consignees_are_one_proposal_one_approval_and_one_task_
         await disposition_decisions.approve_all(session, NUMBER, every, ada, roles=["approver"], reason=None)
         await disposition_tasks.sync(session, NUMBER, NOW, by="Ada")
     taken = perf_counter() - began
-    open_tasks = disposals.yard.rows("SELECT key, what FROM task WHERE state = 'offered' ORDER BY id")
+    offered = "SELECT key, what FROM task WHERE state = 'offered' AND key NOT LIKE 'logistics:%' ORDER BY id"
+    open_tasks = disposals.yard.rows(offered)
     assert open_tasks[1:] == [
         ("execution:1", f"Carry out: return to us, {MANY} dispositions from number 1 on, with return note")
     ]

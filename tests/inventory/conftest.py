@@ -111,7 +111,7 @@ class Yard:
         version: int = 1,
         one_keeper: float = 60,
     ) -> HoldFigures:
-        """Activity `execute_holds`."""
+        """Activity `execute_holds`; whether it moved tasks is left out."""
         quarantine = QuarantineActivities(
             self.sessions, self.keepers or only(inventory or self.inventory()), timedelta(seconds=one_keeper)
         )
@@ -120,7 +120,7 @@ class Yard:
             environment.on_heartbeat = beat
         ref = RecallScopeRef(number=number, now=now, scope_version=version, claim=claim)
         result: HoldFigures = await environment.run(quarantine.execute_holds, ref)
-        return result
+        return result.model_copy(update={"tasks_moved": False})
 
     async def settle(self, now: datetime = NOW) -> int:
         """Activity `settle_keepers`."""
