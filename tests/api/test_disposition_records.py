@@ -111,7 +111,17 @@ async def test_a_shortage_from_the_figure_to_the_shipment(warehouse: Warehouse) 
     assert (await warehouse.api.post(f"{url}/approve", None, Role.HEAD_OF_SUPPLY)).json()["state"] == "approved"
     tasks = warehouse.rows("SELECT key, state FROM task WHERE key SIMILAR TO '(allocation|replacement)%%' ORDER BY id")
     assert tasks == [("allocation:1", "done"), (f"replacement:{consignee}", "offered")]
-    shipped = await warehouse.api.post(f"{url}/ship", {"document_no": "SHIP-9"}, Role.WAREHOUSE)
-    assert (shipped.json()["state"], shipped.json()["document_no"]) == ("shipped", "SHIP-9")
+    warehouse.run(
+        "INSERT INTO keeper_shipment (allocation_id, key, keeper, number, state, attempts, planned_at, asked_at) "
+        "VALUES (%s, 'k', 'wms', 'SO-1', 'open', 1, now(), now())",
+        allocation["id"],
+    )
+    (ordered,) = (await warehouse.api.get(f"{URL}/allocations")).json()["items"]
+    assert (allocation["order"], ordered["order"]["keeper"], ordered["order"]["number"]) == (None, "wms", "SO-1")
+    other = await warehouse.api.post(f"{url}/ship", {"document_no": "SHIP-9"}, Role.WAREHOUSE)
+    assert (other.status_code, "has the order SO-1" in other.json()["detail"]) == (409, True)
+    shipped = await warehouse.api.post(f"{url}/ship", {"document_no": "SO-1"}, Role.WAREHOUSE, key="ship-order")
+    assert (shipped.json()["state"], shipped.json()["document_no"]) == ("shipped", "SO-1")
+    assert shipped.json()["order"]["state"] == "done"
     assert warehouse.rows("SELECT state FROM task WHERE key = %s", f"replacement:{consignee}") == [("done",)]
     assert violations(warehouse.url) == []
