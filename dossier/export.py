@@ -192,6 +192,7 @@ async def _exposure(session: AsyncSession, order: Order) -> dict[str, Any]:
     found = await exposure.exposure(session, order.number, order.now, points=_CURVE)
     assert found is not None  # noqa: S101 - read above
     over = found.window
+    places = await exposure.by_place(session, order.number, over)
     return {
         "start": over.start.isoformat(),
         "until": over.until.isoformat(),
@@ -206,6 +207,17 @@ async def _exposure(session: AsyncSession, order: Order) -> dict[str, Any]:
                 "used": str(lot.used),
             }
             for lot in found.lots
+        ],
+        "places": [
+            {
+                "side": each.side,
+                "consignee_id": each.consignee_id,
+                "code": each.code,
+                "unit_hours": str(each.unit_hours),
+                "at_risk": str(each.at_risk),
+                "used": str(each.used),
+            }
+            for each in places
         ],
         "curve": [[step.at.isoformat(), str(step.at_risk)] for step in found.curve],
     }

@@ -73,6 +73,19 @@ class SiteExposure:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceExposure:
+    """One consignee, or place of ours, over all its lots; as `SiteExposure`."""
+
+    side: str
+    place_id: int
+    consignee_id: int | None
+    code: str
+    unit_hours: Decimal
+    at_risk: Decimal
+    used: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Exposure:
     """The whole recall."""
 
@@ -134,8 +147,25 @@ async def sites(
     return [SiteExposure(**row) for row in (await run(session, exposure_sql.SITES, values)).mappings()]
 
 
+async def by_place(session: AsyncSession, number: str, over: Window) -> list[PlaceExposure]:
+    """Consignee by consignee and place by place, the largest area first."""
+    await run(session, TUNE)
+    return [PlaceExposure(**row) for row in (await run(session, exposure_sql.PLACES, _values(number, over))).mappings()]
+
+
 def _values(number: str, over: Window) -> dict[str, Any]:
     return {"number": number, "lot": None, "start": over.start, "until": over.until}
 
 
-__all__ = ["EVERY", "Exposure", "LotExposure", "SiteExposure", "Window", "exposure", "sites", "window"]
+__all__ = [
+    "EVERY",
+    "Exposure",
+    "LotExposure",
+    "PlaceExposure",
+    "SiteExposure",
+    "Window",
+    "by_place",
+    "exposure",
+    "sites",
+    "window",
+]

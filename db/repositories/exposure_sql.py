@@ -235,4 +235,21 @@ ORDER BY -page.unit_seconds, page.side, page.place_id, page.lot_id
 """  # noqa: S608 - constants
 """Rows by site and lot, the largest area first."""
 
-__all__ = ["LOTS_AND_CURVE", "SITES", "STEPS"]
+PLACES: Final = f"""
+{STEPS},
+place_sum AS (
+    SELECT side, place_id, sum(unit_seconds) AS unit_seconds,
+           coalesce(sum(at_risk) FILTER (WHERE now), 0) AS at_risk, coalesce(sum(used) FILTER (WHERE now), 0) AS used
+    FROM step GROUP BY 1, 2
+)
+SELECT p.side, p.place_id, c.id AS consignee_id, coalesce(partner.code, location.code, '') AS code,
+       p.unit_seconds / 3600 AS unit_hours, p.at_risk, p.used
+FROM place_sum p
+LEFT JOIN partner ON p.side = 'consignee' AND partner.id = p.place_id
+LEFT JOIN location ON p.side = 'own' AND location.id = p.place_id
+LEFT JOIN consignee c ON c.recall_number = :number AND c.partner_id = partner.id
+ORDER BY p.unit_seconds DESC, p.side, p.place_id
+"""  # noqa: S608 - constants
+"""One row per consignee and place of ours over all its lots, the largest area first."""
+
+__all__ = ["LOTS_AND_CURVE", "PLACES", "SITES", "STEPS"]

@@ -205,12 +205,20 @@ async def test_random_days_have_the_area_that_counting_hour_by_hour_gives(
         while page := await exposure.sites(session, NUMBER, found.window, after=after, limit=2):
             paged += page
             after = (page[-1].unit_seconds, page[-1].side, page[-1].place_id, page[-1].lot_id)
+        places = await exposure.by_place(session, NUMBER, found.window)
     assert found.unit_hours == expected == sum(row.unit_hours for row in rows)
     assert area(found.curve, END) == expected
     assert {(row.place_id, row.lot_id): [row.at_risk, row.used] for row in rows} == {
         key: [shelf.at_risk, shelf.used] for key, shelf in days.shelves.items()
     }
     assert paged == rows
+    summed: dict[tuple[str, int], list[Decimal]] = {}
+    for row in rows:
+        before = summed.get((row.side, row.place_id), [Decimal(0)] * 3)
+        figures = (row.unit_hours, row.at_risk, row.used)
+        summed[row.side, row.place_id] = [a + b for a, b in zip(before, figures, strict=True)]
+    assert {(each.side, each.place_id): [each.unit_hours, each.at_risk, each.used] for each in places} == summed
+    assert [each.unit_hours for each in places] == sorted((each.unit_hours for each in places), reverse=True)
 
 
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 500)), max_size=20), st.integers(0, 10_000))
