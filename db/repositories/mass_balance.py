@@ -16,7 +16,16 @@ from db.repositories import mass_balance_sql, recalls, unaccounted
 from db.repositories.trace_sql import TUNE
 from domain.mass_balance import ZERO, Basis, LotBalance, SignedShare, Terms, beyond
 
-_LEDGER_TERMS: Final = ("distributed", "own_stock", "at_maker", "scrapped", "returned")
+_DISPOSED: Final = (
+    "reworked",
+    "reworked_as_use",
+    "corrected",
+    "released",
+    "replaced",
+    "destroyed",
+    "to_maker",
+)
+_NOTHING_DISPOSED: Final = dict.fromkeys(_DISPOSED, ZERO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +85,25 @@ async def balance(session: AsyncSession, number: str, lot_id: int | None = None)
 
 def _lot(groups: Sequence[Mapping[str, Any]]) -> LotBalance:
     ledger, stated, disposed, kept = groups
-    count = {name: _units(ledger, name) for name in (*_LEDGER_TERMS, "returned_to_maker", "destroyed_in_place")}
     retained, maker_use, unlocated = _units(kept, "retained"), _units(ledger, "maker_use"), _units(ledger, "unlocated")
     produced, basis = _produced(ledger, unlocated - maker_use)
+    done = {name: _units(disposed, name) for name in _DISPOSED} if disposed else _NOTHING_DISPOSED
     terms = Terms(
         produced=produced,
-        distributed=count["distributed"],
-        own_stock=count["own_stock"] - retained,
-        at_maker=count["at_maker"],
+        distributed=_units(ledger, "distributed"),
+        own_stock=_units(ledger, "own_stock") - retained,
+        at_maker=_units(ledger, "at_maker"),
         retained=retained,
-        scrapped=count["scrapped"],
+        scrapped=_units(ledger, "scrapped"),
         # Genealogy and a maker's consumption record may speak of the same use.
-        own_use=_units(ledger, "own_use") + max(unlocated, maker_use) - _units(disposed, "reworked_as_use"),
-        reworked=_units(disposed, "reworked"),
-        returned=count["returned"],
-        returned_to_maker=count["returned_to_maker"] + _units(disposed, "to_maker"),
-        destroyed_in_place=count["destroyed_in_place"] + _units(disposed, "destroyed"),
-        corrected=_units(disposed, "corrected"),
-        released=_units(disposed, "released"),
-        replaced=_units(disposed, "replaced"),
+        own_use=_units(ledger, "own_use") + max(unlocated, maker_use) - done["reworked_as_use"],
+        reworked=done["reworked"],
+        returned=_units(ledger, "returned"),
+        returned_to_maker=_units(ledger, "returned_to_maker") + done["to_maker"],
+        destroyed_in_place=_units(ledger, "destroyed_in_place") + done["destroyed"],
+        corrected=done["corrected"],
+        released=done["released"],
+        replaced=done["replaced"],
         used=_units(stated, "used"),
         implanted=_units(stated, "implanted"),
         held_pending=_units(stated, "held_pending"),
@@ -124,7 +133,10 @@ def _units(row: Mapping[str, Any], name: str) -> Decimal:
 
 
 async def _by_lot(session: AsyncSession, statement: str, values: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
-    return {row["lot_id"]: dict(row) for row in (await run(session, statement, values)).mappings()}
+    rows = await run(session, statement, values)
+    names = tuple(rows.keys())
+    at = names.index("lot_id")
+    return {row[at]: dict(zip(names, row, strict=True)) for row in rows}
 
 
 async def allowed_percent(session: AsyncSession, number: str) -> Decimal:
