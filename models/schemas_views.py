@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -126,6 +127,45 @@ class HoldOut(Out):
     evidence_id: UUID | None = None
     verified: bool = False
     """A person has seen the units that are under the claim, and their number agreed."""
+
+
+class ConsigneeHoldState(StrEnum):
+    """How far a consignee is with holding a lot on our notice."""
+
+    NOT_ASKED = "not_asked"
+    """Its notice has not gone out."""
+    REQUESTED = "requested"
+    """Asked by the notice; it has stated nothing of the lot."""
+    NOT_HELD = "not_held"
+    """It states more on hand than it holds."""
+    CONFIRMED = "confirmed"
+    """It states that all it has is held, or that it has none."""
+    VERIFIED = "verified"
+    """A visit that passed has seen it since."""
+
+
+class ConsigneeHoldOut(Out):
+    """A lot at a consignee, which holds it on our notice."""
+
+    consignee_id: int
+    partner_code: str
+    partner_name: str
+    lot_id: int
+    lot_number: str
+    product_code: str
+    received: Units
+    """By our shipments, or by what others state to have passed on, less returns."""
+    on_hand: Units | None
+    """By its latest statement that counts."""
+    held: Units | None
+    state: ConsigneeHoldState
+    requested_at: datetime | None
+    """When its first notice went out."""
+    stated_at: datetime | None
+    checked_at: datetime | None
+    checked_by: str | None
+    unconfirmed_seconds: int | None
+    """Age of a request that the consignee has not confirmed; these come first."""
 
 
 class HoldsOut(Out):

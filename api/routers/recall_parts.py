@@ -12,12 +12,14 @@ from api.deps import NumberDep, ReaderDep, StateDep
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import problems
 from api.records import load
-from db.repositories import hold_checks, recall_views, recalls_read, trace
+from db.repositories import consignee_holds, hold_checks, recall_views, recalls_read, trace
 from domain.channels import Channel
 from models.hold import Hold, HoldState
 from models.notice import DeliveryState, Reply
 from models.schemas_common import Page
 from models.schemas_views import (
+    ConsigneeHoldOut,
+    ConsigneeHoldState,
     ConsigneeLotOut,
     ConsigneeOut,
     DeliveryOut,
@@ -101,6 +103,32 @@ async def list_holds(
         lambda row: hold_out(row, found.get(row[0].id), now),
         lambda row: state.cursors.write(name, [0 if unconfirmed(row[0]) else 1, row[0].id]),
     )
+
+
+@router.get("/holds/consignees", operation_id="listConsigneeHolds", summary="What consignees hold on our notice")
+async def list_consignee_holds(
+    number: NumberDep,
+    _: ReaderDep,
+    state: StateDep,
+    hold_state: Annotated[ConsigneeHoldState | None, Query(alias="state")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[ConsigneeHoldOut]:
+    """Each lot at each consignee, what nobody has confirmed first."""
+    await load(state, number)
+    name = listing_name(f"consignee-holds:{number}", state=hold_state)
+    after = state.cursors.read(name, cursor)
+    async with state.sessions() as session:
+        rows = await consignee_holds.positions(session, number, state=hold_state, after=after, limit=limit + 1)
+    now = state.now()
+
+    def shown(row: Any) -> ConsigneeHoldOut:
+        waits = row.requested_at is not None and row.rank == 0
+        age = int((now - row.requested_at).total_seconds()) if waits else None
+        facts = {key: value for key, value in row._mapping.items() if key != "rank"}
+        return ConsigneeHoldOut(**facts, unconfirmed_seconds=age)
+
+    return page_of(rows, limit, shown, lambda row: state.cursors.write(name, [row.rank, row.consignee_id, row.lot_id]))
 
 
 def unconfirmed(hold: Hold) -> bool:

@@ -130,16 +130,18 @@ ORDER BY birth.lot_id
 """  # noqa: S608 - constants
 """One row per lot of the scope: its names, and what movements and counts say (null: nothing does)."""
 
-SETTLED: Final = """
+COUNTS: Final = """(NOT jsonb_path_exists(r.findings, '$[*] ? (@.severity != "note")')
+           OR EXISTS (SELECT FROM consignee_documented d WHERE d.reply_id = r.id AND d.kind = 'settled'))"""
+"""A statement `r` that can be, or that quality has settled although it cannot."""
+SETTLED: Final = f"""
 settled AS MATERIALIZED (
     -- The latest statement that can be, or that quality has settled although it cannot (design §7).
     SELECT DISTINCT ON (r.consignee_id) r.consignee_id, r.id AS reply_id, r.received_at, c.partner_id
     FROM reply r JOIN consignee c ON c.id = r.consignee_id
     WHERE r.recall_number = :number AND r.kind = 'statement' AND c.state <> 'withdrawn'
-      AND (NOT jsonb_path_exists(r.findings, '$[*] ? (@.severity != "note")')
-           OR EXISTS (SELECT FROM consignee_documented d WHERE d.reply_id = r.id AND d.kind = 'settled'))
+      AND {COUNTS}
     ORDER BY r.consignee_id, r.id DESC
-)"""
+)"""  # noqa: S608 - constants
 
 STATED: Final = f"""{SETTLED},
 line AS MATERIALIZED (
