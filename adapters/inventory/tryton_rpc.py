@@ -24,6 +24,8 @@ _ATTEMPTS: Final = 4
 _PAUSE_SECONDS: Final = 0.2
 _BUSY: Final = ("locked", "lock not available", "could not obtain lock", "could not serialize", "deadlock")
 """What a database says when another transaction was in the way longer than Tryton itself repeats."""
+_OUT_OF_TURN: Final = (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
+"""What Tryton answers on PostgreSQL when it has tried a few times and found the rows locked each time."""
 _KEY_TAKEN: Final = "This key is already in use."
 """The same request is being carried out beside this one; the next attempt finds it."""
 _DATE: Final = ("year", "month", "day")
@@ -216,6 +218,8 @@ def _result(method: str, answer: httpx.Response) -> Any:
         raise InventoryError("Tryton has no such database")
     if answer.status_code == httpx.codes.FORBIDDEN:
         raise InventoryError(f"Tryton does not offer {method}: is the module recall_hold active?")
+    if answer.status_code in _OUT_OF_TURN:
+        raise _Busy(f"it answered with status {answer.status_code}")
     if answer.is_error:
         raise InventoryError(f"Tryton answered with status {answer.status_code}")
     try:

@@ -30,6 +30,8 @@ class Line:
     port: int
     losing: int = 0
     """Answers still to be lost."""
+    busy: int = 0
+    """Calls still to be turned away, as Tryton does where others hold the rows too long."""
 
 
 @asynccontextmanager
@@ -44,6 +46,11 @@ async def line_to(url: str) -> AsyncIterator[Line]:
                 size = next(
                     int(x.split(b":")[1]) for x in head.lower().split(b"\r\n") if x.startswith(b"content-length")
                 )
+                if line.busy:
+                    line.busy -= 1
+                    writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                    await writer.drain()
+                    return
                 head = head.replace(b"keep-alive", b"close")
                 out.write(head + await reader.readexactly(size))
                 await out.drain()
@@ -84,6 +91,8 @@ async def test_what_was_done_while_its_answer_got_lost_is_found_under_the_same_k
         with pytest.raises(InventoryError):
             await far.hold(f"{lot}:a", A, at(lot, 80))
         line.losing = 0
+        assert await far.hold(f"{lot}:a", A, at(lot, 80)) == first
+        line.busy = 2
         assert await far.hold(f"{lot}:a", A, at(lot, 80)) == first
         destroyed = Disposal("destroy", lot, WAREHOUSE, Decimal(30), "CERT-1")
         line.losing = 1
