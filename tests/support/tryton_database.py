@@ -34,7 +34,7 @@ def _trust_what_tryton_ships() -> None:
 
 
 def fill(config: str, name: str) -> None:
-    """The company, a second warehouse, codes of locations, the recall's user, a customer and a supplier."""
+    """The company and its sister, a second warehouse, codes, the recall's user, a customer and a supplier."""
     from proteus import Model
     from proteus import config as proteus_config
     from trytond.modules.company.tests.tools import create_company
@@ -69,8 +69,15 @@ def fill(config: str, name: str) -> None:
     machine.company = Model.get("company.company")(company.id)
     machine.save()
     party = Model.get("party.party")
-    party(name="Clinic").save()
-    party(name="Maker").save()
+    for known in ("Clinic", "Maker", "Sister firm"):
+        party(name=known).save()
+    (sister,) = party.find([("name", "=", "Sister firm")])
+    other = Model.get("company.company")(party=sister, currency=company.currency)
+    other.save()
+    (admin,) = user.find([("login", "=", "admin")])
+    admin.companies.append(other)
+    admin.company_filter = "all"
+    admin.save()
     unit = Model.get("product.uom")
     (each,) = unit.find([("symbol", "=", "u")])
     unit(name="Box of 10", symbol="box", category=each.category, factor=10.0, rate=0.1, rounding=1.0, digits=0).save()

@@ -94,9 +94,9 @@ class Goods:
         """A trading partner by name."""
         return self._one("party.party", ("name", "=", name))
 
-    def company(self) -> Any:
-        """The company whose stock the recall looks at."""
-        return self._one("company.company", ("party.name", "=", "Dunder Mifflin"))
+    def company(self, name: str = "Dunder Mifflin") -> Any:
+        """The company whose stock the recall looks at, or its `Sister firm` in the same warehouses."""
+        return self._one("company.company", ("party.name", "=", name))
 
     def _one(self, name: str, *domain: Any) -> Any:
         asked = f"{name} {domain}"
