@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Documents that a recall has stopped: none of their goods is assigned, moved, received or shipped."""
 
 from trytond.model import ModelSQL, ModelView, Unique, fields

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Units that leave quarantine for good: destroyed, sent back to their maker, or used up by a rework."""
 
 from trytond.model import ModelSQL, ModelView, Unique, fields

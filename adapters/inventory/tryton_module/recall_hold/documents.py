@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Orders that a recall has blocked take no further step; what they move is stopped at the moves."""
 
 from trytond.pool import Pool, PoolMeta

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What changed, by the instant of the change: moves, lots, shipments, and what recalls did themselves.
 
 A transaction is seen only when it commits but carries the instant at which it began. A sweep therefore starts a while

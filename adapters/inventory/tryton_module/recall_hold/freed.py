@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Units of a held lot that a release has put back: these alone may be used while other units are still claimed.
 
 The count follows them from place to place within Tryton, and ends with the last claim on the lot.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A recall's claim on units of a lot at a place, and the moves that put as many units into quarantine.
 
 Claims of one recall add up, those of two recalls overlap: what must lie in quarantine is the largest recall's sum.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """An index by the instant of the last change, for every table that the feed reads."""
 
 from sql.conditionals import Coalesce

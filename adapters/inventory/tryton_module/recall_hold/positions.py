@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What Tryton knows of lots: where they lie, what is reserved or on the way, which open documents name them."""
 
 from collections import defaultdict

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Locks in the stock itself: a held lot says so, leaves neither quarantine nor its warehouse, and is not assigned.
 
 Goods may always arrive and be counted, and what had left before the hold may still be booked as delivered: records

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the models of this module share: refusals in words, labels of documents, names found on record."""
 
 from trytond.exceptions import UserError
