@@ -172,7 +172,7 @@ class QuarantineActivities:
         drill = await self._is_drill(ref.number)
         while True:
             async with self._sessions() as session:
-                due = await holds.due_holds(session, ref.number, GROUP, after_id=after)
+                due = await holds.due_holds(session, ref.number, GROUP, after_id=after, drill=drill)
             if not due:
                 return
             done: list[Held] = []

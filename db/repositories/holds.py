@@ -89,10 +89,16 @@ async def request_holds(session: AsyncSession, recall_number: str, scope_version
     return int(figures["requested"])
 
 
-async def due_holds(session: AsyncSession, recall_number: str, limit: int, *, after_id: int = 0) -> list[DueHold]:
-    """Claims not yet confirmed, oldest first, from the one after `after_id`; also those a rejection left open."""
+async def due_holds(
+    session: AsyncSession, recall_number: str, limit: int, *, after_id: int = 0, drill: bool = False
+) -> list[DueHold]:
+    """Claims not yet confirmed, oldest first, from the one after `after_id`; also those a rejection left open.
+
+    What another keeper is asked for is left out; nobody is asked for anything in a drill.
+    """
     binds = {"recall_number": recall_number, "limit": limit, "after_id": after_id}
-    rows = await (await session.connection()).execute(text(holds_sql.DUE), binds)
+    query = holds_sql.DUE_OF_DRILL if drill else holds_sql.DUE
+    rows = await (await session.connection()).execute(text(query), binds)
     return [
         DueHold(
             row.id,

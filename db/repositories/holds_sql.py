@@ -178,14 +178,17 @@ WHERE (m.kind = 'consumption' OR target.id IS NULL OR target.custody = 'customer
 RETURNING recall_number
 """
 
-DUE = """
+_DUE = """
 SELECT h.id, h.turn, h.lot_id, h.location_id, h.position, h.quantity, h.document_no, h.attempts, l.custody
 FROM hold h JOIN location l ON l.id = h.location_id
 WHERE h.recall_number = :recall_number AND h.id > :after_id
   AND (h.state IN ('requested', 'failed') AND h.ended_at IS NULL
        -- The recall ended before the keeper locked it: the units are suspect all the same.
        OR h.state = 'nonconformity' AND h.confirmed_at IS NULL AND h.quantity > 0)
-  -- Another keeper has the place, or sent what is on its way to a customer, and is asked in its own turn.
+{ours}ORDER BY h.id LIMIT :limit
+"""
+DUE = _DUE.format(
+    ours="""  -- Another keeper has the place, or sent what is on its way to a customer, and is asked in its own turn.
   AND NOT EXISTS (SELECT FROM keeper_hold k WHERE k.hold_id = h.id AND k.ended_at IS NULL AND NOT k.closing)
   AND NOT EXISTS (SELECT FROM keeper_location kept WHERE kept.location_id = h.location_id
                      AND (h.position <> 'in_transit' OR l.custody <> 'customer'))
@@ -193,8 +196,10 @@ WHERE h.recall_number = :recall_number AND h.id > :after_id
                   WHERE h.position = 'in_transit' AND l.custody = 'customer' AND m.kind = 'shipment'
                     AND m.lot_id = h.lot_id AND m.to_location_id = h.location_id
                     AND m.document_no IS NOT DISTINCT FROM h.document_no)
-ORDER BY h.id LIMIT :limit
 """
+)
+DUE_OF_DRILL = _DUE.format(ours="")
+"""A drill asks no keeper for anything, so all of its holds are ours to answer, whoever keeps the place."""
 
 LEFT_OVER = """
 SELECT r.number FROM recall r

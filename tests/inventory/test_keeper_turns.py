@@ -13,8 +13,9 @@ from adapters.inventory.base import InventoryError
 from db.engine import SessionFactory
 from db.repositories.holds_of_lots import lots_to_nonconformity, reclaim_lots
 from db.repositories.keeper_turn_lock import AT_ONCE, one_at_a_time
+from models.messages import HoldFigures
 from tests.inventory.conftest import NOW, NUMBER, Yard, yard
-from tests.inventory.test_holds_at_keepers import places
+from tests.inventory.test_holds_at_keepers import partners, places
 from tests.inventory.test_looks_at_keepers import LATER, gaps, held
 from tests.support.stock_invariants import apart, violations
 
@@ -114,3 +115,22 @@ async def test_a_name_is_taken_up_again_whose_end_the_keeper_did_not_answer(yard
     assert {claimant for claimant, _ in wms.standing().values()} == {NUMBER}
     assert yard.rows("SELECT count(*) FROM keeper_hold WHERE ended_at IS NULL") == [(5,)]
     assert apart(yard.postgres.owner_url, places(yard)) == violations(yard.postgres.owner_url) == []
+
+
+async def test_a_drill_is_answered_for_at_every_place_and_asks_no_keeper(yard: Yard) -> None:
+    wms, carrier = partners(yard)
+    keeper = (
+        "INSERT INTO keeper (code, kind, name, base_url, auth, timeout_seconds, give_up_seconds, state) "
+        "VALUES ('wms', 'http', 'W', 'https://w.example', 'bearer', 20, 60, 'active')"
+    )
+    yard.run(keeper)
+    wms_at = yard.warehouse
+    yard.run(
+        "INSERT INTO keeper_location (location_id, keeper_code, place_code) VALUES (%s, 'wms', 'A')", yard.warehouse
+    )
+    yard.recall()
+    yard.run("UPDATE recall SET drill = true")
+    await yard.request()
+    assert await yard.execute() == HoldFigures(confirmed=5)
+    assert {call for each in (wms, carrier) for call in each.calls} == {"locate", "documents"}
+    assert yard.rows("SELECT DISTINCT confirmed_by FROM hold") == [("drill: nothing is locked",)]
