@@ -8,6 +8,7 @@ booked. A hold forbids use, not disposal, so no lock waits for a disposal that h
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from typing import Final, TypeVar
@@ -16,7 +17,7 @@ from adapters.inventory.base import InventoryAdapter, InventoryError, StockKeepe
 from adapters.inventory.bulk import HoldAnswer, HoldAsked, hold_all
 from db.engine import SessionFactory
 from db.repositories import keeper_holds
-from db.repositories.keeper_holds import Answer, ToDispose, ToLower, ToRaise
+from db.repositories.keeper_holds import Answer, Given, ToDispose, ToLower, ToRaise
 
 GROUP: Final = 50
 """Positions per commit and audit event: what a crash may repeat."""
@@ -90,44 +91,40 @@ class KeeperTurn:
                 errors[each.key] = error
             else:
                 locked.append(each)
-        answers, refused, released = await self._hold_all(locked)
+        given = await self._hold_all(locked)
         async with self._sessions.begin() as session:
-            await keeper_holds.raised(session, asked, answers, errors | refused, self._now, released=released)
+            await keeper_holds.raised(session, asked, replace(given, errors=errors | given.errors), self._now)
 
     async def _ask_again(self, due: Sequence[ToRaise]) -> None:
         """The same keys once more: they change nothing where the holds stand, and show those the keeper let go of."""
         async with self._sessions.begin() as session:
             told = await keeper_holds.begin_raises(session, due, self._now)
         asked = sorted((each for each in due if each.key in told), key=lambda each: each.claimant)
-        answers, refused, released = await self._hold_all(asked)
+        given = await self._hold_all(asked)
         async with self._sessions.begin() as session:
-            await keeper_holds.raised(session, asked, answers, refused, self._now, released=released, again=True)
+            await keeper_holds.raised(session, asked, given, self._now)
 
-    async def _hold_all(self, due: Sequence[ToRaise]) -> tuple[list[Answer], dict[str, str], list[str]]:
-        answers: list[Answer] = []
-        errors: dict[str, str] = {}
-        released: list[str] = []
+    async def _hold_all(self, due: Sequence[ToRaise]) -> Given:
+        found = Given([], {}, [], [])
         for claimant, those in groupby(due, key=lambda each: each.claimant):
-            found, refused, gone = await self._hold(claimant, list(those))
-            answers += found
-            errors |= refused
-            released += gone
-        self._let_go |= bool(released)
-        return answers, errors, released
+            await self._hold(claimant, list(those), found)
+        self._let_go |= bool(found.released)
+        return found
 
-    async def _hold(self, claimant: str, due: Sequence[ToRaise]) -> tuple[list[Answer], dict[str, str], list[str]]:
-        """What the keeper holds, what it refused, and what of that it let go of; unanswered ones are in none."""
+    async def _hold(self, claimant: str, due: Sequence[ToRaise], found: Given) -> None:
         given, error = await _told(hold_all(self._keeper, claimant, [HoldAsked(e.key, e.position) for e in due]))
         self._beat()
         answers = [HoldAnswer(each.key, error=error) for each in due] if given is None else given
-        found, refused = [], {}
         for each, answer in zip(due, answers, strict=True):
             if answer.error is not None:
-                refused[each.key] = answer.error
-            elif answer.confirmation is not None:
+                found.errors[each.key] = answer.error
+                found.released.extend([each.key] if answer.released else [])
+                found.not_held.extend([each.key] if answer.refused else [])
+            elif answer.confirmation is None:
+                found.not_held.append(each.key)
+            else:
                 held, by = answer.confirmation.quantity, answer.confirmation.by[:120]
-                found.append(Answer(each.key, each.position.quantity, held, by))
-        return found, refused, [each.key for each in answers if each.released]
+                found.answers.append(Answer(each.key, each.position.quantity, held, by))
 
     async def _lower(self, keys: Sequence[str]) -> None:
         async with self._sessions.begin() as session:

@@ -37,6 +37,8 @@ class HoldAnswer:
     """Why it was not taken; None: it was."""
     released: bool = False
     """The keeper has let go of it, and takes the key no more."""
+    refused: bool = False
+    """The keeper itself says that nothing is locked under the key; other errors say nothing of it."""
 
 
 @runtime_checkable

@@ -85,10 +85,13 @@ class HttpHolds:
     ) -> tuple[HoldAnswer, str | None]:
         key = asked.key
         try:
-            if state is None or state.status == "unknown":
+            if state is None:
                 raise InventoryError(f"{self._code}: no answer for this hold")
-            if state.status == "refused":
-                raise InventoryError(f"{self._code}: {one_line(state.reason or 'refused without a reason')}")
+            if state.status in ("refused", "unknown"):
+                why = state.reason or (
+                    "refused without a reason" if state.status == "refused" else "it has no such hold"
+                )
+                return HoldAnswer(key, error=f"{self._code}: {one_line(why)}", refused=True), None
             if state.status == "released":
                 raise HoldReleased(f"{self._code}: this hold was released there")
             self._same(state, asked.position, names)

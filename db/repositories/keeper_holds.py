@@ -71,6 +71,18 @@ class Answer:
     by: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a keeper said of the holds it was asked for, by key."""
+
+    answers: list[Answer]
+    errors: dict[str, str]
+    released: list[str]
+    """Those of `errors` that it has let go of by itself."""
+    not_held: list[str]
+    """Of these it says that nothing is locked: it refuses them, or has not carried them out yet."""
+
+
 async def places(session: AsyncSession, number: str | None = None) -> list[int]:
     """Places with holds of this recall (of all, without one); whoever keeps them is to be asked."""
     return list((await run(session, sql.PLACES, {"number": number})).scalars())
@@ -159,29 +171,28 @@ async def begin_lowers(session: AsyncSession, keys: Sequence[str]) -> list[ToLow
 async def raised(
     session: AsyncSession,
     due: Sequence[ToRaise],
-    answers: Sequence[Answer],
-    errors: Mapping[str, str],
+    given: Given,
     now: datetime,
-    *,
-    released: Sequence[str] = (),
-    again: bool = False,
 ) -> None:
     """Record what the keeper holds and what it refused, by key; audited.
 
     A hold is confirmed when all of it is locked, or all there is by the keeper's own count; else it shows the error.
-    `released`: those of `errors` that the keeper has let go of by itself. `again`: it had acknowledged all of them,
-    so what it holds less of now is confirmed no more.
+    What it had acknowledged and holds less of now, or not at all, is confirmed no more.
     """
+    answers, errors = given.answers, given.errors
+    await _let_go(session, given.released, now)
+    await _undone(session, given.not_held, now)
     if not answers and not errors:
         return
-    await _let_go(session, released, now)
-    await _acknowledge(session, answers, now, lowered=False)
-    values = {
+    values: dict[str, Any] = {
         "keys": [each.key for each in answers],
         "asked": [each.asked for each in answers],
         "held": [each.held for each in answers],
         "by": [each.by for each in answers],
     }
+    less = (await run(session, sql.LESS, {"keys": values["keys"], "held": values["held"]})).scalars().all()
+    await _acknowledge(session, answers, now, lowered=False)
+    await holds.reopen(session, less)
     rows = (await run(session, sql.SHORT, values)).all()
     enough = [Held(r.hold_id, r.asked, r.held, r.by) for r in rows if r.held >= r.asked or r.all_there_is]
     short = [
@@ -194,8 +205,6 @@ async def raised(
     confirmed = set(await holds.mark_confirmed(session, enough, now))
     # Our own ledger confirmed it before anybody knew who keeps the place.
     await holds.reopen(session, [hold for hold, _ in [*short, *refused]], by=LEDGER)
-    if again:
-        await holds.reopen(session, [hold for hold, _ in short])
     not_locked = set(await holds.mark_failed(session, [*short, *refused]))
     for number in sorted({each.recall_number for each in due}):
         mine = {each.hold_id for each in due if each.recall_number == number}
@@ -214,6 +223,15 @@ async def _let_go(session: AsyncSession, keys: Sequence[str], now: datetime) -> 
     for number in sorted({row.recall_number for row in rows}):
         gone = sorted(row.key for row in rows if row.recall_number == number)
         await record(session, number, "holds.released_by_keeper", now, {"keys": gone})
+
+
+async def _undone(session: AsyncSession, keys: Sequence[str], now: datetime) -> None:
+    """The keeper says of holds it had acknowledged that nothing is locked: they are confirmed no more; audited."""
+    rows = (await run(session, sql.UNDONE, {"keys": list(keys)})).all() if keys else []
+    await holds.reopen(session, [row.hold_id for row in rows])
+    for number in sorted({row.recall_number for row in rows}):
+        gone = sorted(row.key for row in rows if row.recall_number == number)
+        await record(session, number, "holds.undone_by_keeper", now, {"keys": gone})
 
 
 async def lowered(session: AsyncSession, done: Sequence[ToLower], now: datetime) -> None:
@@ -259,6 +277,7 @@ async def _acknowledge(session: AsyncSession, answers: Sequence[Answer], now: da
 
 __all__ = [
     "Answer",
+    "Given",
     "ToDispose",
     "ToLower",
     "ToRaise",

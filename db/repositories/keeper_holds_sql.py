@@ -214,6 +214,18 @@ WHERE k.key = told.key AND k.ended_at IS NULL
 RETURNING k.key
 """
 
+LESS: Final = """
+SELECT k.hold_id FROM unnest(CAST(:keys AS text[]), CAST(:held AS numeric[])) AS told(key, held)
+JOIN keeper_hold k ON k.key = told.key WHERE told.held < k.held
+"""
+"""Holds of which less is locked than the keeper had acknowledged."""
+
+UNDONE: Final = """
+UPDATE keeper_hold k SET held = 0 FROM hold h
+WHERE h.id = k.hold_id AND k.key = ANY(CAST(:keys AS text[])) AND k.ended_at IS NULL AND k.held > 0
+RETURNING k.key, k.hold_id, h.recall_number
+"""
+
 FAIL: Final = """
 UPDATE keeper_hold k SET last_error = left(failed.error, 500)
 FROM unnest(CAST(:keys AS text[]), CAST(:errors AS text[])) AS failed(key, error) WHERE k.key = failed.key

@@ -13,7 +13,9 @@ from adapters.inventory.base import InventoryError
 from db.engine import SessionFactory
 from db.repositories.holds_of_lots import lots_to_nonconformity, reclaim_lots
 from db.repositories.keeper_turn_lock import AT_ONCE, one_at_a_time
+from domain.inventory import PositionState
 from models.messages import HoldFigures
+from tests.disposition.conftest import D
 from tests.inventory.conftest import NOW, NUMBER, Yard, yard
 from tests.inventory.test_holds_at_keepers import partners, places
 from tests.inventory.test_looks_at_keepers import LATER, gaps, held
@@ -124,7 +126,6 @@ async def test_a_drill_is_answered_for_at_every_place_and_asks_no_keeper(yard: Y
         "VALUES ('wms', 'http', 'W', 'https://w.example', 'bearer', 20, 60, 'active')"
     )
     yard.run(keeper)
-    wms_at = yard.warehouse
     yard.run(
         "INSERT INTO keeper_location (location_id, keeper_code, place_code) VALUES (%s, 'wms', 'A')", yard.warehouse
     )
@@ -134,3 +135,25 @@ async def test_a_drill_is_answered_for_at_every_place_and_asks_no_keeper(yard: Y
     assert await yard.execute() == HoldFigures(confirmed=5)
     assert {call for each in (wms, carrier) for call in each.calls} == {"locate", "documents"}
     assert yard.rows("SELECT DISTINCT confirmed_by FROM hold") == [("drill: nothing is locked",)]
+
+
+async def test_a_keeper_that_confirmed_all_there_is_and_holds_less_of_it_confirms_no_more(yard: Yard) -> None:
+    wms, _ = partners(yard)
+    wms.stock[yard.lot, yard.warehouse] = D(60)
+    yard.recall()
+    await yard.request()
+    await yard.execute(now=LATER)
+    assert await yard.execute(now=LATER + timedelta(hours=1)) == HoldFigures(confirmed=5)
+    wms.lockable = D(10)
+    assert (await yard.execute(now=LATER + timedelta(hours=2))).failed > 0
+
+
+async def test_a_keeper_that_takes_back_its_word_confirms_no_more(yard: Yard) -> None:
+    wms, _ = await held(yard)
+    wms.silent = {key for key in wms.holds if wms.holds[key].position.state is PositionState.ON_HAND}
+    figures = await yard.execute(now=LATER)
+    assert (figures.requested, figures.confirmed) == (1, 4)
+    said = "SELECT data FROM audit_event WHERE action = 'holds.undone_by_keeper'"
+    assert yard.rows(said) == [({"keys": sorted(wms.silent)},)]
+    wms.silent = set()
+    assert await yard.execute(now=LATER + timedelta(hours=1)) == HoldFigures(confirmed=5)

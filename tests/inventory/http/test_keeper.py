@@ -115,6 +115,7 @@ async def test_each_of_many_holds_is_answered_for_itself(site: Site) -> None:
         "k:2": "wms: lot 77 is not on record",
         "k:3": "wms: no answer for this hold",
     }
+    assert [each.key for each in answers if each.refused] == ["k:1"], "of the others it says nothing"
     assert sum(each.confirmation is not None for each in answers) == 597
     assert [len(body["holds"]) for body in site.wms.asked("/holds")] == [249, 250, 100]
 
