@@ -24,7 +24,8 @@ class ComplaintActivities:
         A repeat whose first answer was lost still names the lines: they are those taken up at this very instant.
         """
         async with self._sessions.begin() as session:
-            recall = await recalls.get(session, ref.number)
+            # Before the reports: whoever has it goes on to deadlines, and those name reports.
+            recall = await recalls.get(session, ref.number, lock=True)
             for complaint in await complaint_followup.new_ones(session, ref.number):
                 await complaint_followup.take_up(session, recall, complaint, ref.now)
             taken = await complaint_followup.taken_up_at(session, ref.number, ref.now)

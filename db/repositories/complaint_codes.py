@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.repositories import audit, codes
+from db.repositories import audit, codes, recalls
 from db.repositories.cases import By
 from db.repositories.complaint_followup import UnknownComplaint
 from domain.codes import COMPLAINT_ANNEXES
@@ -24,6 +24,7 @@ async def give(session: AsyncSession, number: str, sequence: int, given: Sequenc
         UnknownComplaint: the recall has none with this number.
         db.repositories.codes.CodesRefused: a code cannot stand here.
     """
+    await recalls.share(session, [number])
     query = select(Complaint).where(col(Complaint.recall_number) == number, col(Complaint.sequence) == sequence)
     complaint = (await session.exec(query.with_for_update())).one_or_none()
     if complaint is None or complaint.id is None:

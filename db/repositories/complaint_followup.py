@@ -163,6 +163,7 @@ async def close(
         ComplaintNotOpen: it is closed otherwise, or no evaluation has taken it into account although one can.
     """
     recall = await recalls.get(session, number)
+    await recalls.share(session, [number])
     query = select(Complaint).where(col(Complaint.recall_number) == number, col(Complaint.sequence) == sequence)
     complaint = (await session.exec(query.with_for_update())).one_or_none()
     if complaint is None:

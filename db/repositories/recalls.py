@@ -44,8 +44,8 @@ async def get(session: AsyncSession, number: str, *, lock: bool = False) -> Reca
 async def share(session: AsyncSession, numbers: Collection[str]) -> None:
     """Keep the recalls from being locked by `get` until the transaction ends, beside others who do the same.
 
-    Whoever holds a recall goes on to its audit chain and its tasks, in either order; whoever locks one of those first
-    asks for this before it, or each could wait for the other.
+    Whoever holds a recall goes on to its audit chain, its tasks and deadlines that name reports of harm, in any order;
+    whoever locks one of those first asks for this before it, or each could wait for the other.
     """
     query = select(Recall.number).where(col(Recall.number).in_(numbers)).order_by(col(Recall.number))
     await session.exec(query.with_for_update(read=True, key_share=True))
