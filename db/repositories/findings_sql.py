@@ -69,7 +69,7 @@ def _number(expression: str) -> str:
     return f"trim_scale({expression})::text"
 
 
-_NO_LOTS = "NULL::bigint AS lots, NULL::bigint[] AS first, NULL::int[], NULL::timestamptz[], NULL::timestamptz[]"
+_NO_LOTS = "NULL::bigint AS lots"
 
 _MEASUREMENT_KEYS = f"""
     SELECT r.rank, m.id AS a, 0::bigint AS b, {_NO_LOTS}
@@ -186,33 +186,57 @@ stay AS (
     FROM step s LEFT JOIN stock k ON k.lot_id = s.lot_id AND k.location_id = s.location_id
     GROUP BY s.lot_id, s.location_id, k.on_hand
 ),
-presence AS (
-    SELECT way.lot_id, s.id AS series_id, way.began, way.ended
-    FROM way JOIN sensor_series s ON s.document_no = way.document_no
-    UNION ALL
-    SELECT stay.lot_id, s.id, stay.began, stay.ended
-    FROM stay JOIN sensor_series s ON s.location_id = stay.location_id AND s.document_no IS NULL
+-- Records that let goods leave before they came put them there at both times, and in between.
+presence AS MATERIALIZED (
+    SELECT p.series_id, p.lot_id, r.rank, p.began AS came, p.ended AS went,
+           least(coalesce(p.began, '-infinity'), p.until) AS began, greatest(p.began, p.until) AS until
+    FROM (
+        SELECT way.lot_id, s.id AS series_id, way.began, way.ended
+        FROM way JOIN sensor_series s ON s.document_no = way.document_no
+        UNION ALL
+        SELECT stay.lot_id, s.id, stay.began, stay.ended
+        FROM stay JOIN sensor_series s ON s.location_id = stay.location_id AND s.document_no IS NULL
+    ) AS each CROSS JOIN LATERAL (
+        SELECT each.*, coalesce(CASE WHEN each.ended = date_trunc('day', each.ended, 'UTC')
+                                     THEN each.ended + interval '1 day' ELSE each.ended END, 'infinity') AS until
+    ) AS p JOIN relevant r ON r.lot_id = p.lot_id
 ),
-met AS (
-    SELECT x.series_id, x.starts_at, p.lot_id, NULLIF(p.began, '-infinity') AS began, p.ended
-    FROM presence p JOIN sensor_excursion x ON x.series_id = p.series_id
-    WHERE x.ends_at >= coalesce(p.began, '-infinity') AND x.starts_at <= coalesce(CASE
-        WHEN p.ended = date_trunc('day', p.ended, 'UTC') THEN p.ended + interval '1 day' ELSE p.ended END, 'infinity')
+-- Lots that had come when an excursion ended, less those that had left before it began: one pass in the order of time,
+-- where pairs of lots and excursions are millions.
+tick AS (
+    SELECT series_id, rank, began AS at, 0 AS turn, NULL::timestamptz AS starts_at, false AS ending FROM presence
+    UNION ALL SELECT series_id, rank, until, 2, NULL, false FROM presence
+    UNION ALL
+    SELECT p.series_id, p.rank, edge.at, 1, x.starts_at, edge.ending
+    FROM (SELECT DISTINCT series_id, rank FROM presence) AS p JOIN sensor_excursion x ON x.series_id = p.series_id
+    CROSS JOIN LATERAL (VALUES (x.starts_at, false), (x.ends_at, true)) AS edge(at, ending)
+),
+passed AS (
+    SELECT series_id, rank, starts_at, CASE WHEN ending THEN count(*) FILTER (WHERE turn = 0) OVER so_far
+                                            ELSE - count(*) FILTER (WHERE turn = 2) OVER so_far END AS lots
+    FROM tick WINDOW so_far AS (PARTITION BY series_id, rank ORDER BY at, turn ROWS UNBOUNDED PRECEDING)
 ),
 hit AS (
-    SELECT met.series_id, met.starts_at, min(r.rank) AS rank, count(*) AS lots,
-           (array_agg(met.lot_id ORDER BY r.rank, met.lot_id))[1:{most}] AS first,
-           (array_agg(r.rank ORDER BY r.rank, met.lot_id))[1:{most}] AS ranks,
-           (array_agg(met.began ORDER BY r.rank, met.lot_id))[1:{most}] AS began,
-           (array_agg(met.ended ORDER BY r.rank, met.lot_id))[1:{most}] AS ended
-    FROM met JOIN relevant r ON r.lot_id = met.lot_id GROUP BY met.series_id, met.starts_at
+    SELECT series_id, starts_at, min(rank) FILTER (WHERE lots > 0) AS rank, sum(lots)::bigint AS lots
+    FROM (
+        SELECT series_id, rank, starts_at, sum(lots) AS lots FROM passed WHERE starts_at IS NOT NULL
+        GROUP BY series_id, rank, starts_at
+    ) AS each GROUP BY series_id, starts_at HAVING sum(lots) > 0
 )
-""".replace("{most}", str(MOST_LOTS))
+"""
+
+_PRESENT: Final = """
+present AS MATERIALIZED (
+    SELECT series_id, array_agg(lot_id ORDER BY rank, lot_id) AS lots, array_agg(rank ORDER BY rank, lot_id) AS ranks,
+           array_agg(began ORDER BY rank, lot_id) AS began, array_agg(until ORDER BY rank, lot_id) AS until,
+           array_agg(came ORDER BY rank, lot_id) AS came, array_agg(went ORDER BY rank, lot_id) AS went
+    FROM presence WHERE series_id IN (SELECT a FROM page) GROUP BY series_id
+)
+"""
+"""What lay or travelled where the excursions of a page were, the closest first: read until there are enough."""
 
 _EXCURSION_KEYS = """
-    SELECT rank, series_id AS a, (extract(epoch FROM starts_at) * 1000000)::bigint AS b, lots, first, ranks, began,
-           ended
-    FROM hit
+    SELECT rank, series_id AS a, (extract(epoch FROM starts_at) * 1000000)::bigint AS b, lots FROM hit
 """
 
 _EXCURSIONS = f"""
@@ -225,9 +249,14 @@ _EXCURSIONS = f"""
         'longest_gap_s', s.longest_gap_s, 'mean_kinetic_celsius', round(s.mean_kinetic_c::numeric, 2)::text,
         'source_system', s.source_system, 'lots', k.lots, 'first_lots', (
             SELECT jsonb_agg(jsonb_build_object('product_code', p.code, 'lot', l.number, 'lot_id', l.id,
-                       'relation', (CAST(:relations AS text[]))[o.rank + 1], 'present_from', {_at("o.began")},
-                       'present_to', {_at("o.ended")}) ORDER BY o.place)
-            FROM unnest(k.first, k.ranks, k.began, k.ended) WITH ORDINALITY AS o(lot_id, rank, began, ended, place)
+                       'relation', (CAST(:relations AS text[]))[o.rank + 1],
+                       'present_from', {_at("NULLIF(o.came, '-infinity')")},
+                       'present_to', {_at("o.went")}) ORDER BY o.rank, o.lot_id)
+            FROM (SELECT * FROM (
+                      SELECT unnest(lots) AS lot_id, unnest(ranks) AS rank, unnest(began) AS began,
+                             unnest(until) AS until, unnest(came) AS came, unnest(went) AS went
+                      FROM present WHERE series_id = k.a) AS each
+                  WHERE began <= x.ends_at AND until >= x.starts_at LIMIT {MOST_LOTS}) AS o
             JOIN lot l ON l.id = o.lot_id JOIN product p ON p.id = l.product_id)) AS detail
     FROM sensor_series s JOIN sensor_excursion x ON x.series_id = s.id
     LEFT JOIN location place ON place.id = s.location_id
@@ -269,7 +298,7 @@ def _keys(kinds: list[str]) -> str:
     order = list(PARTS)
     return " UNION ALL ".join(
         f"SELECT {order.index(kind)} AS kind_no, {kind}_row.* FROM ({PARTS[kind][1]})"  # noqa: S608 - constants
-        f" AS {kind}_row(rank, a, b, lots, first, ranks, began, ended)"
+        f" AS {kind}_row(rank, a, b, lots)"
         for kind in kinds
     )
 
@@ -281,8 +310,9 @@ def page(kinds: list[str]) -> str:
         f"SELECT * FROM ({PARTS[kind][2]}) AS {kind}_detail WHERE k.kind_no = {order.index(kind)}"  # noqa: S608
         for kind in kinds
     )
+    present = f", {_PRESENT}" if "excursion" in kinds else ""
     return (
-        f"{_with(kinds)}, page AS MATERIALIZED (SELECT * FROM ({_keys(kinds)}) AS found"  # noqa: S608 - constants
+        f"{_with(kinds)}{present}, page AS MATERIALIZED (SELECT * FROM ({_keys(kinds)}) AS found"  # noqa: S608 - constants
         " WHERE (kind_no, rank, a, b) > (:kind_no, :rank, :a, :b) ORDER BY kind_no, rank, a, b LIMIT :limit)"
         " SELECT k.kind_no, k.rank, k.a, k.b, d.detail"
         f" FROM page k CROSS JOIN LATERAL ({details}) AS d ORDER BY k.kind_no, k.rank, k.a, k.b"

@@ -169,6 +169,25 @@ async def test_an_excursion_counts_while_the_lot_was_there(world: World, session
     assert rows[3]["first_lots"][0]["present_to"] is None, "it lies there still"
 
 
+async def test_a_lot_on_record_as_gone_before_it_came_was_there_from_the_one_to_the_other_both_included(
+    world: World, sessions: SessionFactory
+) -> None:
+    ways = (("receipt", "store", "ward", 22.25), ("shipment", "ward", "clinic", 20.25))
+    for number, (kind, source, target, at) in enumerate(ways):
+        world.sql(
+            "INSERT INTO movement (kind, product_id, lot_id, from_location_id, to_location_id, quantity, delivered,"
+            " occurred_at, source_system, source_id) SELECT %s, product_id, id, %s, %s, 5, false, %s, 'w', %s"
+            " FROM lot WHERE id = %s",
+            *(kind, world.places[source], world.places[target], day(at), f"w{number}", world.lots["K3"]),
+        )
+    lasts = 1.5 / 24
+    for number, at in enumerate((20.25 - lasts - 0.01, 20.25 - lasts, 21, 22.25, 22.26), start=1):
+        world.excursion(number, day(at), place="ward")
+    rows = await found(sessions, "excursion")
+    there = {row["device"] for row in rows if "K3" in {each["lot"] for each in row["first_lots"]}}
+    assert there == {"TL-2", "TL-3", "TL-4"}
+
+
 async def test_complaints_come_by_lot_from_any_recall_and_without_one_from_these(
     world: World, sessions: SessionFactory
 ) -> None:
