@@ -20,6 +20,8 @@ from models.recall_document import StopState
 
 GROUP: Final = 100
 """Documents per commit and audit event: what a crash may repeat."""
+MOST: Final = 10_000
+"""Documents one turn asks one keeper about; the next turn goes on."""
 log = logging.getLogger(__name__)
 
 
@@ -68,26 +70,26 @@ class DocumentStops:
         self, ref: RecallScopeRef, keeper: InventoryAdapter, lots: list[int], unread: dict[str, str]
     ) -> None:
         """One keeper's turn, within its own time; whatever happens there stays there."""
-        if lots:
-            unread[keeper.name] = "it did not answer in time"
+        until = asyncio.get_running_loop().time() + self._one_keeper.total_seconds()
         try:
-            async with asyncio.timeout(self._one_keeper.total_seconds()):
-                if lots:
-                    await self._look(ref, keeper, lots, unread)
-                await self._ask_all(ref, keeper)
-        except TimeoutError:
-            log.warning("documents of keeper %s took too long; the rest is due in the next turn", keeper.name)
+            if lots:
+                await self._look(ref, keeper, lots, unread)
+            await self._ask_all(ref, keeper, until)
         except Exception:
             log.exception("the turn over documents of keeper %s failed; the rest is due in the next", keeper.name)
 
     async def _look(
         self, ref: RecallScopeRef, keeper: InventoryAdapter, lots: list[int], unread: dict[str, str]
     ) -> None:
-        """Whatever goes wrong here, what is known to be due is asked for all the same."""
+        """Whatever goes wrong here, what is known to be due is asked for all the same: half of the time is left."""
+        unread[keeper.name] = "it did not answer in time"
         try:
-            found = await keeper.documents(lots)
+            async with asyncio.timeout(self._one_keeper.total_seconds() / 2):
+                found = await keeper.documents(lots)
             async with self._sessions.begin() as session:
                 await recall_documents.take_in(session, ref.number, keeper.name, found, lots, ref.now)
+        except TimeoutError:
+            log.warning("documents of keeper %s were not told in time", keeper.name)
         except InventoryError as error:
             log.warning("documents of keeper %s could not be read: %s", keeper.name, error)
             unread[keeper.name] = str(error) or "the keeper refused"
@@ -97,17 +99,23 @@ class DocumentStops:
         else:
             del unread[keeper.name]
 
-    async def _ask_all(self, ref: RecallScopeRef, keeper: InventoryAdapter) -> None:
-        after = 0
-        while True:
-            async with self._sessions() as session:
-                due = await recall_documents.due(session, ref.number, keeper.name, after, GROUP)
-            if not due:
-                return
-            asked = [await self._ask(ref.number, keeper, each) for each in due]
+    async def _ask_all(self, ref: RecallScopeRef, keeper: InventoryAdapter, until: float) -> None:
+        """What was tried least comes first; what was answered is recorded also where the keeper's time ends."""
+        async with self._sessions() as session:
+            due = await recall_documents.due(session, ref.number, keeper.name, MOST)
+        while due:
+            some, due = due[:GROUP], due[GROUP:]
+            asked: list[Asked] = []
+            try:
+                async with asyncio.timeout_at(until):
+                    for each in some:
+                        asked.append(await self._ask(ref.number, keeper, each))
+            except TimeoutError:
+                log.warning("documents of keeper %s took too long; the rest is due in the next turn", keeper.name)
+                asked.append(Asked(some[len(asked)], error="it did not answer in time"))
+                due = []
             async with self._sessions.begin() as session:
                 await recall_documents.answered(session, ref.number, asked, ref.now)
-            after = due[-1].id
 
     async def _ask(self, number: str, keeper: InventoryAdapter, due: Due) -> Asked:
         try:

@@ -181,9 +181,9 @@ def _again(
     return stop
 
 
-async def due(session: AsyncSession, number: str, keeper: str, after: int, limit: int) -> list[Due]:
-    """Documents about which this keeper must be asked, in the order they were seen."""
-    return await _due(session, number, (col(RecallDocument.keeper) == keeper, col(RecallDocument.id) > after), limit)
+async def due(session: AsyncSession, number: str, keeper: str, limit: int) -> list[Due]:
+    """Documents about which this keeper must be asked: what was tried least, then in the order they were seen."""
+    return await _due(session, number, (col(RecallDocument.keeper) == keeper,), limit)
 
 
 async def due_elsewhere(session: AsyncSession, number: str, keepers: Sequence[str]) -> list[Due]:
@@ -199,7 +199,7 @@ async def _due(session: AsyncSession, number: str, which: Sequence[Any], limit: 
             col(RecallDocument.state).in_(DUE),
             *which,
         )
-        .order_by(col(RecallDocument.id))
+        .order_by(col(RecallDocument.attempts), col(RecallDocument.id))
         .limit(limit)
     )
     return [

@@ -1,5 +1,8 @@
 """Documents and keepers that do not behave: equal numbers, keepers away at the recall's end, lagging, unreadable."""
 
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,6 +11,7 @@ from db.engine import SessionFactory
 from db.repositories import checklist, keeper_counts, ledger
 from db.repositories.keeper_counts import Report
 from domain.checklist import Item
+from domain.inventory import Document, DocumentAnswer, DocumentState
 from models.recall_document import StopState
 from tests.inventory.conftest import NOW, NUMBER, Yard
 from tests.inventory.test_goods_documents import document
@@ -145,3 +149,29 @@ async def test_a_drill_stops_and_locks_nothing(yard: Yard) -> None:
     assert (states(yard), open_blocks(yard), wms.blocks) == ({"SO-1": "watched", "W-1": "watched"}, 0, {})
     assert (yard.stock(), yard.rows("SELECT FROM stock_claim")) == (before, [])
     assert yard.rows("SELECT DISTINCT state, confirmed_by FROM hold") == [("confirmed", "drill: nothing is locked")]
+
+
+class Stuck(Wms):
+    """Three orders; about the first of them it never answers."""
+
+    async def documents(self, lot_ids: Sequence[int]) -> list[Document]:
+        state = {True: DocumentState.BLOCKED, False: DocumentState.OPEN}
+        stopped = {f"W-{key.rsplit(':', 1)[-1]}" for key in self.blocks}
+        return [replace(self.order, number=n, state=state[n in stopped]) for n in ("W-1", "W-2", "W-3")]
+
+    async def block(self, key: str, claimant: str, document: Document, *, cancel: bool = False) -> DocumentAnswer:
+        if document.number == "W-2":
+            await asyncio.Event().wait()
+        return await super().block(f"block:{document.number[-1]}", claimant, document, cancel=cancel)
+
+
+async def test_a_document_about_which_a_keeper_hangs_holds_up_no_other(yard: Yard) -> None:
+    yard.recall()
+    yard.keepers = Everyone(yard.inventory(), Stuck(yard))
+    await yard.request()
+    await yard.execute(one_keeper=1)
+    assert states(yard) == {"W-1": "confirmed", "W-2": "failed", "W-3": "requested"}
+    await yard.execute(one_keeper=1)
+    assert states(yard) == {"W-1": "confirmed", "W-2": "failed", "W-3": "confirmed"}
+    said = "SELECT last_error FROM recall_document WHERE document_no = 'W-2'"
+    assert yard.rows(said) == [("it did not answer in time",)]
