@@ -32,6 +32,7 @@ from adapters.inventory.http_wire import (
     whole,
 )
 from adapters.inventory.routing import KeeperParts
+from domain.goods_documents import distinct
 from domain.inventory import (
     Change,
     Changes,
@@ -155,7 +156,7 @@ class HttpInventory:
     async def documents(self, lot_ids: Sequence[int]) -> list[Document]:
         """See `InventoryAdapter.documents`."""
         asked = await self._directory.lot_names(sorted(set(lot_ids)))
-        found: dict[tuple[str, str], Document] = {}
+        found: list[Document] = []
         for group in in_groups(sorted(asked), LOTS_ASKED):
             names = [asked[each] for each in group]
             query = {
@@ -163,8 +164,8 @@ class HttpInventory:
                 "products": sorted({name.product_code for name in names}),
             }
             given, _ = await self._all("/documents/query", query, "documents", DocumentRow)
-            found |= {(each.kind.value, each.number): each for each in await self._read(given, asked)}
-        return list(found.values())
+            found += await self._read(given, asked)
+        return distinct(found)
 
     async def _read(self, given: Sequence[DocumentRow], asked: Mapping[int, LotName]) -> list[Document]:
         codes = {row.place for row in given} | {row.other_place for row in given if row.other_place is not None}

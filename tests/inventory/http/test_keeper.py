@@ -8,7 +8,7 @@ import pytest
 
 from adapters.inventory.base import CursorLost, InventoryError
 from adapters.inventory.bulk import HoldAsked
-from adapters.inventory.http_client import KeeperClient
+from adapters.inventory.http_client import KeeperClient, Reply
 from domain.goods_documents import named_lots, stops
 from domain.inventory import (
     Change,
@@ -198,6 +198,21 @@ async def test_a_document_stops_whatever_lot_in_question_its_name_may_mean(
     stopped = {lots, *may_be} & set(asked)
     document = Document("S-1", DocumentKind.SHIPMENT, DocumentState.OPEN, 10, 12, (read,))
     assert stops(document.kind, named_lots(document, asked)) == bool(stopped)
+
+
+async def test_a_document_listed_in_several_rows_names_the_lots_of_all(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def row(lot: dict[str, str]) -> dict[str, object]:
+        line = lot | {"quantity": {"amount": "5", "unit": "unit-of-use"}}
+        return {"number": "SO-1", "kind": "order", "state": "open", "place": "WH-1", "lines": [line]}
+
+    async def answer(*_: object, **__: object) -> Reply:
+        return Reply(200, {"documents": [row(A), row(B)]})
+
+    monkeypatch.setattr(KeeperClient, "post", answer)
+    (found,) = await site.adapter.documents([1, 2])
+    assert named_lots(found, [1, 2]) == [1, 2]
 
 
 async def test_stock_under_a_name_that_fits_several_lots_counts_as_each_that_is_asked_about(site: Site) -> None:
