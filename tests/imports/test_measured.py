@@ -3,11 +3,14 @@
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
 
+from db.repositories.imports import readings
 from imports.errors import ImportRefusedError
 from imports.reverse import reverse_batch
 from tests.imports.office import NOW, RECALL, Office, counts, movement
+from tests.support.servers import PostgresForTests
 
 pytestmark = pytest.mark.db
 
@@ -184,3 +187,20 @@ async def test_a_mapping_that_says_nothing_of_the_result_is_refused(stocked: Off
     mapping = READINGS.replace("document_no: Doc, location: Place, ", "")
     with pytest.raises(ImportRefusedError, match="give document_no, location or both"):
         await stocked.load("readings", stocked.file([reading(0, "5")]), mapping)
+
+
+def test_one_device_of_many_shipments_takes_no_longer_than_many_devices(clean_db: PostgresForTests) -> None:
+    with psycopg.connect(clean_db.owner_url) as owner:
+        # Each reading against each of the device's shipments would be 600 million pairs.
+        owner.execute("SET statement_timeout = '10s'")
+        owner.execute(
+            "CREATE TEMP TABLE imp_resolved AS SELECT g AS line, 'TL-7' AS device, 'temperature' AS measure,"
+            " 'D' || g / 6 AS document_no, NULL::bigint AS location_id, 'C' AS in_unit, 2::numeric AS lower,"
+            " 8::numeric AS upper, now() AS at, NULL::text AS problem_reason, NULL::bigint AS series_id,"
+            " NULL::text AS series_and_time FROM generate_series(0, 59999) g"
+        )
+        owner.execute("ANALYZE imp_resolved")
+        owner.execute(readings._NAMED, {"system": "loggers"})
+        owner.execute(readings._STEPS[0])
+        found = owner.execute("SELECT count(DISTINCT series_id), count(series_id) FROM imp_resolved").fetchone()
+    assert found == (10_000, 60_000)

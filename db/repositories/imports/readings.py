@@ -17,9 +17,11 @@ from db.repositories.imports.stage import Cursor
 from domain.readings import Limits, Measure, Reading, Summary, TemperatureUnit, summary
 
 _SERIES = """
-    <a>.device = <b>.device AND <a>.measure = <b>.measure AND <a>.document_no IS NOT DISTINCT FROM <b>.document_no
-    AND <a>.location_id IS NOT DISTINCT FROM <b>.location_id
+    <a>.device = <b>.device AND <a>.measure = <b>.measure
+    AND coalesce(<a>.document_no, '') = coalesce(<b>.document_no, '')
+    AND coalesce(<a>.location_id, 0) = coalesce(<b>.location_id, 0)
 """
+"""Equal in all four, which a join can hash: one device may be named for every shipment there is."""
 
 _RESOLVE = """
     CREATE TEMP TABLE imp_resolved ON COMMIT DROP AS
