@@ -58,6 +58,10 @@ async def answered(
     order = await keeper_shipments.locked(session, allocation_id)
     if order is None or order.ended_at is not None:
         return
+    if any(each.number not in suspecting for each in await ledger.running_on(session, lot_id)):
+        # A recall of the lot came in between, and its row is not ours: the next turn asks again. One that comes now
+        # waits for the allocation, and traces afterwards.
+        return
     before = order.state
     keeper_shipments.stands(order, answer, now)
     session.add(order)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.testing import ActivityEnvironment
 
 from activities.replacement_orders import ReplacementOrders
@@ -20,7 +21,7 @@ from adapters.inventory import http_client
 from adapters.inventory.base import NotShipped
 from adapters.inventory.factory import build_keepers, builders
 from adapters.inventory.routing import LedgerOnly, RoutedKeepers
-from db.repositories import allocations, holds, keeper_shipments, replacement_orders
+from db.repositories import allocations, holds, keeper_shipments, ledger, replacement_orders
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.keepers import KeeperStore
 from domain.inventory import Shipment
@@ -230,6 +231,29 @@ async def test_a_lot_that_becomes_suspect_is_taken_back_or_known_to_have_left(si
     async with site.disposals.yard.sessions() as session:
         # Whoever got suspect units is a consignee that the recall has not found yet.
         assert (await holds.hold_summary(session, OTHER)).records_arrived is gone
+
+
+async def test_a_recall_that_comes_while_an_answer_is_recorded_traces_what_left(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.turn()
+    site.wms.warehouse.dispatch("SO-1")
+    read = ledger.running_on
+
+    async def just_before(session: AsyncSession, lot_id: int) -> list[ledger.Running]:
+        found = await read(session, lot_id)
+        monkeypatch.setattr(ledger, "running_on", read)
+        site.disposals.yard.recall(OTHER, 901)
+        site.disposals.yard.run("UPDATE recall SET scope_version = 1 WHERE number = %s", OTHER)
+        return found
+
+    monkeypatch.setattr(ledger, "running_on", just_before)
+    await site.turn()
+    await site.disposals.yard.request(OTHER)
+    await site.turn()
+    assert allocation(site.disposals)[0][:2] == ("shipped", "SO-1")
+    async with site.disposals.yard.sessions() as session:
+        assert (await holds.hold_summary(session, OTHER)).records_arrived
 
 
 async def test_a_drill_orders_nothing(site: Site) -> None:
