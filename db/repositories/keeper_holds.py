@@ -99,10 +99,15 @@ async def plan(
         "now": now,
         "ledger": ledger,
     }
-    await run(session, sql.MOVED_KEEPER, values)
+    moved = (await run(session, sql.MOVED_KEEPER, values)).all()
     await run(session, sql.WANTED_AGAIN, values)
     await run(session, sql.PLAN, values)
     await run(session, sql.PLAN_DISPOSALS, values)
+    # What the former keeper confirmed says nothing of the one that keeps the place now.
+    await holds.reopen(session, [row.hold_id for row in moved])
+    for recall in sorted({row.recall_number for row in moved}):
+        changed = sorted({row.hold_id for row in moved if row.recall_number == recall})
+        await record(session, recall, "holds.keeper_changed", now, {"holds": changed})
 
 
 async def standing(session: AsyncSession) -> list[str]:

@@ -55,6 +55,7 @@ MOVED_KEEPER: Final = f"""
 WITH {_KEPT}
 UPDATE keeper_hold k SET closing = true
 FROM kept WHERE k.hold_id = kept.id AND k.keeper <> kept.keeper AND k.ended_at IS NULL AND NOT k.closing
+RETURNING k.hold_id, kept.recall_number
 """  # noqa: S608 - constants
 """Another keeper has taken over the place: the hold is asked of it, and then ended at the former one."""
 

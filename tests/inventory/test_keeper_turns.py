@@ -19,6 +19,7 @@ from tests.disposition.conftest import D
 from tests.inventory.conftest import NOW, NUMBER, Yard, yard
 from tests.inventory.test_holds_at_keepers import partners, places
 from tests.inventory.test_looks_at_keepers import LATER, gaps, held
+from tests.support.keepers import Partner
 from tests.support.stock_invariants import apart, violations
 
 __all__ = ["yard"]
@@ -156,4 +157,19 @@ async def test_a_keeper_that_takes_back_its_word_confirms_no_more(yard: Yard) ->
     said = "SELECT data FROM audit_event WHERE action = 'holds.undone_by_keeper'"
     assert yard.rows(said) == [({"keys": sorted(wms.silent)},)]
     wms.silent = set()
+    assert await yard.execute(now=LATER + timedelta(hours=1)) == HoldFigures(confirmed=5)
+
+
+async def test_what_a_former_keeper_confirmed_is_not_confirmed_by_the_one_that_keeps_the_place_now(yard: Yard) -> None:
+    wms, _ = await held(yard)
+
+    def refuse(call: str) -> None:
+        if call.startswith("hold"):
+            raise InventoryError("not yet")
+
+    new = Partner("new", {(yard.lot, yard.warehouse): D(100)}, custody="own", before=refuse)
+    places(yard)[yard.warehouse] = new
+    assert (await yard.execute(now=LATER)).failed == 3
+    assert wms.locked(yard.lot, yard.warehouse) == D(100)
+    new.before = None
     assert await yard.execute(now=LATER + timedelta(hours=1)) == HoldFigures(confirmed=5)
