@@ -145,6 +145,7 @@ WHERE h.recall_number = c.recall_number AND h.lot_id = c.lot_id AND h.state = 'c
 """A count that still shows reservations on held stock: the keeper is asked once more to break them."""
 
 MOVED_UNDER_HOLD = """
+-- A drill locks nothing: what moves in one breaks no hold.
 INSERT INTO scope_gap (recall_number, scope_version, kind, detail)
 SELECT found.recall_number, found.scope_version, 'shipped_under_hold', jsonb_build_object(
     'movement_id', m.id, 'movement', m.kind, 'lot_id', m.lot_id, 'lot', lot.number, 'product', product.code,
@@ -153,7 +154,7 @@ SELECT found.recall_number, found.scope_version, 'shipped_under_hold', jsonb_bui
 FROM (
     SELECT h.recall_number, m.id, min(h.requested_at) AS held_since, min(h.location_id) AS location_id,
            (SELECT max(v.scope_version) FROM scope_lot v WHERE v.recall_number = h.recall_number) AS scope_version
-    FROM hold h JOIN movement m ON m.lot_id = h.lot_id
+    FROM hold h JOIN recall r ON r.number = h.recall_number AND NOT r.drill JOIN movement m ON m.lot_id = h.lot_id
     WHERE h.state NOT IN ('released', 'disposed') AND m.occurred_at >= h.requested_at
       -- A disposition, return or replacement of ours was signed and moved the hold with the goods.
       AND m.source_system <> 'recall:ledger'

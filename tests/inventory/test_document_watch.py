@@ -149,6 +149,9 @@ async def test_a_drill_stops_and_locks_nothing(yard: Yard) -> None:
     assert (states(yard), open_blocks(yard), wms.blocks) == ({"SO-1": "watched", "W-1": "watched"}, 0, {})
     assert (yard.stock(), yard.rows("SELECT FROM stock_claim")) == (before, [])
     assert yard.rows("SELECT DISTINCT state, confirmed_by FROM hold") == [("confirmed", "drill: nothing is locked")]
+    yard.move("shipment", 5, yard.warehouse, yard.clinic, day=101)
+    await yard.request(now=NOW + timedelta(days=2))
+    assert yard.rows("SELECT FROM scope_gap WHERE kind = 'shipped_under_hold'") == []
 
 
 class Stuck(Wms):
