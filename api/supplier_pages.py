@@ -35,9 +35,13 @@ class SupplierPage:
     drill: bool
     question: str
     stage: str
+    turn: int
+    """Round of what is asked: it rises with each answer sent back."""
     due: str
     waits: bool
     """Our turn: nothing is asked."""
+    stale: bool = False
+    """What was sent answers something that is not asked any more; it was not recorded."""
     sent_back: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     errors: Sequence[tuple[str, str]] = ()
@@ -51,6 +55,8 @@ class Reading:
     """A form as read: the answer, if it is complete."""
 
     stage: Stage | None
+    turn: int | None
+    """Round that the page showed."""
     given: Given | None
     values: dict[str, str]
     faults: list[str]
@@ -58,10 +64,12 @@ class Reading:
 
 
 def read_form(form: Mapping[str, str]) -> Reading:
-    """What a form says; the stage is the one the page showed."""
+    """What a form says; stage and round are those the page showed."""
     values = {name: form.get(name, "").replace("\r\n", "\n").replace("\x00", "").strip() for name in _LONGEST}
     known = form.get("stage", "") in set(Stage)
     stage = Stage(form["stage"]) if known else None
+    shown = form.get("round", "")
+    turn = int(shown) if shown.isascii() and shown.isdigit() and len(shown) < 10 else None
     wanted = ["account", "name", "position", *(("action", "action_due_on") if stage is Stage.CAUSE else ())]
     faults = [name for name in wanted if not 0 < len(values[name]) <= _LONGEST[name]]
     due_on = None
@@ -71,7 +79,7 @@ def read_form(form: Mapping[str, str]) -> Reading:
         except ValueError:
             faults.append("action_due_on")
     if stage is None or faults:
-        return Reading(stage, None, values, faults)
+        return Reading(stage, turn, None, values, faults)
     cause = stage is Stage.CAUSE
     given = Given(
         account=values["account"],
@@ -81,7 +89,7 @@ def read_form(form: Mapping[str, str]) -> Reading:
         action_due_on=due_on,
         codes=values["codes"][:300].upper().replace(",", " ").split() if cause else (),
     )
-    return Reading(stage, given, values, [])
+    return Reading(stage, turn, given, values, [])
 
 
 def render_supplier_page(page: SupplierPage, lang: str) -> str:

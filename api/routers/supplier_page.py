@@ -35,7 +35,7 @@ from domain.supplier_request import RequestState, Stage, read_supplier_token
 from domain.workflow_ids import QUALITY_ID
 from models.evidence import Evidence
 from models.quality import QualityFile
-from models.supplier_request import SupplierRequest
+from models.supplier_request import SupplierAnswer, SupplierRequest
 
 MAX_BYTES: Final = 10 * 1024 * 1024
 BODY_LIMIT: Final = MAX_FILES * MAX_BYTES + 256 * 1024
@@ -43,7 +43,10 @@ _PATIENCE: Final = 300.0
 _IDS: Final = UUID("7b0d3a52-5c57-4d0f-8a4e-2f9e0c5a6d11")
 """Namespace of evidence ids made from request and content, so that a second tap meets the first upload."""
 _ANSWERS: Final = answers(
-    "What is asked, or the thanks", "The link has expired, or the request has ended", s413="The files are too large"
+    "What is asked, or the thanks",
+    "The link has expired, or the request has ended",
+    s409="Something else is asked by now; nothing was recorded",
+    s413="The files are too large",
 )
 _FORM: Final = {
     "requestBody": {
@@ -67,7 +70,7 @@ async def read_page(request: Request, token: Token, state: StateDep, lang: Langu
 
 @router.post("/{token}", operation_id="submitSupplierPage", responses=_ANSWERS, openapi_extra=_FORM)
 async def submit_page(request: Request, token: Token, state: StateDep, lang: Language = None) -> HTMLResponse:
-    """Record the answer to the stage that was shown; a stage answered meanwhile shows where it stands."""
+    """Record the answer to what was shown; where something else is asked by now (409), the page says so."""
     asked = lang if lang in LANGUAGES else None
 
     async def page() -> HTMLResponse:
@@ -88,15 +91,20 @@ async def _submitted(request: Request, state: ApiState, token: str, asked: str |
     if bad:
         largest = min(MAX_BYTES, state.settings.evidence_max_bytes) // (1024 * 1024) or 1
         errors.append(("file", error_text(language, "file", largest=largest, most=MAX_FILES)))
-    if reading.stage is None or reading.given is None or errors:
-        return await _show(state, token, row, file, asked, values=reading.values, errors=errors)
+    if reading.stage is None or reading.turn is None or reading.given is None or errors:
+        now_asked = (RequestState.ASKED.value, row.stage, row.round)
+        stale = not bad and (row.state, reading.stage, reading.turn) != now_asked
+        return await _show(
+            state, token, row, file, asked, values=reading.values, errors=[] if stale else errors, stale=stale
+        )
     try:
-        reference = await _answer(state, row.number, reading.stage, reading.given, uploads)
+        reference = await _answer(state, row.number, (reading.stage, reading.turn), reading.given, uploads)
     except CodesRefused as refused:
         errors = [("codes", error_text(language, "codes", detail=str(refused)))]
         return await _show(state, token, row, file, asked, values=reading.values, errors=errors)
     except NcRefused:
-        return await _show(state, token, *await _let_in(request, state, token), asked)
+        newest = await _let_in(request, state, token)
+        return await _show(state, token, *newest, asked, values=reading.values, stale=True)
     await nudge_owners(state, [(QUALITY_ID, "")])
     return await _show(state, token, row, file, asked, reference=reference)
 
@@ -107,8 +115,10 @@ async def _read(request: Request, state: ApiState) -> tuple[dict[str, str], list
     taken: list[tuple[str, str, bytes]] = []
     limit, bad = min(MAX_BYTES, state.settings.evidence_max_bytes), False
     try:
-        async with asyncio.timeout(_PATIENCE), request.form(max_files=MAX_FILES, max_fields=20) as form:
-            for name, value in form.multi_items():
+        async with asyncio.timeout(_PATIENCE), request.form(max_files=4 * MAX_FILES, max_fields=20) as form:
+            items = form.multi_items()
+            bad = sum(not isinstance(value, str) and bool(value.filename) for _, value in items) > MAX_FILES
+            for name, value in items:
                 if isinstance(value, str):
                     fields[name] = value
                 elif isinstance(value, UploadFile) and value.filename:
@@ -122,13 +132,13 @@ async def _read(request: Request, state: ApiState) -> tuple[dict[str, str], list
                         bad = True
     except TimeoutError:
         raise RefusedLink("slow") from None
-    except (HTTPException, ValueError, UnicodeError):  # no form, or more files than are taken at a time
+    except (HTTPException, ValueError, UnicodeError):  # no form, or far too many files
         bad = True
     return fields, taken, bad
 
 
 async def _answer(
-    state: ApiState, number: str, stage: Stage, given: Given, uploads: list[tuple[str, str, bytes]]
+    state: ApiState, number: str, read: tuple[Stage, int], given: Given, uploads: list[tuple[str, str, bytes]]
 ) -> str:
     now, ids = state.now(), []
     for name, media_type, content in uploads:
@@ -147,7 +157,7 @@ async def _answer(
         ids.append(row.id)
     whole = replace(given, file_ids=list(dict.fromkeys(ids)))
     async with state.sessions.begin() as session:
-        found = await supplier_requests.answer(session, number, stage, whole, Who(SUPPLIER, SUPPLIER, now))
+        found = await supplier_requests.answer(session, number, read, whole, Who(SUPPLIER, SUPPLIER, now))
         return f"{number}/{found.id}"
 
 
@@ -172,6 +182,7 @@ async def _show(
     values: dict[str, str] | None = None,
     errors: list[tuple[str, str]] | None = None,
     reference: str | None = None,
+    stale: bool = False,
 ) -> HTMLResponse:
     language = page_language(asked, row.language)
     async with state.sessions() as session:
@@ -185,14 +196,34 @@ async def _show(
         drill=file.drill,
         question=row.question,
         stage=row.stage,
+        turn=row.round,
         due=f"{row.due_at(Stage(row.stage)):%Y-%m-%d %H:%M} UTC",
         waits=row.state != RequestState.ASKED.value,
         sent_back=(newest.review_reason or "") if newest and newest.accepted is False else "",
-        values=values or {},
+        stale=stale,
+        values=values or _before(newest),
         errors=errors or (),
         reference=reference,
     )
-    return shown(render_supplier_page(page, language), page.csp_nonce, language, faulty=bool(errors))
+    answer = shown(render_supplier_page(page, language), page.csp_nonce, language, faulty=bool(errors))
+    answer.status_code = 409 if stale else answer.status_code
+    return answer
+
+
+def _before(newest: SupplierAnswer | None) -> dict[str, str]:
+    """What an answer that was sent back said, so that nobody types it again; of any other who gave it."""
+    if newest is None:
+        return {}
+    values = {"name": newest.name, "position": newest.position}
+    if newest.accepted is not False:
+        return values
+    due_on = newest.action_due_on.isoformat() if newest.action_due_on else ""
+    return values | {
+        "account": newest.account,
+        "action": newest.action or "",
+        "action_due_on": due_on,
+        "codes": " ".join(newest.codes),
+    }
 
 
 __all__ = ["BODY_LIMIT", "router"]

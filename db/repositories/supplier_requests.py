@@ -136,16 +136,23 @@ async def _origin(session: AsyncSession, given: Ask) -> tuple[files.File, int | 
     return file, None
 
 
-async def answer(session: AsyncSession, number: str, stage: Stage, given: Given, who: Who) -> SupplierAnswer:
-    """Take the supplier's answer to the stage that was read.
+async def answer(session: AsyncSession, number: str, read: tuple[Stage, int], given: Given, who: Who) -> SupplierAnswer:
+    """Take the supplier's answer; the same one once more is the one on record.
+
+    Args:
+        read: stage and round that the page showed.
 
     Raises:
-        NcRefused: it is not the supplier's turn, or another stage is asked by now.
+        NcRefused: it is not the supplier's turn, or another stage or round is asked by now.
         db.repositories.codes.CodesRefused: a code cannot stand here.
     """
     file, row = await locked(session, number)
-    if (row.state, row.stage) != (RequestState.ASKED.value, stage.value):
-        raise NcRefused("wrong_state", f"it is {row.state} at stage {row.stage}")
+    stage = read[0]
+    if (row.state, row.stage, row.round) != (RequestState.ASKED.value, stage.value, read[1]):
+        for each in await answers(session, number):
+            if (each.stage, each.round) == (stage.value, read[1]) and _same(each, given):
+                return each
+        raise NcRefused("wrong_state", f"it is {row.state} at stage {row.stage}, round {row.round}")
     await codes.check(session, given.codes, CAUSE_ANNEXES, who.at)
     subject = f"scar:{stage.value}:{row.round}"
     sent = [await evidence.find(session, each) for each in given.file_ids]
@@ -170,6 +177,16 @@ async def answer(session: AsyncSession, number: str, stage: Stage, given: Given,
     await note(session, number, "scar.answered", who, facts | {"codes": list(given.codes)})
     await _move(session, file, row, after_answer(Turn(stage, RequestState.ASKED)), who)
     return found
+
+
+def _same(found: SupplierAnswer, given: Given) -> bool:
+    """Whether an answer on record is the one given: a second tap, or a form sent again after a lost reply."""
+    return (
+        (found.account, found.name, found.position, found.action, found.action_due_on)
+        == (given.account, given.name, given.position, given.action, given.action_due_on)
+        and found.codes == list(given.codes)
+        and [each["id"] for each in found.files] == [str(each) for each in given.file_ids]
+    )
 
 
 async def review(

@@ -30,7 +30,7 @@ from tests.support.servers import PostgresForTests
 
 pytestmark = pytest.mark.db
 URL = "/v1/supplier-requests"
-WHO = {"name": "Sara Supplier", "position": "Quality manager"}
+WHO = {"name": "Sara Supplier", "position": "Quality manager", "round": 1}
 PDF = ("report.pdf", b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n", "application/pdf")
 
 
@@ -84,12 +84,11 @@ async def test_every_stage_is_answered_by_link_judged_and_closed_by_another_pers
     number, url = made["number"], f"{URL}/{made['number']}"
     link = page(number)
     assert "Lot SUP-77" in (await api.client.get(link)).text
-    empty = await api.client.post(link, data={"stage": "acknowledge"})
+    empty = await api.client.post(link, data={"stage": "acknowledge", "round": 1})
     assert (empty.status_code, "Please give your name." in empty.text) == (422, True)
     done = await api.client.post(link, data=WHO | {"stage": "acknowledge", "account": "Received."})
     assert (done.status_code, f"{number}/" in done.text) == (200, True)
-    again = await api.client.post(link, data=WHO | {"stage": "acknowledge", "account": "Received."})
-    assert "what you have contained" in again.text
+    assert "what you have contained" in (await api.client.get(link)).text
     contain = WHO | {"stage": "containment", "account": "Two lots stopped."}
     wrong = await api.client.post(
         link, data=contain, files={"file": ("x.pdf", b"MZ not a document", "application/pdf")}
@@ -106,14 +105,16 @@ async def test_every_stage_is_answered_by_link_judged_and_closed_by_another_pers
     assert (stale.status_code, stale.json()["type"]) == (409, "urn:recall:problem:wrong-state")
     assert (await ok(await api.post(f"{url}/review", back, Role.SUPPLIER_QUALITY)))["round"] == 2
     assert "Which lots?" in (await api.client.get(link)).text
-    await api.client.post(link, data=contain)
+    await api.client.post(link, data=contain | {"round": 2})
     await ok(await api.post(f"{url}/review", accept("containment", 2), Role.SUPPLIER_QUALITY))
-    cause = WHO | {"stage": "cause", "account": "Dryer broken.", "action": "New dryer.", "action_due_on": "2026-12-31"}
+    cause = WHO | {"stage": "cause", "round": 2, "account": "Dryer broken."}
+    cause |= {"action": "New dryer.", "action_due_on": "2026-12-31"}
     unknown = await api.client.post(link, data=cause | {"codes": "C06 C9999"})
     assert (unknown.status_code, "not in the code list" in unknown.text) == (422, True)
     assert (await api.client.post(link, data=cause | {"codes": "c06, D04"})).status_code == 200
     await ok(await api.post(f"{url}/review", accept("cause", 2), Role.SUPPLIER_QUALITY))
-    await api.client.post(link, data=WHO | {"stage": "verification", "account": "0 of 500 wet."}, files={"file": PDF})
+    proof = WHO | {"stage": "verification", "round": 2, "account": "0 of 500 wet."}
+    await api.client.post(link, data=proof, files={"file": PDF})
     last = await ok(await api.post(f"{url}/review", accept("verification", 2), Role.HEAD_OF_QUALITY))
     assert (last["state"], last["accepted_by"]) == ("accepted", "Hana")
     same = await api.post(f"{url}/close", {"conclusion": "Fine."}, Role.HEAD_OF_QUALITY)
@@ -127,6 +128,32 @@ async def test_every_stage_is_answered_by_link_judged_and_closed_by_another_pers
         "supplier_request",
         "supplier_request",
     ]
+
+
+async def test_an_old_tab_answers_nothing_that_is_asked_anew_and_a_second_tap_is_one_answer(api: Callers) -> None:
+    made = await issued(api)
+    url, link = f"{URL}/{made['number']}", page(made["number"])
+    first = [await api.client.post(link, data=WHO | {"stage": "acknowledge", "account": "Received."}) for _ in "12"]
+    assert [(each.status_code, f"{made['number']}/1" in each.text) for each in first] == [(200, True)] * 2
+    contain = WHO | {"stage": "containment", "account": "Two lots <stopped>."}
+    many = [("file", PDF)] * 6
+    too_many = await api.client.post(link, data=contain, files=many)
+    assert (too_many.status_code, "Two lots &lt;stopped&gt;." in too_many.text) == (422, True)
+    tapped = [await api.client.post(link, data=contain, files={"file": PDF}) for _ in "12"]
+    assert [(each.status_code, "Thank you" in each.text) for each in tapped] == [(200, True)] * 2
+    other = await api.client.post(link, data=contain | {"account": "Three lots."})
+    assert (other.status_code, "Another answer came first and is with us" in other.text) == (409, True)
+    back = {"stage": "containment", "round": 1, "accepted": False, "reason": "Which lots?"}
+    await ok(await api.post(f"{url}/review", back, Role.SUPPLIER_QUALITY))
+    asked = (await api.client.get(link)).text
+    assert ('name="round" value="2"' in asked, "Two lots &lt;stopped&gt;.</textarea>" in asked) == (True, True)
+    for turn in ({}, {"round": "0"}, {"round": "x²"}, {"round": "9" * 400}):
+        old = await api.client.post(link, data=contain | {"account": "Seven lots."} | ({"round": ""} | turn))
+        assert (old.status_code, "was not recorded" in old.text, "Which lots?" in old.text) == (409, True, True)
+        assert "Seven lots.</textarea>" in old.text
+    shown = (await api.get(url)).json()
+    assert (shown["state"], shown["round"], len(shown["answers"])) == ("asked", 2, 2)
+    assert (await api.client.post(link, data=contain | {"round": 2})).status_code == 200
 
 
 async def test_a_silent_supplier_is_reminded_and_the_task_climbs(api: Callers, db: SessionFactory) -> None:
