@@ -15,6 +15,7 @@ from adapters.inventory.base import InventoryAdapter, InventoryError, Keepers
 from db.engine import SessionFactory
 from db.repositories import recall_documents, recall_documents_watch
 from db.repositories.recall_documents import Asked, Due
+from domain.inventory import Documents
 from models.messages import HoldFigures, RecallScopeRef
 from models.recall_document import StopState
 
@@ -37,7 +38,7 @@ class DocumentStops:
     async def turn(self, ref: RecallScopeRef) -> tuple[int, int]:
         """Find, stop, free; returns (still to be asked, refused or unreachable).
 
-        A keeper whose documents could not be read counts as unreachable: what it has open is stopped by nobody.
+        A keeper whose documents could not all be read counts as unreachable: what is left is stopped by nobody.
         `ref.claim` false: the recall has ended, and everything it stops is freed.
         """
         everyone = await self._keepers.everyone()
@@ -86,8 +87,9 @@ class DocumentStops:
         try:
             async with asyncio.timeout(self._one_keeper.total_seconds() / 2):
                 found = await keeper.documents(lots)
+            rest = found.unread if isinstance(found, Documents) else ()
             async with self._sessions.begin() as session:
-                await recall_documents.take_in(session, ref.number, keeper.name, found, lots, ref.now)
+                await recall_documents.take_in(session, ref.number, keeper.name, found, lots, ref.now, unread=rest)
         except TimeoutError:
             log.warning("documents of keeper %s were not told in time", keeper.name)
         except InventoryError as error:
@@ -98,6 +100,9 @@ class DocumentStops:
             unread[keeper.name] = type(error).__name__
         else:
             del unread[keeper.name]
+            if rest:
+                why = "; ".join(each.reason for each in rest[:3])
+                unread[keeper.name] = f"{len(rest)} of its documents could not be read: {why}"
 
     async def _ask_all(self, ref: RecallScopeRef, keeper: InventoryAdapter, until: float) -> None:
         """What was tried least comes first; what was answered is recorded also where the keeper's time ends."""

@@ -18,7 +18,7 @@ from db.engine import SessionFactory
 from db.repositories import keeper_counts
 from db.repositories.keeper_counts import Report
 from db.repositories.keeper_turn_lock import one_at_a_time
-from domain.inventory import Document, Located, Position, PositionState, Unread
+from domain.inventory import Document, Documents, Located, Position, PositionState, Unread, UnreadDocument
 from models.messages import RecallScopeRef
 
 LOTS: Final = 500
@@ -94,11 +94,14 @@ class KeeperLook:
             found += given
             activity.heartbeat()
         documents: list[Document] = []
+        hidden: list[UnreadDocument] = []
         async with self._sessions() as session:
             known = await keeper_counts.under_way(session, keeper.name, lots)
         if known or any(each.state is PositionState.IN_TRANSIT for each in found):
             for at in range(0, len(lots), LOTS):
-                documents += await keeper.documents(lots[at : at + LOTS])
+                some = await keeper.documents(lots[at : at + LOTS])
+                documents += some
+                hidden += some.unread if isinstance(some, Documents) else ()
                 activity.heartbeat()
         report = Report(
             keeper=keeper.name,
@@ -109,6 +112,7 @@ class KeeperLook:
             positions=found,
             documents=documents,
             unread=unread,
+            unread_documents=hidden,
             # Not before the keeper was asked: what was booked while it was waited for is in its figures.
             at=asked_at,
         )

@@ -50,6 +50,9 @@ class Names:
     async def custodies(self, location_ids: Sequence[int]) -> dict[int, str]:
         return dict.fromkeys(location_ids, "own")
 
+    async def known_products(self, codes: Sequence[str]) -> set[str]:
+        return set(codes)
+
     async def units_of_use(self, product_code: str, unit: str) -> Decimal | None:
         return Decimal(1)
 

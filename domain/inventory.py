@@ -138,6 +138,23 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadDocument:
+    """A row of a keeper's documents that could not be read and may name a lot asked about: nobody stops it."""
+
+    number: str | None
+    """None: not even its number could be read."""
+    reason: str
+
+
+class Documents(list[Document]):
+    """What a keeper says is open, with the rows of its answer that could not be read."""
+
+    def __init__(self, documents: Iterable[Document] = (), unread: Iterable[UnreadDocument] = ()) -> None:
+        super().__init__(documents)
+        self.unread = tuple(unread)
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentAnswer:
     """What a keeper did with a document it was asked to block, cancel or free."""
 

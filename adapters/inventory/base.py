@@ -66,6 +66,10 @@ class Directory(Protocol):
         """Who keeps the stock at these places: own, logistics or customer."""
         ...
 
+    async def known_products(self, codes: Sequence[str]) -> set[str]:
+        """Those of the codes that are products on record."""
+        ...
+
     async def units_of_use(self, product_code: str, unit: str) -> Decimal | None:
         """How many units of use one `unit` of the product holds; None when the product has no such package."""
         ...
@@ -114,7 +118,8 @@ class InventoryAdapter(StockKeeper, Protocol):
     async def documents(self, lot_ids: Sequence[int]) -> list[Document]:
         """Documents not yet done that move, reserve or bring these lots: orders, picks, shipments, receipts, returns.
 
-        A document that names only the product of such a lot is listed too, its line without a lot.
+        A document that names only the product of such a lot is listed too, its line without a lot. An answer of which
+        a part could not be read is a `Documents` that says so.
         """
         ...
 

@@ -12,27 +12,23 @@ from typing import Any, Final
 from adapters.inventory.base import CursorLost, HoldReleased, InventoryError
 from adapters.inventory.bulk import HoldAnswer, HoldAsked
 from adapters.inventory.http_client import KeeperClient, Refused, one_line
+from adapters.inventory.http_documents import HttpDocuments
 from adapters.inventory.http_holds import HttpHolds
 from adapters.inventory.http_lots import AskedLots, may_mean
 from adapters.inventory.http_names import Outgoing, Units, in_groups
+from adapters.inventory.http_pages import Pages
 from adapters.inventory.http_shipments import HttpShipments
 from adapters.inventory.http_wire import (
-    BlockState,
     ChangeRow,
     DisposalState,
-    DocumentRow,
-    LineRow,
     Lot,
-    Row,
     StockRow,
     amount,
     lot_of,
-    page_of,
     rows,
     whole,
 )
 from adapters.inventory.routing import KeeperParts
-from domain.goods_documents import distinct
 from domain.inventory import (
     Change,
     Changes,
@@ -41,7 +37,6 @@ from domain.inventory import (
     DisposalReceipt,
     Document,
     DocumentAnswer,
-    DocumentLine,
     HoldReceipt,
     Located,
     LotName,
@@ -55,7 +50,6 @@ from domain.keepers import Skipped
 LOTS_ASKED: Final = 500
 """Lots in one question."""
 _GONE: Final = 410
-_NOT_FOUND: Final = 404
 _PLACE: Final = "the place is not on record"
 _LOT: Final = "the lot is not on record"
 
@@ -68,6 +62,8 @@ class HttpInventory:
         self._client = client
         self._directory = parts.directory
         self._skipped = parts.skipped
+        self._pages = Pages(self.name, client, parts.skipped)
+        self._documents = HttpDocuments(self.name, client, parts.directory, self._pages, parts.skipped)
         self._holds = HttpHolds(self.name, client, parts.directory, parts.skipped)
         self._shipments = HttpShipments(self.name, client, parts.directory)
 
@@ -84,9 +80,9 @@ class HttpInventory:
         for group in in_groups(sorted(set(lot_ids)), LOTS_ASKED):
             names = await self._directory.lot_names(group)
             asked = {"lots": [lot_of(name) for name in names.values()]}
-            given, bad = await self._all("/stock/query", asked, "positions", StockRow)
+            given, bad = await self._pages.all("/stock/query", asked, "positions", StockRow)
             # A row of which nothing can be read may speak of any lot that was asked for.
-            unread += [Unread(lot, None, bad[0]) for lot in names if bad]
+            unread += [Unread(lot, None, bad[0].fault) for lot in names if bad]
             for position in await self._positions(given, names, unread):
                 at = position.lot_id, position.location_id, position.state, position.document_no
                 # A keeper may list bin by bin.
@@ -155,73 +151,15 @@ class HttpInventory:
 
     async def documents(self, lot_ids: Sequence[int]) -> list[Document]:
         """See `InventoryAdapter.documents`."""
-        asked = await self._directory.lot_names(sorted(set(lot_ids)))
-        found: list[Document] = []
-        for group in in_groups(sorted(asked), LOTS_ASKED):
-            names = [asked[each] for each in group]
-            query = {
-                "lots": [lot_of(name) for name in names],
-                "products": sorted({name.product_code for name in names}),
-            }
-            given, _ = await self._all("/documents/query", query, "documents", DocumentRow)
-            found += await self._read(given, asked)
-        return distinct(found)
-
-    async def _read(self, given: Sequence[DocumentRow], asked: Mapping[int, LotName]) -> list[Document]:
-        codes = {row.place for row in given} | {row.other_place for row in given if row.other_place is not None}
-        places = await self._directory.place_ids(sorted(codes))
-        named = (line.lot_name for row in given for line in row.lines)
-        lots = await AskedLots.of(self._directory, asked, (name for name in named if name is not None))
-        units = Units(self._directory)
-        notes, found = list[Skipped](), list[Document]()
-        for row in given:
-            if row.place not in places:
-                notes.append(Skipped("document", f"{row.number} at {one_line(row.place)}", _PLACE))
-                continue
-            lines = []
-            for line in row.lines:
-                quantity = await units.of_use(line.product, line.quantity)
-                if quantity is None:
-                    why = f"no package {one_line(line.quantity.unit)!r} of the product; the line counts as 0"
-                    notes.append(Skipped("document", row.number, why))
-                read, why_not_sure = _line(line, quantity or Decimal(0), lots, asked)
-                lines.append(read)
-                if why_not_sure is not None:
-                    notes.append(Skipped("document", row.number, why_not_sure))
-            other = places.get(row.other_place) if row.other_place is not None else None
-            found.append(Document(row.number, row.kind, row.state, places[row.place], other, tuple(lines)))
-        await self._note(notes)
-        return found
+        return await self._documents.documents(lot_ids)
 
     async def block(self, key: str, claimant: str, document: Document, *, cancel: bool = False) -> DocumentAnswer:
         """See `InventoryAdapter.block`."""
-        body = {
-            "key": key,
-            "claimant": claimant,
-            "number": document.number,
-            "kind": document.kind.value,
-            "cancel": cancel,
-        }
-        reply = await self._client.post("/documents/block", body)
-        state = whole(self.name, reply.body, BlockState)
-        if state.number != document.number:
-            raise InventoryError(f"{self.name}: its answer speaks of another document")
-        return self._answer(key, state)
+        return await self._documents.block(key, claimant, document, cancel=cancel)
 
     async def unblock(self, key: str) -> DocumentAnswer | None:
         """See `InventoryAdapter.unblock`."""
-        try:
-            reply = await self._client.post("/documents/unblock", {"key": key})
-        except Refused as error:
-            if error.status == _NOT_FOUND:
-                return None
-            raise
-        return self._answer(key, whole(self.name, reply.body, BlockState))
-
-    def _answer(self, key: str, state: BlockState) -> DocumentAnswer:
-        if state.key != key:
-            raise InventoryError(f"{self.name}: its answer speaks of another block")
-        return DocumentAnswer(state.number, state.state, state.reference)
+        return await self._documents.unblock(key)
 
     # ------------------------------------------------------------------ disposals and changes
 
@@ -289,7 +227,7 @@ class HttpInventory:
         by_number = await self._directory.lots_fitting(list(strange.values())) if strange else {}
         lots |= {name: by_number[plain] for name, plain in strange.items() if plain in by_number}
         places = await self._directory.place_ids(sorted({row.place for row in given if row.place is not None}))
-        notes = [Skipped("change", "/changes", reason) for reason in bad]
+        notes = [Skipped("change", "/changes", each.fault) for each in bad]
         notes += [Skipped("change", _said(row.lot), _LOT) for row in given if row.lot.name not in lots]
         await self._note(notes)
         found = [
@@ -311,52 +249,9 @@ class HttpInventory:
 
     # ------------------------------------------------------------------ helpers
 
-    async def _all(
-        self, path: str, asked: Mapping[str, Any], member: str, kind: type[Row]
-    ) -> tuple[list[Row], list[str]]:
-        """Every row of a question, page by page, and what is wrong with rows that are none."""
-        found: list[Row] = []
-        faults: list[str] = []
-        seen: list[str] = []
-        if not any(asked.values()):
-            return found, faults
-        while True:
-            body = dict(asked) | ({"page": seen[-1]} if seen else {})
-            answer = (await self._client.post(path, body, changes=False)).body
-            good, bad = rows(self.name, answer, member, kind)
-            found += good
-            faults += bad
-            await self._note([Skipped(member.removesuffix("s"), path, reason) for reason in bad])
-            token = page_of(answer, self.name, seen)
-            if token is None:
-                return found, faults
-            seen.append(token)
-
     async def _note(self, notes: Sequence[Skipped]) -> None:
         if notes:
             await self._skipped(notes)
-
-
-def _line(
-    line: LineRow, quantity: Decimal, lots: AskedLots, asked: Mapping[int, LotName]
-) -> tuple[DocumentLine, str | None]:
-    """A line of a document with our lot, and what is to be noted of it.
-
-    A number that nothing on record has may be how the keeper writes any of the lots asked about of that product.
-    """
-    name = line.lot_name
-    if name is None:
-        return DocumentLine(line.product, None, quantity), None
-    of = lots.find(name)
-    if not of.fits:
-        may_be = tuple(sorted(lot for lot, ours in asked.items() if ours.product_code == line.product))
-        unknown = f"lot {one_line(name.number)!r} is not on record" + ("; it may be one in scope" if may_be else "")
-        return DocumentLine(line.product, None, quantity, may_be), unknown
-    if len(of.asked) > 1:
-        return DocumentLine(line.product, None, quantity, of.asked), f"lot {one_line(name.number)!r}: {of.note}"
-    note = f"lot {one_line(name.number)!r}: {of.note}" if of.note is not None else None
-    # Of several none of which was asked about, it does not matter which it is.
-    return DocumentLine(line.product, (of.asked or of.fits)[0], quantity), note
 
 
 def _said(lot: Lot) -> str:

@@ -171,7 +171,7 @@ class HttpHolds:
         reply = await self._client.post(path, body, changes=member == "holds")
         found, bad = rows(self._code, reply.body, "holds", HoldState)
         wanted = {item["key"] for item in items}
-        notes = [Skipped("hold", path, reason) for reason in bad]
+        notes = [Skipped("hold", path, each.fault) for each in bad]
         states: dict[str, HoldState] = {}
         unclear: set[str] = set()
         for state in found:

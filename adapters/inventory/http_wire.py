@@ -6,7 +6,7 @@ that is not: the row is left out and noted, the document is no answer.
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -148,8 +148,15 @@ class ChangeRow(Wire):
 Row = TypeVar("Row", bound=Wire)
 
 
-def rows(keeper: str, body: Mapping[str, Any], member: str, kind: type[Row]) -> tuple[list[Row], list[str]]:
-    """The rows of an answer, and what is wrong with those that are none.
+class BadRow(NamedTuple):
+    """A row that is not what the contract says."""
+
+    given: Any
+    fault: str
+
+
+def rows(keeper: str, body: Mapping[str, Any], member: str, kind: type[Row]) -> tuple[list[Row], list[BadRow]]:
+    """The rows of an answer, and those that are none.
 
     Raises:
         InventoryError: the answer has no such list.
@@ -158,12 +165,12 @@ def rows(keeper: str, body: Mapping[str, Any], member: str, kind: type[Row]) -> 
     if not isinstance(given, list):
         raise InventoryError(f"{keeper}: its answer has no list {member!r}")
     good: list[Row] = []
-    bad: list[str] = []
+    bad: list[BadRow] = []
     for each in given:
         try:
             good.append(kind.model_validate(each))
         except ValidationError as error:
-            bad.append(fault(error))
+            bad.append(BadRow(each, fault(error)))
     return good, bad
 
 
@@ -213,6 +220,7 @@ def page_of(body: Mapping[str, Any], keeper: str, seen: Sequence[str]) -> str | 
 
 __all__ = [
     "UNIT_OF_USE",
+    "BadRow",
     "BlockState",
     "ChangeRow",
     "DisposalState",

@@ -26,6 +26,7 @@ from domain.inventory import (
     DocumentAnswer,
     DocumentKind,
     DocumentLine,
+    Documents,
     DocumentState,
     HoldReceipt,
     Located,
@@ -34,6 +35,7 @@ from domain.inventory import (
     PositionState,
     Shipment,
     Unread,
+    UnreadDocument,
 )
 from domain.keepers import KeeperAuth, Skipped
 from domain.web_addresses import WebAddressError, checked_url
@@ -129,6 +131,7 @@ class TrytonInventory:
     async def documents(self, lot_ids: Sequence[int]) -> list[Document]:
         """See `InventoryAdapter.documents`."""
         found: dict[str, Document] = {}
+        unread: dict[str, UnreadDocument] = {}
         for start in range(0, len(lot_ids), LOTS):
             lots, _ = await self._names(lot_ids[start : start + LOTS])
             rows = await self._client.call("model.recall.positions.documents", [list(name) for name in lots])
@@ -138,11 +141,14 @@ class TrytonInventory:
                 place = _place(row, places, travelling=True)
                 if place is None:
                     strange.append(Skipped("document", row["number"], _unknown(row)))
+                    if DocumentState(row["state"]) in (DocumentState.OPEN, DocumentState.BLOCKED):
+                        why = f"document {row['number']}: {_unknown(row)}"
+                        unread[row["number"]] = UnreadDocument(row["number"], why)
                     continue
                 document = self._document(row, place, lots, places)
                 found[document.number] = _joined(found.get(document.number), document)
             await self._note(strange)
-        return list(found.values())
+        return Documents(found.values(), unread.values())
 
     async def block(self, key: str, claimant: str, document: Document, *, cancel: bool = False) -> DocumentAnswer:
         """See `InventoryAdapter.block`. An order that Tryton cannot cancel any more stays blocked."""

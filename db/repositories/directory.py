@@ -38,6 +38,7 @@ SELECT DISTINCT ON (code) code, id FROM (
 ) found ORDER BY code, rank
 """
 _CUSTODIES: Final = "SELECT id, custody FROM location WHERE id = ANY(CAST(:ids AS bigint[]))"
+_PRODUCTS: Final = "SELECT code FROM product WHERE code = ANY(CAST(:codes AS text[]))"
 _UNITS: Final = """
 SELECT CASE WHEN product.unit_of_use = :unit THEN 1 ELSE package.units_of_use END
 FROM product LEFT JOIN package_level package ON package.product_id = product.id AND package.unit = :unit
@@ -92,6 +93,11 @@ class KeeperDirectory:
         async with self._sessions() as session:
             rows = await run(session, _CUSTODIES, {"ids": list(location_ids)})
             return {row.id: row.custody for row in rows}
+
+    async def known_products(self, codes: Sequence[str]) -> set[str]:
+        """Those of the codes that are products on record."""
+        async with self._sessions() as session:
+            return set((await run(session, _PRODUCTS, {"codes": list(codes)})).scalars())
 
     async def units_of_use(self, product_code: str, unit: str) -> Decimal | None:
         """How many units of use one `unit` of the product holds; None when the product has no such package."""

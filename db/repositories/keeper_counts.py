@@ -21,7 +21,7 @@ from db.repositories import keeper_counts_sql as sql
 from db.repositories import ledger
 from db.repositories.hold_records import record
 from db.repositories.stock import refresh_held
-from domain.inventory import Document, DocumentKind, DocumentState, Position, PositionState, Unread
+from domain.inventory import Document, DocumentKind, DocumentState, Position, PositionState, Unread, UnreadDocument
 
 FRESH: Final = timedelta(minutes=15)
 """A count that says nothing new is dated anew after this long."""
@@ -49,6 +49,8 @@ class Report:
     at: datetime
     unread: Sequence[Unread] = ()
     """What of the answer could not be read: there, nothing follows from what it does not say."""
+    unread_documents: Sequence[UnreadDocument] = ()
+    """The same of its documents: goods under way on one of them are where they were."""
 
     @property
     def system(self) -> str:
@@ -154,12 +156,13 @@ async def _transit(session: AsyncSession, report: Report, transit: dict[Transit,
     # Ended for good, and no longer under way: the goods are where they were.
     void = {number for number, (kind, state) in said.items() if (kind, state) == _CANCELLED} - reported
     base: dict[str, Any] = {"system": report.system, "at": report.at, "keeper": report.keeper}
-    clear = sorted(set(report.lots) - set(_doubtful(report)))
+    hidden = {each.number for each in report.unread_documents}
+    clear = sorted(set(report.lots) - set(_doubtful(report))) if None not in hidden else []
     arrived = {
         "clear": clear,
         "done": sorted(number for number, (_, state) in said.items() if state is DocumentState.DONE),
         "kept": sorted({*report.kept, *(p.location_id for p in report.positions if p.state is not _TRAVELS)}),
-        "listed": sorted(documents),
+        "listed": sorted(documents.keys() | {each for each in hidden if each is not None}),
     }
     others = (await run(session, sql.TOLD_BY_OTHERS, base | {"lots": list(report.lots)})).all()
     cancelled = (await run(session, sql.CANCELLED, base | {"clear": clear, "void": sorted(void)})).all()

@@ -20,7 +20,7 @@ from db.repositories.disposition_who import Who
 from db.repositories.hold_records import lock_recalls, record
 from domain.disposition import Fault
 from domain.goods_documents import distinct, document_from, document_keys, lines_of, named_lots, stops
-from domain.inventory import Document, DocumentAnswer, DocumentState
+from domain.inventory import Document, DocumentAnswer, DocumentState, UnreadDocument
 from domain.phases import FINAL_PHASES
 from domain.roles import violates_four_eyes
 from models.recall_document import RecallDocument, StopState
@@ -89,6 +89,8 @@ async def take_in(
     documents: Sequence[Document],
     lots: Sequence[int],
     now: datetime,
+    *,
+    unread: Sequence[UnreadDocument] = (),
 ) -> int:
     """Write what a keeper has open of these lots; returns the documents that are to be stopped from now on.
 
@@ -106,6 +108,7 @@ async def take_in(
     asked: list[RecallDocument] = []
     leaked: list[RecallDocument] = []
     seen: set[int] = set()
+    hidden = {each.number for each in unread}
     for each in distinct(documents):
         row = known.get((keeper, each.source, each.kind.value, each.number, each.location_id))
         if row is None:
@@ -121,7 +124,7 @@ async def take_in(
             continue
         if row.state == StopState.confirmed:
             row.state, row.attempts = StopState.requested.value, 0
-        elif row.state == StopState.watched:
+        elif row.state == StopState.watched and not hidden & {None, row.document_no}:
             row.state, row.ended_at = StopState.done.value, now
         session.add(row)
     await session.flush()

@@ -37,6 +37,12 @@ _READ: Final = """
 DELETE FROM scope_gap WHERE recall_number = :number AND scope_version = :version AND kind = 'unread_documents'
    AND detail ->> 'keeper' <> ALL(CAST(:unread AS text[])) RETURNING id
 """
+_STILL: Final = """
+UPDATE scope_gap g SET detail = g.detail || jsonb_build_object('error', left(u.error, 300))
+FROM unnest(CAST(:unread AS text[]), CAST(:errors AS text[])) AS u(keeper, error)
+WHERE g.recall_number = :number AND g.scope_version = :version AND g.kind = 'unread_documents'
+   AND g.detail ->> 'keeper' = u.keeper AND g.detail ->> 'error' <> left(u.error, 300)
+"""
 _UNREAD: Final = """
 INSERT INTO scope_gap (recall_number, scope_version, kind, detail)
 SELECT CAST(:number AS text), CAST(:version AS int), 'unread_documents', jsonb_build_object(
@@ -89,10 +95,11 @@ async def left_over(session: AsyncSession) -> list[str]:
 
 
 async def looked(session: AsyncSession, number: str, version: int, unread: Mapping[str, str], at: datetime) -> None:
-    """Keepers whose documents could not be read (keeper -> why): a gap each until they can; audited when it begins."""
+    """Keepers whose documents could not all be read, and why: a gap each until they can; audited when it begins."""
     values = {"number": number, "version": version, "unread": list(unread), "errors": list(unread.values()), "at": at}
     await lock_recalls(session, [number])
     await run(session, _READ, values)
+    await run(session, _STILL, values)
     for keeper in (await run(session, _UNREAD, values)).scalars().all():
         await record(session, number, "documents.unread", at, {"keeper": keeper, "error": unread[keeper][:300]})
 

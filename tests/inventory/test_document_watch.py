@@ -11,7 +11,7 @@ from db.engine import SessionFactory
 from db.repositories import checklist, keeper_counts, ledger
 from db.repositories.keeper_counts import Report
 from domain.checklist import Item
-from domain.inventory import Document, DocumentAnswer, DocumentState
+from domain.inventory import Document, DocumentAnswer, DocumentState, UnreadDocument
 from models.recall_document import StopState
 from tests.inventory.conftest import NOW, NUMBER, Yard
 from tests.inventory.test_goods_documents import document
@@ -105,6 +105,24 @@ async def test_documents_that_cannot_be_read_are_counted_and_a_gap_until_they_ca
     wms.down = False
     assert (await turn(yard, wms, days=2)).failed == 0
     assert (yard.rows(FINDING), states(yard)["W-1"]) == ([], "confirmed")
+
+
+async def test_one_document_that_cannot_be_read_is_a_gap_and_the_others_are_stopped(yard: Yard) -> None:
+    yard.recall()
+    yard.run("UPDATE recall SET scope_version = 1")
+    wms = Wms(yard)
+    wms.unread = [UnreadDocument("W-9", "document W-9: place: Field required")]
+    assert (await turn(yard, wms)).failed == 1
+    assert states(yard)["W-1"] == "confirmed"
+    assert yard.rows(FINDING) == [("wms", "1 of its documents could not be read: document W-9: place: Field required")]
+    yard.run("UPDATE recall_document SET state = 'watched', document_no = 'W-9'")
+    wms.unread = [UnreadDocument("W-9", "document W-9: kind: not one of ours")]
+    await turn(yard, wms, days=1)
+    assert states(yard) == {"W-1": "confirmed", "W-9": "watched"}, "nobody says that it is done"
+    assert "kind" in yard.rows(FINDING)[0][1]
+    wms.unread = []
+    assert (await turn(yard, wms, days=2)).failed == 0
+    assert (yard.rows(FINDING), states(yard)["W-9"]) == ([], "done")
 
 
 async def test_a_keeper_that_lags_is_left_without_any_of_the_stops(yard: Yard) -> None:

@@ -1,5 +1,6 @@
 """What keepers report of a recall's lots: counted, held, under way, missing, or not to be read at all."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,16 @@ import pytest
 
 from adapters.inventory.base import InventoryError
 from domain.disposition import DispositionKind as K
-from domain.inventory import Document, DocumentKind, DocumentState, Position, PositionState, Unread
+from domain.inventory import (
+    Document,
+    DocumentKind,
+    Documents,
+    DocumentState,
+    Position,
+    PositionState,
+    Unread,
+    UnreadDocument,
+)
 from tests.disposition.conftest import NOW, OTHER, D, Disposals, disposals
 from tests.inventory.conftest import Yard, yard
 from tests.inventory.test_holds_at_keepers import partners, places
@@ -157,6 +167,20 @@ async def test_goods_under_way_that_were_said_to_be_done_are_held_again_when_the
     assert "WMS-9" in {wms.holds[key].position.document_no for key in wms.standing()}
     assert yard.rows("SELECT count(*) FROM movement WHERE source_id LIKE '%%:in'") == [(0,)]
     assert violations(yard.postgres.owner_url) == []
+
+
+@pytest.mark.parametrize("number", ["WMS-9", None])
+async def test_goods_whose_document_cannot_be_read_have_not_arrived(yard: Yard, number: str | None) -> None:
+    wms, _ = await held(yard)
+    wms.transit = [replace(way(yard, 8), location_id=yard.warehouse, custody="own")]
+    await yard.execute(now=LATER)
+    wms.transit, wms.papers = [], Documents([], [UnreadDocument(number, "document WMS-9: state: not one of ours")])
+    await yard.execute(now=LATER + timedelta(hours=1))
+    (gap,) = gaps(yard, "vanished_in_transit")
+    assert gap["document_no"] == "WMS-9"
+    wms.papers = []
+    await yard.execute(now=LATER + timedelta(hours=2))
+    assert gaps(yard, "vanished_in_transit") == []
 
 
 async def test_what_could_not_be_read_of_a_report_is_not_nothing(yard: Yard) -> None:

@@ -15,7 +15,15 @@ from db.repositories import holds_late, recall_documents
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
 from db.repositories.stock import StockLedger
-from domain.inventory import Document, DocumentAnswer, DocumentKind, DocumentLine, DocumentState
+from domain.inventory import (
+    Document,
+    DocumentAnswer,
+    DocumentKind,
+    DocumentLine,
+    Documents,
+    DocumentState,
+    UnreadDocument,
+)
 from models.messages import HoldFigures, RecallScopeRef
 from models.recall_document import StopState
 from tests.inventory.conftest import NOW, NUMBER, OTHER, Yard
@@ -41,12 +49,13 @@ class Wms(LedgerInventory):
         self.order = Document("W-1", DocumentKind.ORDER, DocumentState.OPEN, yard.warehouse, None, lines)
         self.down = self.dies = self.lags = False
         self.blocks: dict[str, bool] = {}
+        self.unread: list[UnreadDocument] = []
 
     async def documents(self, lot_ids: Sequence[int]) -> list[Document]:
         if self.down:
             raise InventoryError("the WMS is down")
         state = DocumentState.BLOCKED if any(self.blocks.values()) and not self.lags else DocumentState.OPEN
-        return [replace(self.order, state=state)]
+        return Documents([replace(self.order, state=state)], self.unread)
 
     async def block(self, key: str, claimant: str, document: Document, *, cancel: bool = False) -> DocumentAnswer:
         if self.down:

@@ -52,6 +52,9 @@ class World:
     async def custodies(self, location_ids: Sequence[int]) -> dict[int, str]:
         return {each: PLACES[each][1] for each in location_ids}
 
+    async def known_products(self, codes: Sequence[str]) -> set[str]:
+        return {name.product_code for name in LOTS.values()} & set(codes)
+
     async def units_of_use(self, product_code: str, unit: str) -> Decimal | None:
         return PACKS.get((product_code, unit))
 

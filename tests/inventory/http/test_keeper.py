@@ -17,6 +17,7 @@ from domain.inventory import (
     Document,
     DocumentKind,
     DocumentLine,
+    Documents,
     DocumentState,
     Located,
     Position,
@@ -213,6 +214,46 @@ async def test_a_document_listed_in_several_rows_names_the_lots_of_all(
     monkeypatch.setattr(KeeperClient, "post", answer)
     (found,) = await site.adapter.documents([1, 2])
     assert named_lots(found, [1, 2]) == [1, 2]
+
+
+async def test_a_document_that_cannot_be_read_is_told_where_it_may_name_a_lot_asked_about(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def row(number: object, lot: dict[str, str], amount: str = "5", **other: object) -> dict[str, object]:
+        line = lot | {"quantity": {"amount": amount, "unit": "unit-of-use"}}
+        facts = {"number": number, "kind": "order", "state": "open", "place": "WH-1", "lines": [line]}
+        return {name: value for name, value in (facts | other).items() if value is not None}
+
+    unknown, elsewhere = {"product": "P-9", "number": "Z"}, {"product": "P-2", "number": "C"}
+    given = [
+        row("SO-1", A),
+        row("SO-2", A, "many"),
+        row("SO-3", A, place=None),
+        row(4, A),
+        row("SO-5", A, place="NOWHERE"),
+        row("SO-6", unknown),
+        row("SO-7", A, lines=[]),
+        row("SO-8", elsewhere, kind="letter"),
+        row("SO-9", elsewhere, place="NOWHERE"),
+        row("SO-10", elsewhere),
+        row("SO-11", A, "many", state="done"),
+        row("SO-12", {"product": "P-1"}, kind="letter"),
+    ]
+
+    async def answer(*_: object, **__: object) -> Reply:
+        return Reply(200, {"documents": given})
+
+    monkeypatch.setattr(KeeperClient, "post", answer)
+    found = await site.adapter.documents([1, 2])
+    assert [each.number for each in found] == ["SO-1", "SO-6", "SO-7", "SO-10"]
+    assert isinstance(found, Documents)
+    told = {each.number: each.reason for each in found.unread}
+    assert told["SO-2"].startswith("document SO-2: lines.0.quantity.amount: expected a decimal number")
+    assert told["SO-3"] == "document SO-3: place: Field required"
+    assert told[None].startswith("document without a number: number: ")
+    assert told["SO-5"] == "document SO-5: place: 'NOWHERE' is not on record"
+    assert told["SO-6"] == "document SO-6: lines: product 'P-9' is not on record"
+    assert told.keys() == {None, "SO-2", "SO-3", "SO-5", "SO-6", "SO-7", "SO-12"}
 
 
 async def test_stock_under_a_name_that_fits_several_lots_counts_as_each_that_is_asked_about(site: Site) -> None:

@@ -46,6 +46,10 @@ class Names:
         """See `Directory`."""
         return {place: "customer" if place == CLINIC else "own" for place in location_ids}
 
+    async def known_products(self, codes: Sequence[str]) -> set[str]:
+        """See `Directory`."""
+        return {name.product_code for name in self.lots.values()} & set(codes)
+
     async def units_of_use(self, product_code: str, unit: str) -> Decimal | None:
         """See `Directory`."""
         return self.packages.get((product_code, unit))
