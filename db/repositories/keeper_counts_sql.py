@@ -221,7 +221,7 @@ WITH left_over AS (
 INSERT INTO movement AS old (kind, product_id, lot_id, to_location_id, quantity, delivered, occurred_at, document_no,
                              source_system, source_id, batch_id)
 SELECT 'receipt', product_id, lot_id, to_location_id, arrived, false, CAST(:at AS timestamptz), document_no,
-       CAST(:system AS text),       source_id || '\\:in', NULL
+       CAST(:system AS text), source_id || '\\:in', NULL
 FROM left_over WHERE arrived > 0 AND to_location_id IS NOT NULL ORDER BY source_id
 ON CONFLICT (source_system, source_id) DO UPDATE SET quantity = excluded.quantity
     WHERE old.quantity < excluded.quantity
