@@ -4,6 +4,7 @@ Lots, places and packages go by the keeper's names and come back as ours. A row 
 is not on record, is left out and noted where people see it; the rest of the answer counts.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,7 @@ from adapters.inventory.bulk import HoldAnswer, HoldAsked
 from adapters.inventory.http_client import KeeperClient, Refused, one_line
 from adapters.inventory.http_documents import HttpDocuments
 from adapters.inventory.http_holds import HttpHolds
-from adapters.inventory.http_lots import AskedLots, may_mean
+from adapters.inventory.http_lots import AskedLots
 from adapters.inventory.http_names import Outgoing, Units, in_groups
 from adapters.inventory.http_pages import Pages
 from adapters.inventory.http_shipments import HttpShipments
@@ -49,6 +50,8 @@ from domain.keepers import Skipped
 
 LOTS_ASKED: Final = 500
 """Lots in one question."""
+MOST_PLACES: Final = 20
+"""Places of one product with lots that are strange to us, each told by itself; of more it may be any place."""
 _GONE: Final = 410
 _PLACE: Final = "the place is not on record"
 _LOT: Final = "the lot is not on record"
@@ -76,13 +79,13 @@ class HttpInventory:
     async def locate(self, lot_ids: Sequence[int]) -> list[Position]:
         """See `StockKeeper.locate`."""
         found: dict[tuple[int, int, PositionState, str | None], Position] = {}
-        unread: list[Unread] = []
+        unread: dict[tuple[int, int | None], Unread] = {}
         for group in in_groups(sorted(set(lot_ids)), LOTS_ASKED):
             names = await self._directory.lot_names(group)
             asked = {"lots": [lot_of(name) for name in names.values()]}
             given, bad = await self._pages.all("/stock/query", asked, "positions", StockRow)
             # A row of which nothing can be read may speak of any lot that was asked for.
-            unread += [Unread(lot, None, bad[0].fault) for lot in names if bad]
+            unread |= {(lot, None): Unread(lot, None, bad[0].fault) for lot in names if bad}
             for position in await self._positions(given, names, unread):
                 at = position.lot_id, position.location_id, position.state, position.document_no
                 # A keeper may list bin by bin.
@@ -95,23 +98,30 @@ class HttpInventory:
                     before + position.quantity,
                     position.document_no,
                 )
-        return Located(found.values(), unread)
+        return Located(found.values(), unread.values())
 
     async def _positions(
-        self, given: Sequence[StockRow], asked: Mapping[int, LotName], unread: list[Unread]
+        self, given: Sequence[StockRow], asked: Mapping[int, LotName], unread: dict[tuple[int, int | None], Unread]
     ) -> list[Position]:
-        """What the rows say of the lots asked for; what cannot be read of them is added to `unread`."""
+        """What the rows say of the lots asked for; what cannot be read of them is added to `unread`, by lot and place.
+
+        Any number of rows whose lot is strange to us say the same of all lots of the product.
+        """
         lots = await AskedLots.of(self._directory, asked, (row.lot.name for row in given))
         places = await self._directory.place_ids(sorted({row.place for row in given}))
         custodies = await self._directory.custodies(sorted(set(places.values())))
         units, notes, found = Units(self._directory), list[Skipped](), list[Position]()
+        strange: defaultdict[str, dict[int | None, str]] = defaultdict(dict)
         for row in given:
             of, place = lots.find(row.lot.name), places.get(row.place)
             subject = f"{_said(row.lot)} at {one_line(row.place)}"
             if not of.fits or place is None:
                 reason = _PLACE if of.fits else _LOT
                 notes.append(Skipped("position", subject, reason))
-                unread += [Unread(each, place, f"{subject}: {reason}") for each in may_mean(row.lot.name, of, asked)]
+                if of.fits:
+                    unread |= {(lot, None): Unread(lot, None, f"{subject}: {reason}") for lot in of.asked}
+                else:
+                    strange[row.lot.product].setdefault(place, f"{subject}: {reason}")
                 continue
             if not of.asked or (custodies[place] == "customer" and row.state is not PositionState.IN_TRANSIT):
                 continue
@@ -121,10 +131,15 @@ class HttpInventory:
             if quantity is None:
                 reason = f"no package {one_line(row.quantity.unit)!r} of the product"
                 notes.append(Skipped("position", subject, reason))
-                unread += [Unread(each, place, f"{subject}: {reason}") for each in of.asked]
+                unread |= {(lot, place): Unread(lot, place, f"{subject}: {reason}") for lot in of.asked}
             elif quantity > 0:
                 at = place, custodies[place], row.state, quantity, row.document
                 found += [Position(lot, *at) for lot in of.asked]
+        for lot, name in asked.items():
+            at_places = strange.get(name.product_code, {})
+            if len(at_places) > MOST_PLACES:
+                at_places = {None: next(iter(at_places.values()))}
+            unread |= {(lot, place): Unread(lot, place, reason) for place, reason in at_places.items()}
         await self._note(notes)
         return found
 

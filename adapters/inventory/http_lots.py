@@ -54,15 +54,8 @@ class AskedLots:
         return Found(tuple(fits), asked, note)
 
 
-def may_mean(name: LotName, found: Found, asked: Mapping[int, LotName]) -> list[int]:
-    """Lots asked about that a row we cannot read may speak of: where its lot is strange to us, any of the product."""
-    if found.fits:
-        return list(found.asked)
-    return [each for each, ours in asked.items() if ours.product_code == name.product_code]
-
-
 def _plain(name: LotName) -> LotName:
     return replace(name, site_code=None)
 
 
-__all__ = ["OTHER_SITE", "SEVERAL", "AskedLots", "Found", "may_mean"]
+__all__ = ["OTHER_SITE", "SEVERAL", "AskedLots", "Found"]

@@ -1,6 +1,7 @@
 """What a WMS that works is asked and answers: every operation, names, units, partial success, signatures."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -44,6 +45,7 @@ async def test_positions_come_back_by_our_ids_and_in_units_of_use(site: Site) ->
     stock.put({"product": "P-1", "number": "B", "site": "Plant number one"}, "WH-1", 1)
     stock.put(A, "NOWHERE", 8)
     stock.put(A, "WH-2", 1, "crate")
+    stock.put(A, "WH-2", 2, "pallet", state="reserved")
     site.wms.faults.page = 2
     found = await site.adapter.locate([1, 2, 77])
     assert isinstance(found, Located)
@@ -60,8 +62,40 @@ async def test_positions_come_back_by_our_ids_and_in_units_of_use(site: Site) ->
         "taken for our lot of that number, whose site has another name",
         "the place is not on record",
         "no package 'crate' of the product",
+        "no package 'pallet' of the product",
     ]
     assert await site.adapter.locate([]) == []
+
+
+async def test_rows_of_strange_lots_make_no_more_doubt_than_there_are_lots_and_places(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = [f"?{n}" for n in range(3000)]
+    one = {"state": "on_hand", "quantity": {"amount": "1", "unit": "unit-of-use"}}
+    given = [
+        one | {"lot": {"product": "P-1", "number": each}, "place": f"WH-{n % 2 + 1}"} for n, each in enumerate(numbers)
+    ]
+
+    async def answer(*_: object, **__: object) -> Reply:
+        return Reply(200, {"positions": given})
+
+    async def places(codes: Sequence[str]) -> dict[str, int]:
+        return {code: int(code[3:]) for code in codes}
+
+    async def custodies(ids: Sequence[int]) -> dict[int, str]:
+        return dict.fromkeys(ids, "own")
+
+    monkeypatch.setattr(KeeperClient, "post", answer)
+    found = await site.adapter.locate([1, 2, 3])
+    assert isinstance(found, Located)
+    assert {(each.lot_id, each.location_id) for each in found.unread} == {(1, 10), (1, 11), (2, 10), (2, 11)}
+    assert len(found.unread) == 4
+    monkeypatch.setattr(site.adapter._directory, "place_ids", places)
+    monkeypatch.setattr(site.adapter._directory, "custodies", custodies)
+    given = [each | {"place": f"WH-{n}"} for n, each in enumerate(given)]
+    found = await site.adapter.locate([1, 2, 3])
+    assert isinstance(found, Located)
+    assert [(each.lot_id, each.location_id) for each in found.unread] == [(1, None), (2, None)]
 
 
 async def test_a_hold_locks_the_stock_and_ends_only_by_its_own_release(site: Site) -> None:
