@@ -58,6 +58,7 @@ class KeeperLook:
         kept: list[int],
         clock: ActivityClock,
     ) -> None:
+        taken_in = False
         try:
             async with (
                 asyncio.timeout(self._one_keeper.total_seconds()),
@@ -65,7 +66,7 @@ class KeeperLook:
             ):
                 if alone:
                     await self._report(ref, keeper, lots, kept, clock)
-                    return
+                    taken_in = True
             why = "somebody else was working with it"
         except InventoryError as error:
             why = str(error) or "the keeper refused"
@@ -74,6 +75,9 @@ class KeeperLook:
         except Exception as error:  # noqa: BLE001 - a fault of one keeper must not leave other stock unlocked
             log.warning("keeper %s could not be read: %s", keeper.name, type(error).__name__)
             why = type(error).__name__
+        if taken_in:
+            # Whatever became of the lock and its connection after it.
+            return
         async with self._sessions.begin() as session:
             await keeper_counts.unread(session, ref.number, ref.scope_version, keeper.name, error=why, at=ref.now)
 

@@ -1,12 +1,17 @@
 """What keepers report of a recall's lots: counted, held, under way, missing, or not to be read at all."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from adapters.inventory.base import InventoryError
+from db.engine import SessionFactory
+from db.repositories.keeper_turn_lock import one_at_a_time
 from domain.disposition import DispositionKind as K
 from domain.inventory import (
     Document,
@@ -80,6 +85,23 @@ async def test_a_keeper_that_finds_less_than_we_believed_confirms_all_there_is(y
     assert figures.failed == figures.requested == 0
     (gap,) = gaps(yard, "missing_under_hold")
     assert (gap["held"], gap["found"]) == ("100", "60")
+
+
+async def test_a_look_that_was_taken_in_is_no_gap_when_its_lock_dies_afterwards(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await held(yard)
+
+    @asynccontextmanager
+    async def dying(sessions: SessionFactory, keeper: str) -> AsyncIterator[bool]:
+        async with one_at_a_time(sessions, keeper) as alone:
+            yield alone
+        raise OperationalError("COMMIT", {}, ConnectionError("the connection is closed"))
+
+    monkeypatch.setattr("activities.keeper_looks.one_at_a_time", dying)
+    await yard.execute(now=LATER)
+    assert gaps(yard, "stale_keeper") == []
+    assert yard.rows("SELECT DISTINCT source FROM stock WHERE location_id = %s", yard.warehouse) == [("wms",)]
 
 
 async def test_an_unreadable_keeper_is_a_gap_and_the_others_are_read(yard: Yard) -> None:
