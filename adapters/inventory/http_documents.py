@@ -71,7 +71,8 @@ class HttpDocuments:
         for row, lines in broken:
             if not _over(row.given) and reader.doubt(lines) is not None:
                 number = _number(row.given)
-                unread.append(UnreadDocument(number, f"document {number or 'without a number'}: {row.fault}"))
+                subject = "" if row.given is None else f"document {number or 'without a number'}: "
+                unread.append(UnreadDocument(number, subject + row.fault))
         for each in given:
             doubt = reader.doubt(each.lines)
             if each.place in places:

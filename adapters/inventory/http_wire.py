@@ -152,6 +152,7 @@ class BadRow(NamedTuple):
     """A row that is not what the contract says."""
 
     given: Any
+    """As it came; None where the fault is that of the answer as a whole."""
     fault: str
 
 

@@ -54,6 +54,10 @@ class Faults:
     packed: bool = False
     page: int = 1000
     """Rows on a page."""
+    unstamped: bool = False
+    """Does not say which state of the stock a page shows."""
+    moving: list[list[Any]] = field(default_factory=list)
+    """Lot, from, to and amount: one after each page that has a next."""
     forgotten: int = 0
     """Cursors before this one are gone."""
     chaos: random.Random | None = None
@@ -250,7 +254,13 @@ class Wms:
     def _paged(self, found: list[dict[str, Any]], body: dict[str, Any], member: str) -> dict[str, Any]:
         begin = int(body.get("page", "0"))
         end = begin + self.faults.page
-        return {member: found[begin:end]} | ({"next": str(end)} if end < len(found) else {})
+        page: dict[str, Any] = {member: found[begin:end]} | ({"next": str(end)} if end < len(found) else {})
+        if not self.faults.unstamped:
+            ((seq,),) = self.warehouse.rows("SELECT coalesce(max(seq), 0) FROM journal")
+            page["as_of"] = str(seq)
+        if self.faults.moving and "next" in page:
+            self.warehouse.move(*self.faults.moving.pop(0))
+        return page
 
     def _changes(self, request: web.Request) -> dict[str, Any]:
         cursor, limit = int(request.query.get("cursor", "0")), int(request.query.get("limit", "500"))

@@ -66,6 +66,11 @@ class Warehouse:
         )
         self.note(lot, place, "stock")
 
+    def move(self, lot: dict[str, str], source: str, target: str, amount: object) -> None:
+        """Goods are put elsewhere in the house."""
+        self._take(lot, source, D(str(amount)))
+        self.put(lot, target, self.there(lot, target, "on_hand") + D(str(amount)))
+
     def ship(self, lot: dict[str, str], place: str, amount: Decimal) -> None:
         """Goods leave; what is locked cannot."""
         if amount > self.free(lot, place):

@@ -1,6 +1,7 @@
 """What a WMS does wrong: it fails, lags, repeats, cuts the line, garbles, redirects, says too much or too little."""
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -13,7 +14,8 @@ import pytest
 from adapters.inventory import http_client
 from adapters.inventory.base import InventoryError
 from adapters.inventory.bulk import HoldAsked
-from domain.inventory import Confirmation, Disposal
+from adapters.inventory.http_pages import MOVED
+from domain.inventory import Confirmation, Disposal, Documents, Located
 from tests.inventory.http.conftest import Site, at, site_of
 
 A = {"product": "P-1", "number": "A"}
@@ -57,6 +59,42 @@ async def test_what_can_never_succeed_is_asked_once(site: Site, status: int) -> 
     with pytest.raises(InventoryError, match="told to fail"):
         await site.adapter.hold("k:1", RECALL, at())
     assert len(site.wms.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("unstamped", "moves", "units", "calls"),
+    [(False, 0, (100, 5), 2), (False, 1, (60, 45), 4), (True, 0, (100, 5), 4), (True, 1, (60, 45), 6)],
+)
+async def test_stock_that_moves_between_two_pages_is_counted_once(
+    site: Site, unstamped: bool, moves: int, units: tuple[int, int], calls: int
+) -> None:
+    site.wms.warehouse.put(A, "WH-2", 5)
+    site.wms.faults.page, site.wms.faults.unstamped = 1, unstamped
+    site.wms.faults.moving = [[A, "WH-1", "WH-2", 40]] * moves
+    found = await site.adapter.locate([1])
+    assert isinstance(found, Located)
+    assert {each.location_id: each.quantity for each in found} == {10: D(units[0]), 11: D(units[1])}
+    assert (found.unread, len(site.wms.calls)) == ((), calls)
+
+
+async def test_a_report_that_never_holds_still_is_incomplete(site: Site) -> None:
+    site.wms.warehouse.put(A, "WH-2", 5)
+    line = {"product": "P-1", "number": "A", "quantity": {"amount": "2", "unit": "unit-of-use"}}
+    insert = "INSERT INTO document VALUES (?,'order','open','WH-1',NULL,?)"
+    for number in ("O-1", "O-2"):
+        site.wms.warehouse.db.execute(insert, (number, json.dumps([line])))
+    site.wms.faults.page, site.wms.faults.moving = 1, [[A, "WH-1", "WH-2", 1]] * 9
+    found = await site.adapter.locate([1, 2])
+    assert isinstance(found, Located)
+    assert [(each.lot_id, each.location_id, each.reason) for each in found.unread] == [
+        (1, None, MOVED),
+        (2, None, MOVED),
+    ]
+    papers = await site.adapter.documents([1])
+    assert isinstance(papers, Documents)
+    assert ([each.number for each in papers], papers.unread) == (["O-1", "O-2"], ())
+    assert len(site.wms.calls) == 6 + 4, "other stock moved, the documents are the same"
+    assert site.reasons() == [MOVED]
 
 
 async def test_a_line_cut_after_the_act_books_nothing_twice(site: Site) -> None:
