@@ -43,6 +43,20 @@ def telephone_for_quantities(office: Office, books: Books_, lot_of: Callable[[An
                " they state, lot by lot")  # fmt: skip
 
 
+def until_asked_again(office: Office, sites: set[str]) -> None:
+    """Wait until the recall has opened these sites again and a campaign chases them.
+
+    A site that answers an older message before has not answered this, and whoever reads only one message says no more.
+    """
+
+    def opened() -> bool | None:
+        standing = {each["partner_code"]: each for each in office.all("/consignees") if each["partner_code"] in sites}
+        opened = [each for each in standing.values() if each["state"] == "open" and each["campaign_sequence"]]
+        return len(opened) == len(sites) or None
+
+    office.wait(f"{len(sites)} sites to be asked again", opened)
+
+
 def chase_the_silent(office: Office, silent: set[str]) -> None:
     """The site that never answers: call and visit, each a task; then the signed account and the authority."""
     for code in sorted(silent):

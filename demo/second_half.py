@@ -78,9 +78,8 @@ class SecondHalf:
     def _widen(self) -> None:
         self.story.widened = True
         again = set(self.story.wider.received)
-        self.recipients.expect_again(again)
         widening.widen(self.office, self.story.wider.scope, self.actions)
-        self._answered()
+        self._answer_again(again)
         self.office.say(f"the {len(again)} sites that got lots of the wider scope answered for all of their lots again")
 
     def _hear_everybody(self) -> None:
@@ -94,12 +93,15 @@ class SecondHalf:
     def _check_effectiveness(self) -> None:
         failed = quality_work.check_effectiveness(self.office)
         if failed is not None:
-            self.recipients.expect_again({failed})
-            self._answered()
+            self._answer_again({failed})
             desk_work.telephone_for_quantities(self.office, self.story.books, self.lot_of, set(self.story.cast.silent))
         quality_work.check_again(self.office)
 
-    def _answered(self) -> None:
+    def _answer_again(self, sites: set[str]) -> None:
+        """Let these sites answer, once they are asked again: what an older message asked does not count for this."""
+        desk_work.until_asked_again(self.office, sites - self.story.cast.silent)
+        self.recipients.expect_again(sites)
+
         def done() -> bool | None:
             self.recipients.look()
             self.stack.check_alive()
