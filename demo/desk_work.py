@@ -44,17 +44,17 @@ def telephone_for_quantities(office: Office, books: Books_, lot_of: Callable[[An
 
 
 def until_asked_again(office: Office, sites: set[str]) -> None:
-    """Wait until the recall has opened these sites again and a campaign chases them.
+    """Wait until the recall has opened these sites again and a campaign chases them."""
+    office.wait(f"{len(sites)} sites to be asked again", lambda: open_sites(office, sites) == sites or None)
 
-    A site that answers an older message before has not answered this, and whoever reads only one message says no more.
-    """
 
-    def opened() -> bool | None:
-        standing = {each["partner_code"]: each for each in office.all("/consignees") if each["partner_code"] in sites}
-        opened = [each for each in standing.values() if each["state"] == "open" and each["campaign_sequence"]]
-        return len(opened) == len(sites) or None
-
-    office.wait(f"{len(sites)} sites to be asked again", opened)
+def open_sites(office: Office, sites: set[str]) -> set[str]:
+    """Which of these sites a campaign chases for an answer now."""
+    return {
+        each["partner_code"]
+        for each in office.all("/consignees")
+        if each["partner_code"] in sites and each["state"] == "open" and each["campaign_sequence"]
+    }
 
 
 def chase_the_silent(office: Office, silent: set[str]) -> None:

@@ -126,6 +126,10 @@ class Recipients:
             self._owed[site] = done[site] + 1
             self._answering.discard(site)
 
+    def listen_again(self, sites: set[str]) -> None:
+        """These sites answer the next message they get, whatever they have said."""
+        self._answering -= sites
+
     def settle(self) -> None:
         """Wait for the answers that are being given now.
 

@@ -98,13 +98,19 @@ class SecondHalf:
         quality_work.check_again(self.office)
 
     def _answer_again(self, sites: set[str]) -> None:
-        """Let these sites answer, once they are asked again: what an older message asked does not count for this."""
-        desk_work.until_asked_again(self.office, sites - self.story.cast.silent)
+        """Let these sites answer, once they are asked again, until the recall counts them.
+
+        An answer to an older message that was still unread does not count: whoever gave it answers the next one, too.
+        """
+        sites = sites - self.story.cast.silent
+        desk_work.until_asked_again(self.office, sites)
         self.recipients.expect_again(sites)
 
         def done() -> bool | None:
             self.recipients.look()
             self.stack.check_alive()
-            return True if not self.recipients.missing() else None
+            missing, still_open = set(self.recipients.missing()), desk_work.open_sites(self.office, sites)
+            self.recipients.listen_again(still_open - missing)
+            return None if missing or still_open else True
 
         self.office.wait("the sites asked again to answer", done)
