@@ -8,7 +8,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from temporalio import activity
 
@@ -19,6 +19,7 @@ from db.repositories.keeper_turn_lock import one_at_a_time
 from domain.inventory import DocumentAnswer, DocumentState
 from models.disposition import AllocationState
 
+GONE: Final = "its keeper is on record no more"
 log = logging.getLogger(__name__)
 
 
@@ -40,10 +41,23 @@ class ReplacementOrders:
         known = {each.name: each for each in await self._keepers.everyone()}
         by_keeper = defaultdict(list)
         for row in rows:
-            # What was ordered stands where it was ordered, whoever keeps the place by now.
-            name = row.keeper if row.asked else (await self._keepers.at(row.location_id)).name
-            by_keeper[name].append(row)
-        await asyncio.gather(*(self._at(known[name], those, now) for name, those in by_keeper.items() if name in known))
+            name = await self._keeper_of(row)
+            if name in known:
+                by_keeper[name].append(row)
+            elif name is not None:
+                async with self._sessions.begin() as session:
+                    await replacement_orders.refused(session, row.id, GONE, now, over=False)
+        await asyncio.gather(*(self._at(known[name], those, now) for name, those in by_keeper.items()))
+
+    async def _keeper_of(self, row: Any) -> str | None:
+        """What was ordered stands where it was ordered, whoever keeps the place by now; None: nobody can say."""
+        if row.asked:
+            return str(row.keeper)
+        try:
+            return (await self._keepers.at(row.location_id)).name
+        except Exception:
+            log.exception("the keeper of place %s is not known; its replacements wait", row.location_id)
+            return None
 
     async def _at(self, keeper: InventoryAdapter, rows: Sequence[Any], now: datetime) -> None:
         try:
@@ -52,12 +66,19 @@ class ReplacementOrders:
                 one_at_a_time(self._sessions, keeper.name) as alone,
             ):
                 for row in rows if alone else ():
-                    await self._one(keeper, row, now)
+                    await self._guarded(keeper, row, now)
                     activity.heartbeat()
         except TimeoutError:
             log.warning("keeper %s took too long over replacements; the next turn goes on", keeper.name)
         except Exception:
             log.exception("replacements at keeper %s failed; the next turn goes on", keeper.name)
+
+    async def _guarded(self, keeper: InventoryAdapter, row: Any, now: datetime) -> None:
+        """A fault over one order keeps no other waiting."""
+        try:
+            await self._one(keeper, row, now)
+        except Exception:
+            log.exception("the replacement %s at keeper %s failed; the next turn asks again", row.id, keeper.name)
 
     async def _one(self, keeper: InventoryAdapter, row: Any, now: datetime) -> None:
         key = keeper_shipments.key_of(row.recall_number, row.id)
@@ -74,8 +95,12 @@ class ReplacementOrders:
                 await replacement_orders.answered(session, row.recall_number, row.id, row.lot_id, answer, now)
 
     async def _answer(self, keeper: InventoryAdapter, row: Any, key: str, now: datetime) -> DocumentAnswer | None:
-        if row.state != AllocationState.approved.value:
-            return await keeper.unship(key) if row.asked else DocumentAnswer(key[:80], DocumentState.CANCELLED)
+        if row.state != AllocationState.approved.value or row.abandoned:
+            if not row.asked:
+                return DocumentAnswer(key[:80], DocumentState.CANCELLED)
+            async with self._sessions.begin() as session:
+                await keeper_shipments.tried(session, row.id)
+            return await keeper.unship(key)
         async with self._sessions.begin() as session:
             shipment = await replacement_orders.begin(session, row.recall_number, row.id, row.lot_id, keeper.name, now)
         if shipment is None:

@@ -8,8 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_FLOOR, Decimal
+from enum import StrEnum
 
 ZERO = Decimal(0)
+
+
+class ShippedTwice(StrEnum):
+    """Whether a replacement may go twice: by hand, and by a keeper's order that nobody waited for."""
+
+    POSSIBLE = "possible"
+    """The keeper has not answered what became of its order."""
+    HAPPENED = "happened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +100,4 @@ def allocate(needs: Sequence[Need], lots: Sequence[FreeLot], today: date) -> lis
     return found
 
 
-__all__ = ["FreeLot", "Need", "Share", "allocate", "shares", "shortage"]
+__all__ = ["FreeLot", "Need", "Share", "ShippedTwice", "allocate", "shares", "shortage"]

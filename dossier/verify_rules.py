@@ -26,6 +26,7 @@ SIGNED: list[tuple[str, str, str, Callable[[dict[str, Any]], bool]]] = [
     ("capa", "closed_by", "closing_signature_id", lambda row: row["closed_by"] is None),
     ("disposition", "decided_by", "signature_id", lambda row: row["decided_by"] is None and row["state"] in _UNDECIDED),
     ("allocation", "decided_by", "signature_id", lambda row: row["decided_by"] is None and row["state"] in _UNDECIDED),
+    ("keeper_shipment", "abandoned_by", "signature_id", lambda row: row["abandoned_by"] is None),
     ("shortage", "settled_by", "signature_id", lambda row: row["settled_by"] is None),
     ("policy_version", "reviewed_by", "review_signature", lambda row: row["reviewed_by"] is None),
     ("policy_version", "approved_by", "approval_signature", lambda row: row["approved_by"] is None),
@@ -170,6 +171,7 @@ OPERATIONS: dict[tuple[str, str], dict[str, Rule]] = {
         "approve_allocation": _in_state(says(allocation="id"), "approved", "shipped", "void"),
         "reject_allocation": _in_state(says(allocation="id"), "rejected"),
     },
+    ("keeper_shipment", "signature_id"): {"abandon_order": says(allocation="allocation_id")},
     ("shortage", "signature_id"): {"settle_shortage": _settled},
     ("policy_version", "review_signature"): {
         "policy:review": says(policy_id="policy_id", version="version", sha256="sha256"),

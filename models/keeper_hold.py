@@ -12,7 +12,7 @@ from sqlalchemy import CheckConstraint, Column, Index, String, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
-from models.base import identity, instant, ref, text
+from models.base import identity, instant, ref, signature_ref, text
 from models.base import quantity as units
 
 
@@ -96,6 +96,11 @@ class KeeperShipment(SQLModel, table=True):
     acknowledged_at: datetime | None = instant(nullable=True)
     ended_at: datetime | None = instant(nullable=True)
     """The goods left, or the keeper has no order for them and makes none."""
+    abandoned_at: datetime | None = instant(nullable=True)
+    """Nobody waits for the keeper's answer any more: a person may ship, and the order is taken back when it answers."""
+    abandoned_by: str | None = text(120, nullable=True)
+    abandon_reason: str | None = text(500, nullable=True)
+    signature_id: UUID | None = signature_ref()
 
 
 class HoldCheck(SQLModel, table=True):

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from domain.inventory import DocumentState
+from domain.shortage import ShippedTwice
 from models.disposition import AllocationState
 from models.schemas_common import In, Line, Out, Reason, Units
 from models.schemas_disposition import Amount, DocumentNo, Id, Proof
@@ -136,6 +137,12 @@ class OrderOut(Out):
     ended_at: datetime | None
     """The goods left, or the keeper has no order for them: a person ships."""
     last_error: str | None
+    abandoned_at: datetime | None
+    """Since when nobody waits for the keeper's answer: a person may ship."""
+    abandoned_by: str | None
+    abandon_reason: str | None
+    shipped_twice: ShippedTwice | None
+    """Whether the units may leave, or have left, by this order and by hand."""
 
 
 class AllocationOut(Out):

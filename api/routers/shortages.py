@@ -13,7 +13,7 @@ from api.disposal_work import PROBLEMS, DisposalDesk, Signs, disposal_desk
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import problems
 from api.records import load
-from db.repositories import allocations, evidence, keeper_shipments, shortages
+from db.repositories import allocations, evidence, keeper_shipments, replacement_orders, shortages
 from db.repositories.disposition_who import Who
 from domain.roles import Permission
 from models.disposition import Allocation, AllocationState, Shortage
@@ -139,6 +139,28 @@ async def reject_allocation(number: NumberDep, allocation_id: Id, body: ReasonIn
 
 
 @router.post(
+    "/allocations/{allocation_id}/order/abandon",
+    operation_id="abandonOrder",
+    summary="Wait no longer for a keeper that does not answer about its order",
+    response_model=AllocationOut,
+    responses=problems(*PROBLEMS),
+)
+async def abandon_order(number: NumberDep, allocation_id: Id, body: ReasonIn, desk: DeskDep) -> JSONResponse:
+    """A person may ship from now on, at the risk that the keeper ships, too (`order.shipped_twice`).
+
+    The keeper is asked to take its order back until it answers.
+    """
+
+    async def act(session: AsyncSession, who: Who) -> BaseModel:
+        row = await replacement_orders.abandon(session, number, allocation_id, who, body.reason)
+        return await _allocation_out(session, row)
+
+    stated = {"allocation": allocation_id, "reason": body.reason}
+    signs = Signs("I decide that this may be shipped by hand, and may be shipped twice", "abandon_order", stated)
+    return await desk.carry_out(Permission.APPROVE_ALLOCATION, f"abandon_order_{allocation_id}", body, act, signs=signs)
+
+
+@router.post(
     "/allocations/{allocation_id}/ship",
     operation_id="shipAllocation",
     summary="Record that a replacement was shipped",
@@ -171,7 +193,10 @@ async def _allocation_out(session: AsyncSession, row: Allocation) -> AllocationO
 
 def _with_order(row: Allocation, orders: Mapping[int, KeeperShipment]) -> AllocationOut:
     found = orders.get(row.id or 0)
-    order = OrderOut(**{name: getattr(found, name) for name in OrderOut.model_fields}) if found else None
+    order = None
+    if found is not None:
+        facts = {name: getattr(found, name) for name in OrderOut.model_fields if name != "shipped_twice"}
+        order = OrderOut(**facts, shipped_twice=keeper_shipments.risk_of(found, row.document_no))
     own = {name: getattr(row, name) for name in AllocationOut.model_fields if name != "order"}
     return AllocationOut(**own, order=order)
 

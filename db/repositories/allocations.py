@@ -139,23 +139,33 @@ async def ship(session: AsyncSession, number: str, allocation_id: int, document_
 
 async def book(session: AsyncSession, found: Allocation, document_no: str, who: Who) -> None:
     """Book that the units left; the caller holds the locks and knows that they did."""
-    site = await shortages.site_of(session, found.shortage_id, found.lot_id)
-    booking = ledger.Booking(
-        kind=MovementKind.shipment.value,
-        lot_id=found.lot_id,
-        quantity=found.quantity,
-        at=who.at,
-        reference=f"{found.recall_number}:allocation:{found.id}",
-        source=found.location_id,
-        target=site,
-        document_no=document_no,
-    )
-    found.movement_id = await ledger.book(session, booking)
-    await ledger.settle(session, [(found.lot_id, found.location_id)], who.at)
+    found.movement_id = await _departed(session, found, document_no, who.at, "")
     found.state, found.document_no = AllocationState.shipped.value, document_no
     found.shipped_by, found.shipped_at = who.principal, who.at
     session.add(found)
     await _note(session, found.recall_number, "allocation.shipped", who, [found], found.reason)
+
+
+async def book_second(session: AsyncSession, found: Allocation, document_no: str, who: Who) -> None:
+    """Book that as many units left once more, by an order nobody waited for; the caller holds the locks."""
+    await _departed(session, found, document_no, who.at, ":second")
+    await _note(session, found.recall_number, "allocation.shipped_twice", who, [found], f"also under {document_no}")
+
+
+async def _departed(session: AsyncSession, found: Allocation, document_no: str, at: datetime, suffix: str) -> int:
+    booking = ledger.Booking(
+        kind=MovementKind.shipment.value,
+        lot_id=found.lot_id,
+        quantity=found.quantity,
+        at=at,
+        reference=f"{found.recall_number}:allocation:{found.id}{suffix}",
+        source=found.location_id,
+        target=await shortages.site_of(session, found.shortage_id, found.lot_id),
+        document_no=document_no,
+    )
+    movement = await ledger.book(session, booking)
+    await ledger.settle(session, [(found.lot_id, found.location_id)], at)
+    return movement
 
 
 async def still_clear(session: AsyncSession, found: Allocation) -> None:
@@ -240,4 +250,15 @@ async def _note(
     )
 
 
-__all__ = ["approve", "book", "listed", "locked", "not_suspect", "propose", "reject", "ship", "still_clear"]
+__all__ = [
+    "approve",
+    "book",
+    "book_second",
+    "listed",
+    "locked",
+    "not_suspect",
+    "propose",
+    "reject",
+    "ship",
+    "still_clear",
+]

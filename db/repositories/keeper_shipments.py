@@ -17,6 +17,7 @@ from db.repositories.disposal_refusals import DisposalRefused
 from domain.inventory import DocumentAnswer, DocumentState
 from domain.keepers import LEDGER
 from domain.phases import FINAL_PHASES
+from domain.shortage import ShippedTwice
 from models.keeper_hold import KeeperShipment
 
 MOST: Final = 2000
@@ -25,18 +26,18 @@ AGAIN: Final = timedelta(minutes=5)
 """After how long a keeper is asked again how an order of its own stands."""
 _DUE: Final = """
 SELECT a.id, a.recall_number, a.lot_id, a.location_id, a.state, s.keeper, s.asked_at IS NOT NULL AS asked,
-       s.attempts
+       s.abandoned_at IS NOT NULL AS abandoned, s.attempts
 FROM keeper_shipment s JOIN allocation a ON a.id = s.allocation_id JOIN recall r ON r.number = a.recall_number
 WHERE s.ended_at IS NULL AND NOT r.drill
-  AND (a.state <> 'approved' OR s.acknowledged_at IS NULL
+  AND (a.state <> 'approved' OR s.acknowledged_at IS NULL OR s.abandoned_at IS NOT NULL
        -- A person says when an order of our own ledger has left.
        OR s.keeper <> :ledger AND s.acknowledged_at <= CAST(:before AS timestamptz))
 UNION ALL
-SELECT a.id, a.recall_number, a.lot_id, a.location_id, a.state, NULL, false, 0
+SELECT a.id, a.recall_number, a.lot_id, a.location_id, a.state, NULL, false, false, 0
 FROM allocation a JOIN recall r ON r.number = a.recall_number AND NOT r.drill
 WHERE a.state = 'approved' AND r.phase <> ALL(CAST(:ended AS text[]))
   AND NOT EXISTS (SELECT FROM keeper_shipment s WHERE s.allocation_id = a.id)
-ORDER BY 8, 1 LIMIT :limit
+ORDER BY 9, 1 LIMIT :limit
 """
 _BEGIN: Final = """
 INSERT INTO keeper_shipment AS s (allocation_id, key, keeper, attempts, planned_at, asked_at, last_error, ended_at)
@@ -46,6 +47,7 @@ ON CONFLICT (allocation_id) DO UPDATE SET attempts = s.attempts + 1, asked_at = 
     keeper = CASE WHEN s.asked_at IS NULL THEN excluded.keeper ELSE s.keeper END,
     last_error = coalesce(excluded.last_error, s.last_error), ended_at = coalesce(s.ended_at, excluded.ended_at)
 """
+_TRIED: Final = "UPDATE keeper_shipment SET attempts = attempts + 1 WHERE allocation_id = :id"
 
 
 def key_of(number: str, allocation_id: int) -> str:
@@ -86,6 +88,11 @@ async def of_allocations(session: AsyncSession, ids: Sequence[int | None]) -> di
     return {row.allocation_id: row for row in (await session.exec(query)).all()}
 
 
+async def tried(session: AsyncSession, allocation_id: int) -> None:
+    """Before the keeper is asked to take its order back."""
+    await run(session, _TRIED, {"id": allocation_id})
+
+
 def stands(row: KeeperShipment, answer: DocumentAnswer, now: datetime) -> None:
     """The keeper said how its order stands."""
     if answer.state is not DocumentState.CANCELLED or row.number is not None:
@@ -93,6 +100,16 @@ def stands(row: KeeperShipment, answer: DocumentAnswer, now: datetime) -> None:
     row.state, row.last_error, row.acknowledged_at = answer.state.value, None, now
     if answer.state in (DocumentState.DONE, DocumentState.CANCELLED):
         row.ended_at = now
+
+
+def risk_of(row: KeeperShipment, document_no: str | None) -> ShippedTwice | None:
+    """Whether units shipped by hand under `document_no` may leave, or have left, by the keeper's order as well."""
+    if row.abandoned_at is None or (row.number is not None and row.number == document_no):
+        return None
+    if row.ended_at is None:
+        return ShippedTwice.POSSIBLE
+    gone = row.state == DocumentState.DONE and document_no is not None
+    return ShippedTwice.HAPPENED if gone else None
 
 
 async def by_hand(session: AsyncSession, allocation_id: int, document_no: str, now: datetime) -> bool:
@@ -107,6 +124,9 @@ async def by_hand(session: AsyncSession, allocation_id: int, document_no: str, n
     if row.keeper == LEDGER:
         if row.number is not None and row.number != document_no:
             await ledger_orders.close(session, row.number, DocumentState.DONE)
+    elif row.number != document_no and row.abandoned_at is not None:
+        # It is still asked to take its order back.
+        return False
     elif row.asked_at is not None and row.number != document_no:
         has = f"has the order {row.number} for it" if row.number else "was asked to ship it and has not answered yet"
         raise DisposalRefused("conflict", f"The keeper {row.keeper} {has}: state the number of its order.")
@@ -115,4 +135,4 @@ async def by_hand(session: AsyncSession, allocation_id: int, document_no: str, n
     return row.number == document_no
 
 
-__all__ = ["MOST", "begin", "by_hand", "due", "key_of", "locked", "of_allocations", "stands"]
+__all__ = ["MOST", "begin", "by_hand", "due", "key_of", "locked", "of_allocations", "risk_of", "stands", "tried"]

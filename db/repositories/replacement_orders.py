@@ -13,8 +13,11 @@ from db.plain_sql import run
 from db.repositories import allocations, audit, keeper_shipments, ledger, shortages
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
+from db.rows import uuid_of
 from domain.inventory import DocumentAnswer, DocumentState, Shipment
-from models.disposition import AllocationState
+from domain.keepers import LEDGER
+from domain.shortage import ShippedTwice
+from models.disposition import Allocation, AllocationState
 
 NO_SITE: Final = "the site has no place on record: ship it by hand"
 _TRACE_AGAIN: Final = "UPDATE recall SET traced_batches = -1 WHERE number = ANY(CAST(:numbers AS text[]))"
@@ -74,6 +77,46 @@ async def answered(
     if answer.state is DocumentState.DONE and found.state in open_still:
         await allocations.book(session, found, answer.number, who)
         await run(session, _TRACE_AGAIN, {"numbers": suspecting})
+    elif keeper_shipments.risk_of(order, found.document_no) is ShippedTwice.HAPPENED:
+        await allocations.book_second(session, found, answer.number, who)
+        await run(session, _TRACE_AGAIN, {"numbers": suspecting})
+
+
+async def abandon(session: AsyncSession, number: str, allocation_id: int, who: Who, reason: str) -> Allocation:
+    """Decide not to wait for a keeper that does not answer about its order: a person may ship from now on.
+
+    The keeper is asked to take the order back, until it answers; what it sends all the same is booked as well.
+
+    Raises:
+        DisposalRefused: there is no such allocation, or nobody waits for a keeper because of it.
+    """
+    found = await allocations.locked(session, number, allocation_id)
+    order = await keeper_shipments.locked(session, allocation_id)
+    if order is not None and order.abandoned_by == who.principal:
+        return found
+    if order is not None and order.abandoned_by is not None:
+        raise DisposalRefused("already_decided", f"{order.abandoned_by} has decided so about {allocation_id} already.")
+    if found.state != AllocationState.approved.value or order is None or order.asked_at is None or order.ended_at:
+        raise DisposalRefused("conflict", f"No keeper is waited for because of the allocation {allocation_id}.")
+    if order.keeper == LEDGER or order.last_error is None:
+        why = f"The keeper {order.keeper} has not failed to answer about the allocation {allocation_id}."
+        raise DisposalRefused("conflict", why)
+    order.abandoned_at, order.abandoned_by, order.abandon_reason = who.at, who.principal, reason[:500]
+    order.signature_id = uuid_of(who.signature)
+    session.add(order)
+    facts = {"allocation": allocation_id, "keeper": order.keeper, "order": order.number, "error": order.last_error}
+    await audit.append(
+        session,
+        number,
+        actor=who.principal,
+        role=who.role,
+        action="allocation.order_abandoned",
+        at=who.at,
+        reason=reason,
+        data=facts,
+        signature=who.signature,
+    )
+    return found
 
 
 async def refused(session: AsyncSession, allocation_id: int, error: str, now: datetime, *, over: bool) -> None:
@@ -87,4 +130,4 @@ async def refused(session: AsyncSession, allocation_id: int, error: str, now: da
     session.add(order)
 
 
-__all__ = ["NO_SITE", "answered", "begin", "refused"]
+__all__ = ["NO_SITE", "abandon", "answered", "begin", "refused"]

@@ -281,6 +281,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "carry_over_holds": _holds,
     "approve_allocation": _allocation,
     "reject_allocation": _allocation,
+    "abandon_order": _allocation,
     "settle_shortage": _shortage,
     "close_complaint": _complaint,
     "settle_sample": _sample,

@@ -120,6 +120,13 @@ async def test_a_shortage_from_the_figure_to_the_shipment(warehouse: Warehouse) 
     assert (allocation["order"], ordered["order"]["keeper"], ordered["order"]["number"]) == (None, "wms", "SO-1")
     other = await warehouse.api.post(f"{url}/ship", {"document_no": "SHIP-9"}, Role.WAREHOUSE)
     assert (other.status_code, "has the order SO-1" in other.json()["detail"]) == (409, True)
+    why = {"reason": "The WMS burnt down"}
+    assert (await warehouse.api.post(f"{url}/order/abandon", why, Role.HEAD_OF_SUPPLY)).status_code == 409
+    warehouse.run("UPDATE keeper_shipment SET last_error = 'it cannot be reached'")
+    assert (await warehouse.api.post(f"{url}/order/abandon", why, Role.WAREHOUSE)).status_code == 403
+    given_up = (await warehouse.api.post(f"{url}/order/abandon", why, Role.HEAD_OF_SUPPLY)).json()["order"]
+    assert (given_up["abandon_reason"], given_up["shipped_twice"]) == ("The WMS burnt down", "possible")
+    assert warehouse.rows("SELECT FROM keeper_shipment k JOIN signature s ON s.id = k.signature_id") == [()]
     shipped = await warehouse.api.post(f"{url}/ship", {"document_no": "SO-1"}, Role.WAREHOUSE, key="ship-order")
     assert (shipped.json()["state"], shipped.json()["document_no"]) == ("shipped", "SO-1")
     assert shipped.json()["order"]["state"] == "done"

@@ -23,9 +23,11 @@ from adapters.inventory.factory import build_keepers, builders
 from adapters.inventory.routing import LedgerOnly, RoutedKeepers
 from db.repositories import allocations, holds, keeper_shipments, ledger, replacement_orders
 from db.repositories.disposal_refusals import DisposalRefused
+from db.repositories.disposition_who import Who
 from db.repositories.keepers import KeeperStore
 from domain.inventory import Shipment
 from models.disposition import Allocation
+from models.keeper_hold import KeeperShipment
 from tests.disposition.conftest import NOW, NUMBER, OTHER, D, Disposals, who
 from tests.disposition.test_shortages import decide, fresh, look, proposed
 from tests.inventory.http.conftest import Paced, server
@@ -254,6 +256,95 @@ async def test_a_recall_that_comes_while_an_answer_is_recorded_traces_what_left(
     assert allocation(site.disposals)[0][:2] == ("shipped", "SO-1")
     async with site.disposals.yard.sessions() as session:
         assert (await holds.hold_summary(session, OTHER)).records_arrived
+
+
+def risk(disposals: Disposals) -> Any:
+    query = "SELECT k.abandoned_at, k.number, k.ended_at, k.state, a.document_no FROM keeper_shipment k, allocation a"
+    ((abandoned, number, ended, state, document),) = disposals.yard.rows(query)
+    row = KeeperShipment(abandoned_at=abandoned, number=number, ended_at=ended, state=state)
+    return keeper_shipments.risk_of(row, document)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_a_keeper_that_never_answers_is_waited_for_until_somebody_decides_otherwise(
+    site: Site, gone: bool
+) -> None:
+    dora = who("Dora", "head_of_supply")
+
+    async def abandon(by: Who = dora) -> Allocation:
+        return await decide(site.disposals, replacement_orders.abandon, site.row, by, "The WMS burnt down")
+
+    with pytest.raises(DisposalRefused, match="No keeper is waited for"):
+        await abandon()
+    site.wms.faults.drop_after = http_client.MOST_TRIES
+    await site.turn()
+    assert (site.orders(), risk(site.disposals)) == ([("SO-1", "open")], None)
+    for _ in range(2):
+        await abandon()
+    with pytest.raises(DisposalRefused, match="Dora has decided so"):
+        await abandon(who("Hugo", "head_of_supply"))
+    assert site.disposals.actions().count("allocation.order_abandoned") == 1
+    assert (await site.ship("BY-HAND")).state == "shipped"
+    site.wms.faults.drop_before = 99
+    await site.turn()
+    assert (risk(site.disposals), order(site.disposals)[0][3]) == ("possible", False)
+    assert site.disposals.yard.rows("SELECT attempts FROM keeper_shipment") == [(2,)]
+    site.wms.faults.drop_before = 0
+    if gone:
+        site.wms.warehouse.dispatch("SO-1")
+    for _ in range(2):
+        await site.turn()
+    assert site.orders() == [("SO-1", "done" if gone else "cancelled")]
+    assert risk(site.disposals) == ("happened" if gone else None)
+    left = site.disposals.yard.rows("SELECT document_no, quantity FROM movement WHERE lot_id = 901 ORDER BY id")
+    assert left == [("BY-HAND", D(6)), *([("SO-1", D(6))] if gone else [])]
+    assert allocation(site.disposals)[0][:2] == ("shipped", "BY-HAND")
+    assert site.disposals.actions().count("allocation.shipped_twice") == int(gone)
+
+
+async def test_a_keeper_that_answers_is_not_given_up(site: Site) -> None:
+    await site.turn()
+    with pytest.raises(DisposalRefused, match="has not failed to answer"):
+        await decide(site.disposals, replacement_orders.abandon, site.row, who("Dora", "head_of_supply"), "Hurry")
+
+
+async def test_one_place_whose_keeper_cannot_be_told_and_one_order_that_fails_hold_up_no_other(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twin = (
+        "INSERT INTO allocation (id, recall_number, shortage_id, lot_id, location_id, quantity, state, proposed_at) "
+        "OVERRIDING SYSTEM VALUE SELECT %s, recall_number, shortage_id, lot_id, %s, 1, state, proposed_at "
+        "FROM allocation WHERE id = %s"
+    )
+    yard = site.disposals.yard
+    yard.run(twin, -2, yard.carrier, site.row.id)
+    yard.run(twin, -1, yard.warehouse, site.row.id)
+    at = site.keepers.at
+
+    async def some(location_id: int) -> Any:
+        if location_id == yard.carrier:
+            raise LookupError("no such place")
+        return await at(location_id)
+
+    monkeypatch.setattr(site.keepers, "at", some)
+    begin = replacement_orders.begin
+
+    async def broken(session: AsyncSession, number: str, allocation_id: int, *rest: Any) -> Shipment | None:
+        if allocation_id == -1:
+            raise RuntimeError("a fault of ours")
+        return await begin(session, number, allocation_id, *rest)
+
+    monkeypatch.setattr(replacement_orders, "begin", broken)
+    await site.turn()
+    assert site.orders() == [("SO-1", "open")]
+    assert yard.rows("SELECT allocation_id FROM keeper_shipment") == [(site.row.id,)]
+
+
+async def test_an_order_whose_keeper_is_on_record_no_more_says_so(site: Site) -> None:
+    await site.turn()
+    site.disposals.yard.run("UPDATE keeper_shipment SET keeper = 'former'")
+    await site.turn()
+    assert order(site.disposals)[0][4] == "its keeper is on record no more"
 
 
 async def test_a_drill_orders_nothing(site: Site) -> None:
