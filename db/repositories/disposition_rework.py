@@ -1,7 +1,8 @@
 """The lot that comes out of a rework: made at the place of the rework, linked to what it was made of (genealogy).
 
 It is new, or made by earlier reworks there and locked to its last unit: several lots may be merged into one. Any other
-number on record would mix reworked with conforming units. The recalls of the input have it in their scope from the
+number that the product has, at whatever site, would mix reworked with conforming or with recalled units: a shelf, a notice
+and most keepers know a lot by product and number alone. The recalls of the input have it in their scope from the
 moment it exists, and since merged units cannot be told apart, every recall of it holds all of it.
 """
 
@@ -55,7 +56,7 @@ async def known_lot(session: AsyncSession, number: str, sequence: int, facts: Re
     if found is None or found.location_id is None:
         return None
     product_id = await _product(session, found, facts.product_code)
-    name = f"rework:{product_id}:{found.location_id}:{facts.number}"
+    name = f"rework:{product_id}:{facts.number}"
     await run(session, _ONE_NAME, {"name": name})
     binds = {"product": product_id, "lot": facts.number, "site": found.location_id}
     return (await run(session, _NAMED, binds)).scalar_one_or_none()
@@ -68,15 +69,17 @@ async def result_lot(session: AsyncSession, found: Disposition, facts: ResultLot
         DisposalRefused: the number belongs to a lot that units must not be mixed into.
     """
     product_id = await _product(session, found, facts.product_code)
-    wanted = (col(Lot.product_id) == product_id, col(Lot.number) == facts.number, col(Lot.site_id) == here)
-    known = (await session.exec(select(Lot).where(*wanted))).one_or_none()
-    if known is None:
+    wanted = (col(Lot.product_id) == product_id, col(Lot.number) == facts.number)
+    same = (await session.exec(select(Lot).where(*wanted))).all()
+    if not same:
         lot = Lot(product_id=product_id, number=facts.number, site_id=here, expires_on=facts.expires_on)
         lot.quantity_made = Decimal(0)
         session.add(lot)
         await session.flush()
         return lot
-    if await _unfit(session, lot_id_of(known), found.lot_id, here):
+    known = same[0]
+    elsewhere = len(same) > 1 or known.site_id != here
+    if elsewhere or await _unfit(session, lot_id_of(known), found.lot_id, here):
         raise invalid(
             Fault(
                 "result_lot/number",

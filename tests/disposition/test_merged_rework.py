@@ -78,6 +78,19 @@ async def test_units_are_not_mixed_into_a_lot_that_no_rework_made(disposals: Dis
     assert disposals.broken() == []
 
 
+async def test_a_number_that_the_product_has_at_any_place_is_not_given_again(disposals: Disposals, second: int) -> None:
+    """On a shelf, in a notice and at a keeper that knows no sites it would be the recalled lot itself."""
+    ((own,),) = disposals.yard.rows("SELECT number FROM lot WHERE id = %s", disposals.yard.lot)
+    found = await disposals.approved(K.rework, 5)
+    for number in (own, "N2"):
+        for site in ("NULL", "(SELECT min(id) FROM location WHERE id <> %s)"):
+            binds = (disposals.yard.warehouse,) if "%s" in site else ()
+            disposals.yard.run(f"UPDATE lot SET site_id = {site}", *binds)
+            with pytest.raises(DisposalRefused, match="new lot number"):
+                await disposals.carry_out(found, 5, result_lot=ResultLotFacts(number))
+    assert disposals.broken() == []
+
+
 async def test_two_recalls_that_make_one_lot_at_once_make_it_once(disposals: Disposals, second: int) -> None:
     mine = await disposals.approved(K.rework, 40)
     theirs = await disposals.approved(K.rework, 30, number=OTHER, lot=second)
