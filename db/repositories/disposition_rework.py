@@ -1,8 +1,8 @@
 """The lot that comes out of a rework: made at the place of the rework, linked to what it was made of (genealogy).
 
 It is new, or made by earlier reworks there and locked to its last unit: several lots may be merged into one. Any other
-number that the product has, at whatever site, would mix reworked with conforming or with recalled units: a shelf, a notice
-and most keepers know a lot by product and number alone. The recalls of the input have it in their scope from the
+number that the product has, at whatever site, would mix reworked with conforming or with recalled units: a shelf, a
+notice and most keepers know a lot by product and number alone. The recalls of the input have it in their scope from the
 moment it exists, and since merged units cannot be told apart, every recall of it holds all of it.
 """
 
