@@ -29,6 +29,7 @@ _TRAVELS: Final = PositionState.IN_TRANSIT
 _MOVES: Final = (DocumentKind.SHIPMENT, DocumentKind.RECEIPT)
 """Documents of goods under way; an order or a pick of the same number says nothing about them."""
 _CANCELLED: Final = DocumentKind.SHIPMENT, DocumentState.CANCELLED
+_RECEIVED: Final = DocumentKind.RECEIPT, DocumentState.DONE
 _UNITS: Final = ("never_left", "arrived")
 Transit = tuple[int, int, str]
 """Lot, destination, document."""
@@ -161,6 +162,7 @@ async def _transit(session: AsyncSession, report: Report, transit: dict[Transit,
     arrived = {
         "clear": clear,
         "done": sorted(number for number, (_, state) in said.items() if state is DocumentState.DONE),
+        "received": sorted(number for number, told in said.items() if told == _RECEIVED),
         "kept": sorted({*report.kept, *(p.location_id for p in report.positions if p.state is not _TRAVELS)}),
         "listed": sorted(documents.keys() | {each for each in hidden if each is not None}),
     }

@@ -4,6 +4,7 @@ from typing import Final
 
 from db.repositories import trace_sql
 from db.repositories.keeper_holds_sql import GONE
+from db.repositories.redirected_sql import ELSEWHERE
 
 _REPORTED: Final = """reported AS MATERIALIZED (
     SELECT * FROM unnest(CAST(:lots AS bigint[]), CAST(:places AS bigint[]), CAST(:on_hand AS numeric[]),
@@ -205,9 +206,11 @@ ON CONFLICT (source_system, source_id) DO UPDATE SET quantity = excluded.quantit
 RETURNING id
 """
 
-ARRIVED: Final = """
+ARRIVED: Final = f"""
 WITH left_over AS (
-    SELECT m.*, m.quantity - coalesce(r.quantity, 0) AS arrived
+    -- What was redirected has not arrived here by being under way no more, only where its receipt is on record.
+    SELECT m.*, m.quantity - coalesce(r.quantity, 0)
+                - CASE WHEN m.document_no = ANY(CAST(:received AS text[])) THEN 0 ELSE {ELSEWHERE} END AS arrived
     FROM movement m
     LEFT JOIN unnest(CAST(:source_ids AS text[]), CAST(:quantities AS numeric[])) AS r(source_id, quantity)
          ON r.source_id = m.source_id
@@ -226,7 +229,7 @@ FROM left_over WHERE arrived > 0 AND to_location_id IS NOT NULL ORDER BY source_
 ON CONFLICT (source_system, source_id) DO UPDATE SET quantity = excluded.quantity
     WHERE old.quantity < excluded.quantity
 RETURNING id
-"""
+"""  # noqa: S608 - constants
 """What the keeper no longer reports as under way, and says to have arrived."""
 
 REAPPEARED: Final = """
@@ -243,7 +246,7 @@ SELECT shipment_id FROM back
 """
 """What is reported as under way has not arrived, whatever was reported before."""
 
-VANISHED: Final = """
+VANISHED: Final = f"""
 WITH found AS MATERIALIZED (
     SELECT 'vanished_in_transit' AS kind, jsonb_build_object(
         'keeper', CAST(:keeper AS text), 'lot_id', m.lot_id, 'lot', lot.number, 'product', product.code,
@@ -256,7 +259,7 @@ WITH found AS MATERIALIZED (
     LEFT JOIN movement i ON i.source_system = m.source_system AND i.source_id = m.source_id || '\\:in'
     WHERE m.source_system = CAST(:system AS text) AND m.kind = 'shipment'
       AND m.lot_id = ANY(CAST(:asked_lots AS bigint[]))
-      AND m.quantity > coalesce(r.quantity, 0) + coalesce(i.quantity, 0)
+      AND m.quantity > coalesce(r.quantity, 0) + coalesce(i.quantity, 0) + {ELSEWHERE}
       -- Whoever received it may have told us.
       AND NOT EXISTS (SELECT FROM movement o WHERE o.lot_id = m.lot_id AND o.kind = 'receipt'
                          AND o.document_no = m.document_no AND o.source_system <> m.source_system)
@@ -273,7 +276,7 @@ WHERE NOT EXISTS (SELECT FROM scope_gap old
                   WHERE old.recall_number = CAST(:number AS text) AND old.scope_version = CAST(:version AS int)
                      AND old.kind = found.kind AND old.detail = found.detail)
 RETURNING detail
-"""
+"""  # noqa: S608 - constants
 """No longer reported as under way, and the keeper does not say what became of it: it stays under its hold."""
 
 BATCH: Final = """

@@ -169,11 +169,13 @@ def _all_there_is(hold: str, row: str) -> str:
 
 
 _BEFORE: Final = f"""(
-    -- Nothing is let go before what takes its place is locked: the same units under another name, or arrived.
+    -- Nothing is let go before what takes its place is locked: the same units under another name, arrived, redirected.
     ({_OPEN} OR h.position = 'in_transit') AND EXISTS (
         SELECT FROM hold o JOIN keeper_hold r ON r.hold_id = o.id
-        WHERE o.recall_number = h.recall_number AND o.lot_id = h.lot_id AND o.location_id = h.location_id
-          AND (o.id = h.id OR h.position = 'in_transit')
+        WHERE o.recall_number = h.recall_number AND o.lot_id = h.lot_id
+          AND (o.id = h.id OR h.position = 'in_transit' AND (
+               o.location_id = h.location_id
+               OR o.position = 'in_transit' AND o.document_no IS NOT DISTINCT FROM h.document_no))
           AND {_RAISE.replace("k.", "r.").replace("h.", "o.")} AND NOT {_all_there_is("o", "r")})
     OR EXISTS (
         SELECT FROM disposition d JOIN disposition_part p ON p.disposition_id = d.id

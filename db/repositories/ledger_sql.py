@@ -66,7 +66,8 @@ UPDATE stock SET on_hand = on_hand + CAST(:quantity AS numeric) WHERE lot_id = :
 """
 """Another part of a rework went into the same lot: what was made is no movement, so the count rises."""
 
-_OPEN = "(old.ended_at IS NULL OR old.state = 'nonconformity' AND old.quantity > 0)"
+OPEN_HOLD = "(old.ended_at IS NULL OR old.state = 'nonconformity' AND old.quantity > 0)"
+"""Whether the hold `old` still covers something."""
 
 TAKE = """
 WITH wanted AS (
@@ -112,13 +113,13 @@ VALUES (:number, :lot_id, :location_id, 'on_hand', CAST(:quantity AS numeric), C
         CAST(:at AS timestamptz), CAST(:at AS timestamptz), :by,
         CASE WHEN CAST(:state AS text) = 'nonconformity' THEN CAST(:at AS timestamptz) END)
 ON CONFLICT (recall_number, lot_id, location_id, position, document_no) DO UPDATE
-    SET quantity = CASE WHEN {_OPEN} THEN old.quantity ELSE 0 END + excluded.quantity,
-        turn = old.turn + CASE WHEN {_OPEN} THEN 0 ELSE 1 END,
-        state = CASE WHEN {_OPEN} THEN old.state ELSE excluded.state END,
-        confirmed_at = CASE WHEN {_OPEN} THEN old.confirmed_at ELSE excluded.confirmed_at END,
-        confirmed_by = CASE WHEN {_OPEN} THEN old.confirmed_by ELSE excluded.confirmed_by END,
-        ended_at = CASE WHEN {_OPEN} THEN old.ended_at ELSE excluded.ended_at END,
-        ended_by = CASE WHEN {_OPEN} THEN old.ended_by END, late = true
+    SET quantity = CASE WHEN {OPEN_HOLD} THEN old.quantity ELSE 0 END + excluded.quantity,
+        turn = old.turn + CASE WHEN {OPEN_HOLD} THEN 0 ELSE 1 END,
+        state = CASE WHEN {OPEN_HOLD} THEN old.state ELSE excluded.state END,
+        confirmed_at = CASE WHEN {OPEN_HOLD} THEN old.confirmed_at ELSE excluded.confirmed_at END,
+        confirmed_by = CASE WHEN {OPEN_HOLD} THEN old.confirmed_by ELSE excluded.confirmed_by END,
+        ended_at = CASE WHEN {OPEN_HOLD} THEN old.ended_at ELSE excluded.ended_at END,
+        ended_by = CASE WHEN {OPEN_HOLD} THEN old.ended_by END, late = true
 RETURNING id, turn, quantity, state
 """  # noqa: S608 - constants
 """Add units to one recall's hold at a place; whoever counted them there confirms that they are locked."""

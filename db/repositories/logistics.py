@@ -14,7 +14,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
-from db.repositories import audit, holds, recalls, tasks
+from db.repositories import audit, holds, recalls, redirects, tasks
 from db.repositories.disposal_refusals import DisposalRefused, invalid, refuse_drill
 from db.repositories.disposition_who import Who
 from db.repositories.hold_records import SYSTEM, lock_recalls
@@ -159,6 +159,8 @@ async def _checked(session: AsyncSession, number: str, given: Ask, at: str, who:
         raise DisposalRefused("conflict", f"The request {before.id} about this shipment is not answered yet.")
     if given.kind is LogisticsKind.redirect and given.to_location_id is None:
         raise invalid(Fault(f"{at}/to_location_id", "the place of ours they are to go to"))
+    if given.kind is LogisticsKind.redirect and given.to_location_id == hold.location_id:
+        raise invalid(Fault(f"{at}/to_location_id", "another place than the one they are on their way to"))
     if given.to_location_id is not None:
         place = await session.get(Location, given.to_location_id)
         if place is None or place.custody == Custody.customer.value:
@@ -184,9 +186,12 @@ async def _provider(session: AsyncSession, hold: Hold, given: Ask, at: str) -> P
 async def answer(session: AsyncSession, number: str, request_id: int, given: Answer, who: Who) -> LogisticsRequest:
     """Record the provider's answer; its number confirms the hold on the goods. A refusal leaves the hold as it is.
 
+    Redirected goods are under way to their new place from then on, under the holds of every recall that had them.
+
     Raises:
         DisposalRefused: no such request, it is answered with something else or withdrawn.
     """
+    await redirects.lock(session, number, request_id)
     row = await _open(session, number, request_id)
     if row.state == LogisticsState.answered and row.reference == given.reference:
         return row
@@ -202,10 +207,15 @@ async def answer(session: AsyncSession, number: str, request_id: int, given: Ans
     if given.reference and hold is not None and hold.confirmed_at is None and _held(hold):
         stated = holds.Held(id=hold.id or 0, asked=hold.quantity, held=hold.quantity, by=who.principal)
         confirmed = await holds.mark_confirmed(session, [stated], who.at)
+    moved: dict[str, dict[str, Any]] = {}
+    if given.reference and hold is not None and row.kind == LogisticsKind.redirect and row.to_location_id is not None:
+        moved = await redirects.follow(session, hold, row.to_location_id, who)
     outcome = f"{state.value}: {given.reference}" if given.reference else state.value
     await tasks.close(session, number, task_key(request_id), outcome=outcome, done_by=who.principal, now=who.at)
-    facts = {"request": request_id, "reference": given.reference, "confirmed": confirmed}
+    facts: dict[str, Any] = {"request": request_id, "reference": given.reference, "confirmed": confirmed}
+    facts |= {"redirected": moved[number]} if number in moved else {}
     await _note(session, number, f"logistics.{state.value}", who, facts, reason=given.note)
+    await redirects.tell_others(session, number, moved, who)
     return row
 
 

@@ -44,6 +44,11 @@ FROM hold h {_CARRIED}
 WHERE h.recall_number = :number AND h.position = 'in_transit' AND h.ended_at IS NULL AND h.quantity > 0
   AND NOT EXISTS (SELECT FROM logistics_request l WHERE l.hold_id = h.id
                      AND (l.state = 'asked' OR l.turn = h.turn AND l.quantity >= h.quantity))
+  -- What a provider brings to us already is stopped.
+  AND NOT EXISTS (SELECT FROM logistics_request l JOIN hold former ON former.id = l.hold_id
+                  WHERE l.kind = 'redirect' AND l.state = 'answered' AND l.to_location_id = h.location_id
+                    AND former.lot_id = h.lot_id AND former.document_no IS NOT DISTINCT FROM h.document_no
+                    AND l.quantity >= h.quantity)
 ORDER BY h.id LIMIT :limit
 """  # noqa: S608 - constants
 _ASKED: Final = f"""

@@ -8,7 +8,10 @@ all start from them, so every answer of one scope rests on the same reading of t
 * A receipt of the same document as a delivered shipment or a return confirms it and is not counted again.
 * A receipt beyond what was sent is an arrival without a shipment; its source, where named, has shipped it.
 * A count (`stock`) is the truth at its instant; movements after it are added to it.
+* Goods redirected on their way go where the provider's answer says (`redirected_sql`).
 """
+
+from db.repositories import redirected_sql
 
 TUNE = """
 SELECT set_config('work_mem', '64MB', true), set_config('random_page_cost', '1.1', true),
@@ -82,17 +85,21 @@ SCOPE_OF_RECALL = """scope AS MATERIALIZED (
 )"""
 
 _WINDOW = """
-    WHERE m.occurred_at >= coalesce(CAST(:window_start AS timestamptz), '-infinity')
+      AND m.occurred_at >= coalesce(CAST(:window_start AS timestamptz), '-infinity')
       AND m.occurred_at < coalesce(CAST(:window_end AS timestamptz), 'infinity')"""
 
 
 def moved(*, windowed: bool = False) -> str:
     """CTE `moved`: the movements of the scope's lots, within `:window_start`..`:window_end` if asked."""
+    window = _WINDOW if windowed else ""
     return f"""
 moved AS MATERIALIZED (
+    WITH RECURSIVE {redirected_sql.REDIRECT},{redirected_sql.PIECE}
     SELECT m.id, m.kind, m.lot_id, m.from_location_id AS source_id, m.to_location_id AS target_id,
            m.quantity, m.delivered, m.occurred_at, m.document_no
-    FROM scope JOIN movement m ON m.lot_id = scope.lot_id{_WINDOW if windowed else ""}
+    FROM scope JOIN movement m ON m.lot_id = scope.lot_id
+    WHERE (m.id IN (SELECT id FROM piece)) IS NOT TRUE{window}
+    UNION ALL{redirected_sql.TURNED}{window}
 )"""  # noqa: S608 - constants
 
 
