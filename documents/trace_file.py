@@ -130,7 +130,7 @@ def _lots(result: TraceResult) -> Iterator[dict[str, Any]]:
 
 def _sites(numbers: _Names, sites: Iterable[TracedSite]) -> Iterator[dict[str, Any]]:
     for site in sites:
-        yield _plain(asdict(site)) | {"lot": numbers[site.lot_id][1]}
+        yield _plain(site._asdict()) | {"lot": numbers[site.lot_id][1]}
 
 
 def _gaps(result: TraceResult) -> Iterator[dict[str, Any]]:

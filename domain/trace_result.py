@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Direction = Literal["forward", "backward"]
 
@@ -25,9 +25,8 @@ class TracedLot:
     parent_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class TracedSite:
-    """What one lot did at one location, in units of use.
+class TracedSite(NamedTuple):
+    """What one lot did at one location, in units of use. A tuple: a trace makes them by the hundred thousand.
 
     `shipped_to` was sent there (arrived or not), `received` has arrived, `in_transit` is the part still under way.
     `on_hand` is the last count plus later movements, or what the movements leave where nobody has counted.

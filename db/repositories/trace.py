@@ -5,7 +5,6 @@ know comes with the answer (design promise 5). `trace_scope` stores the result a
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Any
 
@@ -88,9 +87,9 @@ async def trace_sites(
 
 def _sites(rows: Iterable[Any], window: Window | None) -> tuple[TracedSite, ...]:
     if window is None:
-        return tuple(TracedSite(*row) for row in rows)
-    sites = (TracedSite(*row) for row in rows)
-    return tuple(site if site.is_counted else replace(site, on_hand=None) for site in sites)
+        return tuple(map(TracedSite._make, rows))
+    sites = map(TracedSite._make, rows)
+    return tuple(site if site.is_counted else site._replace(on_hand=None) for site in sites)
 
 
 async def trace_gaps(
@@ -125,8 +124,11 @@ async def _trace(
     both = f",{trace_gaps_sql.period(windowed=windowed)}{both} {_LIMIT}"
     rows = await _select(session, both, reached, window, limits | {"most": None if most is None else most + 1})
     _check(rows, most)
-    gaps = tuple(Gap(row.kind, row.detail) for row in rows if row.kind is not None)
-    return TraceResult(direction, lots, _sites((row[:-2] for row in rows if row.kind is None), window), gaps)
+    places = len(rows)
+    while places and rows[places - 1].kind is not None:
+        places -= 1
+    gaps = tuple(Gap(row.kind, row.detail) for row in rows[places:])
+    return TraceResult(direction, lots, _sites((row[:-2] for row in rows[:places]), window), gaps)
 
 
 def _check(rows: Sequence[Any], most: int | None) -> None:
@@ -135,7 +137,7 @@ def _check(rows: Sequence[Any], most: int | None) -> None:
 
 
 _LIMIT = "LIMIT CAST(:most AS bigint)"
-_NO_SITE = ", ".join(["NULL"] * len(fields(TracedSite)))
+_NO_SITE = ", ".join(["NULL"] * len(TracedSite._fields))
 _BOTH = f"""
 SELECT *, NULL AS kind, CAST(NULL AS jsonb) AS detail FROM ({{sites}}) AS site
 UNION ALL

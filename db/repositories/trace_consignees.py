@@ -1,8 +1,8 @@
 """Who received lots, with quantities: the consignee list of a trace, before or beside any recall."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -10,14 +10,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.repositories import trace_sql
 
 _LIST = f"""
-WITH {trace_sql.positions(trace_sql.SCOPE_OF_IDS)},{trace_sql.CONSIGNEES}
+WITH {trace_sql.customer_positions(trace_sql.SCOPE_OF_IDS)},{trace_sql.CONSIGNEES}
 SELECT partner.id AS partner_id, partner.code AS partner_code, r.lot_id, r.shipped, r.returned, r.from_customers
 FROM received_by r JOIN partner ON partner.id = r.partner_id ORDER BY partner.id, r.lot_id
 """  # noqa: S608 - constants
 
 
-@dataclass(frozen=True, slots=True)
-class TracedConsignee:
+class TracedConsignee(NamedTuple):
     """What a partner with customers' places received of one lot, in units of use."""
 
     partner_id: int
@@ -37,7 +36,7 @@ async def trace_consignees(session: AsyncSession, lot_ids: Sequence[int]) -> lis
     connection = await session.connection()
     await connection.execute(text(trace_sql.TUNE))
     rows = await connection.execute(text(_LIST), {"lot_ids": list(lot_ids)})
-    return [TracedConsignee(*row) for row in rows]
+    return list(map(TracedConsignee._make, rows))
 
 
 __all__ = ["TracedConsignee", "trace_consignees"]

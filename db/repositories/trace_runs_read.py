@@ -1,7 +1,7 @@
 """Reading frozen results: the runs of a recall, what one of them found, and what differs between two of them."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlmodel import col, select
@@ -95,7 +95,6 @@ SELECT c.was, c.is, c.before, c.after, c.key FROM ({_GAP_CHANGES}) AS c
 WHERE c.key > :after_key ORDER BY c.key LIMIT :limit
 """  # noqa: S608 - constants
 _ALL: Final = 1 << 31
-_SITE_FIELDS: Final = tuple(each.name for each in fields(TracedSite))
 
 
 async def runs(session: AsyncSession, number: str, *, after: int | None, limit: int) -> Sequence[TraceRun]:
@@ -147,7 +146,7 @@ async def traced_sites_of(
 ) -> list[TracedSite]:
     """Lots at places of a run as a trace answers them, by lot and place; what movements alone leave is not kept."""
     found = await sites_of(session, number, run, after=after, limit=limit)
-    return [TracedSite(**{name: row._mapping.get(name) for name in _SITE_FIELDS}) for row in found]
+    return [TracedSite(**{name: row._mapping.get(name) for name in TracedSite._fields}) for row in found]
 
 
 async def result_of(session: AsyncSession, number: str, run: int) -> TraceResult:

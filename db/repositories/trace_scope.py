@@ -83,7 +83,7 @@ WHERE s.recall_number = :recall_number AND s.scope_version = :scope_version AND 
 """Units named by serial that nobody knows the place of; lots named by serial whose serials are not all on record."""
 
 _CONSIGNEES = f"""
-WITH {trace_sql.positions(trace_sql.SCOPE_OF_RECALL)},{trace_sql.CONSIGNEES},
+WITH {trace_sql.customer_positions(trace_sql.SCOPE_OF_RECALL)},{trace_sql.CONSIGNEES},
 added AS (
     INSERT INTO consignee (recall_number, partner_id, tier, state, step, campaign_sequence, added_at)
     -- Tier 2: reached only through other consignees.

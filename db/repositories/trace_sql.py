@@ -123,7 +123,7 @@ _PARTS = {
 """What a row of `flow` counts towards. A sum skips the rows of other parts: adding noughts, column by column, took
 longer than reading the movements."""
 _SUMS = ",\n           ".join(
-    f"coalesce(sum(quantity) FILTER (WHERE part = {number}), 0) AS {part}" for part, number in _PARTS.items()
+    f"coalesce(sum_of_few(quantity) FILTER (WHERE part = {number}), 0) AS {part}" for part, number in _PARTS.items()
 )
 POSITIONS = """
 counted AS MATERIALIZED (
@@ -133,16 +133,15 @@ counted AS MATERIALIZED (
 ),
 document AS (
     SELECT m.lot_id, m.target_id, m.document_no,
-           coalesce(sum(m.quantity) FILTER (WHERE m.kind = 'shipment' AND NOT m.delivered), 0) AS sent,
-           coalesce(sum(m.quantity) FILTER (WHERE m.kind = 'shipment' AND m.delivered), 0) AS delivered,
-           coalesce(sum(m.quantity) FILTER (WHERE m.kind = 'return'), 0) AS returned,
-           coalesce(sum(m.quantity) FILTER (WHERE m.kind = 'receipt'), 0) AS received,
-           coalesce(sum(m.quantity) FILTER (
+           coalesce(sum_of_few(m.quantity) FILTER (WHERE m.kind = 'shipment' AND NOT m.delivered), 0) AS sent,
+           coalesce(sum_of_few(m.quantity) FILTER (WHERE m.kind = 'shipment' AND m.delivered), 0) AS delivered,
+           coalesce(sum_of_few(m.quantity) FILTER (WHERE m.kind = 'return'), 0) AS returned,
+           coalesce(sum_of_few(m.quantity) FILTER (WHERE m.kind = 'receipt'), 0) AS received,
+           coalesce(sum_of_few(m.quantity) FILTER (
                WHERE m.occurred_at > c.as_of AND (m.kind <> 'shipment' OR m.delivered)), 0) AS recorded_after,
            min(m.source_id) FILTER (WHERE m.kind = 'shipment' AND NOT m.delivered) AS sent_from,
            min(m.source_id) FILTER (WHERE m.kind = 'receipt') AS receipt_source,
-           max(m.occurred_at) AS last_at,
-           bool_or(m.occurred_at > c.as_of) AS after_count
+           max(m.occurred_at) AS last_at
     FROM moved m LEFT JOIN counted c ON c.lot_id = m.lot_id AND c.location_id = m.target_id
     WHERE m.target_id IS NOT NULL AND m.kind IN ('shipment', 'receipt', 'return')
     GROUP BY m.lot_id, m.target_id, m.document_no
@@ -156,8 +155,10 @@ paired AS (
     FROM document
 ),
 arrival AS MATERIALIZED (
-    SELECT *, received - matched - confirmed AS unsent, sent - matched AS in_transit,
-           greatest(recorded_after - confirmed, 0) AS arrived_after
+    -- Only what is read of it: it is kept for several readers, row by row.
+    SELECT lot_id, target_id, document_no, sent_from, receipt_source, last_at, matched, returned,
+           delivered + received - confirmed AS arrived, received - matched - confirmed AS unsent,
+           sent - matched AS in_transit, greatest(recorded_after - confirmed, 0) AS arrived_after
     FROM paired
 ),
 genealogy_use AS (
@@ -187,7 +188,7 @@ birth AS MATERIALIZED (
     ) AS entry ON entry.lot_id = l.id
 ),
 flow AS (
-    SELECT lot_id, target_id AS location_id, {received} AS part, delivered + matched + unsent AS quantity,
+    SELECT lot_id, target_id AS location_id, {received} AS part, arrived AS quantity,
            arrived_after AS net_after, last_at
     FROM arrival
     UNION ALL
@@ -235,7 +236,7 @@ flow AS (
 summed AS (
     SELECT lot_id, location_id,
            {sums},
-           coalesce(sum(net_after) FILTER (WHERE net_after <> 0), 0) AS net_after, max(last_at) AS last_at
+           coalesce(sum_of_few(net_after) FILTER (WHERE net_after <> 0), 0) AS net_after, max(last_at) AS last_at
     FROM flow GROUP BY lot_id, location_id
 ),
 netted AS (
@@ -271,6 +272,19 @@ def positions(scope: str, *, windowed: bool = False, at: str = "") -> str:
     return f"{scope},{asked},{moved(windowed=windowed)},{summed}"
 
 
+def customer_positions(scope: str) -> str:
+    """As `positions`, for whoever reads only the places of customers: what left the others is not added up."""
+    of_customers = POSITIONS.replace(_FROM_ANYWHERE, _FROM_CUSTOMERS)
+    return f"{scope},{moved()},{_CUSTOMERS_SENT_FROM},{of_customers}"
+
+
+_FROM_ANYWHERE = "WHERE m.source_id IS NOT NULL AND m.kind IN ('shipment', 'return')"
+_FROM_CUSTOMERS = "WHERE m.kind IN ('shipment', 'return') AND (m.source_id IN (SELECT id FROM customer_source)) IS TRUE"
+_CUSTOMERS_SENT_FROM = """
+customer_source AS MATERIALIZED (
+    -- Most of it left a few places of ours: each place is looked at once, each movement compared with a hash.
+    SELECT id FROM location WHERE custody = 'customer' AND id = ANY(ARRAY(SELECT DISTINCT source_id FROM moved))
+)"""
 _ASKED = "SELECT id FROM asked"
 _TOLD = """
     SELECT id FROM asked UNION SELECT DISTINCT target_id FROM moved WHERE kind = 'receipt' AND target_id IS NOT NULL"""
@@ -286,14 +300,13 @@ SELECT p.lot_id, p.location_id, l.code AS location_code, l.name AS location_name
 FROM position p JOIN location l ON l.id = p.location_id JOIN partner ON partner.id = l.partner_id
 """
 
-CONSIGNEES = """
+CONSIGNEES = f"""
 onward AS MATERIALIZED (
     -- From customer to customer: passed on, or moved between the sites of one of them.
     SELECT m.kind, m.lot_id, s.partner_id AS source_partner, t.partner_id AS target_partner, m.quantity
     FROM moved m
-    JOIN location s ON s.id = m.source_id AND s.custody = 'customer'
-    JOIN location t ON t.id = m.target_id AND t.custody = 'customer'
-    WHERE m.kind IN ('shipment', 'return')
+    JOIN location s ON s.id = m.source_id JOIN location t ON t.id = m.target_id AND t.custody = 'customer'
+    {_FROM_CUSTOMERS}
     UNION ALL
     SELECT 'shipment', a.lot_id, s.partner_id, t.partner_id, a.unsent
     FROM arrival a
@@ -312,23 +325,23 @@ passed_on AS (
     FROM onward WHERE kind = 'shipment' AND source_partner <> target_partner GROUP BY lot_id, target_partner
 ),
 touched AS MATERIALIZED (
-    SELECT p.*, l.partner_id FROM position p
-    JOIN location l ON l.id = p.location_id JOIN partner ON partner.id = l.partner_id
+    SELECT p.lot_id, p.location_id, l.partner_id, p.shipped_to, p.returned_out
+    FROM position p JOIN location l ON l.id = p.location_id
     WHERE l.custody = 'customer' AND (
         p.shipped_to > 0
         -- Whoever had the product without a shipment on record must be told too; its makers need no notice.
-        OR partner.kind NOT IN ('supplier', 'manufacturer', 'regulator')
-           AND (p.returned_in + p.shipped_out + p.returned_out + p.consumed + p.destroyed + p.on_hand > 0
-                OR p.adjusted <> 0))
+        OR (p.returned_in + p.shipped_out + p.returned_out + p.consumed + p.destroyed + p.on_hand > 0
+            OR p.adjusted <> 0)
+           AND (SELECT kind FROM partner WHERE id = l.partner_id) NOT IN ('supplier', 'manufacturer', 'regulator'))
 ),
-received_by AS MATERIALIZED (
-    SELECT t.partner_id, t.lot_id, sum(t.shipped_to) - coalesce(max(i.shipped), 0) AS shipped,
-           sum(t.returned_out) - coalesce(max(i.returned), 0) AS returned,
+received_by AS (
+    SELECT t.partner_id, t.lot_id, sum_of_few(t.shipped_to) - coalesce(max(i.shipped), 0) AS shipped,
+           sum_of_few(t.returned_out) - coalesce(max(i.returned), 0) AS returned,
            coalesce(max(o.quantity), 0) AS from_customers
     FROM touched t
     LEFT JOIN internal i ON i.partner_id = t.partner_id AND i.lot_id = t.lot_id
     LEFT JOIN passed_on o ON o.partner_id = t.partner_id AND o.lot_id = t.lot_id
     GROUP BY t.partner_id, t.lot_id
 )
-"""
-"""`received_by(partner_id, lot_id, shipped, returned, from_customers)`: builds on `positions`."""
+"""  # noqa: S608 - constants
+"""`received_by(partner_id, lot_id, shipped, returned, from_customers)`: builds on `customer_positions`."""
