@@ -74,11 +74,13 @@ def task_times(offered_at: datetime, limit: timedelta, remind: timedelta | None 
 def times_until(offered_at: datetime, due_at: datetime, rule: TaskLimit, pace: float = 1) -> TaskTimes:
     """The instants of a task whose due time is given from outside (a legal limit), never earlier than the offer.
 
-    The reminder leaves as much time before `due_at` as the rule leaves between reminder and limit.
+    The reminder leaves as much time before `due_at` as the rule leaves between reminder and limit; of a shorter time
+    the same share, so that nobody is reminded of what came with the same mail.
     """
     left = (rule.limit - rule.remind) / pace
+    share = max(due_at - offered_at, timedelta(0)) * ((rule.limit - rule.remind) / rule.limit)
     return TaskTimes(
-        remind_at=max(offered_at, due_at - left),
+        remind_at=max(offered_at, due_at - min(left, share)),
         due_at=due_at,
         escalate_at=max(offered_at, due_at) + rule.remind / pace,
     )

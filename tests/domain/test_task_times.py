@@ -45,6 +45,8 @@ def test_without_a_reminder_in_the_policy_it_comes_at_half_the_time() -> None:
 def test_a_legal_limit_is_not_moved_and_reminded_of_before_it() -> None:
     due = NOW + 40 * HOUR
     assert times_until(NOW, due, RULE) == TaskTimes(due - 12 * HOUR, due, due + 12 * HOUR)
+    assert times_until(NOW, NOW + 8 * HOUR, RULE).remind_at == NOW + 4 * HOUR, "its share, where the time is shorter"
+    assert times_until(NOW, NOW + HOUR / 3, RULE, pace=24).remind_at == NOW + HOUR / 6
     passed = times_until(NOW, NOW - HOUR, RULE)
     assert passed == TaskTimes(NOW, NOW - HOUR, NOW + 12 * HOUR), "what is late already still gets its time to climb"
 

@@ -157,9 +157,11 @@ async def test_an_old_tab_answers_nothing_that_is_asked_anew_and_a_second_tap_is
 
 
 async def test_a_silent_supplier_is_reminded_and_the_task_climbs(api: Callers, db: SessionFactory) -> None:
-    made = await issued(api, days={"acknowledge": 4})
+    made = await issued(api)
     look = QualityActivities(db)
-    await look.turn_quality(TurnQuality(now=datetime.now(UTC) + timedelta(days=3, hours=23)))
+    await look.turn_quality(TurnQuality(now=datetime.now(UTC) + timedelta(hours=1)))
+    assert await sent(db) == [("supplier_request", "pending")], "no reminder comes with the request itself"
+    await look.turn_quality(TurnQuality(now=datetime.now(UTC) + timedelta(days=1, hours=23)))
     await look.turn_quality(TurnQuality(now=datetime.now(UTC) + timedelta(days=5)))
     assert await sent(db) == [("supplier_request", "pending"), ("supplier_remind", "pending")]
     day = (await api.get("/v1/tasks", Role.AUDITOR)).json()["items"]
