@@ -18,6 +18,7 @@ from activities.goods_documents import DocumentStops, with_documents
 from activities.heartbeats import beating
 from activities.keeper_looks import KeeperLook
 from activities.keeper_turns import KeeperTurn
+from activities.lot_statuses import LotStatuses
 from activities.replacement_orders import ReplacementOrders
 from adapters.inventory.base import InventoryAdapter, InventoryError, Keepers, StockKeeper
 from db.engine import SessionFactory
@@ -97,7 +98,7 @@ class QuarantineActivities:
 
         Holds outlive their recall as nonconformity holds: dispositions and signed releases go on, and a keeper that was
         away when the recall ended is told when it is back. Approved replacements are ordered at whoever keeps the
-        stock. Returns the keepers at which something stood.
+        stock, and keepers are told of the status of lots. Returns the keepers at which something stood.
         """
         async with beating():
             outside = await self._plan(None, request.now)
@@ -106,6 +107,7 @@ class QuarantineActivities:
             )
             await self._documents.settle(request.now)
             await ReplacementOrders(self._sessions, self._keepers, self._one_keeper).turn(request.now)
+            await LotStatuses(self._sessions, self._keepers, self._one_keeper).turn(request.now)
             return len(outside.due)
 
     async def _plan(self, number: str | None, now: datetime) -> Outside:

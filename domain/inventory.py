@@ -201,6 +201,17 @@ class Shipment:
 
 
 @dataclass(frozen=True, slots=True)
+class LotTold:
+    """What may be done with a lot, as its keepers are told."""
+
+    lot_id: int
+    status: str
+    """A `domain.lot_status.LotStatus`."""
+    recalls: tuple[str, ...]
+    """Running recalls that have it in scope or hold units of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """Something at a keeper that may concern a recall: look at this lot again."""
 

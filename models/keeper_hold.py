@@ -6,13 +6,15 @@ whatever differs is known to be due again, whichever process died in between.
 
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Column, Index, String, UniqueConstraint
 from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from models.base import identity, instant, ref, signature_ref, text
+from models.base import identity, instant, one_of, ref, signature_ref, text
 from models.base import quantity as units
 
 
@@ -103,6 +105,39 @@ class KeeperShipment(SQLModel, table=True):
     signature_id: UUID | None = signature_ref()
 
 
+class StatusTold(StrEnum):
+    """Whether a keeper knows the status of a lot: due, told, or what it said instead."""
+
+    due = "due"
+    told = "told"
+    refused = "refused"
+    unserved = "unserved"
+    """The keeper takes no status of lots; it is asked again after a day."""
+
+
+class KeeperLotStatus(SQLModel, table=True):
+    """What a keeper is to know of a lot, and whether it was told."""
+
+    __tablename__ = "keeper_lot_status"
+    __table_args__ = (
+        one_of("state", StatusTold),
+        Index("ix_keeper_lot_status_due", "keeper", postgresql_where=sql("state IN ('due', 'unserved')")),
+        Index("ix_keeper_lot_status_lot", "lot_id"),
+    )
+
+    keeper: str = Field(sa_column=Column(String(40), primary_key=True))
+    lot_id: int = ref("lot.id", primary_key=True)
+    status: str = text(20)
+    recalls: list[str] = Field(sa_column=Column(JSONB, nullable=False))
+    state: str = text(10)
+    attempts: int = Field(default=0, nullable=False)
+    last_error: str | None = text(500, nullable=True)
+    changed_at: datetime = instant()
+    asked_at: datetime | None = instant(nullable=True)
+    told_at: datetime | None = instant(nullable=True)
+    """When the keeper acknowledged this status."""
+
+
 class HoldCheck(SQLModel, table=True):
     """A person looked at held units where they lie, and counted them."""
 
@@ -127,4 +162,4 @@ class HoldCheck(SQLModel, table=True):
     checked_at: datetime = instant()
 
 
-__all__ = ["HoldCheck", "KeeperDisposal", "KeeperHold", "KeeperShipment"]
+__all__ = ["HoldCheck", "KeeperDisposal", "KeeperHold", "KeeperLotStatus", "KeeperShipment", "StatusTold"]

@@ -1,11 +1,12 @@
 """HTTP contracts of a lot's status and of the places where held units lie."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import Field
 
 from domain.lot_status import LotStatus
+from models.keeper_hold import StatusTold
 from models.schemas_common import In, Out, Units
 from models.schemas_disposition import Amount
 
@@ -35,6 +36,22 @@ class LotAtPlaceOut(Out):
     """Only nonconformity holds lock it."""
 
 
+class LotToldOut(Out):
+    """What a keeper outside our ledger is to know of the lot, and whether it was told."""
+
+    keeper: str
+    status: LotStatus
+    recalls: list[str]
+    """Running recalls it is told of."""
+    state: StatusTold
+    changed_at: datetime
+    attempts: int
+    asked_at: datetime | None
+    told_at: datetime | None
+    """When the keeper acknowledged this status."""
+    last_error: str | None
+
+
 class LotOut(Out):
     """A lot, what may be done with it, and where it lies."""
 
@@ -45,6 +62,8 @@ class LotOut(Out):
     expires_on: date | None
     status: LotStatus
     places: list[LotAtPlaceOut]
+    keepers: list[LotToldOut]
+    """Keepers of stock that are told of it: those on record while a recall of it runs."""
 
 
 class CapacityIn(In):
@@ -53,4 +72,4 @@ class CapacityIn(In):
     units: Annotated[Amount | None, Field()]
 
 
-__all__ = ["CapacityIn", "LotAtPlaceOut", "LotOut", "QuarantinePlaceOut"]
+__all__ = ["CapacityIn", "LotAtPlaceOut", "LotOut", "LotToldOut", "QuarantinePlaceOut"]

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from adapters.inventory.base import InventoryAdapter
 from adapters.inventory.bulk import HoldAnswer, HoldAsked, hold_all
+from adapters.inventory.lot_status import tell_status
 from domain.inventory import (
     Changes,
     Confirmation,
@@ -18,6 +19,7 @@ from domain.inventory import (
     DocumentAnswer,
     HoldReceipt,
     Located,
+    LotTold,
     Position,
     PositionState,
     Shipment,
@@ -93,6 +95,10 @@ class AssignedKeeper:
     async def changes(self, cursor: str | None, limit: int = 500) -> Changes:
         """See `InventoryAdapter.changes`."""
         return await self._inner.changes(cursor, limit)
+
+    async def tell_status(self, lots: Sequence[LotTold]) -> dict[int, str]:
+        """See `TakesStatus.tell_status`."""
+        return await tell_status(self._inner, lots)
 
     async def close(self) -> None:
         """Close the connections, where there are any."""

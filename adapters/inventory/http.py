@@ -23,12 +23,14 @@ from adapters.inventory.http_wire import (
     ChangeRow,
     DisposalState,
     Lot,
+    RefusedLot,
     StockRow,
     amount,
     lot_of,
     rows,
     whole,
 )
+from adapters.inventory.lot_status import NotServed
 from adapters.inventory.routing import KeeperParts
 from domain.inventory import (
     Change,
@@ -41,6 +43,7 @@ from domain.inventory import (
     HoldReceipt,
     Located,
     LotName,
+    LotTold,
     Position,
     PositionState,
     Shipment,
@@ -53,6 +56,7 @@ LOTS_ASKED: Final = 500
 MOST_PLACES: Final = 20
 """Places of one product with lots that are strange to us, each told by itself; of more it may be any place."""
 _GONE: Final = 410
+_NEVER_SERVED: Final = frozenset({404, 405, 501})
 _PLACE: Final = "the place is not on record"
 _LOT: Final = "the lot is not on record"
 
@@ -216,6 +220,31 @@ class HttpInventory:
     async def unship(self, key: str) -> DocumentAnswer:
         """See `InventoryAdapter.unship`."""
         return await self._shipments.unship(key)
+
+    async def tell_status(self, lots: Sequence[LotTold]) -> dict[int, str]:
+        """See `TakesStatus.tell_status`.
+
+        Raises:
+            NotServed: the keeper serves no such operation.
+        """
+        names = await self._directory.lot_names([each.lot_id for each in lots])
+        told = [
+            {"lot": lot_of(names[each.lot_id]), "status": each.status, "recalls": list(each.recalls)}
+            for each in lots
+            if each.lot_id in names
+        ]
+        try:
+            body = (await self._client.post("/lots/status", {"lots": told})).body
+        except Refused as error:
+            if error.status in _NEVER_SERVED:
+                raise NotServed(str(error)) from None
+            raise
+        given, bad = rows(self.name, body, "refused", RefusedLot)
+        by_name = {name: lot for lot, name in names.items()}
+        notes = [Skipped("lot", "/lots/status", each.fault) for each in bad]
+        notes += [Skipped("lot", _said(row.lot), _LOT) for row in given if row.lot.name not in by_name]
+        await self._note(notes)
+        return {by_name[row.lot.name]: one_line(row.reason) for row in given if row.lot.name in by_name}
 
     async def changes(self, cursor: str | None, limit: int = 500) -> Changes:
         """See `InventoryAdapter.changes`.

@@ -137,6 +137,13 @@ class ShipmentState(Wire):
     reference: Annotated[str, Field(max_length=120)] | None = None
 
 
+class RefusedLot(Wire):
+    """A lot whose status the keeper does not take."""
+
+    lot: Lot
+    reason: Text
+
+
 class ChangeRow(Wire):
     """Something that may concern a recall."""
 
@@ -230,6 +237,7 @@ __all__ = [
     "LineRow",
     "Lot",
     "Quantity",
+    "RefusedLot",
     "Row",
     "ShipmentState",
     "StockRow",

@@ -13,6 +13,7 @@ from domain.inventory import (
     Document,
     DocumentAnswer,
     HoldReceipt,
+    LotTold,
     Position,
     Shipment,
 )
@@ -65,6 +66,10 @@ class UnavailableKeeper:
         self._refuse()
 
     async def unship(self, key: str) -> DocumentAnswer:
+        """Refused."""
+        self._refuse()
+
+    async def tell_status(self, lots: Sequence[LotTold]) -> dict[int, str]:
         """Refused."""
         self._refuse()
 

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Path
 from api.deps import PrincipalDep, ReaderDep, StateDep, refuse
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import Problem, problems
-from db.repositories import lot_status
+from db.repositories import keeper_lot_status, lot_status
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
 from db.repositories.lot_status import LotAtPlace, QuarantinePlace
 from domain.roles import Permission
 from models.schemas_common import Page
-from models.schemas_lots import CapacityIn, LotAtPlaceOut, LotOut, QuarantinePlaceOut
+from models.schemas_lots import CapacityIn, LotAtPlaceOut, LotOut, LotToldOut, QuarantinePlaceOut
 
 router = APIRouter(tags=["disposition"])
 Id = Annotated[int, Path(ge=1, le=2**53)]
@@ -24,13 +24,15 @@ _READING = ("unauthenticated", "not_permitted", "invalid")
     "/lots/{lot_id}", operation_id="readLot", summary="Status of a lot", responses=problems("not_found", *_READING)
 )
 async def read_lot(lot_id: Id, _: ReaderDep, state: StateDep) -> LotOut:
-    """Recalled, quarantined, blocked, rejected or released, with what lies where and who holds it."""
+    """Recalled, quarantined, blocked, rejected or released, with what lies where, who holds it and who was told."""
     async with state.sessions() as session:
         found = await lot_status.of_lot(session, lot_id)
+        told = await keeper_lot_status.of_lot(session, lot_id)
     if found is None:
         raise Problem("not_found", f"There is no lot {lot_id}.")
-    fields = {name: getattr(found, name) for name in LotOut.model_fields if name != "places"}
-    return LotOut(**fields, places=[_at_place(each) for each in found.places])
+    fields = {name: getattr(found, name) for name in LotOut.model_fields if name not in {"places", "keepers"}}
+    keepers = [LotToldOut(**{name: getattr(row, name) for name in LotToldOut.model_fields}) for row in told]
+    return LotOut(**fields, places=[_at_place(each) for each in found.places], keepers=keepers)
 
 
 @router.get(

@@ -101,6 +101,7 @@ EXCLUDED: Final[Mapping[str, str]] = {
     "tombstone": "what stays of a file that was deleted; this one is not",
     "push_subscription": "how a browser is reached, with its secret; what was sent to whom is in delivery",
     "keeper_skip": "rows of keepers' answers nobody could read, as they stand now; what a hold met is with the hold",
+    "keeper_lot_status": "what keepers know of lots now, whichever recall it is of; what they were told is audited",
     "pacing_bucket": "how fast the installation sends at this moment, by channel; when what was sent is in delivery",
     "ledger_change": "feed of what changed in the ledger; what changed is in the records themselves",
     "goods_document_before": "former content of imported documents, kept so that an import can be reversed",

@@ -28,6 +28,10 @@ SELECT lot.id, lot.number, lot.expires_on, product.code, product.unit_of_use,
                  WHERE d.lot_id = lot.id AND d.kind IN ('destroy', 'return_to_factory')), 0) AS removed
 FROM lot JOIN product ON product.id = lot.product_id WHERE lot.id = :lot
 """
+_REMOVED: Final = """
+SELECT d.lot_id, sum(p.quantity) AS units FROM disposition d JOIN disposition_part p ON p.disposition_id = d.id
+WHERE d.lot_id = ANY(CAST(:lots AS bigint[])) AND d.kind IN ('destroy', 'return_to_factory') GROUP BY d.lot_id
+"""
 _PLACES: Final = """
 SELECT l.id, l.code, l.name, l.quarantine_capacity,
        coalesce((SELECT sum(s.held) FROM stock s WHERE s.location_id = l.id AND s.held > 0), 0) AS held
@@ -110,6 +114,21 @@ async def of_lot(session: AsyncSession, lot_id: int) -> LotState | None:
     return LotState(lot.id, lot.number, lot.code, lot.unit_of_use, lot.expires_on, lot_status(facts), tuple(found))
 
 
+async def after_recalls(session: AsyncSession, lot_ids: Sequence[int]) -> dict[int, LotStatus]:
+    """The status of lots of which the caller knows that no recall runs on them."""
+    removed = {row.lot_id: row.units for row in await run(session, _REMOVED, {"lots": list(lot_ids)})}
+    balances = await ledger.balances(session, lot_ids)
+    ours = {at: row.on_hand for at, row in balances.items() if row.custody != "customer"}
+    holds = await ledger.under_hold_at(session, list(ours))
+    on_hand, held = dict.fromkeys(lot_ids, ZERO), dict.fromkeys(lot_ids, ZERO)
+    for at, units in ours.items():
+        on_hand[at[0]] += units
+        held[at[0]] += min(max((each.quantity for each in holds.get(at, {}).values()), default=ZERO), units)
+    return {
+        lot: lot_status(LotFacts((), held[lot], on_hand[lot], removed.get(lot, ZERO))) for lot in dict.fromkeys(lot_ids)
+    }
+
+
 async def quarantine_places(
     session: AsyncSession, *, only: Sequence[int] | None = None, after: int = 0, limit: int = 100_000
 ) -> list[QuarantinePlace]:
@@ -148,4 +167,13 @@ async def overflow(session: AsyncSession, location_id: int, coming: Decimal = ZE
     return ZERO if room is None else max(coming - room, ZERO)
 
 
-__all__ = ["LotAtPlace", "LotState", "QuarantinePlace", "of_lot", "overflow", "quarantine_places", "set_capacity"]
+__all__ = [
+    "LotAtPlace",
+    "LotState",
+    "QuarantinePlace",
+    "after_recalls",
+    "of_lot",
+    "overflow",
+    "quarantine_places",
+    "set_capacity",
+]

@@ -39,6 +39,16 @@ async def test_a_lots_status_follows_holds_releases_and_the_end_of_its_recall(
     (place,) = first["places"]
     assert first["status"] == "recalled"
     assert (place["on_hand"], place["held"], place["free"], place["held_by"]) == ("50", "50", "0", [NUMBER])
+    assert first["keepers"] == []
+    warehouse.run(
+        "INSERT INTO keeper_lot_status (keeper, lot_id, status, recalls, state, attempts, last_error, changed_at) "
+        "VALUES ('wms', %s, 'recalled', %s, 'due', 2, 'it cannot be reached', now())",
+        warehouse.lot,
+        f'["{NUMBER}"]',
+    )
+    (told,) = (await warehouse.api.get(url)).json()["keepers"]
+    assert (told["keeper"], told["state"], told["recalls"], told["told_at"]) == ("wms", "due", [NUMBER], None)
+    assert (told["attempts"], told["last_error"]) == (2, "it cannot be reached")
     await warehouse.execute(await warehouse.approved("release", "20"), "20")
     (place,) = (await warehouse.api.get(url)).json()["places"]
     assert (place["held"], place["free"]) == ("30", "20")

@@ -94,6 +94,7 @@ KEPT = (
     "import_batch",
     "keeper_disposal",
     "keeper_hold",
+    "keeper_lot_status",
     "keeper_shipment",
     "legal_hold",
     "logistics_request",

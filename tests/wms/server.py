@@ -49,6 +49,10 @@ class Faults:
     """Says that more is held than was asked."""
     silent_keys: set[str] = field(default_factory=set)
     refused_places: set[str] = field(default_factory=set)
+    refused_lots: set[str] = field(default_factory=set)
+    """Numbers of lots whose status it does not take."""
+    unserved: set[str] = field(default_factory=set)
+    """Paths it does not serve."""
     redirect: str | None = None
     huge: bool = False
     packed: bool = False
@@ -204,9 +208,10 @@ class Wms:
             "/disposals": lambda: stock.dispose(body),
             "/shipments": lambda: stock.order(body),
             "/shipments/cancel": lambda: stock.unorder(body["key"]),
+            "/lots/status": lambda: stock.told(body["lots"], unknown=self.faults.refused_lots),
             "/changes": lambda: self._changes(request),
         }
-        if request.path not in acts:
+        if request.path not in acts or request.path in self.faults.unserved:
             raise Rejected(404, "no such path")
         answer = acts[request.path]()
         late = request.path == "/holds" and any(each["status"] == "pending" for each in answer["holds"])
@@ -334,7 +339,8 @@ def faulted(values: dict[str, Any]) -> Faults:
     known = {each.name for each in fields(Faults)} - {"chaos", "until"}
     seed = values.pop("chaos", None)
     chosen: dict[str, Any] = {
-        name: set(value) if name.endswith(("keys", "places")) else value for name, value in values.items()
+        name: set(value) if name.endswith(("keys", "places", "lots", "unserved")) else value
+        for name, value in values.items()
     }
     if unknown := set(chosen) - known:
         raise Rejected(422, f"unknown faults {sorted(unknown)}")

@@ -18,6 +18,8 @@ CREATE TABLE IF NOT EXISTS document (number TEXT PRIMARY KEY, kind TEXT, state T
 CREATE TABLE IF NOT EXISTS block (key TEXT PRIMARY KEY, claimant TEXT, number TEXT, cancelled INT, ended INT DEFAULT 0);
 CREATE TABLE IF NOT EXISTS disposal (key TEXT PRIMARY KEY, body TEXT);
 CREATE TABLE IF NOT EXISTS shipment (key TEXT PRIMARY KEY, body TEXT, number TEXT);
+CREATE TABLE IF NOT EXISTS lot_status (product TEXT, number TEXT, site TEXT, status TEXT, recalls TEXT,
+    PRIMARY KEY (product, number, site));
 CREATE TABLE IF NOT EXISTS journal (seq INTEGER PRIMARY KEY, lot TEXT, place TEXT, what TEXT);
 CREATE TABLE IF NOT EXISTS done (key TEXT PRIMARY KEY, request TEXT, status INT, answer TEXT);
 """
@@ -44,7 +46,18 @@ class Warehouse:
         return self.db.execute(query, binds).fetchall()
 
     def clear(self) -> None:
-        for table in ("pack", "stock", "hold", "document", "block", "disposal", "shipment", "journal", "done"):
+        for table in (
+            "pack",
+            "stock",
+            "hold",
+            "document",
+            "block",
+            "disposal",
+            "shipment",
+            "lot_status",
+            "journal",
+            "done",
+        ):
             self.db.execute(f"DELETE FROM {table}")  # noqa: S608
 
     # ------------------------------------------------------------------ what the warehouse's people do
@@ -284,6 +297,19 @@ class Warehouse:
         elif json.loads(known[0]["body"]) not in ({}, item):
             raise Rejected(409, "the key belongs to another shipment")
         return self._ordered_state(item["key"])
+
+    def told(self, items: list[dict[str, Any]], *, unknown: set[str]) -> dict[str, Any]:
+        """What may be done with lots; those of `unknown` numbers are refused."""
+        for item in items:
+            lot = item["lot"]
+            if lot["number"] not in unknown:
+                self.db.execute(
+                    "INSERT INTO lot_status VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET status = excluded.status, "
+                    "recalls = excluded.recalls",
+                    (lot["product"], lot["number"], lot.get("site", ""), item["status"], " ".join(item["recalls"])),
+                )
+        refused = [item["lot"] for item in items if item["lot"]["number"] in unknown]
+        return {"refused": [{"lot": lot, "reason": "no such lot here"} for lot in refused]}
 
     def unorder(self, key: str) -> dict[str, Any]:
         self.db.execute("INSERT INTO shipment VALUES (?, '{}', '') ON CONFLICT DO NOTHING", (key,))
