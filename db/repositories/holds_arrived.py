@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.plain_sql import run
 from db.repositories import ledger, stock_sql, trace_sql
+from db.repositories.hold_records import record
 
 _HOLDERS = """
 SELECT DISTINCT h.recall_number FROM hold h JOIN recall r ON r.number = h.recall_number AND NOT r.drill
@@ -61,6 +62,9 @@ async def follow_arrivals(session: AsyncSession, lot_ids: Sequence[int], now: da
             )
     if places:
         await ledger.settle(session, sorted(places), now)
+    for number in sorted({row.recall_number for row in moved}):
+        arrived = sum(row.recall_number == number for row in moved)
+        await record(session, number, "holds.followed_units", now, {"arrived": arrived})
 
 
 __all__ = ["follow_arrivals", "holders"]

@@ -1,0 +1,142 @@
+"""Units under a nonconformity hold whose movements an import brings: they stay locked wherever they go with us."""
+
+from decimal import Decimal
+
+import pytest
+
+from db.repositories import holds
+from tests.inventory.conftest import NOW, NUMBER, Yard
+from tests.support.chain import day
+from tests.support.stock_invariants import violations
+
+pytestmark = pytest.mark.db
+D = Decimal
+LEFT = """
+SELECT location_id, position, sum(quantity) FROM hold WHERE state = 'nonconformity' AND quantity > 0 GROUP BY 1, 2
+"""
+DECIDE = (
+    "UPDATE nonconformity_lot SET disposition = 'rework', justification = 'x', decided_by = 'ada', decided_at = now()"
+)
+
+
+async def ended(yard: Yard, phase: str = "rejected") -> None:
+    yard.recall()
+    await yard.request()
+    await yard.execute()
+    yard.run("UPDATE recall SET phase = %s", phase)
+    async with yard.sessions.begin() as session:
+        await holds.to_nonconformity(session, NUMBER, NOW)
+
+
+async def known(yard: Yard, batch: int) -> None:
+    async with yard.sessions.begin() as session:
+        await holds.claim_late_stock(session, batch, now=day(120))
+
+
+def left(yard: Yard) -> dict[tuple[int, str], Decimal]:
+    return {(place, position): quantity for place, position, quantity in yard.rows(LEFT)}
+
+
+async def test_units_that_move_between_our_places_stay_locked_where_they_come_to(yard: Yard) -> None:
+    await ended(yard)
+    total = sum(left(yard).values())
+    batch = yard.batch()
+    yard.move("shipment", 10, yard.warehouse, yard.carrier, day=110, delivered=True, batch=batch)
+    yard.move("adjustment", 2, yard.warehouse, yard.carrier, day=111, batch=batch)
+    yard.move("shipment", 6, yard.warehouse, yard.carrier, day=112, document="D9", batch=batch)
+    await known(yard, batch)
+    here = left(yard)
+    assert (here[yard.carrier, "on_hand"], here[yard.carrier, "in_transit"]) == (D(32), D(11))
+    assert sum(q for (place, _), q in here.items() if place == yard.warehouse) == D(82)
+    assert sum(here.values()) == total, "no unit is locked twice, none is free"
+    batch = yard.batch()
+    yard.move("receipt", 6, None, yard.carrier, day=113, document="D9", batch=batch)
+    await known(yard, batch)
+    assert left(yard)[yard.carrier, "on_hand"] == D(38)
+    assert sum(left(yard).values()) == total
+    await yard.settle()
+    assert violations(yard.postgres.owner_url) == []
+    ((events,),) = yard.rows("SELECT count(*) FROM audit_event WHERE action = 'holds.followed_units'")
+    assert events == 2
+
+
+async def test_what_the_gate_released_moves_freely_and_what_arrives_new_is_not_taken_for_it(yard: Yard) -> None:
+    await ended(yard)
+    yard.run(
+        "UPDATE hold SET quantity = 30, released = 40 WHERE location_id = %s AND position = 'on_hand'", yard.warehouse
+    )
+    before, batch = left(yard), yard.batch()
+    yard.move("shipment", 10, yard.warehouse, yard.carrier, day=110, delivered=True, batch=batch)
+    yard.move("receipt", 7, None, yard.carrier, day=111, batch=batch)
+    await known(yard, batch)
+    assert left(yard) == before
+
+
+async def test_units_that_leave_our_hands_are_not_looked_for_elsewhere(yard: Yard) -> None:
+    await ended(yard)
+    batch = yard.batch()
+    yard.move("receipt", 7, None, yard.carrier, day=109, batch=batch)
+    yard.move("shipment", 10, yard.warehouse, yard.clinic, day=110, delivered=True, batch=batch)
+    before = left(yard)
+    await known(yard, batch)
+    assert left(yard) == before
+    assert yard.rows("SELECT kind FROM scope_gap") == [("shipped_under_hold",)]
+
+
+@pytest.mark.parametrize(
+    ("phase", "still", "held"), [("cancelled", True, True), ("cancelled", False, False), ("terminated", False, True)]
+)
+async def test_what_customers_send_back_after_the_end_is_a_nonconformity_too(
+    yard: Yard, phase: str, still: bool, held: bool
+) -> None:
+    await ended(yard, phase)
+    yard.run(DECIDE)
+    if not still:
+        yard.run("UPDATE hold SET quantity = 0, released = quantity, state = 'released'")
+    before, batch = left(yard), yard.batch()
+    yard.move("return", 4, yard.clinic, yard.carrier, day=110, batch=batch)
+    await known(yard, batch)
+    more = D(4) if held else D(0)
+    assert left(yard).get((yard.carrier, "on_hand"), D(0)) == before.get((yard.carrier, "on_hand"), D(0)) + more
+    undecided = yard.rows("SELECT FROM nonconformity_lot WHERE decided_by IS NULL")
+    assert bool(undecided) == held, "quality decides anew about units that join"
+
+
+async def test_what_a_count_finds_under_a_hold_that_was_left_joins_it(yard: Yard) -> None:
+    await ended(yard)
+    yard.run(DECIDE)
+    moved, counted = yard.batch(), yard.batch()
+    yard.move("receipt", 7, None, yard.carrier, day=110, batch=moved)
+    await known(yard, moved)
+    before = left(yard)
+    yard.run(
+        "UPDATE stock SET on_hand = 109, as_of = %s, batch_id = %s WHERE location_id = %s",
+        day(111),
+        counted,
+        yard.warehouse,
+    )
+    yard.run(
+        "INSERT INTO stock (lot_id, location_id, on_hand, reserved, held, as_of, batch_id) "
+        "VALUES (%s, %s, 28, 0, 0, %s, %s)",
+        yard.lot,
+        yard.carrier,
+        day(111),
+        counted,
+    )
+    await known(yard, counted)
+    after = left(yard)
+    assert after[yard.warehouse, "on_hand"] - before[yard.warehouse, "on_hand"] == D(9)
+    assert after[yard.carrier, "on_hand"] - before[yard.carrier, "on_hand"] == D(1), "the seven are on record"
+    assert yard.rows("SELECT FROM nonconformity_lot WHERE decided_by IS NULL")
+    again = yard.batch()
+    yard.run("UPDATE stock SET as_of = %s, batch_id = %s", day(112), again)
+    yard.run(
+        "INSERT INTO stock_before (batch_id, lot_id, location_id, on_hand, reserved, as_of, prior_batch_id) "
+        "SELECT batch_id, lot_id, location_id, on_hand, 0, %s, %s FROM stock",
+        day(111),
+        counted,
+    )
+    await known(yard, again)
+    assert left(yard) == after, "counted again, nothing more is found"
+    await yard.settle()
+    assert violations(yard.postgres.owner_url) == []
