@@ -159,10 +159,12 @@ async def _transit(session: AsyncSession, report: Report, transit: dict[Transit,
     base: dict[str, Any] = {"system": report.system, "at": report.at, "keeper": report.keeper}
     hidden = {each.number for each in report.unread_documents}
     clear = sorted(set(report.lots) - set(_doubtful(report))) if None not in hidden else []
+    received = [each for each in report.documents if (each.kind, each.state) == said.get(each.number) == _RECEIVED]
     arrived = {
         "clear": clear,
         "done": sorted(number for number, (_, state) in said.items() if state is DocumentState.DONE),
-        "received": sorted(number for number, told in said.items() if told == _RECEIVED),
+        "received": [each.number for each in received],
+        "received_at": [each.location_id for each in received],
         "kept": sorted({*report.kept, *(p.location_id for p in report.positions if p.state is not _TRAVELS)}),
         "listed": sorted(documents.keys() | {each for each in hidden if each is not None}),
     }

@@ -210,7 +210,10 @@ ARRIVED: Final = f"""
 WITH left_over AS (
     -- What was redirected has not arrived here by being under way no more, only where its receipt is on record.
     SELECT m.*, m.quantity - coalesce(r.quantity, 0)
-                - CASE WHEN m.document_no = ANY(CAST(:received AS text[])) THEN 0 ELSE {ELSEWHERE} END AS arrived
+                - CASE WHEN EXISTS (
+                      SELECT FROM unnest(CAST(:received AS text[]), CAST(:received_at AS bigint[])) AS d(number, place)
+                      WHERE d.number = m.document_no AND d.place = m.to_location_id)
+                  THEN 0 ELSE {ELSEWHERE} END AS arrived
     FROM movement m
     LEFT JOIN unnest(CAST(:source_ids AS text[]), CAST(:quantities AS numeric[])) AS r(source_id, quantity)
          ON r.source_id = m.source_id

@@ -209,6 +209,7 @@ async def answer(session: AsyncSession, number: str, request_id: int, given: Ans
         confirmed = await holds.mark_confirmed(session, [stated], who.at)
     moved: dict[str, dict[str, Any]] = {}
     if given.reference and hold is not None and row.kind == LogisticsKind.redirect and row.to_location_id is not None:
+        hold = await _now_at(session, row, hold)
         moved = await redirects.follow(session, hold, row.to_location_id, who)
     outcome = f"{state.value}: {given.reference}" if given.reference else state.value
     await tasks.close(session, number, task_key(request_id), outcome=outcome, done_by=who.principal, now=who.at)
@@ -217,6 +218,18 @@ async def answer(session: AsyncSession, number: str, request_id: int, given: Ans
     await _note(session, number, f"logistics.{state.value}", who, facts, reason=given.note)
     await redirects.tell_others(session, number, moved, who)
     return row
+
+
+async def _now_at(session: AsyncSession, row: LogisticsRequest, hold: Hold) -> Hold:
+    """The hold whose goods the answer redirects: another recall's redirect may have been answered in between."""
+    over = hold.quantity == 0 or not _held(hold)
+    there = await redirects.gone_to(session, hold) if over else None
+    if there is None or there.location_id == row.to_location_id:
+        return hold
+    row.hold_id, row.turn = there.id or 0, there.turn
+    session.add(row)
+    await session.flush()
+    return there
 
 
 async def answered_by_keeper(

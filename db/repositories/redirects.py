@@ -23,6 +23,15 @@ _LOT: Final = """
 SELECT h.lot_id FROM logistics_request l JOIN hold h ON h.id = l.hold_id
 WHERE l.id = :request AND l.recall_number = :number AND l.kind = 'redirect' AND l.state = 'asked'
 """
+_GONE_TO: Final = f"""
+SELECT old.id FROM hold h
+JOIN hold old ON old.recall_number = h.recall_number AND old.lot_id = h.lot_id AND old.position = h.position
+     AND old.document_no IS NOT DISTINCT FROM h.document_no AND old.id <> h.id AND {OPEN_HOLD} AND old.quantity > 0
+JOIN hold o ON o.lot_id = h.lot_id AND o.document_no IS NOT DISTINCT FROM h.document_no
+JOIN logistics_request l ON l.hold_id = o.id AND l.kind = 'redirect' AND l.state = 'answered'
+     AND l.to_location_id = old.location_id
+WHERE h.id = :hold ORDER BY l.ended_at DESC, l.id DESC LIMIT 1
+"""  # noqa: S608 - constants
 _FOLLOW: Final = f"""
 WITH {trace_sql.positions(trace_sql.SCOPE_OF_IDS)},{stock_sql.UNDER_WAY},
 way AS (
@@ -81,6 +90,12 @@ async def lock(session: AsyncSession, number: str, request_id: int) -> None:
         await ledger.lock(session, [number], [lot])
 
 
+async def gone_to(session: AsyncSession, hold: Hold) -> Hold | None:
+    """The recall's hold on goods that another redirect took from `hold`; the caller has taken `lock`."""
+    found = (await run(session, _GONE_TO, {"hold": hold.id})).scalar()
+    return None if found is None else await session.get(Hold, found, populate_existing=True)
+
+
 async def follow(session: AsyncSession, hold: Hold, target: int, who: Who) -> dict[str, dict[str, Any]]:
     """Recall -> its hold on what now comes to `target`, confirmed by the answer; called once the answer is written.
 
@@ -118,4 +133,4 @@ async def tell_others(session: AsyncSession, number: str, moved: dict[str, dict[
         )  # fmt: skip
 
 
-__all__ = ["follow", "lock", "tell_others"]
+__all__ = ["follow", "gone_to", "lock", "tell_others"]

@@ -152,6 +152,17 @@ async def test_goods_are_redirected_once_more_and_by_another_recall(yard: Yard) 
     assert await known(yard) == (arrived, {yard.carrier: D(5)})
 
 
+async def test_of_two_recalls_that_asked_at_once_the_last_answer_counts(yard: Yard) -> None:
+    await held(yard, NUMBER, OTHER)
+    there, _ = await known(yard)
+    mine, theirs = await asked(yard, yard.carrier), await asked(yard, yard.warehouse, number=OTHER)
+    await answered(yard, mine)
+    await answered(yard, theirs, "RD-2", OTHER)
+    assert await known(yard) == (there, {yard.carrier: D(5), yard.warehouse: D(15)})
+    for number in (NUMBER, OTHER):
+        assert under_way(yard, number) == {yard.warehouse: (D(15), "confirmed")}
+
+
 async def test_one_lot_of_a_document_is_redirected_and_the_other_is_not(yard: Yard) -> None:
     ((other,),) = yard.rows(
         "INSERT INTO lot (product_id, number) SELECT product_id, 'N2' FROM lot WHERE id = %s RETURNING id", yard.lot
@@ -216,8 +227,11 @@ async def carried(yard: Yard) -> tuple[Partner, Partner, int]:
     return wms, carrier, await asked(yard, yard.carrier, document="WMS-9")
 
 
+@pytest.mark.parametrize("kind", [DocumentKind.SHIPMENT, DocumentKind.RECEIPT])
 @pytest.mark.parametrize("told", [True, False], ids=["its system follows", "its system does not know"])
-async def test_a_keeper_that_carries_the_shipment_itself_counts_it_no_second_time(yard: Yard, told: bool) -> None:
+async def test_a_keeper_that_carries_the_shipment_itself_counts_it_no_second_time(
+    yard: Yard, told: bool, kind: DocumentKind
+) -> None:
     wms, carrier, request = await carried(yard)
     there, _ = await known(yard)
     await answered(yard, request)
@@ -228,7 +242,8 @@ async def test_a_keeper_that_carries_the_shipment_itself_counts_it_no_second_tim
     assert await known(yard) == (there, {yard.clinic: D(15), yard.carrier: D(13)})
     assert under_way(yard, document="WMS-9") == {yard.carrier: (D(8), "confirmed")}
     wms.transit = []
-    wms.papers = [Document("WMS-9", DocumentKind.SHIPMENT, DocumentState.DONE, yard.warehouse, yard.clinic, ())]
+    ends = (yard.warehouse, yard.clinic) if kind is DocumentKind.SHIPMENT else (yard.carrier, yard.warehouse)
+    wms.papers = [Document("WMS-9", kind, DocumentState.DONE, *ends, ())]
     carrier.stock[yard.lot, yard.carrier] += 8
     if not told:
         yard.move("receipt", 8, None, yard.carrier, document="WMS-9", day=101)
