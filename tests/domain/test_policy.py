@@ -185,6 +185,16 @@ def test_a_pinned_profile_survives_json_with_the_same_hash(policies: dict[str, P
     assert len(json.dumps(kept).encode()) < 64 * 1024
 
 
+def test_what_a_recall_keeps_is_read_once_and_anything_else_as_it_is(policies: dict[str, Policy]) -> None:
+    kept = json.dumps(policies["us-fda"].pinned())
+    first = Policy.from_pinned(json.loads(kept))
+    changed = json.loads(kept)
+    changed["levels"]["I"]["notify"]["due"] = "47 h"
+    other = Policy.from_pinned(changed)
+    assert str(other.level("I").notify.due) == "47 h" != str(first.level("I").notify.due)
+    assert Policy.from_pinned(json.loads(kept)) is first
+
+
 @pytest.mark.parametrize("by_alias", [True, False])
 def test_a_profile_survives_the_journey_through_a_workflow_payload(policies: dict[str, Policy], by_alias: bool) -> None:
     for policy in policies.values():
