@@ -8,6 +8,7 @@ they are turned into the stored form and every look-alike in the values becomes 
 import re
 import secrets
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,19 +55,25 @@ class _Loader(FileSystemLoader):
             return super().get_source(environment, template.removesuffix(_HTML) + ".j2")
 
 
+@lru_cache(maxsize=8)
+def _environment(folder: Path) -> ImmutableSandboxedEnvironment:
+    """One for each folder: it keeps every template compiled until its file changes."""
+    return ImmutableSandboxedEnvironment(
+        loader=_Loader(folder),
+        autoescape=lambda name: name is not None and name.endswith(_HTML),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
 class NoticeRenderer:
     """The templates of one folder, laid out `<kind>/<channel>.<lang>.<ext>.j2`."""
 
     def __init__(self, template_dir: Path = TEMPLATES) -> None:
         self._folder = template_dir
-        self._environment = ImmutableSandboxedEnvironment(
-            loader=_Loader(template_dir),
-            autoescape=lambda name: name is not None and name.endswith(_HTML),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
+        self._environment = _environment(template_dir)
 
     @property
     def folder(self) -> Path:

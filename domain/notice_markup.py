@@ -6,6 +6,7 @@ allowed is listed and everything else is refused. Text must stand out from what 
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from html.parser import HTMLParser
 from typing import Final
 
@@ -113,6 +114,7 @@ def _light(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
+@lru_cache(maxsize=256)
 def contrast(one: str, other: str) -> float:
     """Contrast ratio of two colours `#rrggbb`, 1 to 21 (WCAG 2.2)."""
     light, dark = sorted((_light(one), _light(other)), reverse=True)

@@ -8,6 +8,7 @@ would pass every test of words and still say something else.
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from domain.notice_facts import PROBE_LINK, counts_of, scope_lots
@@ -56,7 +57,7 @@ _MOST: Final = 10
 def strange_values(text: str, allowed: frozenset[str] = frozenset()) -> list[str]:
     """Addresses, long numbers and dates in a text, as they stand there."""
     found = ADDRESS.findall(text)
-    rest = ADDRESS.sub(" ", text)
+    rest = ADDRESS.sub(" ", text) if found else text
     found += [each for each in _LONG.findall(rest) if each not in allowed]
     found += _DAY.findall(rest)
     return list(dict.fromkeys(found))
@@ -65,18 +66,21 @@ def strange_values(text: str, allowed: frozenset[str] = frozenset()) -> list[str
 def hidden_characters(text: str, script: str = "") -> list[str]:
     """Characters of a text that cannot be seen, or lie over others that are none of `script`, by code point."""
     over = re.compile(script or "(?!)")
-    unseen = {each for each in text if unicodedata.category(each) in {"Cf", "Cs", "Co", "Cc"} and each not in "\n\t\r"}
-    unseen |= {each for each in text if each in _BLANK}
-    marks = {each for each in unicodedata.normalize("NFC", text) if unicodedata.category(each) in {"Mn", "Me"}}
+    every = set(text)
+    unseen = {each for each in every if unicodedata.category(each) in {"Cf", "Cs", "Co", "Cc"} and each not in "\n\t\r"}
+    unseen |= every & set(_BLANK)
+    marks = {each for each in set(unicodedata.normalize("NFC", text)) if unicodedata.category(each) in {"Mn", "Me"}}
     unseen |= {each for each in marks if not over.match(each)}
     return sorted(f"U+{ord(each):04X}" for each in unseen)
 
 
 def mixed_words(text: str) -> list[str]:
     """Words with letters of two alphabets that look alike."""
-    return [each for each in re.findall(r"[^\W\d_]+", text) if len({*map(_alphabet, each)} - {""}) > 1]
+    words = (each for each in re.findall(r"[^\W\d_]+", text) if not each.isascii())
+    return [each for each in words if len({*map(_alphabet, each)} - {""}) > 1]
 
 
+@lru_cache(maxsize=4096)
 def _alphabet(letter: str) -> str:
     name = unicodedata.name(letter, "") if letter not in _OF_UNITS else ""
     return next((each for each in _ALPHABETS if name.startswith(each)), "")
@@ -88,7 +92,7 @@ def strange_letters(text: str, script: str) -> list[str]:
     return [
         word
         for word in re.findall(r"[^\W\d_]+", text)
-        if any(not (_is_latin(letter) or good.match(letter)) for letter in word)
+        if not word.isascii() and any(not (_is_latin(letter) or good.match(letter)) for letter in word)
     ]
 
 

@@ -106,16 +106,18 @@ def finder(value: str, *, after: str = "", whole_line: bool = False) -> re.Patte
         after: what stands directly before it (a label).
         whole_line: nothing follows it on its line.
     """
-    core = r"\s+".join(re.escape(word) for word in value.split())
-    left = rf"{re.escape(after)}\s*" if after else _edge(value[:1], ahead=False)
-    right = r"[^\S\n]*(?:\n|$)" if whole_line else _edge(value[-1:], ahead=True)
-    return re.compile(left + core + right)
+    first, *more = [re.escape(word) for word in value.split()] or [""]
+    if after:
+        first = rf"{re.escape(after)}\s*{first}"
+    elif _joins(value[:1]):
+        # Looked back at from behind the word: a search leaps from word to word then, and tries no place between.
+        first += f"(?<![A-Za-z0-9]{first})"
+    right = r"[^\S\n]*(?:\n|$)" if whole_line else "(?![A-Za-z0-9])" if _joins(value[-1:]) else ""
+    return re.compile(r"\s+".join((first, *more)) + right)
 
 
-def _edge(character: str, *, ahead: bool) -> str:
-    if not (character.isascii() and character.isalnum()):
-        return ""
-    return "(?![A-Za-z0-9])" if ahead else "(?<![A-Za-z0-9])"
+def _joins(character: str) -> bool:
+    return character.isascii() and character.isalnum()
 
 
 def holds(text: str, value: str) -> bool:
@@ -148,14 +150,27 @@ def without_starts(text: str, name: str, least: int = 8) -> str:
 
 def folded(text: str) -> str:
     """The text with letters that are only another form (full width, ligatures) as their plain ones, and none hidden."""
+    if text.isascii():
+        return text
     plain = unicodedata.normalize("NFKC", text)
-    return plain if plain.isascii() else "".join(each for each in plain if unicodedata.category(each) != "Cf")
+    hidden = {ord(each): None for each in set(plain) if unicodedata.category(each) == "Cf"}
+    return plain.translate(hidden) if hidden else plain
 
 
 def named(text: str, words: Iterable[str]) -> list[str]:
     """The words of a list that the text holds, whatever their case, form and joiners."""
-    said = " ".join(folded(text).split()).casefold()
-    return [word for word in words if finder(" ".join(folded(word).split()).casefold()).search(said)]
+    said = _compared(text)
+    return [word for word in words if finder(_listed(word)).search(said)]
+
+
+def _compared(text: str) -> str:
+    return " ".join(folded(text).split()).casefold()
+
+
+@lru_cache(maxsize=4096)
+def _listed(word: str) -> str:
+    """A word of a list as it is compared: the lists are short, and every part of every body is read with them."""
+    return _compared(word)
 
 
 __all__ = ["finder", "folded", "holds", "masked", "named", "title_of", "visible_html", "without_starts"]
