@@ -12,6 +12,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 
 from domain.workflow_ids import recall_id
+from imports.cli import import_app, on_loaded
 from imports.loader import Report
 from plugin import recall_plugin
 
@@ -30,3 +31,8 @@ async def wake_recalls(report: Report) -> None:
                 await client.get_workflow_handle(recall_id(number)).signal("stock_appeared", rpc_timeout=_TIMEOUT)
     except (RPCError, RuntimeError, TimeoutError):
         sys.stderr.write(f"Temporal did not take the news; {', '.join(numbers)} will look at their next turn\n")
+
+
+on_loaded(wake_recalls)
+
+__all__ = ["import_app", "wake_recalls"]
