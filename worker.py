@@ -17,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+gc.disable()  # what modules are made of stays; to look through it for garbage is a quarter of a start
+
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
@@ -77,6 +79,8 @@ from workflows.obligations import ObligationsWorkflow
 from workflows.quality import QualityWorkflow
 from workflows.recall import RecallWorkflow
 from workflows.returns import ReturnsWorkflow
+
+gc.enable()
 
 HERE = Path(__file__).parent
 NOTIFY_QUEUES = tuple(notify_queue(channel, urgent=urgent) for channel in Channel for urgent in (False, True))

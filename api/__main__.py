@@ -1,7 +1,10 @@
 """`python -m api`: serve HTTP with uvicorn; the log is one JSON object per line on standard error."""
 
+import gc
 import os
 import sys
+
+gc.disable()  # what modules and routes are made of stays; to look through it for garbage is a third of a start
 
 import uvicorn
 
@@ -22,9 +25,12 @@ def main() -> None:
         build_evidence_store(settings)
     except ValueError as error:
         sys.exit(str(error))
+    app = create_app(settings)
+    gc.freeze()
+    gc.enable()
     # uvicorn's own access log would show paths, and with them the secret links of recipients.
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.api_host,
         port=settings.api_port,
         access_log=False,
