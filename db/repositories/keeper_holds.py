@@ -200,12 +200,15 @@ async def raised(
     await holds.reopen(session, less)
     rows = (await run(session, sql.SHORT, values)).all()
     enough = [Held(r.hold_id, r.asked, r.held, r.by) for r in rows if r.held >= r.asked or r.all_there_is]
-    short = [
-        (r.hold_id, f"only {r.held.normalize():f} of {r.asked.normalize():f} units are locked")
+    less_locked = {
+        r.key: (r.hold_id, f"only {r.held.normalize():f} of {r.asked.normalize():f} units are locked")
         for r in rows
         if r.held < r.asked and not r.all_there_is
-    ]
-    await run(session, sql.FAIL, {"keys": list(errors), "errors": list(errors.values())})
+    }
+    short = list(less_locked.values())
+    # Shown beside the keeper's units also where a person has confirmed the hold.
+    told = errors | {key: text for key, (_, text) in less_locked.items()}
+    await run(session, sql.FAIL, {"keys": list(told), "errors": list(told.values())})
     refused = [(each.hold_id, errors[each.key]) for each in due if each.key in errors]
     confirmed = set(await holds.mark_confirmed(session, enough, now))
     # Our own ledger confirmed it before anybody knew who keeps the place.

@@ -120,11 +120,21 @@ SELECT k.key, k.claimant, h.id AS hold_id, h.turn, h.recall_number, h.lot_id, h.
 FROM keeper_hold k JOIN hold h ON h.id = k.hold_id JOIN location l ON l.id = h.location_id
 """
 DUE_RAISES: Final = f"""
-{_ASKED}
-WHERE k.keeper = :keeper AND {_RAISE}
+WITH coming AS MATERIALIZED (
+    SELECT p.result_lot_id AS lot_id, d.location_id, sum(p.quantity) AS quantity
+    FROM keeper_disposal kd JOIN disposition_part p ON p.id = kd.part_id JOIN disposition d ON d.id = p.disposition_id
+    WHERE kd.keeper = :keeper AND kd.acknowledged_at IS NULL AND p.result_lot_id IS NOT NULL
+    GROUP BY p.result_lot_id, d.location_id
+)
+{_ASKED} LEFT JOIN coming ON coming.lot_id = h.lot_id AND coming.location_id = h.location_id
+WHERE k.keeper = :keeper AND {_RAISE} AND (coming.quantity IS NULL OR k.held + coming.quantity < h.quantity)
 ORDER BY h.recall_number = CAST(:number AS text) DESC NULLS LAST, k.attempts, h.id LIMIT :limit
+"""  # noqa: S608 - constants
+"""What the keeper must lock; this recall's first, then what was tried least.
+
+Not what only a rework makes that the keeper has not booked yet: asked before, it locks nothing, and the same key once
+more changes nothing.
 """
-"""What the keeper must lock; this recall's first, then what was tried least."""
 
 DUE_AGAIN: Final = f"""
 {_ASKED}
@@ -235,7 +245,7 @@ FROM unnest(CAST(:keys AS text[]), CAST(:errors AS text[])) AS failed(key, error
 """
 
 SHORT: Final = f"""
-SELECT h.id AS hold_id, told.held, told.asked, told.by, {_all_there_is("h", "k")} AS all_there_is
+SELECT k.key, h.id AS hold_id, told.held, told.asked, told.by, {_all_there_is("h", "k")} AS all_there_is
 FROM unnest(CAST(:keys AS text[]), CAST(:asked AS numeric[]), CAST(:held AS numeric[]), CAST(:by AS text[]))
      AS told(key, asked, held, by)
 JOIN keeper_hold k ON k.key = told.key JOIN hold h ON h.id = k.hold_id

@@ -11,18 +11,20 @@ import pytest
 
 from adapters.inventory.base import InventoryError
 from db.engine import SessionFactory
+from db.repositories.disposition_parts import ResultLotFacts
 from db.repositories.holds_of_lots import lots_to_nonconformity, reclaim_lots
 from db.repositories.keeper_turn_lock import AT_ONCE, one_at_a_time
+from domain.disposition import DispositionKind as K
 from domain.inventory import PositionState
 from models.messages import HoldFigures
-from tests.disposition.conftest import D
+from tests.disposition.conftest import D, Disposals, disposals
 from tests.inventory.conftest import NOW, NUMBER, Yard, yard
 from tests.inventory.test_holds_at_keepers import partners, places
 from tests.inventory.test_looks_at_keepers import LATER, gaps, held
 from tests.support.keepers import Partner
 from tests.support.stock_invariants import apart, violations
 
-__all__ = ["yard"]
+__all__ = ["disposals", "yard"]
 pytestmark = pytest.mark.db
 
 
@@ -173,3 +175,49 @@ async def test_what_a_former_keeper_confirmed_is_not_confirmed_by_the_one_that_k
     assert wms.locked(yard.lot, yard.warehouse) == D(100)
     new.before = None
     assert await yard.execute(now=LATER + timedelta(hours=1)) == HoldFigures(confirmed=5)
+
+
+async def test_a_reworked_lot_is_asked_for_once_its_keeper_has_booked_the_rework(disposals: Disposals) -> None:
+    """Asked before, a keeper locks nothing of it, and by the contract the same key once more changes nothing."""
+    yard = disposals.yard
+    wms, _ = partners(yard)
+    await yard.execute()
+    found = await disposals.approved(K.rework, 30)
+    early: list[str] = []
+
+    def watch(call: str) -> None:
+        made = [each for each in wms.holds.values() if each.position.lot_id != yard.lot]
+        early.extend(call for each in made if each.quantity > wms.stock.get(each.place, D(0)))
+
+    def refuse(call: str) -> None:
+        if call.startswith("dispose"):
+            raise InventoryError("paper missing")
+
+    wms.after = watch
+    for units, locked in ((12, 12), (8, 20)):
+        _, part = await disposals.carry_out(found, units, result_lot=ResultLotFacts("RW-1"))
+        wms.before = refuse
+        await yard.execute(now=NOW)
+        wms.before = None
+        await yard.execute()
+        assert wms.locked(part.result_lot_id or 0, yard.warehouse) == D(locked)
+    assert early == []
+    assert apart(yard.postgres.owner_url, places(yard)) == disposals.broken() == []
+
+
+async def test_what_a_keeper_locks_too_little_of_is_shown_also_where_a_person_confirmed(yard: Yard) -> None:
+    wms, _ = partners(yard)
+    wms.lockable = D(60)
+    yard.recall()
+    await yard.request()
+    await yard.execute()
+    yard.run("UPDATE hold SET confirmed_by = 'Wim', confirmed_at = requested_at, state = 'confirmed'")
+    await yard.execute()
+    shown = yard.rows(
+        "SELECT h.state, h.confirmed_by, k.last_error FROM hold h JOIN keeper_hold k ON k.hold_id = h.id"
+        " WHERE k.held < h.quantity ORDER BY 3"
+    )
+    assert shown == [
+        ("confirmed", "Wim", "only 0 of 30 units are locked"),
+        ("confirmed", "Wim", "only 60 of 70 units are locked"),
+    ]
