@@ -31,7 +31,8 @@ async def begin(
     await ledger.lock(session, [number], [lot_id])
     found = await allocations.locked(session, number, allocation_id)
     order = await keeper_shipments.locked(session, allocation_id)
-    if found.state != AllocationState.approved.value or (order is not None and order.ended_at is not None):
+    over = order is not None and (order.ended_at is not None or order.abandoned_at is not None)
+    if found.state != AllocationState.approved.value or over:
         return None
     site = await shortages.site_of(session, found.shortage_id, found.lot_id)
     if site is None:

@@ -302,6 +302,23 @@ async def test_a_keeper_that_never_answers_is_waited_for_until_somebody_decides_
     assert site.disposals.actions().count("allocation.shipped_twice") == int(gone)
 
 
+async def test_a_turn_that_was_under_way_orders_nothing_that_was_given_up_meanwhile(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.wms.faults.drop_before = http_client.MOST_TRIES
+    await site.turn()
+    async with site.disposals.yard.sessions() as session:
+        read_before = await keeper_shipments.due(session, NOW)
+    await decide(site.disposals, replacement_orders.abandon, site.row, who("Dora", "head_of_supply"), "No answer")
+
+    async def due(*_: Any) -> Any:
+        return read_before
+
+    monkeypatch.setattr(keeper_shipments, "due", due)
+    await site.turn()
+    assert site.orders() == []
+
+
 async def test_a_keeper_that_answers_is_not_given_up(site: Site) -> None:
     await site.turn()
     with pytest.raises(DisposalRefused, match="has not failed to answer"):
