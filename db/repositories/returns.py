@@ -67,6 +67,13 @@ class CountedIn:
     """Those whose claim had ended or been carried over there: quality is asked about the units."""
 
 
+_LEFT_LOCKED = """
+SELECT DISTINCT h.lot_id, h.recall_number FROM hold h JOIN recall r ON r.number = h.recall_number AND NOT r.drill
+WHERE h.lot_id = ANY(CAST(:lot_ids AS bigint[])) AND h.state = 'nonconformity' AND h.quantity > 0 ORDER BY 1, 2
+"""
+"""Recalls that have left units of these lots as nonconforming: what comes back is no better."""
+
+
 @dataclass(frozen=True, slots=True)
 class Docked:
     """A count that is booked, before its record is written."""
@@ -138,11 +145,14 @@ async def _hold(session: AsyncSession, number: str, counts: Sequence[Counted], w
     """Recalls that hold each of the counts now, and whether as a nonconformity."""
     lots = sorted({each.lot_id for each in counts})
     running = {lot_id: [each.number for each in await ledger.running_on(session, lot_id)] for lot_id in lots}
+    left: dict[int, list[str]] = {}
+    for row in await run(session, _LEFT_LOCKED, {"lot_ids": lots}):
+        left.setdefault(row.lot_id, []).append(row.recall_number)
     found: list[dict[str, bool]] = []
     for each in counts:
         place, holders = (each.lot_id, each.location_id), running[each.lot_id]
         held = {}
-        for holder in dict.fromkeys([*holders, number]):
+        for holder in dict.fromkeys([*holders, *left.get(each.lot_id, []), number]):
             ended = holder not in holders
             held[holder] = await ledger.hold_at(
                 session, holder, *place, each.quantity, at=who.at, by=who.principal, nonconforming=ended

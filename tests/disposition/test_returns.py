@@ -100,6 +100,23 @@ async def test_what_comes_back_or_is_made_after_the_end_is_a_nonconformity_too(d
     assert yard.rows("SELECT count(*) FROM task WHERE key LIKE 'nc:investigate%%' AND state = 'offered'") == [(1,)]
 
 
+async def test_what_comes_back_joins_what_another_recall_has_left_of_the_lot(disposals: Disposals) -> None:
+    yard, clinic = disposals.yard, disposals.consignee()
+    await disposals.held(OTHER)
+    yard.run("UPDATE recall SET phase = 'cancelled' WHERE number = %s", OTHER)
+    async with yard.sessions.begin() as session:
+        await holds.to_nonconformity(session, OTHER, NOW)
+    more = Chain(base=7000)
+    dock = more.place("own", "warehouse")
+    more.write(yard.postgres.owner_url)
+    await disposals.count_in(clinic, 5, place=dock)
+    held = "SELECT recall_number, state, quantity FROM hold WHERE location_id = %s ORDER BY 1"
+    assert yard.rows(held, dock) == [(NUMBER, "confirmed", D(5)), (OTHER, "nonconformity", D(5))]
+    await disposals.carry_out(await disposals.approved(K.release, 5, place=dock), 5)
+    assert yard.stock(dock) == (D(5), D(0), D(5)), "usable only when the last claim is gone"
+    assert disposals.broken() == []
+
+
 async def test_units_that_join_a_hold_that_was_carried_over_are_decided_anew(disposals: Disposals) -> None:
     yard, clinic = disposals.yard, disposals.consignee()
     ((hold, before),) = yard.rows(
