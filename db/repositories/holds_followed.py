@@ -1,7 +1,8 @@
-"""Units that move on, or come back, once a recall's claim on them has ended (design promise 6).
+"""Holds go where an import says that their units went: to another place of ours, or on the way there.
 
-Nobody claims anew what a recall left as a nonconformity, so its hold goes where an import says that the units went:
-to another place of ours, or on the way there. What customers send back and what a count finds joins it.
+A running recall claims them there by itself; here they stop being held where they no longer are. Nobody claims anew
+what a recall left as a nonconformity, so its hold is made there (design promise 6), and what customers send back and
+what a count finds joins it.
 """
 
 from collections import defaultdict
@@ -25,12 +26,14 @@ _Row = Row[*tuple[Any, ...]]
 
 _LEFT = """
 kept AS MATERIALIZED (
-    SELECT h.recall_number, h.lot_id, h.location_id, sum(h.quantity) AS quantity FROM hold h
-    WHERE h.lot_id = ANY(CAST(:lot_ids AS bigint[])) AND h.state = 'nonconformity' AND h.quantity > 0
-      AND h.position <> 'in_transit' GROUP BY h.recall_number, h.lot_id, h.location_id
+    SELECT h.recall_number, h.lot_id, h.location_id, sum(h.quantity) AS quantity,
+           bool_and(h.state = 'nonconformity') AS nonconforming
+    FROM hold h
+    WHERE h.lot_id = ANY(CAST(:lot_ids AS bigint[])) AND h.quantity > 0 AND h.position <> 'in_transit'
+      AND (h.state = 'nonconformity' OR h.ended_at IS NULL) GROUP BY h.recall_number, h.lot_id, h.location_id
 ),
-left_over AS MATERIALIZED (
-    -- Lots of which a recall has left units locked; after its orderly end all lots of its scope, whatever was done.
+concerned AS MATERIALIZED (
+    -- Lots of which a recall has units locked; after its orderly end all lots of its scope, whatever was done.
     SELECT recall_number, lot_id, r.phase = ANY(CAST(:ended AS text[])) OR NOT EXISTS (
                SELECT FROM scope_lot s WHERE s.recall_number = l.recall_number AND s.lot_id = l.lot_id
                  AND s.scope_version = (SELECT max(v.scope_version) FROM scope_lot v
@@ -42,7 +45,7 @@ left_over AS MATERIALIZED (
          ) AS l JOIN recall r ON r.number = l.recall_number
     WHERE NOT r.drill
 )"""
-_HOLDERS = f"WITH {_LEFT} SELECT DISTINCT recall_number FROM left_over ORDER BY recall_number"  # noqa: S608 - constant
+_HOLDERS = f"WITH {_LEFT} SELECT DISTINCT recall_number FROM concerned ORDER BY recall_number"  # noqa: S608 - constant
 _SHIFTED = f"""
 WITH {trace_sql.positions(trace_sql.SCOPE_OF_IDS)},{stock_sql.LOCATED},{_LEFT},
 mine AS (
@@ -50,13 +53,14 @@ mine AS (
     SELECT h.recall_number, h.lot_id, h.location_id, h.position = 'in_transit' AS under_way, h.document_no,
            sum(h.released + CASE WHEN h.ended_at IS NULL OR h.state = 'nonconformity' THEN h.quantity ELSE 0 END)
                AS units
-    FROM hold h JOIN left_over USING (recall_number, lot_id) GROUP BY 1, 2, 3, 4, 5
+    FROM hold h JOIN concerned USING (recall_number, lot_id) GROUP BY 1, 2, 3, 4, 5
 ),
 there AS (
     SELECT lot_id, location_id, part = 'in_transit' AS under_way, document_no, sum(quantity) AS units
     FROM located GROUP BY 1, 2, 3, 4
 )
 SELECT o.recall_number, t.lot_id, t.location_id, t.under_way, t.document_no, false AS missing, o.claims_nothing,
+       false AS nonconforming,
        t.units - coalesce(m.units, 0) AS units, coalesce((
            SELECT greatest(p.counted - (p.net - p.net_after), 0)
                   -- What the count before had found, where nothing moved since, is not found again.
@@ -69,13 +73,14 @@ SELECT o.recall_number, t.lot_id, t.location_id, t.under_way, t.document_no, fal
            FROM stock s JOIN position p ON p.lot_id = s.lot_id AND p.location_id = s.location_id
            WHERE s.batch_id = :batch_id AND s.lot_id = t.lot_id AND s.location_id = t.location_id AND NOT t.under_way
              AND o.claims_nothing), 0) AS found
-FROM there t JOIN left_over o USING (lot_id) LEFT JOIN mine m ON m.recall_number = o.recall_number
+FROM there t JOIN concerned o USING (lot_id) LEFT JOIN mine m ON m.recall_number = o.recall_number
      AND m.lot_id = t.lot_id AND m.location_id = t.location_id AND m.under_way = t.under_way
      AND m.document_no IS NOT DISTINCT FROM t.document_no
 WHERE t.units > coalesce(m.units, 0)
 UNION ALL
-SELECT k.recall_number, k.lot_id, k.location_id, false, NULL, true, false, k.quantity - coalesce(t.units, 0), 0
-FROM kept k JOIN left_over USING (recall_number, lot_id)
+SELECT k.recall_number, k.lot_id, k.location_id, false, NULL, true, false, k.nonconforming,
+       k.quantity - coalesce(t.units, 0), 0
+FROM kept k JOIN concerned USING (recall_number, lot_id)
      LEFT JOIN there t ON t.lot_id = k.lot_id AND t.location_id = k.location_id AND NOT t.under_way
 WHERE k.quantity > coalesce(t.units, 0)
 """  # noqa: S608 - constants
@@ -89,6 +94,7 @@ WHERE m.batch_id = :batch_id AND m.lot_id IS NOT NULL AND s.id <> t.id AND t.cus
   AND (m.kind = 'return' OR s.custody <> 'customer' AND m.kind IN ('shipment', 'receipt', 'adjustment'))
 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4
 """
+_COUNTED = "SELECT EXISTS (SELECT FROM stock WHERE batch_id = :batch_id)"
 _RAISE_UNDER_WAY = """
 INSERT INTO hold AS old (recall_number, lot_id, location_id, position, document_no, quantity, state, attempts, late,
                          requested_at, ended_at)
@@ -105,24 +111,28 @@ ON CONFLICT (recall_number, lot_id, location_id, position, document_no) DO UPDAT
 
 
 async def holders(session: AsyncSession, lot_ids: Sequence[int]) -> list[str]:
-    """Recalls under whose ended claims units of these lots lie, or would come; lock them before `follow_units`."""
+    """Recalls that hold units of these lots, or to whose nonconformity they would come; lock them before
+    `follow_units`."""
     return list((await run(session, _HOLDERS, _binds(lot_ids))).scalars())
 
 
 async def follow_units(session: AsyncSession, batch_id: int, lot_ids: Sequence[int], now: datetime) -> None:
-    """Let nonconformity holds follow what this batch moved between places of ours, and take in what it brought back
-    or found.
+    """Let holds follow what this batch moved between places of ours, and take in what it brought back or found.
 
-    No more is locked elsewhere than went missing under the hold, so what the gate has released moves freely.
+    Claims of running recalls on what has come are the caller's, in the same transaction. No more is locked elsewhere
+    than went missing under the hold, so what the gate has released moves freely.
     """
     moves = (await run(session, _MOVES, {"batch_id": batch_id})).all()
+    if not moves and not (await run(session, _COUNTED, {"batch_id": batch_id})).scalar_one():
+        return
     found = _Found.of((await run(session, _SHIFTED, _binds(lot_ids) | {"batch_id": batch_id})).all())
     moved: defaultdict[ledger.Holding, Decimal] = defaultdict(Decimal)
     joined: defaultdict[str, set[int]] = defaultdict(set)
     places: set[ledger.Place] = set()
     for move in moves:
         for row, units in found.taken_by(move):
-            await _lock(session, row, units, now)
+            if move.came_back or (row.recall_number, move.lot_id, move.source_id) in found.nonconforming:
+                await _lock(session, row, units, now)
             places |= {(move.lot_id, move.source_id), (move.lot_id, move.target_id)}
             if move.came_back:
                 joined[row.recall_number].add(move.lot_id)
@@ -150,13 +160,18 @@ class _Found:
     beyond: dict[ledger.Place, list[_Row]]
     units: dict[_Row, Decimal]
     missing: dict[ledger.Holding, Decimal]
+    nonconforming: set[ledger.Holding]
+    """Those of `missing` that nobody claims anew."""
 
     @classmethod
     def of(cls, rows: Iterable[_Row]) -> "_Found":
-        found = cls({}, {}, {})
+        found = cls({}, {}, {}, set())
         for row in rows:
             if row.missing:
-                found.missing[row.recall_number, row.lot_id, row.location_id] = row.units
+                there = (row.recall_number, row.lot_id, row.location_id)
+                found.missing[there] = row.units
+                if row.nonconforming:
+                    found.nonconforming.add(there)
             else:
                 found.beyond.setdefault((row.lot_id, row.location_id), []).append(row)
                 found.units[row] = row.units

@@ -70,13 +70,13 @@ async def claim_late_stock(
     scopes = (await connection.execute(text(_IN_SCOPE), {"ended": ended, "lot_ids": lots})).all()
     numbers = [row.recall_number for row in scopes]
     nonconforming = await holds_arrived.holders(session, lots) if lots is not None else []
-    left_over = await holds_followed.holders(session, lots) if lots is not None else []
-    await lock_recalls(session, sorted({*numbers, *nonconforming, *left_over}))
+    concerned = await holds_followed.holders(session, lots) if lots is not None else []
+    await lock_recalls(session, sorted({*numbers, *nonconforming, *concerned}))
     if lots is not None:
         await follow_movements(session, lots)
         await refresh_held(session, lots)
     moved = await flag_moved_under_hold(session, batch_id=batch_id)
-    if left_over and lots is not None and batch_id is not None:
+    if concerned and lots is not None and batch_id is not None:
         await holds_followed.follow_units(session, batch_id, lots, now)
     binds = {"recall_numbers": numbers, "lot_ids": sorted({lot for row in scopes for lot in row.lot_ids})}
     claimants = holds_sql.CLAIMANTS_OF_LOTS

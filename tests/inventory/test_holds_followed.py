@@ -1,4 +1,4 @@
-"""Units under a nonconformity hold whose movements an import brings: they stay locked wherever they go with us."""
+"""Held units whose movements an import brings: they stay locked wherever they go with us, and are held once."""
 
 from decimal import Decimal
 
@@ -139,4 +139,21 @@ async def test_what_a_count_finds_under_a_hold_that_was_left_joins_it(yard: Yard
     await known(yard, again)
     assert left(yard) == after, "counted again, nothing more is found"
     await yard.settle()
+    assert violations(yard.postgres.owner_url) == []
+
+
+async def test_a_running_recalls_hold_goes_with_what_moves_between_our_places(yard: Yard) -> None:
+    yard.recall()
+    await yard.request()
+    await yard.execute()
+    total = sum(quantity for quantity, *_ in yard.holds().values())
+    batch = yard.batch()
+    yard.move("shipment", 8, yard.warehouse, yard.carrier, day=110, delivered=True, batch=batch)
+    yard.move("shipment", 3, yard.warehouse, yard.clinic, day=110, delivered=True, batch=batch)
+    await known(yard, batch)
+    found = yard.holds()
+    assert found["on_hand", yard.carrier, None] == (D(28), "requested", True)
+    assert sum(q for (_, place, _), (q, *_) in found.items() if place == yard.warehouse) == D(92)
+    assert sum(quantity for quantity, *_ in found.values()) == total, "what lies elsewhere is not held here as well"
+    await yard.execute()
     assert violations(yard.postgres.owner_url) == []
