@@ -76,4 +76,30 @@ class LogisticsRequest(SQLModel, table=True):
     """Who recorded it, or the keeper of stock whose system stopped the shipment."""
 
 
-__all__ = ["LogisticsKind", "LogisticsRequest", "LogisticsState"]
+class Redirect(SQLModel, table=True):
+    """Goods that a provider sends to another place than they were shipped to: a record of their way, like a movement.
+
+    Never changed, and kept beyond the recall that asked for it: the trace reads it.
+    """
+
+    __tablename__ = "redirect"
+    __table_args__ = (Index("ix_redirect_lot", "lot_id", "document_no"),)
+
+    id: int | None = identity()
+    lot_id: int = ref("lot.id")
+    document_no: str | None = text(80, nullable=True)
+    """Of the shipment."""
+    from_location_id: int = ref("location.id")
+    """Where the goods were expected; where no record says so, the place they left."""
+    to_location_id: int = ref("location.id")
+    quantity: Decimal = units()
+    """Units of use at most: what is received at the first place all the same did not go elsewhere."""
+    reference: str = text(80)
+    """The provider's document number."""
+    asked_by_recall: str = text(40)
+    """Number of the recall that asked; its file may be gone."""
+    at: datetime = instant()
+    """When the provider's answer was recorded."""
+
+
+__all__ = ["LogisticsKind", "LogisticsRequest", "LogisticsState", "Redirect"]

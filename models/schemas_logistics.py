@@ -18,7 +18,7 @@ class LogisticsAskIn(In):
     provider: Annotated[Line, Field(max_length=160)] | None = None
     """Code of the provider; empty: as the shipment's document names it."""
     to_location_id: Id | None = None
-    """Where the goods are to go instead; needed for a redirect."""
+    """Where the goods are to go instead; needed for a redirect, refused for a stop."""
 
 
 class LogisticsAsksIn(In):

@@ -37,6 +37,7 @@ TIES: Final[Mapping[str, str]] = {
     "refused_access": "recall_number = :number",
     "stock_claim": f"claimant = :number OR lot_id IN ({_SCOPE_LOTS})",
     "movement": f"lot_id IN ({_SCOPE_LOTS})",
+    "redirect": f"lot_id IN ({_SCOPE_LOTS})",
     "lot_genealogy": f"input_lot_id IN ({_SCOPE_LOTS}) OR output_lot_id IN ({_SCOPE_LOTS})",
     "stock": f"lot_id IN ({_SCOPE_LOTS})",
     "stock_before": f"lot_id IN ({_SCOPE_LOTS})",

@@ -161,6 +161,8 @@ async def _checked(session: AsyncSession, number: str, given: Ask, at: str, who:
         raise invalid(Fault(f"{at}/to_location_id", "the place of ours they are to go to"))
     if given.kind is LogisticsKind.redirect and given.to_location_id == hold.location_id:
         raise invalid(Fault(f"{at}/to_location_id", "another place than the one they are on their way to"))
+    if given.kind is LogisticsKind.stop and given.to_location_id is not None:
+        raise invalid(Fault(f"{at}/to_location_id", "no place: what is stopped goes nowhere (`redirect` sends it on)"))
     if given.to_location_id is not None:
         place = await session.get(Location, given.to_location_id)
         if place is None or place.custody == Custody.customer.value:
@@ -210,7 +212,7 @@ async def answer(session: AsyncSession, number: str, request_id: int, given: Ans
     moved: dict[str, dict[str, Any]] = {}
     if given.reference and hold is not None and row.kind == LogisticsKind.redirect and row.to_location_id is not None:
         hold = await _now_at(session, row, hold)
-        moved = await redirects.follow(session, hold, row.to_location_id, who)
+        moved = await redirects.follow(session, row, hold, row.to_location_id, who)
     outcome = f"{state.value}: {given.reference}" if given.reference else state.value
     await tasks.close(session, number, task_key(request_id), outcome=outcome, done_by=who.principal, now=who.at)
     facts: dict[str, Any] = {"request": request_id, "reference": given.reference, "confirmed": confirmed}

@@ -22,7 +22,7 @@ from models.master import Partner
 
 GROUP: Final = 200
 """Requests per transaction."""
-ARRIVED: Final = "The goods are on their way no more."
+ARRIVED: Final = "Nothing is on its way there any more."
 _STANDS: Final = "(h.ended_at IS NULL OR h.state = 'nonconformity') AND h.quantity > 0"
 _CARRIED: Final = """LEFT JOIN LATERAL (
     SELECT d.keeper, coalesce(d.reference, d.document_no) AS reference, d.state <> 'requested' AND d.state <> 'failed'
@@ -45,10 +45,8 @@ WHERE h.recall_number = :number AND h.position = 'in_transit' AND h.ended_at IS 
   AND NOT EXISTS (SELECT FROM logistics_request l WHERE l.hold_id = h.id
                      AND (l.state = 'asked' OR l.turn = h.turn AND l.quantity >= h.quantity))
   -- What a provider brings to us already is stopped.
-  AND NOT EXISTS (SELECT FROM logistics_request l JOIN hold former ON former.id = l.hold_id
-                  WHERE l.kind = 'redirect' AND l.state = 'answered' AND l.to_location_id = h.location_id
-                    AND former.lot_id = h.lot_id AND former.document_no IS NOT DISTINCT FROM h.document_no
-                    AND l.quantity >= h.quantity)
+  AND NOT EXISTS (SELECT FROM redirect d WHERE d.lot_id = h.lot_id AND d.to_location_id = h.location_id
+                    AND d.document_no IS NOT DISTINCT FROM h.document_no AND d.quantity >= h.quantity)
 ORDER BY h.id LIMIT :limit
 """  # noqa: S608 - constants
 _ASKED: Final = f"""

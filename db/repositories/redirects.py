@@ -1,7 +1,7 @@
 """An answered redirect: every recall's hold on the goods goes with them to the place they are to come to.
 
-Where they are expected follows from the answer itself (`redirected_sql`); here the claims follow, in the transaction
-that records it. What arrived at the first place meanwhile stays under its hold there.
+Where they are expected follows from its record (`redirected_sql`); the claims follow in the same transaction. What
+arrived at the first place meanwhile stays under its hold there.
 """
 
 from typing import Any, Final
@@ -15,6 +15,7 @@ from db.repositories.ledger_sql import OPEN_HOLD
 from domain.inventory import hold_key
 from domain.quantity_text import plain
 from models.hold import Hold
+from models.logistics import LogisticsRequest, Redirect
 
 SOURCE: Final = "recall:redirect"
 """Source system of the news that goods are redirected: the trace of their lots is due again."""
@@ -27,10 +28,9 @@ _GONE_TO: Final = f"""
 SELECT old.id FROM hold h
 JOIN hold old ON old.recall_number = h.recall_number AND old.lot_id = h.lot_id AND old.position = h.position
      AND old.document_no IS NOT DISTINCT FROM h.document_no AND old.id <> h.id AND {OPEN_HOLD} AND old.quantity > 0
-JOIN hold o ON o.lot_id = h.lot_id AND o.document_no IS NOT DISTINCT FROM h.document_no
-JOIN logistics_request l ON l.hold_id = o.id AND l.kind = 'redirect' AND l.state = 'answered'
-     AND l.to_location_id = old.location_id
-WHERE h.id = :hold ORDER BY l.ended_at DESC, l.id DESC LIMIT 1
+JOIN redirect d ON d.lot_id = h.lot_id AND d.document_no IS NOT DISTINCT FROM h.document_no
+     AND d.to_location_id = old.location_id
+WHERE h.id = :hold ORDER BY d.id DESC LIMIT 1
 """  # noqa: S608 - constants
 _FOLLOW: Final = f"""
 WITH {trace_sql.positions(trace_sql.SCOPE_OF_IDS)},{stock_sql.UNDER_WAY},
@@ -84,7 +84,7 @@ ORDER BY raised.recall_number
 
 
 async def lock(session: AsyncSession, number: str, request_id: int) -> None:
-    """Before an answer is recorded: what it can change, all recalls that hold the goods among it."""
+    """Before an answer is recorded: take what it can change, all recalls that hold the goods among it."""
     lot = (await run(session, _LOT, {"request": request_id, "number": number})).scalar()
     if lot is not None:
         await ledger.lock(session, [number], [lot])
@@ -96,31 +96,46 @@ async def gone_to(session: AsyncSession, hold: Hold) -> Hold | None:
     return None if found is None else await session.get(Hold, found, populate_existing=True)
 
 
-async def follow(session: AsyncSession, hold: Hold, target: int, who: Who) -> dict[str, dict[str, Any]]:
-    """Recall -> its hold on what now comes to `target`, confirmed by the answer; called once the answer is written.
+async def follow(
+    session: AsyncSession, row: LogisticsRequest, hold: Hold, target: int, who: Who
+) -> dict[str, dict[str, Any]]:
+    """Record that the goods of an answered request go to `target`; recall -> its hold on them there, confirmed by it.
 
-    The caller has taken `lock`. Writes `holds.redirected` in the chain of every other recall concerned.
+    The caller has taken `lock`, and tells the other recalls (`tell_others`) when it has audited the answer.
     """
+    session.add(
+        Redirect(
+            lot_id=hold.lot_id,
+            document_no=hold.document_no,
+            from_location_id=hold.location_id,
+            to_location_id=target,
+            quantity=row.quantity,
+            reference=row.reference or "",
+            asked_by_recall=row.recall_number,
+            at=who.at,
+        )
+    )
+    await session.flush()
     place = {"lot_ids": [hold.lot_id], "document_no": hold.document_no, "source": hold.location_id, "target": target}
-    rows = (await run(session, _FOLLOW, place | {"at": who.at, "by": who.principal})).all()
-    for row in rows:
-        if not row.drill:
+    turned = (await run(session, _FOLLOW, place | {"at": who.at, "by": who.principal})).all()
+    for each in turned:
+        if not each.drill:
             claim = {
-                "key": hold_key(row.recall_number, row.id, row.turn),
-                "claimant": row.recall_number,
+                "key": hold_key(each.recall_number, each.id, each.turn),
+                "claimant": each.recall_number,
                 "lot_id": hold.lot_id,
                 "location_id": target,
                 "position": hold.position,
                 "document_no": hold.document_no,
-                "quantity": row.quantity,
+                "quantity": each.quantity,
             }
             await run(session, stock_sql.PLACE_CLAIM, claim)
     await ledger.settle(session, [(hold.lot_id, hold.location_id), (hold.lot_id, target)], who.at)
     # The trace of the lot is due again, and shows why.
     await run(session, keeper_counts_sql.BATCH, {"system": SOURCE, "read": 1, "ids": []})
     return {
-        row.recall_number: {"hold": row.id, "former_hold": row.former, "units": plain(row.units), "to": target}
-        for row in rows
+        each.recall_number: {"hold": each.id, "former_hold": each.former, "units": plain(each.units), "to": target}
+        for each in turned
     }
 
 

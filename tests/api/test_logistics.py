@@ -48,6 +48,8 @@ async def test_a_document_number_confirms_the_hold_and_ends_the_task(warehouse: 
     refused = await api.post(ASKS, {"requests": [nowhere]}, Role.WAREHOUSE)
     assert refused.json()["errors"][0]["pointer"] == "#/requests/0/to_location_id"
     redirect = nowhere | {"to_location_id": warehouse.place}
+    stop_there = await api.post(ASKS, {"requests": [redirect | {"kind": "stop"}]}, Role.WAREHOUSE)
+    assert stop_there.json()["errors"][0]["pointer"] == "#/requests/0/to_location_id"
     made = await api.post(ASKS, {"requests": [redirect]}, Role.WAREHOUSE, key="ask-1")
     assert made.status_code == 201, made.text
     assert (await api.post(ASKS, {"requests": [redirect]}, Role.WAREHOUSE, key="ask-1")).json() == made.json()
