@@ -7,7 +7,7 @@ import pytest
 
 from adapters.inventory.base import InventoryError
 from adapters.inventory.tryton import TrytonInventory
-from domain.inventory import Document, DocumentKind, DocumentLine, DocumentState
+from domain.inventory import Document, DocumentKind, DocumentLine, Documents, DocumentState
 from tests.inventory.tryton.goods import SECOND, WAREHOUSE, Goods, Press, at
 
 pytestmark = pytest.mark.e2e
@@ -19,7 +19,7 @@ async def listed(keeper: TrytonInventory, lot: int) -> dict[str, Document]:
 
 
 async def test_every_kind_of_open_document_is_listed_with_its_lines(
-    keeper: TrytonInventory, goods: Goods, press: Press
+    keeper: TrytonInventory, goods: Goods, press: Press, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lot = goods.lot()
     goods.receive(lot, 100)
@@ -62,6 +62,10 @@ async def test_every_kind_of_open_document_is_listed_with_its_lines(
         Document(f"inventory/{count.number}", kind.RECEIPT, start, WAREHOUSE, None, line(90)),
     ]
     assert await listed(keeper, lot) == {document.number: document for document in expected}
+    monkeypatch.setattr(goods.names, "places", {})
+    found = await keeper.documents([lot])
+    assert isinstance(found, Documents)
+    assert {each.number for each in found.unread} == {each.number for each in expected}, "of no place on record"
 
 
 async def blocked(keeper: TrytonInventory, lot: int, number: str, **how: Any) -> DocumentState:
