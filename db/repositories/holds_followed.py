@@ -48,16 +48,27 @@ concerned AS MATERIALIZED (
 _HOLDERS = f"WITH {_LEFT} SELECT DISTINCT recall_number FROM concerned ORDER BY recall_number"  # noqa: S608 - constant
 _SHIFTED = f"""
 WITH {trace_sql.positions(trace_sql.SCOPE_OF_IDS)},{stock_sql.LOCATED},{_LEFT},
-mine AS (
-    -- As for the claims of running recalls: what the gate has released there is nothing new.
-    SELECT h.recall_number, h.lot_id, h.location_id, h.position = 'in_transit' AS under_way, h.document_no,
-           sum(h.released + CASE WHEN h.ended_at IS NULL OR h.state = 'nonconformity' THEN h.quantity ELSE 0 END)
-               AS units
-    FROM hold h JOIN concerned USING (recall_number, lot_id) GROUP BY 1, 2, 3, 4, 5
-),
 there AS (
     SELECT lot_id, location_id, part = 'in_transit' AS under_way, document_no, sum(quantity) AS units
     FROM located GROUP BY 1, 2, 3, 4
+),
+mine AS (
+    SELECT recall_number, lot_id, location_id, under_way, document_no, sum(units) AS units
+    FROM (
+        -- As for the claims of running recalls: what the gate has released there is nothing new.
+        SELECT h.recall_number, h.lot_id, h.location_id, h.position = 'in_transit' AS under_way, h.document_no,
+               h.released + CASE WHEN h.ended_at IS NULL OR h.state = 'nonconformity' THEN h.quantity ELSE 0 END
+                   AS units
+        FROM hold h JOIN concerned USING (recall_number, lot_id)
+        UNION ALL
+        -- What has arrived of a stopped shipment brings its own hold, or its recall claims it there.
+        SELECT h.recall_number, h.lot_id, h.location_id, false, NULL, h.quantity - coalesce(way.units, 0)
+        FROM hold h JOIN concerned USING (recall_number, lot_id)
+        LEFT JOIN there way ON way.lot_id = h.lot_id AND way.location_id = h.location_id AND way.under_way
+             AND way.document_no IS NOT DISTINCT FROM h.document_no
+        WHERE h.position = 'in_transit' AND (h.ended_at IS NULL OR h.state = 'nonconformity')
+          AND h.quantity > coalesce(way.units, 0)
+    ) AS each GROUP BY 1, 2, 3, 4, 5
 )
 SELECT o.recall_number, t.lot_id, t.location_id, t.under_way, t.document_no, false AS missing, o.claims_nothing,
        false AS nonconforming,

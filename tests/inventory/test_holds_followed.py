@@ -60,6 +60,24 @@ async def test_units_that_move_between_our_places_stay_locked_where_they_come_to
     assert events == 2
 
 
+@pytest.mark.parametrize("over", [True, False])
+async def test_a_stopped_shipment_that_arrives_brings_its_own_hold_whatever_else_left_its_source(
+    yard: Yard, over: bool
+) -> None:
+    if over:
+        await ended(yard)
+    else:
+        yard.recall()
+        await yard.request()
+        await yard.execute()
+    batch = yard.batch()
+    yard.move("shipment", 10, yard.warehouse, yard.clinic, day=110, delivered=True, batch=batch)
+    yard.move("receipt", 5, yard.warehouse, yard.carrier, day=111, document="D2", batch=batch)
+    await known(yard, batch)
+    query = "SELECT location_id, sum(quantity) FROM hold WHERE position <> 'in_transit' GROUP BY 1 ORDER BY 1"
+    assert yard.rows(query) == [(yard.warehouse, D(100)), (yard.carrier, D(25))], "ten left under the hold, five came"
+
+
 async def test_what_the_gate_released_moves_freely_and_what_arrives_new_is_not_taken_for_it(yard: Yard) -> None:
     await ended(yard)
     yard.run(
