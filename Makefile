@@ -15,6 +15,8 @@ PRISM := tests/contract/node_modules/.installed
 ifdef DATA
 export DATA
 endif
+# Compiled modules are kept, whatever the image says: else every part of the stack compiles the whole code at each start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test contract check up down status lock openapi deadlines bench chaos

@@ -17,7 +17,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-gc.disable()  # what modules are made of stays; to look through it for garbage is a quarter of a start
+if __name__ == "__main__":
+    gc.disable()  # what modules are made of stays; to look through it for garbage is a fifth of a start
 
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
@@ -79,8 +80,6 @@ from workflows.obligations import ObligationsWorkflow
 from workflows.quality import QualityWorkflow
 from workflows.recall import RecallWorkflow
 from workflows.returns import ReturnsWorkflow
-
-gc.enable()
 
 HERE = Path(__file__).parent
 NOTIFY_QUEUES = tuple(notify_queue(channel, urgent=urgent) for channel in Channel for urgent in (False, True))
@@ -331,6 +330,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> int:
         # Half a million objects of modules and tables live for ever: a search for garbage need not walk over them.
         gc.collect()
         gc.freeze()
+        gc.enable()
         log.info("polling %s", ", ".join(queues))
         if left_out := urgent_left_out(queues):
             log.warning("not served here: %s; class I waits unless another worker serves them", ", ".join(left_out))

@@ -4,7 +4,8 @@ import gc
 import os
 import sys
 
-gc.disable()  # what modules and routes are made of stays; to look through it for garbage is a third of a start
+if __name__ == "__main__":
+    gc.disable()  # what modules and routes are made of stays; to look through it for garbage is a third of a start
 
 import uvicorn
 
