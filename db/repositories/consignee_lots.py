@@ -32,7 +32,8 @@ class ConsigneeLotRow:
     gtin: str | None
     unit: str
     received: Decimal
-    """Units of use, net of returns that reached us, with what other consignees say they passed on to it."""
+    """Units of use, net of returns that reached us, with what other consignees say they passed on to it beyond what is
+    on record between the two."""
     last_shipped_on: date | None
     stated: bool
     """Known only from the statement of another consignee."""
@@ -54,7 +55,8 @@ _APART: Final = """CASE
            WHEN count(*) OVER (PARTITION BY cl.consignee_id, lot.product_id, lot.number, site.name) = 1
            THEN lot.number || ' (' || coalesce(site.name, '?') || ')'
            ELSE lot.number || ' (' || coalesce(site.code, '?') || ')' END"""
-# Of each sender only the latest statement counts. For a lot known from statements only, `shipped` is that sum already.
+# Of each sender only the latest statement counts, and of that what our record has not moved between the two.
+# For a lot known from statements only, `shipped` is that sum already.
 _LOTS: Final = f"""
 WITH told AS MATERIALIZED (
     SELECT recall.number, {TOLD_VERSION} AS version FROM recall
@@ -85,8 +87,22 @@ JOIN lot ON lot.id = cl.lot_id
 JOIN product ON product.id = lot.product_id
 LEFT JOIN location site ON site.id = lot.site_id
 LEFT JOIN (
-    SELECT p.consignee_id, p.lot_id, sum(p.quantity) AS quantity
+    SELECT p.consignee_id, p.lot_id, sum(greatest(p.quantity - known.quantity, 0)) AS quantity
     FROM passed_on p JOIN reply r ON r.id = p.reply_id
+    JOIN consignee sender ON sender.id = r.consignee_id JOIN consignee receiver ON receiver.id = p.consignee_id
+    JOIN lot passed_lot ON passed_lot.id = p.lot_id
+    CROSS JOIN LATERAL (
+        SELECT greatest(coalesce(sum(m.quantity) FILTER (WHERE m.kind = 'shipment'), 0),
+                        coalesce(sum(m.quantity) FILTER (WHERE m.kind = 'receipt'), 0)) AS quantity
+        FROM location t
+        -- OFFSET 0: what came to the place, not all that was ever moved of the lot.
+        CROSS JOIN LATERAL (
+            SELECT * FROM movement
+            WHERE movement.to_location_id = t.id AND movement.product_id = passed_lot.product_id OFFSET 0
+        ) m
+        JOIN location s ON s.id = m.from_location_id AND s.partner_id = sender.partner_id
+        WHERE t.partner_id = receiver.partner_id AND m.lot_id = p.lot_id
+    ) known
     WHERE p.consignee_id = ANY (CAST(:consignees AS bigint[]))
       AND NOT EXISTS (SELECT FROM reply later
                       WHERE later.consignee_id = r.consignee_id AND later.kind = 'statement' AND later.id > r.id)

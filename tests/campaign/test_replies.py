@@ -164,6 +164,32 @@ async def test_a_known_consignee_that_got_another_lot_has_to_answer_again(db: Se
     assert world.one("SELECT step FROM consignee WHERE id = %s", two) == 0
 
 
+@pytest.mark.parametrize(("named", "received"), [(10, "10"), (13, "13"), (4, "10")])
+async def test_what_is_on_record_between_two_consignees_is_not_counted_again_from_the_senders_words(
+    db: SessionFactory, world: World, named: int, received: str
+) -> None:
+    lot = world.lot_ids[0]
+    one = world.consignee("One", Person("a@x.example"), kind="distributor", lots=("20",))
+    two = world.consignee("Two", Person("b@x.example"))
+    three = world.consignee("Three", Person("c@x.example"))
+    world.run(
+        "UPDATE movement m SET from_location_id = s.id FROM location s, location t"
+        " WHERE s.code = 'L-One' AND t.code = 'L-Two' AND m.to_location_id = t.id"
+    )
+    world.run(
+        "INSERT INTO movement (kind, product_id, lot_id, from_location_id, to_location_id, quantity, delivered,"
+        " occurred_at, source_system, source_id) SELECT 'receipt', product_id, lot_id, from_location_id,"
+        " to_location_id, quantity, true, occurred_at, 'test', 'again' FROM movement WHERE from_location_id IS NOT NULL"
+    )
+    receivers = (to("2", lot, named, email="b@x.example"), to("3", lot, 5, email="c@x.example"))
+    await answer(db, one, stated(lot, on_hand=0, passed_on=named + 5), passed_on=receivers)
+    async with db() as session:
+        lots = await lots_of(session, [two, three])
+        ((alone,),) = (await lots_of(session, [two])).values()
+    assert [lots[two][0].received, alone.received] == [Decimal(received)] * 2
+    assert lots[three][0].received == Decimal(15), "there nothing is on record from the sender: it got both"
+
+
 async def test_two_consignees_naming_each_other_at_once_both_get_through(db: SessionFactory, world: World) -> None:
     first, second = world.lot_ids
     one = world.consignee("One", Person("a@x.example"), lots=("10", "10"))
