@@ -9,14 +9,16 @@ import pytest
 from sqlalchemy import text
 
 from adapters.inventory.base import InventoryError
-from db.repositories import logistics, logistics_watch, stock_sql, trace_sql
+from db.repositories import logistics, logistics_watch, stock_sql, trace, trace_sql
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
 from db.repositories.logistics import Answer, Ask
 from domain.inventory import Document, DocumentKind, DocumentState, Position, PositionState
+from domain.scope import LotRef, ScopeCriteria
 from models.logistics import LogisticsKind
 from tests.inventory.conftest import NOW, NUMBER, OTHER, Yard, yard
 from tests.inventory.test_holds_at_keepers import partners
+from tests.support.chain import Chain
 from tests.support.keepers import Partner
 from tests.support.stock_invariants import violations
 
@@ -161,6 +163,31 @@ async def test_of_two_recalls_that_asked_at_once_the_last_answer_counts(yard: Ya
     assert await known(yard) == (there, {yard.carrier: D(5), yard.warehouse: D(15)})
     for number in (NUMBER, OTHER):
         assert under_way(yard, number) == {yard.warehouse: (D(15), "confirmed")}
+
+
+async def test_a_customer_whose_only_shipment_goes_elsewhere_owes_nothing(yard: Yard) -> None:
+    more = Chain(base=7000)
+    clinic = more.place("customer", "hospital")
+    more.write(yard.postgres.owner_url)
+    yard.move("shipment", 9, yard.warehouse, clinic, day=6, document="D3")
+    await held(yard)
+    ((number, code),) = yard.rows(
+        "SELECT lot.number, product.code FROM lot JOIN product ON product.id = product_id WHERE lot.id = %s", yard.lot
+    )
+
+    async def traced() -> list[tuple[int, Decimal]]:
+        async with yard.sessions.begin() as session:
+            lots = ScopeCriteria(lots=(LotRef(product_code=code, number=number),))
+            await trace.materialise_scope(session, NUMBER, 1, lots, LATER)
+        query = "SELECT c.partner_id, cl.shipped FROM consignee c JOIN consignee_lot cl ON cl.consignee_id = c.id"
+        return sorted(yard.rows(query))
+
+    (known_clinic, _), other = await traced()
+    assert other[1] == D(9)
+    await answered(yard, await asked(yard, yard.carrier, document="D3"))
+    await answered(yard, await asked(yard, yard.carrier), "RD-2")
+    for _ in range(2):
+        assert await traced() == [(known_clinic, D(20)), (other[0], D(0))]
 
 
 async def test_one_lot_of_a_document_is_redirected_and_the_other_is_not(yard: Yard) -> None:
