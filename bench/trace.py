@@ -3,21 +3,26 @@
     python -m bench.trace [--lots 100000] [--movements 1000000] [--sites 10000] [--wide 5000] [--repeats 40] [--seed 1]
     python -m bench.trace --lots 1000000 --movements 10000000 --sites 100000 --wide 50000      # full size
 
-Printed per question: p50 and p95 in milliseconds of the bare SQL and of the product, and the ratio of the medians. The
-bare SQL knows neither genealogy depth, paths, counts, confirmed deliveries nor gaps. *Probe* lots have answers of one
-size whatever the world's: run with two sizes, their line shows what growth costs.
+Printed per question: p50 and p95 in milliseconds, and the ratio of each median to that of the bare SQL and of the same
+answer in plain SQL. The bare SQL knows neither genealogy depth, paths, counts, confirmed deliveries nor gaps; the plain
+SQL (`bench.trace_plain`) knows counts, deliveries and arrivals without a shipment, and its rows are compared with the
+product's. All ways are asked in turn, start by start: a busy moment of the machine meets all of them. *Probe* lots have
+answers of one size whatever the world's: run with two sizes, their line shows what growth costs.
 """
 
 import argparse
 import asyncio
+import gc
 import random
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bench import trace_plain
 from bench.trace_world import World, fill, level_ranges
 from db.engine import SessionFactory, make_engine, make_session_factory
 from db.migrate import upgrade
@@ -26,6 +31,8 @@ from db.repositories.trace_consignees import trace_consignees
 from db.repositories.trace_sql import TUNE
 from tests.support.servers import ThrowAwayPostgres
 
+PLAIN = "plain SQL"
+"""The way whose rows are the product's."""
 BARE = """
 WITH RECURSIVE s(lot_id) AS (
     SELECT unnest(CAST(:roots AS bigint[]))
@@ -92,28 +99,45 @@ GROUP BY p.id, f.lot_id ORDER BY p.id, f.lot_id
 """Who received which lot, how much, and what came back, also where only a receipt is on record; no counts, no tier."""
 
 
+Ask = Callable[[AsyncSession, list[int]], Awaitable[Sequence[Any]]]
+
+
 async def measure(
-    sessions: SessionFactory, samples: list[list[int]], ask: Callable[[AsyncSession, list[int]], Awaitable[int]]
-) -> tuple[list[float], float]:
-    """Milliseconds per sample, and the mean number of rows answered."""
-    took, rows = [], []
+    sessions: SessionFactory, samples: list[list[int]], ways: dict[str, Ask]
+) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Per way: milliseconds of each sample, and the mean number of rows answered."""
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    rows: dict[str, list[int]] = {name: [] for name in ways}
+    gc.freeze()
     async with sessions() as session:
         await (await session.connection()).execute(text(TUNE))  # the bare SQL has the same memory and costs
         for roots in samples:
-            start = time.perf_counter()
-            rows.append(await ask(session, roots))
-            took.append((time.perf_counter() - start) * 1000)
-    return took, statistics.mean(rows)
+            for name, ask in ways.items():
+                gc.collect()  # what another way left is not its time
+                start = time.perf_counter()
+                answer = await ask(session, roots)
+                took[name].append((time.perf_counter() - start) * 1000)
+                rows[name].append(len(answer))
+                del answer
+    return took, {name: statistics.mean(counts) for name, counts in rows.items()}
 
 
-Ask = Callable[[AsyncSession, list[int]], Awaitable[int]]
+async def same_rows(sessions: SessionFactory, roots: list[int], ways: dict[str, Ask]) -> None:
+    """Plain SQL and product answer the same rows.
+
+    Raises:
+        AssertionError: they do not.
+    """
+    async with sessions() as session:
+        plain, product = [set(map(tuple, await ways[name](session, roots))) for name in (PLAIN, list(ways)[2])]
+    assert plain == product, f"{len(plain ^ product)} rows differ for {roots}"
 
 
 def bare(statement: str) -> Ask:
     """The hand-written SQL."""
 
-    async def ask(session: AsyncSession, roots: list[int]) -> int:
-        return len((await (await session.connection()).execute(text(statement), {"roots": roots})).all())
+    async def ask(session: AsyncSession, roots: list[int]) -> Sequence[Any]:
+        return (await (await session.connection()).execute(text(statement), {"roots": roots})).all()
 
     return ask
 
@@ -121,9 +145,9 @@ def bare(statement: str) -> Ask:
 def lots_and_sites(direction: trace.Direction) -> Ask:
     """Lots with depth and parent, sites with all quantities."""
 
-    async def ask(session: AsyncSession, roots: list[int]) -> int:
+    async def ask(session: AsyncSession, roots: list[int]) -> Sequence[Any]:
         lots = await trace.trace_lots(session, direction, roots)
-        return len(await trace.trace_sites(session, [lot.lot_id for lot in lots]))
+        return await trace.trace_sites(session, [lot.lot_id for lot in lots])
 
     return ask
 
@@ -132,30 +156,36 @@ def whole(direction: trace.Direction) -> Ask:
     """The whole trace, gaps included."""
     run = trace.trace_forward if direction == "forward" else trace.trace_backward
 
-    async def ask(session: AsyncSession, roots: list[int]) -> int:
-        return len((await run(session, roots)).sites)
+    async def ask(session: AsyncSession, roots: list[int]) -> Sequence[Any]:
+        return (await run(session, roots)).sites
 
     return ask
 
 
-async def consignees(session: AsyncSession, roots: list[int]) -> int:
+async def consignees(session: AsyncSession, roots: list[int]) -> Sequence[Any]:
     """Everybody who received one of the lots, by lot."""
     lots = await trace.trace_lots(session, "forward", roots)
-    return len(await trace_consignees(session, [lot.lot_id for lot in lots]))
+    return await trace_consignees(session, [lot.lot_id for lot in lots])
 
 
 def questions(world: World, repeats: int) -> dict[str, tuple[list[list[int]], dict[str, Ask]]]:
-    """Title -> roots to ask for, and the ways of asking; the first way is the yardstick."""
+    """Title -> roots to ask for, and the ways of asking; the first two are the yardsticks."""
     rng = random.Random(world.seed + 1)
     levels = level_ranges(world.lots)
     few = max(repeats // 4, 5)
-    forward = {"bare SQL": bare(BARE), "lots and sites": lots_and_sites("forward"), "with gaps": whole("forward")}
+    forward = {
+        "bare SQL": bare(BARE),
+        PLAIN: bare(trace_plain.SITES),
+        "lots and sites": lots_and_sites("forward"),
+        "with gaps": whole("forward"),
+    }
     backward = {
         "bare SQL": bare(BARE_BACKWARD),
+        PLAIN: bare(trace_plain.SITES_BACKWARD),
         "lots and sites": lots_and_sites("backward"),
         "with gaps": whole("backward"),
     }
-    lists = {"bare SQL": bare(BARE_CONSIGNEES), "consignee list": consignees}
+    lists = {"bare SQL": bare(BARE_CONSIGNEES), PLAIN: bare(trace_plain.CONSIGNEES), "consignee list": consignees}
 
     def any_of(lots: range, count: int) -> list[list[int]]:
         return [[rng.choice(lots)] for _ in range(count)]
@@ -175,15 +205,16 @@ def questions(world: World, repeats: int) -> dict[str, tuple[list[list[int]], di
 
 async def compare(sessions: SessionFactory, world: World, repeats: int) -> None:
     """Print one line per question and way of asking."""
-    print(f"{'start':31}{'way':16}{'rows':>9}{'p50 ms':>10}{'p95 ms':>10}{'ratio':>8}")
+    print(f"{'start':31}{'way':16}{'rows':>9}{'p50 ms':>10}{'p95 ms':>10}{'to bare':>9}{'to plain':>9}")
     for question, (samples, ways) in questions(world, repeats).items():
-        reference = 0.0
-        for name, ask in ways.items():
-            await measure(sessions, samples[:3], ask)  # warm caches and plans alike
-            took, rows = await measure(sessions, samples, ask)
-            p50, p95 = statistics.median(took), statistics.quantiles(took, n=20)[-1]
-            reference = reference or p50
-            print(f"{question:31}{name:16}{rows:9.0f}{p50:10.1f}{p95:10.1f}{p50 / reference:8.2f}", flush=True)
+        await same_rows(sessions, samples[0], ways)
+        await measure(sessions, samples[:3], ways)  # warm caches and plans alike
+        took, rows = await measure(sessions, samples, ways)
+        middle = {name: statistics.median(times) for name, times in took.items()}
+        for name, times in took.items():
+            p95 = statistics.quantiles(times, n=20)[-1]
+            ratios = "".join(f"{middle[name] / middle[yardstick]:9.2f}" for yardstick in ("bare SQL", PLAIN))
+            print(f"{question:31}{name:16}{rows[name]:9.0f}{middle[name]:10.1f}{p95:10.1f}{ratios}", flush=True)
 
 
 async def main() -> None:

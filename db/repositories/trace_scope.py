@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.plain_sql import planned_each_time
 from db.repositories import trace_gaps_sql, trace_runs, trace_runs_sql, trace_sql
 from db.repositories.chasing_sql import CHASING_CAMPAIGN, SENT_VERSION, TOLD_VERSION, WAITING
 from db.repositories.trace_limits import ARRIVAL_MARGIN, STALE_AFTER
@@ -206,17 +207,33 @@ async def materialise_scope(
     Raises:
         UnknownScope: the criteria name nothing on record.
     """
+    limits = {"stale_after": stale_after, "arrival_margin": arrival_margin}
     parts = [criteria] if isinstance(criteria, ScopeCriteria) else list(criteria)
     out = set(excluded)
     roots = sorted({lot for part in parts for lot in await resolve_roots(session, part)} - out)
     connection = await session.connection()
     await connection.execute(text(trace_sql.TUNE))
+    async with planned_each_time(session):
+        return await _stored(session, recall_number, scope_version, parts, now, roots, out, limits)
+
+
+async def _stored(
+    session: AsyncSession,
+    recall_number: str,
+    scope_version: int,
+    parts: Sequence[ScopeCriteria],
+    now: datetime,
+    roots: list[int],
+    out: set[int],
+    limits: dict[str, timedelta],
+) -> ScopeSummary:
+    """Write what these roots lead to, without the lots that are `out`."""
+    connection = await session.connection()
     scope: dict[str, Any] = {"recall_number": recall_number, "scope_version": scope_version}
     walked = await connection.execute(text(_LOTS), scope | {"lot_ids": roots, "blocked": sorted(out)})
     added = walked.rowcount + await _name_serials(session, parts, scope)
     joins = await _joins(session, recall_number, scope_version)
     found = (await connection.execute(text(_CONSIGNEES), scope | joins | {"now": now})).one()
-    limits = {"stale_after": stale_after, "arrival_margin": arrival_margin}
     undated_lots = sorted({lot for part in parts for lot in await undated_roots(session, part)} - out)
     run_id = await trace_runs.next_run_id(session)
     binds = {"undated": undated_lots, "computed": list(COMPUTED_GAPS), "run_id": run_id}

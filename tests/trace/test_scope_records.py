@@ -228,3 +228,20 @@ async def test_a_large_trace_is_not_ended_by_the_limit_of_short_statements(db: S
     async with db.begin() as session:
         after = (await (await session.connection()).execute(text("SHOW statement_timeout"))).scalar_one()
     assert (usual, during, after) == ("1min", "14min", "1min")
+
+
+async def test_a_trace_that_writes_leaves_its_connection_preparing_statements(
+    db: SessionFactory, clean_db: PostgresForTests
+) -> None:
+    chain = random_chain(77, base=1)
+    chain.write(clean_db.owner_url)
+    number = write_recall(clean_db.owner_url, NUMBER)
+    async with db.begin() as session:
+        connection = await session.connection()
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        before = driver.prepare_threshold
+        await trace.materialise_scope(session, number, 1, named(chain, sorted(chain.lots)[:1]), day(500))
+        # Checks of foreign keys would be planned anew for each row written.
+        mode = (await connection.execute(text("SELECT current_setting('plan_cache_mode')"))).scalar_one()
+    assert (driver.prepare_threshold, mode) == (before, "auto")
+    assert before is not None
