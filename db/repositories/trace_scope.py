@@ -103,16 +103,15 @@ known AS (
 quantities AS (
     -- A shipment on record replaces what another consignee stated; a return or a disposal there is no shipment.
     INSERT INTO consignee_lot AS old (consignee_id, lot_id, shipped, returned, stated, scope_version)
-    SELECT known.id, r.lot_id, r.shipped, r.returned, false, :scope_version
-    FROM received_by r JOIN known USING (partner_id)
-    UNION ALL
-    -- What no movement brings there any more: its shipment was cancelled, or redirected on its way. Tested row by row
-    -- against a hash, whatever the planner expects.
-    SELECT c.id, cl.lot_id, 0, 0, false, :scope_version
-    FROM consignee c JOIN consignee_lot cl ON cl.consignee_id = c.id
-    WHERE c.recall_number = :recall_number AND cl.withdrawn_in IS NULL AND NOT cl.stated
-      AND (cl.shipped > 0 OR cl.returned > 0) AND (cl.lot_id IN (SELECT lot_id FROM scope)) IS TRUE
-      AND ((c.partner_id, cl.lot_id) IN (SELECT partner_id, lot_id FROM received_by)) IS NOT TRUE
+    SELECT each.id, each.lot_id, sum(each.shipped), sum(each.returned), false, :scope_version
+    FROM (
+        SELECT known.id, r.lot_id, r.shipped, r.returned FROM received_by r JOIN known USING (partner_id)
+        UNION ALL
+        -- What no movement brings there any more: its shipment was cancelled, or redirected on its way.
+        SELECT c.id, cl.lot_id, 0, 0 FROM consignee c JOIN consignee_lot cl ON cl.consignee_id = c.id
+        WHERE c.recall_number = :recall_number AND cl.withdrawn_in IS NULL AND NOT cl.stated
+          AND (cl.shipped > 0 OR cl.returned > 0) AND (cl.lot_id IN (SELECT lot_id FROM scope)) IS TRUE
+    ) AS each GROUP BY each.id, each.lot_id
     ON CONFLICT (consignee_id, lot_id) DO UPDATE
         -- A lot that was taken out and comes back counts from now, unless nobody has been told that it was out.
         SET shipped = CASE WHEN old.stated AND excluded.shipped = 0 THEN old.shipped ELSE excluded.shipped END,
