@@ -9,11 +9,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.deps import NumberDep, ReaderDep, StateDep
 from api.disposal_work import PROBLEMS, DisposalDesk, disposal_desk
-from api.nudge import nudge_owners
+from api.nudge import nudge_owners, nudge_stock
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import problems
 from api.records import load
-from db.repositories import logistics
+from db.repositories import logistics, redirects
 from db.repositories.disposition_who import Who
 from db.repositories.logistics import Answer, Ask, task_key
 from domain.roles import Permission
@@ -123,11 +123,17 @@ async def withdraw_logistics(
 async def _end(
     desk: DisposalDesk, number: str, request_id: int, body: BaseModel, given: Answer, what: str
 ) -> JSONResponse:
+    tracing: list[str] = []
+
     async def act(session: AsyncSession, who: Who) -> BaseModel:
-        return _out(await logistics.answer(session, number, request_id, given, who))
+        row = await logistics.answer(session, number, request_id, given, who)
+        tracing.extend(await redirects.concerned(session, row))
+        return _out(row)
 
     answer = await desk.carry_out(Permission.CONFIRM_HOLD, f"{what}_logistics_{request_id}", body, act)
     await nudge_owners(desk.state, [(recall_id(number), task_key(request_id))])
+    for each in tracing:
+        await nudge_stock(desk.state, each)
     return answer
 
 

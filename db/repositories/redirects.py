@@ -15,7 +15,7 @@ from db.repositories.ledger_sql import OPEN_HOLD
 from domain.inventory import hold_key
 from domain.quantity_text import plain
 from models.hold import Hold
-from models.logistics import LogisticsRequest, Redirect
+from models.logistics import LogisticsKind, LogisticsRequest, LogisticsState, Redirect
 
 SOURCE: Final = "recall:redirect"
 """Source system of the news that goods are redirected: the trace of their lots is due again."""
@@ -139,6 +139,14 @@ async def follow(
     }
 
 
+async def concerned(session: AsyncSession, row: LogisticsRequest) -> list[str]:
+    """Running recalls that an answer makes trace again: all with the lot of an answered redirect in their scope."""
+    if (row.kind, row.state) != (LogisticsKind.redirect, LogisticsState.answered):
+        return []
+    hold = await session.get_one(Hold, row.hold_id)
+    return [each.number for each in await ledger.running_on(session, hold.lot_id)]
+
+
 async def tell_others(session: AsyncSession, number: str, moved: dict[str, dict[str, Any]], who: Who) -> None:
     """Audit in the chains of the other recalls; last, as whatever locks a chain."""
     for each in sorted(set(moved) - {number}):
@@ -148,4 +156,4 @@ async def tell_others(session: AsyncSession, number: str, moved: dict[str, dict[
         )  # fmt: skip
 
 
-__all__ = ["follow", "gone_to", "lock", "tell_others"]
+__all__ = ["concerned", "follow", "gone_to", "lock", "tell_others"]

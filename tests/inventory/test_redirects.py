@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from adapters.inventory.base import InventoryError
-from db.repositories import logistics, logistics_watch, stock_sql, trace, trace_sql
+from db.repositories import logistics, logistics_watch, redirects, stock_sql, trace, trace_sql
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
 from db.repositories.logistics import Answer, Ask
@@ -60,10 +60,12 @@ async def asked(yard: Yard, target: int, *, document: str = "D1", number: str = 
     return row.id or 0
 
 
-async def answered(yard: Yard, request: int, reference: str | None = "RD-1", number: str = NUMBER) -> None:
+async def answered(yard: Yard, request: int, reference: str | None = "RD-1", number: str = NUMBER) -> list[str]:
+    """Record the provider's answer; the recalls that trace again for it."""
     async with yard.sessions.begin() as session:
         given = Answer(reference, None, None if reference else "It is on the plane.")
-        await logistics.answer(session, number, request, given, Who("Wanda", "warehouse", LATER))
+        row = await logistics.answer(session, number, request, given, Who("Wanda", "warehouse", LATER))
+        return await redirects.concerned(session, row)
 
 
 async def held(yard: Yard, *numbers: str) -> None:
@@ -83,7 +85,7 @@ async def test_redirected_goods_are_expected_and_held_where_they_are_to_come_for
     await held(yard, NUMBER, OTHER)
     before = await known(yard)
     yard.run("UPDATE recall SET traced_batches = 0")
-    await answered(yard, await asked(yard, yard.carrier))
+    assert await answered(yard, await asked(yard, yard.carrier)) == [NUMBER, OTHER]
     there, way = await known(yard)
     assert (before[1], there) == ({yard.clinic: D(15), yard.carrier: D(5)}, before[0])
     assert way == {yard.carrier: D(20)}
@@ -206,7 +208,7 @@ async def test_one_lot_of_a_document_is_redirected_and_the_other_is_not(yard: Ya
 async def test_a_refusal_moves_nothing(yard: Yard) -> None:
     await held(yard)
     before = await known(yard)
-    await answered(yard, await asked(yard, yard.carrier), None)
+    assert await answered(yard, await asked(yard, yard.carrier), None) == []
     assert await known(yard) == before
     assert under_way(yard).keys() == {yard.clinic}
 
