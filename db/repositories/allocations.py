@@ -124,6 +124,13 @@ async def ship(session: AsyncSession, number: str, allocation_id: int, document_
     found = await locked(session, number, allocation_id)
     if found.state == AllocationState.shipped.value and found.document_no == document_no:
         return found
+    if found.state == AllocationState.shipped.value and await keeper_shipments.given_up(session, found):
+        # What the keeper had sent by its order was told first.
+        await not_suspect(session, found)
+        await book_second(session, found, document_no, who)
+        found.document_no = document_no
+        session.add(found)
+        return found
     _is(found, AllocationState.approved)
     refuse_drill(await recalls.get(session, number), "nothing is shipped under it")
     if await keeper_shipments.by_hand(session, allocation_id, document_no, who.at):
@@ -147,7 +154,7 @@ async def book(session: AsyncSession, found: Allocation, document_no: str, who: 
 
 
 async def book_second(session: AsyncSession, found: Allocation, document_no: str, who: Who) -> None:
-    """Book that as many units left once more, by an order nobody waited for; the caller holds the locks."""
+    """Book that as many units left once more, by hand and by an order nobody waited for; the caller holds the locks."""
     await _departed(session, found, document_no, who.at, ":second")
     await _note(session, found.recall_number, "allocation.shipped_twice", who, [found], f"also under {document_no}")
 

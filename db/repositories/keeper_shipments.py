@@ -18,6 +18,7 @@ from domain.inventory import DocumentAnswer, DocumentState
 from domain.keepers import LEDGER
 from domain.phases import FINAL_PHASES
 from domain.shortage import ShippedTwice
+from models.disposition import Allocation
 from models.keeper_hold import KeeperShipment
 
 MOST: Final = 2000
@@ -112,6 +113,14 @@ def risk_of(row: KeeperShipment, document_no: str | None) -> ShippedTwice | None
     return ShippedTwice.HAPPENED if gone else None
 
 
+async def given_up(session: AsyncSession, found: Allocation) -> bool:
+    """Whether only the keeper has told that these left, by an order nobody waited for: they may go by hand, too."""
+    row = await locked(session, found.id or 0)
+    if row is None or row.abandoned_at is None:
+        return False
+    return found.shipped_by == row.keeper and row.number == found.document_no
+
+
 async def by_hand(session: AsyncSession, allocation_id: int, document_no: str, now: datetime) -> bool:
     """A person states the shipment: of the keeper's order (True), or of none that may still be carried out.
 
@@ -135,4 +144,16 @@ async def by_hand(session: AsyncSession, allocation_id: int, document_no: str, n
     return row.number == document_no
 
 
-__all__ = ["MOST", "begin", "by_hand", "due", "key_of", "locked", "of_allocations", "risk_of", "stands", "tried"]
+__all__ = [
+    "MOST",
+    "begin",
+    "by_hand",
+    "due",
+    "given_up",
+    "key_of",
+    "locked",
+    "of_allocations",
+    "risk_of",
+    "stands",
+    "tried",
+]

@@ -302,6 +302,21 @@ async def test_a_keeper_that_never_answers_is_waited_for_until_somebody_decides_
     assert site.disposals.actions().count("allocation.shipped_twice") == int(gone)
 
 
+async def test_what_a_person_shipped_counts_also_when_the_keeper_tells_first_that_its_order_left(site: Site) -> None:
+    site.wms.faults.drop_after = http_client.MOST_TRIES
+    await site.turn()
+    await decide(site.disposals, replacement_orders.abandon, site.row, who("Dora", "head_of_supply"), "No answer")
+    site.wms.warehouse.dispatch("SO-1")
+    await site.turn()
+    assert (allocation(site.disposals)[0][:2], risk(site.disposals)) == (("shipped", "SO-1"), None)
+    for _ in range(2):
+        await site.ship("BY-HAND")
+    left = site.disposals.yard.rows("SELECT document_no, quantity FROM movement WHERE lot_id = 901 ORDER BY id")
+    assert (left, risk(site.disposals)) == ([("SO-1", D(6)), ("BY-HAND", D(6))], "happened")
+    with pytest.raises(DisposalRefused, match="is shipped"):
+        await site.ship("A-THIRD")
+
+
 async def test_a_turn_that_was_under_way_orders_nothing_that_was_given_up_meanwhile(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
