@@ -256,7 +256,7 @@ class PassedOn(SQLModel, table=True):
     id: int | None = identity()
     reply_id: int = ref("reply.id")
     lot_id: int = ref("lot.id")
-    consignee_id: int = ref("consignee.id")
+    consignee_id: int = ref("consignee.id", index=True)
     quantity: Decimal = quantity()
 
 

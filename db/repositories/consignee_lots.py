@@ -63,6 +63,38 @@ WITH told AS MATERIALIZED (
     WHERE recall.number = ANY (
         ARRAY(SELECT DISTINCT recall_number FROM consignee WHERE id = ANY (CAST(:consignees AS bigint[])))
     )
+), passed AS MATERIALIZED (
+    SELECT consignee_id, lot_id, sum(quantity) AS quantity
+    FROM (
+        -- Added up side by side, not joined: what many say they passed on to one site, and all that came to it.
+        SELECT consignee_id, lot_id, partner_id,
+               greatest(sum(said) - greatest(sum(shipped), sum(received)), 0) AS quantity
+        FROM (
+            SELECT p.consignee_id, p.lot_id, sender.partner_id, p.quantity AS said, 0 AS shipped, 0 AS received
+            FROM passed_on p
+            CROSS JOIN LATERAL (SELECT * FROM reply WHERE reply.id = p.reply_id OFFSET 0) r
+            CROSS JOIN LATERAL (SELECT * FROM consignee WHERE consignee.id = r.consignee_id OFFSET 0) sender
+            WHERE p.consignee_id = ANY (CAST(:consignees AS bigint[]))
+              AND r.id >= coalesce((SELECT max(later.id) FROM reply later
+                                    WHERE later.consignee_id = r.consignee_id AND later.kind = 'statement'), 0)
+            UNION ALL
+            SELECT c.id, m.lot_id, s.partner_id, 0, CASE WHEN m.kind = 'shipment' THEN m.quantity ELSE 0 END,
+                   CASE WHEN m.kind = 'receipt' THEN m.quantity ELSE 0 END
+            FROM (
+                SELECT DISTINCT p.consignee_id, lot.product_id FROM passed_on p JOIN lot ON lot.id = p.lot_id
+                WHERE p.consignee_id = ANY (CAST(:consignees AS bigint[]))
+            ) told_of
+            JOIN consignee c ON c.id = told_of.consignee_id JOIN location t ON t.partner_id = c.partner_id
+            CROSS JOIN LATERAL (
+                SELECT * FROM movement
+                WHERE movement.to_location_id = t.id AND movement.product_id = told_of.product_id
+                  AND movement.lot_id IS NOT NULL AND movement.kind IN ('shipment', 'receipt') OFFSET 0
+            ) m
+            CROSS JOIN LATERAL (SELECT * FROM location WHERE location.id = m.from_location_id OFFSET 0) s
+        ) word_and_record
+        GROUP BY consignee_id, lot_id, partner_id
+    ) by_sender
+    GROUP BY consignee_id, lot_id
 )
 SELECT cl.consignee_id, cl.lot_id, lot.number, cl.stated, product.name AS product, product.gtin,
        product.unit_of_use AS unit,
@@ -86,28 +118,7 @@ JOIN told ON told.number = c.recall_number
 JOIN lot ON lot.id = cl.lot_id
 JOIN product ON product.id = lot.product_id
 LEFT JOIN location site ON site.id = lot.site_id
-LEFT JOIN (
-    SELECT p.consignee_id, p.lot_id, sum(greatest(p.quantity - known.quantity, 0)) AS quantity
-    FROM passed_on p JOIN reply r ON r.id = p.reply_id
-    JOIN consignee sender ON sender.id = r.consignee_id JOIN consignee receiver ON receiver.id = p.consignee_id
-    JOIN lot passed_lot ON passed_lot.id = p.lot_id
-    CROSS JOIN LATERAL (
-        SELECT greatest(coalesce(sum(m.quantity) FILTER (WHERE m.kind = 'shipment'), 0),
-                        coalesce(sum(m.quantity) FILTER (WHERE m.kind = 'receipt'), 0)) AS quantity
-        FROM location t
-        -- OFFSET 0: what came to the place, not all that was ever moved of the lot.
-        CROSS JOIN LATERAL (
-            SELECT * FROM movement
-            WHERE movement.to_location_id = t.id AND movement.product_id = passed_lot.product_id OFFSET 0
-        ) m
-        JOIN location s ON s.id = m.from_location_id AND s.partner_id = sender.partner_id
-        WHERE t.partner_id = receiver.partner_id AND m.lot_id = p.lot_id
-    ) known
-    WHERE p.consignee_id = ANY (CAST(:consignees AS bigint[]))
-      AND NOT EXISTS (SELECT FROM reply later
-                      WHERE later.consignee_id = r.consignee_id AND later.kind = 'statement' AND later.id > r.id)
-    GROUP BY p.consignee_id, p.lot_id
-) passed ON passed.consignee_id = cl.consignee_id AND passed.lot_id = cl.lot_id
+LEFT JOIN passed ON passed.consignee_id = cl.consignee_id AND passed.lot_id = cl.lot_id
 ORDER BY cl.consignee_id, product.name, lot.number, cl.lot_id
 """  # noqa: S608 - constants
 # For one value PostgreSQL keeps one plan; for a list of unknown length it plans anew each time, four times as long as

@@ -16,9 +16,11 @@ from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import select
 
+from db.engine import SessionFactory
 from db.plain_sql import run
 from db.repositories import campaign, campaign_targets
 from db.repositories.campaign_targets import NewCampaign
+from db.repositories.consignee_lots import every_lot_of
 from domain.ladder import Ladder
 from models.notice import Notice
 from tests.campaign.conftest import Hand
@@ -142,6 +144,47 @@ async def test_so_does_a_later_notice_to_everybody_of_which_a_third_comes_back(
         await _round(hand, 2)
     assert sum(counts.values()) == EVERYBODY
     assert large.one("SELECT count(DISTINCT consignee_id) FROM delivery WHERE campaign_id = %s", later) == EVERYBODY
+    assert work.dearest() <= A_ROW_EACH * EVERYBODY, "\n".join(work.heaviest())
+
+
+async def test_so_do_the_lots_of_a_site_to_which_everybody_passed_something_on(
+    large: World, db: SessionFactory, engine: AsyncEngine
+) -> None:
+    """Half of it is on record as well and counts once."""
+    large.run(
+        "INSERT INTO location (partner_id, code, name, custody)"
+        " SELECT partner_id, 'at ' || partner_id, 'Site', 'customer' FROM consignee"
+    )
+    hub, *others = (row["id"] for row in large.rows("SELECT id FROM consignee ORDER BY id"))
+    async with db() as session:  # Its plan is of a time when nobody had said anything.
+        (first,) = (await every_lot_of(session, [hub]))[hub]
+        assert len(await every_lot_of(session, others[:500])) == 500
+    large.run(
+        "INSERT INTO reply (recall_number, consignee_id, kind, channel, received_at, findings)"
+        " SELECT recall_number, id, 'statement', 'page', %s, '[]' FROM consignee WHERE id <> %s",
+        *(T0, hub),
+    )
+    large.run(
+        "INSERT INTO passed_on (reply_id, lot_id, consignee_id, quantity)"
+        " SELECT id, %s, CASE WHEN consignee_id %% 2 = 0 THEN %s ELSE consignee_id - 1 END, 2 FROM reply",
+        *(first.lot_id, hub),
+    )
+    large.run(
+        "INSERT INTO movement (kind, product_id, lot_id, from_location_id, to_location_id, quantity, delivered,"
+        " occurred_at, source_system, source_id)"
+        " SELECT 'receipt', lot.product_id, lot.id, s.id, t.id, 1, true, %s, 'test', 'on ' || c.id"
+        " FROM consignee c JOIN location s USING (partner_id), lot, consignee hub JOIN location t USING (partner_id)"
+        " WHERE lot.id = %s AND hub.id = %s AND c.id <> hub.id",
+        *(T0, first.lot_id, hub),
+    )
+    with measured(engine) as work:
+        async with db() as session:
+            for at in range(0, len(others), 500):
+                await every_lot_of(session, others[at : at + 500])
+            (row,) = (await every_lot_of(session, [hub]))[hub]
+    named = large.one("SELECT count(*) FROM passed_on WHERE consignee_id = %s", hub)
+    assert named > EVERYBODY / 3
+    assert row.received == first.received + named, "of two units each, one is on record"
     assert work.dearest() <= A_ROW_EACH * EVERYBODY, "\n".join(work.heaviest())
 
 
