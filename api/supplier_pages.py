@@ -11,9 +11,8 @@ from typing import Final
 
 from api.page_languages import languages_in
 from api.page_templates import css, environment_of, messages, speaker
-from db.repositories.supplier_requests import Given
 from domain.notice_content import best_language
-from domain.supplier_request import Stage
+from domain.supplier_request import Given, Stage
 
 FOLDER: Final = Path(__file__).parents[1] / "templates" / "supplier"
 LANGUAGES: Final = languages_in(FOLDER)

@@ -4,12 +4,13 @@ The supplier acknowledges, says what was contained, the root cause with its corr
 every answer but the first is accepted or sent back by supplier quality, and another person closes the request.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 from typing import Final
+from uuid import UUID
 
 from domain.numbered_links import make_numbered_token, read_numbered_token
 from domain.quality_numbers import QualityKind, kind_of, quality_number
@@ -29,6 +30,35 @@ class Stage(StrEnum):
     CONTAINMENT = "containment"
     CAUSE = "cause"
     VERIFICATION = "verification"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a supplier is asked."""
+
+    title: str
+    supplier_code: str
+    contact_name: str
+    contact_email: str
+    language: str
+    question: str
+    capa: tuple[str, int] | None = None
+    """File and number of the CAPA it is of."""
+    nonconformity: str | None = None
+    days: Mapping[Stage, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a supplier answers."""
+
+    account: str
+    name: str
+    position: str
+    action: str | None = None
+    action_due_on: date | None = None
+    codes: Sequence[str] = ()
+    file_ids: Sequence[UUID] = ()
 
 
 class RequestState(StrEnum):

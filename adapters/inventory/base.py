@@ -91,8 +91,8 @@ class StockKeeper(Protocol):
     async def hold(self, key: str, claimant: str, position: Position) -> HoldReceipt:
         """Lock `position` for `claimant` (a recall number).
 
-        The same key again changes nothing; with a larger quantity it raises the same hold. Another claimant's hold
-        on the same stock stands beside it.
+        The same key again locks nothing twice: what has come since, up to the quantity; a larger one raises it.
+        Another claimant's hold on the same stock stands beside it.
 
         Raises:
             HoldReleased: it was ended there.

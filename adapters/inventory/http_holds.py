@@ -1,7 +1,7 @@
 """Holds at a keeper by its HTTP interface: asked in bulk, each answered for itself.
 
-The key of a hold is its identity there; the same key again changes nothing, so whatever is unclear is asked again. An
-answer counts only for the key, the lot and the place that were asked.
+The key of a hold is its identity there; the same key again locks nothing twice, so whatever is unclear is asked
+again. An answer counts only for the key, the lot and the place that were asked.
 """
 
 import asyncio

@@ -28,10 +28,10 @@ from api.supplier_pages import (
 from db.repositories import evidence, supplier_requests
 from db.repositories.codes import CodesRefused
 from db.repositories.disposition_who import Who
-from db.repositories.supplier_requests import SUPPLIER, Given
+from db.repositories.supplier_requests import SUPPLIER
 from domain.nonconformity import NcRefused
 from domain.photo_types import FileRefused, named, photo_or_document
-from domain.supplier_request import RequestState, Stage, read_supplier_token
+from domain.supplier_request import Given, RequestState, Stage, read_supplier_token
 from domain.workflow_ids import QUALITY_ID
 from models.evidence import Evidence
 from models.quality import QualityFile

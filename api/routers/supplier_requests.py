@@ -14,9 +14,8 @@ from api.problems import Problem, problems
 from api.quality_desk import QualityDeskDep
 from db.repositories import capa_files, supplier_requests
 from db.repositories.disposition_who import Who
-from db.repositories.supplier_requests import Ask
 from domain.roles import Permission
-from domain.supplier_request import RequestState, Stage
+from domain.supplier_request import Ask, RequestState, Stage
 from models.capa import Capa
 from models.master import Partner
 from models.quality import QualityFile

@@ -132,8 +132,7 @@ ORDER BY h.recall_number = CAST(:number AS text) DESC NULLS LAST, k.attempts, h.
 """  # noqa: S608 - constants
 """What the keeper must lock; this recall's first, then what was tried least.
 
-Not what only a rework makes that the keeper has not booked yet: asked before, it locks nothing, and the same key once
-more changes nothing.
+Not what only a rework makes that the keeper has not booked yet: asked before, it locks nothing.
 """
 
 DUE_AGAIN: Final = f"""

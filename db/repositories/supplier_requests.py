@@ -5,10 +5,8 @@ to in the transaction of what the message speaks of; a drill's messages are writ
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -25,7 +23,17 @@ from domain.policy_supplier import supplier_limits
 from domain.policy_tasks import HumanStep
 from domain.quality_numbers import QualityKind
 from domain.roles import Role
-from domain.supplier_request import RequestState, Stage, Turn, after_answer, after_review, check_extension, deadlines
+from domain.supplier_request import (
+    Ask,
+    Given,
+    RequestState,
+    Stage,
+    Turn,
+    after_answer,
+    after_review,
+    check_extension,
+    deadlines,
+)
 from domain.workflow_ids import QUALITY_ID
 from models.master import Partner
 from models.quality import QualityFile
@@ -34,35 +42,6 @@ from models.supplier_request import SupplierAnswer, SupplierRequest
 
 SUPPLIER: Final = "supplier"
 """Actor and role of an answer in the audit; the name stays in the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What a supplier is asked."""
-
-    title: str
-    supplier_code: str
-    contact_name: str
-    contact_email: str
-    language: str
-    question: str
-    capa: tuple[str, int] | None = None
-    """File and number of the CAPA it is of."""
-    nonconformity: str | None = None
-    days: Mapping[Stage, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What a supplier answers."""
-
-    account: str
-    name: str
-    position: str
-    action: str | None = None
-    action_due_on: date | None = None
-    codes: Sequence[str] = ()
-    file_ids: Sequence[UUID] = ()
 
 
 async def issue(session: AsyncSession, given: Ask, who: Who) -> SupplierRequest:
@@ -388,8 +367,6 @@ async def listed(
 
 __all__ = [
     "SUPPLIER",
-    "Ask",
-    "Given",
     "answer",
     "answers",
     "close",

@@ -178,7 +178,7 @@ async def test_what_a_former_keeper_confirmed_is_not_confirmed_by_the_one_that_k
 
 
 async def test_a_reworked_lot_is_asked_for_once_its_keeper_has_booked_the_rework(disposals: Disposals) -> None:
-    """Asked before, a keeper locks nothing of it, and by the contract the same key once more changes nothing."""
+    """Asked before, a keeper locks nothing of it, and its answer is about a lot it does not know."""
     yard = disposals.yard
     wms, _ = partners(yard)
     await yard.execute()

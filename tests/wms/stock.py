@@ -174,8 +174,12 @@ class Warehouse:
             same = json.loads(known[0]["lot"]) == lot and known[0]["place"] == place
             if not same or known[0]["claimant"] != item["claimant"]:
                 return {"key": key, "status": "refused", "reason": "the key belongs to another hold"}
-            if known[0]["status"] == "released" or asked <= D(known[0]["asked"]):
+            least = D(known[0]["asked"])
+            # What has come since is locked, too; goods under way were asked for as they were.
+            short = known[0]["status"] == "held" and item["state"] != "in_transit" and D(known[0]["held"]) < least
+            if known[0]["status"] == "released" or (asked <= least and not short):
                 return self.state(key)
+            asked = max(asked, least)
         elif not self.rows("SELECT 1 FROM stock WHERE place = ?", place):
             return {"key": key, "status": "refused", "reason": f"no place {place} here"}
         self.db.execute(

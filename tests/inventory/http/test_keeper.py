@@ -125,6 +125,18 @@ async def test_less_is_confirmed_when_less_is_there(site: Site) -> None:
     assert await site.adapter.confirm("k:1") == Confirmation("k:1", D(100), "wms: shift lead")
 
 
+async def test_what_came_since_is_locked_when_the_same_hold_is_asked_again(site: Site) -> None:
+    for there, held in ((100, 100), (130, 130), (190, 150), (200, 150)):
+        site.wms.warehouse.put(A, "WH-1", D(there))
+        await site.adapter.hold("k:1", RECALL, at(quantity=150))
+        assert await site.adapter.confirm("k:1") == Confirmation("k:1", D(held), "wms: shift lead")
+    await site.adapter.hold("k:2", RECALL, at(quantity=80))
+    assert await site.adapter.confirm("k:2") == Confirmation("k:2", D(50), "wms: shift lead")
+    await site.adapter.release("k:1", D(60))
+    await site.adapter.hold("k:1", RECALL, at(quantity=60))
+    assert await site.adapter.confirm("k:1") == Confirmation("k:1", D(60), "wms: shift lead")
+
+
 async def test_a_hold_that_is_carried_out_later_is_confirmed_later(site: Site) -> None:
     site.wms.faults.pending = True
     await site.adapter.hold("k:1", RECALL, at())
