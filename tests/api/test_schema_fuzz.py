@@ -34,7 +34,7 @@ from tests.support.servers import PostgresForTests, free_port
 from tests.support.signing import can_sign
 
 pytestmark = [pytest.mark.workflow, pytest.mark.timeout(240)]
-EXAMPLES = 4
+EXAMPLES = 3
 """Cases per operation, generation mode and run."""
 
 

@@ -38,6 +38,10 @@ class Seen:
         scheduled = [each.activity_task_scheduled_event_attributes for each in self.events]
         return sum(each.activity_type.name == name for each in scheduled)
 
+    def signals(self, name: str) -> int:
+        """How often one came in."""
+        return sum(each.workflow_execution_signaled_event_attributes.signal_name == name for each in self.events)
+
     def summaries(self, kind: "EventType.ValueType") -> list[str]:
         """Names that timers or activities carry in the Web UI."""
         return [each.user_metadata.summary.data.decode() for each in self.events if each.event_type == kind]

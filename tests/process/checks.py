@@ -60,7 +60,9 @@ class Checks:
         assert not found, found
 
     def _holds(self) -> None:
-        """Nothing leaves a hold but by a signed way, and one recall's end never touches another's claim."""
+        """Nothing leaves a hold but by a signed way or with its units to another place of ours, where the recall holds
+        them as well; one recall's end never touches another's claim.
+        """
         desk = self.work.desk
         done, self.since = desk.log[self.since :], len(desk.log)
         names = {line.split(": ", 1)[1].split(" ", 1)[0] for line in done if " -> Refused" not in line}
@@ -71,7 +73,8 @@ class Checks:
             after = now[key]
             arrived = before["position"] == "in_transit" and names & {"import", "hold"}
             less = after["quantity"] < before["quantity"] and not arrived
-            assert not less or "execute" in names, f"{before} became {after} by {names}"
+            followed = "import" in names and _held(now, after) >= _held(self.holds, after)
+            assert not less or "execute" in names or followed, f"{before} became {after} by {names}"
             if before["recall_number"] not in numbers:
                 assert after == before or names & {*_OTHERS}, f"{before} of another recall became {after} by {names}"
         for name, claim in self.claims.items():
@@ -269,6 +272,12 @@ class Checks:
         about = [key for key in keys if key.startswith(("query:", "settle_query:"))]
         stray = [key for key in about if key.partition(":")[2] not in asked]
         assert not stray, f"{case.number}: tasks about settled statements {stray}"
+
+
+def _held(holds: Mapping[int, Mapping[str, Any]], of: Mapping[str, Any]) -> Decimal:
+    """What the recall of a hold holds of its lot, wherever it is, in units of use."""
+    same = ("recall_number", "lot_id")
+    return sum((row["quantity"] for row in holds.values() if all(row[key] == of[key] for key in same)), ZERO)
 
 
 def _as_dict(terms: Terms) -> dict[str, Decimal | None]:

@@ -17,7 +17,7 @@ from tests.process.machine import ProcessMachine
 from tests.process.walk import REPLAYED_STEPS, walk
 
 pytestmark = pytest.mark.db
-FIRST_SEED, FEWEST, MOST, STEPS = 18, 3, 24, 60
+FIRST_SEED, FEWEST, MOST, STEPS = 51, 3, 24, 60
 """Seeds from the first on, until their walks between them have carried out everything in `MUST_HAPPEN`."""
 GUARD_S = 60 + (MOST * STEPS + REPLAYED_STEPS) // 2
 """Half a second for each step that may be taken: a hang ends the test, a loaded machine does not."""

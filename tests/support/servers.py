@@ -85,9 +85,11 @@ _SMALL: Final = 512 * 1024
 """Bytes; deleted rows are found again by every later scan of the table until they are vacuumed."""
 _RESTART_NUMBERS: Final = """
 SELECT setval(seqrelid, seqstart, false) FROM pg_sequence
-WHERE EXISTS (SELECT FROM pg_depend WHERE objid = seqrelid AND deptype = 'i') AND pg_sequence_last_value(seqrelid) > 0
+WHERE EXISTS (SELECT FROM pg_depend WHERE objid = seqrelid AND deptype IN ('i', 'a'))
+  AND pg_sequence_last_value(seqrelid) > 0
 """
-"""Identity columns only: numbers of recalls stay unique, for their workflows are in a server that is not emptied."""
+"""Those of a column, be it an identity or a serial: numbers of recalls stay unique, for their workflows are in a server
+that is not emptied."""
 
 
 class ThrowAwayPostgres:

@@ -1,8 +1,9 @@
 """How the tests are shared out when several processes run them (`make test`, pytest-xdist).
 
 Each process has servers of its own, so a file is never split: its fixtures would start twice. The tests that run whole
-stacks and kill their parts are one piece for the same reason, and come last: by then the other processes have nothing
-left to do, and what they judge is not the machine. So are the tests of Tryton, whose server takes long to make.
+stacks and kill their parts are one piece for the same reason, and come first: they wait more than they work, so the
+other processes' tests fill the time, and no long piece is left for the end. So are the tests of Tryton, whose server
+takes long to make.
 """
 
 from typing import Final
