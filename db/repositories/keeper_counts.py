@@ -156,7 +156,7 @@ async def _transit(session: AsyncSession, report: Report, transit: dict[Transit,
     said = await _said(session, report, {row.document_no for row in known})
     # Ended for good, and no longer under way: the goods are where they were.
     void = {number for number, (kind, state) in said.items() if (kind, state) == _CANCELLED} - reported
-    base: dict[str, Any] = {"system": report.system, "at": report.at, "keeper": report.keeper}
+    base: dict[str, Any] = {"system": report.system, "at": report.at, "keeper": report.keeper, "lots": [*report.lots]}
     hidden = {each.number for each in report.unread_documents}
     clear = sorted(set(report.lots) - set(_doubtful(report))) if None not in hidden else []
     received = [each for each in report.documents if (each.kind, each.state) == said.get(each.number) == _RECEIVED]
@@ -168,7 +168,8 @@ async def _transit(session: AsyncSession, report: Report, transit: dict[Transit,
         "kept": sorted({*report.kept, *(p.location_id for p in report.positions if p.state is not _TRAVELS)}),
         "listed": sorted(documents.keys() | {each for each in hidden if each is not None}),
     }
-    others = (await run(session, sql.TOLD_BY_OTHERS, base | {"lots": list(report.lots)})).all()
+    others = list((await run(session, sql.TOLD_BY_OTHERS, base)).all())
+    others += (await run(session, sql.RECEIVED_BY_OTHERS, base)).all()
     cancelled = (await run(session, sql.CANCELLED, base | {"clear": clear, "void": sorted(void)})).all()
     if cancelled:
         shipments = [{**row._mapping, **{u: str(row._mapping[u]) for u in _UNITS}} for row in cancelled]

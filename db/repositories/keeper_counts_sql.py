@@ -141,6 +141,27 @@ RETURNING k.id
 """
 """A shipment that the firm's own records tell of is known from there."""
 
+_BY_OTHERS: Final = """by_others AS MATERIALIZED (
+    SELECT lot_id, document_no, to_location_id, sum(quantity) AS quantity FROM movement
+    WHERE lot_id = ANY(CAST(:lots AS bigint[])) AND kind = 'receipt' AND source_system <> CAST(:system AS text)
+    GROUP BY 1, 2, 3
+)"""
+"""What others say was received, by document and place."""
+
+RECEIVED_BY_OTHERS: Final = f"""
+WITH {_BY_OTHERS},
+told AS MATERIALIZED (
+    SELECT i.id, i.quantity, m.quantity - o.quantity AS beyond
+    FROM movement m JOIN by_others o USING (lot_id, document_no, to_location_id)
+    JOIN movement i ON i.source_system = m.source_system AND i.source_id = m.source_id || '\\:in'
+    WHERE m.source_system = CAST(:system AS text) AND m.kind = 'shipment' AND i.quantity > m.quantity - o.quantity
+),
+gone AS (DELETE FROM movement i USING told WHERE i.id = told.id AND beyond <= 0),
+fewer AS (UPDATE movement i SET quantity = beyond FROM told WHERE i.id = told.id AND beyond > 0)
+SELECT id FROM told
+"""  # noqa: S608 - constants
+"""What others received of a shipment that only the keeper tells of is not received once more by the keeper's word."""
+
 CANCELLED: Final = """
 WITH dead AS MATERIALIZED (
     SELECT s.id, s.source_id, s.product_id, s.lot_id, s.from_location_id, s.to_location_id, s.document_no, s.quantity,
@@ -207,9 +228,10 @@ RETURNING id
 """
 
 ARRIVED: Final = f"""
-WITH left_over AS (
+WITH {_BY_OTHERS},
+left_over AS (
     -- What was redirected has not arrived here by being under way no more, only where its receipt is on record.
-    SELECT m.*, m.quantity - coalesce(r.quantity, 0)
+    SELECT m.*, m.quantity - coalesce(r.quantity, 0) - coalesce(o.quantity, 0)
                 - CASE WHEN EXISTS (
                       SELECT FROM unnest(CAST(:received AS text[]), CAST(:received_at AS bigint[])) AS d(number, place)
                       WHERE d.number = m.document_no AND d.place = m.to_location_id)
@@ -217,6 +239,7 @@ WITH left_over AS (
     FROM movement m
     LEFT JOIN unnest(CAST(:source_ids AS text[]), CAST(:quantities AS numeric[])) AS r(source_id, quantity)
          ON r.source_id = m.source_id
+    LEFT JOIN by_others o ON (o.lot_id, o.document_no, o.to_location_id) = (m.lot_id, m.document_no, m.to_location_id)
     WHERE m.source_system = CAST(:system AS text) AND m.kind = 'shipment'
       AND m.lot_id = ANY(CAST(:clear AS bigint[]))
       AND (m.document_no = ANY(CAST(:done AS text[]))

@@ -15,22 +15,13 @@ from sqlmodel import SQLModel
 import models.tables
 from domain.policy import parse_policy, policy_hash
 from tests.support.chain import Chain, Move, day
+from tests.support.servers import kept_connection
 
 assert models.tables.__all__  # every table's model is loaded, with its defaults
 NUMBER = "RC-2026-000001"
 T0 = day(100)
 HOUR = timedelta(hours=1)
 ROOT = Path(__file__).resolve().parents[2]
-
-
-_connections: dict[str, psycopg.Connection[Any]] = {}
-
-
-def connected(url: str) -> psycopg.Connection[Any]:
-    """One connection per database for the whole run: these tests write many small rows."""
-    if url not in _connections:
-        _connections[url] = psycopg.connect(url, autocommit=True)
-    return _connections[url]
 
 
 @dataclass
@@ -44,11 +35,11 @@ class World:
     movements: int = 900_000
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
-        with connected(self.url).cursor(row_factory=dict_row) as cursor:
+        with kept_connection(self.url).cursor(row_factory=dict_row) as cursor:
             return list(cursor.execute(query, values or None))
 
     def run(self, statement: str, *values: Any) -> None:
-        connected(self.url).execute(statement, values or None)
+        kept_connection(self.url).execute(statement, values or None)
 
     def one(self, query: str, *values: Any) -> Any:
         (row,) = self.rows(query, *values)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -315,6 +316,30 @@ async def test_the_firms_own_record_of_a_shipment_takes_the_place_of_the_keepers
     told = yard.rows("SELECT source_system, quantity FROM movement WHERE document_no = 'WMS-9'")
     assert told == [("test", D(8))]
     assert yard.rows("SELECT sum(quantity) FROM hold WHERE document_no = 'WMS-9'") == [(D(8),)]
+
+
+@pytest.mark.parametrize(("first", "units", "left"), [("import", 8, 0), ("keeper", 8, 0), ("keeper", 5, 3)])
+async def test_a_receipt_told_by_an_import_and_by_the_keeper_counts_once(
+    yard: Yard, first: str, units: int, left: int
+) -> None:
+    wms, _ = await held(yard)
+    wms.stock[yard.lot, yard.warehouse] -= 8
+    wms.transit = [way(yard, 8)]
+    await yard.execute(now=LATER)
+    wms.transit, wms.papers = [], [paper(yard, DocumentState.DONE)]
+    if first == "keeper":
+        await yard.execute(now=LATER + timedelta(hours=1))
+        assert received(yard) == {"keeper:wms": D(8)}
+    yard.move("receipt", units, yard.warehouse, yard.clinic, day=100, document="WMS-9")
+    for hour in (2, 3):
+        await yard.execute(now=LATER + timedelta(hours=hour))
+        assert received(yard) == {"test": D(units)} | ({"keeper:wms": D(left)} if left else {})
+    assert violations(yard.postgres.owner_url) == []
+
+
+def received(yard: Yard) -> dict[str, Decimal]:
+    told = "SELECT source_system, quantity FROM movement WHERE document_no = 'WMS-9' AND kind = 'receipt'"
+    return dict(yard.rows(told))
 
 
 async def test_what_is_being_disposed_of_does_not_come_back_by_a_count(disposals: Disposals) -> None:

@@ -42,7 +42,7 @@ class PostgresForTests:
         tables that have grown are truncated, from the others the rows are deleted. The connection stays: a new one
         would read the description of every table again.
         """
-        admin = _administrator(self.admin_url)
+        admin = kept_connection(self.admin_url)
         with admin.transaction():
             sizes: dict[str, int] = dict(admin.execute(_TABLES).fetchall())
             if not sizes:
@@ -63,18 +63,18 @@ class PostgresForTests:
             admin.execute(_RESTART_NUMBERS)
 
 
-_administrators: Final[dict[str, psycopg.Connection]] = {}
+_kept: Final[dict[str, psycopg.Connection]] = {}
 
 
-def _administrator(url: str) -> psycopg.Connection:
-    """The connection of this process to a test's database as superuser; a new one where the last was lost."""
-    if (kept := _administrators.get(url)) is not None:
+def kept_connection(url: str) -> psycopg.Connection:
+    """This process' one connection for `url`, closed with its server; a new one where the last was lost."""
+    if (kept := _kept.get(url)) is not None:
         with contextlib.suppress(psycopg.OperationalError):
             kept.execute("")
             return kept
         kept.close()
-    _administrators[url] = psycopg.connect(url, autocommit=True)
-    return _administrators[url]
+    _kept[url] = psycopg.connect(url, autocommit=True)
+    return _kept[url]
 
 
 _TABLES: Final = """
@@ -131,8 +131,8 @@ class ThrowAwayPostgres:
 
     def stop(self) -> None:
         """Fast shutdown, then remove the folder."""
-        for url in [url for url in _administrators if f":{self.cluster.port}/" in url]:
-            _administrators.pop(url).close()
+        for url in [url for url in _kept if f":{self.cluster.port}/" in url]:
+            _kept.pop(url).close()
         if self.process is not None:
             self.process.send_signal(signal.SIGINT)
             try:
