@@ -102,9 +102,8 @@ def sent(truth: Truth, facts: Facts) -> Iterator[Comparison]:
 
 
 def _open_deliveries(facts: Facts) -> Iterator[str]:
-    for delivery in facts.deliveries:
-        if delivery["state"] in {"pending", "submitting"}:
-            yield f"delivery {delivery['id']} is still {delivery['state']}"
+    for delivery in facts.unsent():
+        yield f"delivery {delivery['id']} is still {delivery['state']}"
 
 
 def _misdirected(truth: Truth, facts: Facts) -> Iterator[str]:

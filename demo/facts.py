@@ -1,6 +1,7 @@
 """What the product and the sinks say about one recall, read over HTTP and kept as plain values."""
 
 import re
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -8,6 +9,9 @@ from typing import Any
 
 import httpx
 
+from demo.waiting import POLL_S
+
+_REST_S = 30.0
 LotKey = tuple[str, str, str]
 """Product code, lot number, manufacturing site: the number alone is never unique."""
 _MESSAGE_ID = re.compile(r"<([0-9a-f-]{36})@[^>]+>")
@@ -77,6 +81,10 @@ class Facts:
             found.append(match.group(1) if match else mail["message_id"])
         return found
 
+    def unsent(self) -> list[dict[str, Any]]:
+        """Deliveries that wait to be sent, or whose provider has not been heard yet."""
+        return [each for each in self.deliveries if each["state"] in {"pending", "submitting"}]
+
     def first_sent_at(self) -> datetime | None:
         """When the first message was handed to a provider."""
         sent = [datetime.fromisoformat(d["submitted_at"]) for d in self.deliveries if d["submitted_at"]]
@@ -93,11 +101,28 @@ class Reader:
         self._inbox, self._sms = inbox, sms
 
     def read(self, number: str) -> Facts:
-        """Everything about one recall.
+        """Everything about one recall at one moment: a running recall writes to people while it is read.
+
+        What is sent or recorded meanwhile has it read again, for at most `_REST_S`; then the last reading counts.
 
         Raises:
             httpx.HTTPError: the product or a sink did not answer as it should.
         """
+        end = time.monotonic() + _REST_S
+        while True:
+            before = self._happened(number)
+            facts = self._read(number)
+            if (before == self._happened(number) and not facts.unsent()) or time.monotonic() >= end:
+                return facts
+            time.sleep(POLL_S)
+
+    def _happened(self, number: str) -> tuple[Any, ...]:
+        """What grows with every message and every entry of the record."""
+        texts = self._sink(f"{self._sms}/messages", limit=100_000)
+        audit = self._get(f"/v1/recalls/{number}/audit/verify")
+        return audit, self._sink(f"{self._inbox}/stats"), [text["sid"] for text in texts]
+
+    def _read(self, number: str) -> Facts:
         base = f"/v1/recalls/{number}"
         lots, trace = self._trace(f"{base}/trace")
         notices = [self._get(f"{base}/notices/{each['id']}") for each in self._get(f"{base}/notices")]
