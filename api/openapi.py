@@ -39,7 +39,7 @@ TAGS: Final = [
     {"name": "policies", "description": "Regulation profiles: versions under change control, differences, dry runs."},
     {"name": "evidence", "description": "Files that prove what happened."},
     {"name": "retention", "description": "How long files are kept, legal holds, deletion and tombstones."},
-    {"name": "master data", "description": "Products, and who is calling."},
+    {"name": "master data", "description": "Products, places, and who is calling."},
     {"name": "recipient", "description": "The page behind a signed link, for recipients without an account."},
     {"name": "expert", "description": "The page behind an outside expert's signed link."},
     {"name": "webhooks", "description": "Called by Twilio and by recipients' systems, verified by signature."},

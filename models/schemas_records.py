@@ -1,10 +1,11 @@
-"""HTTP contracts of records that stand by themselves: audit events, evidence, products, the caller."""
+"""HTTP contracts of records that stand by themselves: audit events, evidence, products, places, the caller."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from models.schemas_common import Out
+from models.master import Custody, PartnerKind
+from models.schemas_common import Out, Units
 
 
 class AuditEventOut(Out):
@@ -63,6 +64,23 @@ class ProductOut(Out):
     sterile: bool
 
 
+class LocationOut(Out):
+    """A place where stock lies, and whose it is."""
+
+    id: int
+    """As `location_id` and `destination_id` of requests name it."""
+    code: str
+    name: str
+    custody: Custody
+    gln: str | None
+    """Global Location Number, 13 digits."""
+    partner_code: str
+    partner_name: str
+    partner_kind: PartnerKind
+    quarantine_capacity: Units | None
+    """Units of use that may lie locked there."""
+
+
 class MeOut(Out):
     """Who the token says you are."""
 
@@ -75,6 +93,7 @@ __all__ = [
     "AuditEventOut",
     "AuditVerification",
     "EvidenceOut",
+    "LocationOut",
     "MeOut",
     "ProductOut",
 ]

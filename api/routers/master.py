@@ -1,4 +1,4 @@
-"""Small readings beside the recalls: products by code or name, and who the token says you are."""
+"""Small readings beside the recalls: products and places by code or name, and who the token says you are."""
 
 from typing import Annotated
 
@@ -7,10 +7,11 @@ from fastapi import APIRouter, Query
 from api.deps import PrincipalDep, ReaderDep, StateDep
 from api.pagination import Cursor, Limit, listing_name, page_of
 from api.problems import problems
-from db.repositories import products_read
+from db.repositories import locations_read, products_read
 from domain.roles import permissions_of
+from models.master import Custody, Location, Partner
 from models.schemas_common import Filter, Page
-from models.schemas_records import MeOut, ProductOut
+from models.schemas_records import LocationOut, MeOut, ProductOut
 
 router = APIRouter(tags=["master data"])
 
@@ -39,6 +40,36 @@ async def list_products(
         lambda row: ProductOut.model_validate(row, from_attributes=True),
         lambda row: state.cursors.write(name, [row.id]),
     )
+
+
+@router.get(
+    "/locations",
+    operation_id="listLocations",
+    summary="List places",
+    responses=problems("bad_cursor", "unauthenticated", "not_permitted", "invalid"),
+)
+async def list_locations(
+    _: ReaderDep,
+    state: StateDep,
+    q: Annotated[Filter | None, Query(description="Part of code, name or GLN of the place or its partner.")] = None,
+    custody: Annotated[Custody | None, Query(description="Who locks what lies there.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[LocationOut]:
+    """Places of ours, of carriers and of customers, by id: the `location_id` that holds, returns and disposals name."""
+    name = listing_name("locations", q=q, custody=custody)
+    after = state.cursors.read(name, cursor)
+    async with state.sessions() as session:
+        rows = await locations_read.list_locations(
+            session, part=q, custody=custody, after=after[0] if after else None, limit=limit + 1
+        )
+    return page_of(rows, limit, _location, lambda row: state.cursors.write(name, [row[0].id]))
+
+
+def _location(row: tuple[Location, Partner]) -> LocationOut:
+    place, partner = row
+    whose = {"partner_code": partner.code, "partner_name": partner.name, "partner_kind": partner.kind}
+    return LocationOut.model_validate(place.model_dump() | whose)
 
 
 @router.get("/me", operation_id="readMe", summary="Who am I", responses=problems("unauthenticated"))

@@ -170,3 +170,34 @@ async def test_only_a_task_no_decision_ends_is_completed_by_saying_what_came_of_
         assert (answer.json()["state"], answer.json()["done_by"]) == ("done", "Mei")
         assert answer.json()["outcome"] == "called, settled"
         assert (await api.post(url, {"outcome": "again"}, Role.MEDICAL)).status_code == 409
+
+
+async def test_places_are_found_by_code_partner_gln_and_who_locks_them(
+    api: Callers, postgres: PostgresForTests
+) -> None:
+    with psycopg.connect(postgres.owner_url) as owner:
+        owner.execute("UPDATE location SET code = 'DOCK-1', quarantine_capacity = 12.5 WHERE id = 1002")
+        owner.execute("UPDATE location SET gln = '4012345000009' WHERE custody = 'own' AND id <> 1002")
+        owner.execute("UPDATE partner SET name = '100%_clinic' WHERE id = (SELECT max(id) FROM partner)")
+    every = [item for page in await pages(api, "/v1/locations", limit=3) for item in page]
+    ids = [item["id"] for item in every]
+    assert ids == sorted(ids)
+    assert [item["custody"] for item in every] == ["own", "own", "customer", "customer"]
+    dock = next(item for item in every if item["code"] == "DOCK-1")
+    assert (dock["id"], dock["partner_code"], dock["partner_kind"]) == (1002, "T1002", "warehouse")
+    assert dock["quarantine_capacity"] == "12.5"
+    expected: list[tuple[dict[str, Any], list[int]]] = [
+        ({"custody": "own"}, ids[:2]),
+        ({"custody": "logistics"}, []),
+        ({"q": "dock-"}, [1002]),
+        ({"q": "4012345"}, [ids[0]]),
+        ({"q": "100%_", "custody": "customer"}, [ids[3]]),
+        ({"q": "%"}, [ids[3]]),
+    ]
+    for params, found in expected:
+        items = (await api.get("/v1/locations", **params)).json()["items"]
+        assert [item["id"] for item in items] == found, params
+    assert (await api.get("/v1/locations", custody="ours")).status_code == 422
+    cursor = (await api.get("/v1/locations", limit=1)).json()["next_cursor"]
+    assert (await api.get("/v1/locations", limit=1, custody="own", cursor=cursor)).status_code == 400
+    assert (await api.get("/v1/locations", role=None)).status_code == 401
