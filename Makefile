@@ -9,7 +9,7 @@ ARGS ?=
 PROCESSES ?= 2
 # Each bounded at its default size; ARGS gives another one to a single bench: make bench BENCHES=campaign ARGS=...
 BENCHES ?= suggestion suggestion_devices documents levels mass_balance import_movements trace progress notify answers \
-  campaign priority dispositions
+  campaign priority dispositions lot_statuses
 PRISM := tests/contract/node_modules/.installed
 
 ifdef DATA

@@ -1,7 +1,7 @@
 """What keepers of stock are to know of the status of lots, and what they were told.
 
 Every keeper is told of every lot of a running recall, whether or not it has any: it is to know it when the lot arrives.
-Afterwards it is told what is left of that. A lot that was rejected or released is told again only under a new recall.
+Afterwards it is told what is left of that, also when units come back of a lot that was rejected or released before.
 """
 
 import json
@@ -56,7 +56,9 @@ ON CONFLICT (keeper, lot_id) DO UPDATE
 _LEFT: Final = f"""
 WITH {_CONCERNED}
 SELECT DISTINCT o.lot_id FROM keeper_lot_status o
-WHERE o.status = ANY(CAST(:open AS text[])) AND NOT EXISTS (SELECT FROM concerned c WHERE c.lot_id = o.lot_id)
+WHERE NOT EXISTS (SELECT FROM concerned c WHERE c.lot_id = o.lot_id)
+  AND (o.status = ANY(CAST(:open AS text[])) OR EXISTS (
+      SELECT FROM hold h WHERE h.lot_id = o.lot_id AND h.state = 'nonconformity' AND h.quantity > 0))
 ORDER BY o.lot_id
 """  # noqa: S608 - constants
 _AFTER: Final = """

@@ -38,7 +38,7 @@ def state(site: Site) -> tuple[Any, ...]:
 async def test_each_change_is_told_once_and_what_is_left_at_the_end(place: Site, db: SessionFactory) -> None:
     place.yard.recall()
     assert await tell(place) == [("quarantined", [NUMBER])]
-    place.yard.run("UPDATE recall SET phase = 'containment'")
+    place.yard.run("UPDATE recall SET phase = 'resolution'")
     assert await tell(place) == [("recalled", [NUMBER])]
     assert await tell(place) == []
     assert state(place) == ("recalled", "told", 1, None, True)
@@ -54,8 +54,12 @@ async def test_each_change_is_told_once_and_what_is_left_at_the_end(place: Site,
     place.yard.run("UPDATE hold SET quantity = 0, state = 'released'")
     assert await tell(place) == [("released", [])]
     assert await tell(place) == []
+    # A customer sends some back after the end.
+    place.yard.run("UPDATE hold SET quantity = 5, state = 'nonconformity' WHERE id = (SELECT min(id) FROM hold)")
+    assert await tell(place) == [("blocked", [])]
+    assert await tell(place) == []
     told = place.yard.rows("SELECT data ->> 'keeper' FROM audit_event WHERE action = 'keeper.lot_status_told'")
-    assert told == [("wms",)] * 5
+    assert told == [("wms",)] * 6
 
 
 async def test_what_was_not_answered_is_told_again_and_what_was_refused_is_not(place: Site) -> None:
@@ -68,7 +72,7 @@ async def test_what_was_not_answered_is_told_again_and_what_was_refused_is_not(p
     assert await tell(place) == [("quarantined", [NUMBER])] * 2
     assert state(place) == ("quarantined", "told", 2, None, True)
     place.wms.faults.refused_lots = {place.lot["number"]}
-    place.yard.run("UPDATE recall SET phase = 'containment'")
+    place.yard.run("UPDATE recall SET phase = 'resolution'")
     assert len(await tell(place)) == 1
     assert state(place) == ("recalled", "refused", 1, "no such lot here", False)
     assert await tell(place) == []
