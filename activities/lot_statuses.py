@@ -38,10 +38,10 @@ class LotStatuses:
         await asyncio.gather(*(self._at(each, now) for each in others))
 
     async def _at(self, keeper: InventoryAdapter, now: datetime) -> None:
-        told = await self._due(keeper, now)
-        if not told:
-            return
+        told: list[LotTold] = []
         try:
+            if not await self._due(keeper, now):
+                return
             async with (
                 asyncio.timeout(self._one_keeper.total_seconds()),
                 one_at_a_time(self._sessions, keeper.name) as alone,
@@ -53,6 +53,8 @@ class LotStatuses:
                     activity.heartbeat()
         except TimeoutError:
             log.warning("keeper %s took too long over the status of lots; the next turn goes on", keeper.name)
+            async with self._sessions.begin() as session:
+                await keeper_lot_status.failed(session, keeper.name, told, "it took too long", now)
         except Exception:
             log.exception("the status of lots was not told to keeper %s; the next turn goes on", keeper.name)
 

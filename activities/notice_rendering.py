@@ -57,7 +57,7 @@ class _Loader(FileSystemLoader):
 
 @lru_cache(maxsize=8)
 def _environment(folder: Path) -> ImmutableSandboxedEnvironment:
-    """One for each folder: it keeps every template compiled until its file changes."""
+    """One for each folder: it keeps every template compiled until the file it came from changes."""
     return ImmutableSandboxedEnvironment(
         loader=_Loader(folder),
         autoescape=lambda name: name is not None and name.endswith(_HTML),

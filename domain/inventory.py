@@ -5,6 +5,7 @@ Shared by the inventory adapters and the records; both sides speak of a lot at a
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -209,6 +210,8 @@ class LotTold:
     """A `domain.lot_status.LotStatus`."""
     recalls: tuple[str, ...]
     """Running recalls that have it in scope or hold units of it."""
+    changed_at: datetime
+    """Since when: what was said of an earlier instant no longer counts."""
 
 
 @dataclass(frozen=True, slots=True)

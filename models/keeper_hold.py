@@ -112,7 +112,7 @@ class StatusTold(StrEnum):
     told = "told"
     refused = "refused"
     unserved = "unserved"
-    """The keeper takes no status of lots; it is asked again after a day."""
+    """The keeper takes no status of lots; it is asked again after an hour."""
 
 
 class KeeperLotStatus(SQLModel, table=True):

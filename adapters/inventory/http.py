@@ -20,6 +20,7 @@ from adapters.inventory.http_names import Outgoing, Units, in_groups
 from adapters.inventory.http_pages import Pages
 from adapters.inventory.http_shipments import HttpShipments
 from adapters.inventory.http_wire import (
+    HALVED,
     ChangeRow,
     DisposalState,
     Lot,
@@ -228,23 +229,45 @@ class HttpInventory:
             NotServed: the keeper serves no such operation.
         """
         names = await self._directory.lot_names([each.lot_id for each in lots])
+        refused: dict[int, str] = {}
+        groups, taken = [list(lots)], False
+        while groups:
+            some = groups.pop()
+            try:
+                refused |= await self._tell_status(some, names)
+                taken = True
+            except Refused as error:
+                if error.status in _NEVER_SERVED:
+                    raise NotServed(str(error)) from None
+                # Where none is taken, the fault is not a lot's.
+                if error.status not in HALVED or (len(some) == 1 and not taken and (refused or not groups)):
+                    raise
+                half = len(some) // 2
+                if half:
+                    groups += [some[half:], some[:half]]
+                else:
+                    refused[some[0].lot_id] = str(error)
+        return refused
+
+    async def _tell_status(self, lots: Sequence[LotTold], names: Mapping[int, LotName]) -> dict[int, str]:
         told = [
-            {"lot": lot_of(names[each.lot_id]), "status": each.status, "recalls": list(each.recalls)}
+            {
+                "lot": lot_of(names[each.lot_id]),
+                "status": each.status,
+                "recalls": list(each.recalls),
+                "changed_at": each.changed_at.isoformat(),
+            }
             for each in lots
-            if each.lot_id in names
         ]
-        try:
-            body = (await self._client.post("/lots/status", {"lots": told})).body
-        except Refused as error:
-            if error.status in _NEVER_SERVED:
-                raise NotServed(str(error)) from None
-            raise
+        body = (await self._client.post("/lots/status", {"lots": told})).body
         given, bad = rows(self.name, body, "refused", RefusedLot)
-        by_name = {name: lot for lot, name in names.items()}
+        by_name = {names[each.lot_id]: each.lot_id for each in lots}
+        strange = [row for row in given if row.lot.name not in by_name]
         notes = [Skipped("lot", "/lots/status", each.fault) for each in bad]
-        notes += [Skipped("lot", _said(row.lot), _LOT) for row in given if row.lot.name not in by_name]
-        await self._note(notes)
-        return {by_name[row.lot.name]: one_line(row.reason) for row in given if row.lot.name in by_name}
+        await self._note(notes + [Skipped("lot", _said(row.lot), _LOT) for row in strange])
+        if notes or strange:
+            raise InventoryError(f"{self.name}: it refuses lots that it was not told of, or in a way we cannot read")
+        return {by_name[row.lot.name]: one_line(row.reason) for row in given}
 
     async def changes(self, cursor: str | None, limit: int = 500) -> Changes:
         """See `InventoryAdapter.changes`.

@@ -14,7 +14,7 @@ from adapters.inventory.base import Directory, HoldReleased, InventoryError
 from adapters.inventory.bulk import HoldAnswer, HoldAsked
 from adapters.inventory.http_client import KeeperClient, Refused, one_line
 from adapters.inventory.http_names import Outgoing, Units
-from adapters.inventory.http_wire import HoldState, amount, lot_of, rows
+from adapters.inventory.http_wire import HALVED, HoldState, amount, lot_of, rows
 from domain.inventory import Confirmation, LotName, Position
 from domain.keepers import Skipped
 
@@ -22,8 +22,6 @@ BULK: Final = 250
 """Holds in one request."""
 _AT_ONCE: Final = 4
 """Requests under way together: the keeper's database, not the line, is what takes time."""
-_HALVED: Final = frozenset({400, 409, 413, 422})
-"""Refusals that may be meant for one of many; each half is asked for itself."""
 
 
 class HttpHolds:
@@ -65,7 +63,7 @@ class HttpHolds:
             try:
                 states = await self._states("/holds", items)
             except Refused as error:
-                if error.status in _HALVED and len(asked) > 1:
+                if error.status in HALVED and len(asked) > 1:
                     half = len(asked) // 2
                     first = await self._group(claimant, asked[:half], names, units)
                     return first + await self._group(claimant, asked[half:], names, units)

@@ -34,6 +34,9 @@ Key = Annotated[str, Field(min_length=1, max_length=200)]
 Text = Annotated[str, Field(max_length=2000)]
 Amount = Annotated[Decimal, BeforeValidator(_decimal)]
 
+HALVED: Final = frozenset({400, 409, 413, 422})
+"""Refusals that may be meant for one of many; each half is asked for itself."""
+
 
 class Wire(BaseModel):
     """Unknown members are ignored: a keeper may say more than the contract asks for."""
@@ -227,6 +230,7 @@ def page_of(body: Mapping[str, Any], keeper: str, seen: Sequence[str]) -> str | 
 
 
 __all__ = [
+    "HALVED",
     "UNIT_OF_USE",
     "BadRow",
     "BlockState",

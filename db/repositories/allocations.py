@@ -127,8 +127,9 @@ async def ship(session: AsyncSession, number: str, allocation_id: int, document_
     if found.state == AllocationState.shipped.value and await keeper_shipments.given_up(session, found):
         # What the keeper had sent by its order was told first.
         await not_suspect(session, found)
-        await book_second(session, found, document_no, who)
-        found.document_no = document_no
+        await _not_stopped(session, found, document_no)
+        found.movement_id = await book_second(session, found, document_no, who)
+        found.document_no, found.shipped_by, found.shipped_at = document_no, who.principal, who.at
         session.add(found)
         return found
     _is(found, AllocationState.approved)
@@ -138,10 +139,14 @@ async def ship(session: AsyncSession, number: str, allocation_id: int, document_
         await not_suspect(session, found)
     else:
         await still_clear(session, found)
-    if stopper := await goods_documents.blocked_by(session, document_no, found.location_id):
-        raise DisposalRefused("conflict", f"The recall {stopper} stops the document {document_no}.")
+    await _not_stopped(session, found, document_no)
     await book(session, found, document_no, who)
     return found
+
+
+async def _not_stopped(session: AsyncSession, found: Allocation, document_no: str) -> None:
+    if stopper := await goods_documents.blocked_by(session, document_no, found.location_id):
+        raise DisposalRefused("conflict", f"The recall {stopper} stops the document {document_no}.")
 
 
 async def book(session: AsyncSession, found: Allocation, document_no: str, who: Who) -> None:
@@ -153,10 +158,14 @@ async def book(session: AsyncSession, found: Allocation, document_no: str, who: 
     await _note(session, found.recall_number, "allocation.shipped", who, [found], found.reason)
 
 
-async def book_second(session: AsyncSession, found: Allocation, document_no: str, who: Who) -> None:
-    """Book that as many units left once more, by hand and by an order nobody waited for; the caller holds the locks."""
-    await _departed(session, found, document_no, who.at, ":second")
+async def book_second(session: AsyncSession, found: Allocation, document_no: str, who: Who) -> int:
+    """Book that as many units left once more, by hand and by an order nobody waited for; the caller holds the locks.
+
+    Returns the movement.
+    """
+    movement = await _departed(session, found, document_no, who.at, ":second")
     await _note(session, found.recall_number, "allocation.shipped_twice", who, [found], f"also under {document_no}")
+    return movement
 
 
 async def _departed(session: AsyncSession, found: Allocation, document_no: str, at: datetime, suffix: str) -> int:

@@ -22,7 +22,7 @@ from models.keeper_hold import KeeperLotStatus
 
 AT_ONCE: Final = 500
 """Lots told in one call."""
-UNSERVED_AGAIN: Final = timedelta(days=1)
+UNSERVED_AGAIN: Final = timedelta(hours=1)
 """After how long a keeper that takes no status is asked again."""
 _CONCERNED: Final = """running AS MATERIALIZED (
     SELECT r.number, r.phase, (SELECT max(v.scope_version) FROM scope_lot v WHERE v.recall_number = r.number) AS version
@@ -56,7 +56,7 @@ ON CONFLICT (keeper, lot_id) DO UPDATE
 _LEFT: Final = f"""
 WITH {_CONCERNED}
 SELECT DISTINCT o.lot_id FROM keeper_lot_status o
-WHERE NOT EXISTS (SELECT FROM concerned c WHERE c.lot_id = o.lot_id)
+WHERE o.keeper = ANY(CAST(:keepers AS text[])) AND NOT EXISTS (SELECT FROM concerned c WHERE c.lot_id = o.lot_id)
   AND (o.status = ANY(CAST(:open AS text[])) OR EXISTS (
       SELECT FROM hold h WHERE h.lot_id = o.lot_id AND h.state = 'nonconformity' AND h.quantity > 0))
 ORDER BY o.lot_id
@@ -66,10 +66,11 @@ UPDATE keeper_lot_status o
 SET status = u.status, recalls = '[]', state = 'due', attempts = 0, last_error = NULL, told_at = NULL,
     changed_at = CAST(:now AS timestamptz)
 FROM unnest(CAST(:lots AS bigint[]), CAST(:statuses AS text[])) AS u(lot_id, status)
-WHERE o.lot_id = u.lot_id AND (o.status <> u.status OR o.recalls <> '[]')
+WHERE o.lot_id = u.lot_id AND o.keeper = ANY(CAST(:keepers AS text[]))
+  AND (o.status <> u.status OR o.recalls <> '[]')
 """
 _DUE: Final = """
-SELECT lot_id, status, recalls FROM keeper_lot_status
+SELECT lot_id, status, recalls, changed_at FROM keeper_lot_status
 WHERE keeper = :keeper AND state IN ('due', 'unserved')
   AND (state = 'due' OR asked_at <= CAST(:before AS timestamptz))
 ORDER BY attempts, lot_id LIMIT :limit
@@ -102,17 +103,20 @@ async def plan(session: AsyncSession, keepers: Sequence[str], now: datetime) -> 
     }
     await run(session, _WANTED, running | wanted)
     still = [LotStatus.recalled.value, LotStatus.quarantined.value, LotStatus.blocked.value]
-    left = list((await run(session, _LEFT, running | {"open": still})).scalars())
+    left = list((await run(session, _LEFT, running | {"open": still, "keepers": sorted(keepers)})).scalars())
     for at in range(0, len(left), AT_ONCE):
         found = await lot_status.after_recalls(session, left[at : at + AT_ONCE])
-        after = {"lots": list(found), "statuses": [each.value for each in found.values()], "now": now}
+        statuses = [each.value for each in found.values()]
+        after = {"lots": list(found), "statuses": statuses, "keepers": sorted(keepers), "now": now}
         await run(session, _AFTER, after)
 
 
 async def due(session: AsyncSession, keeper: str, now: datetime) -> list[LotTold]:
     """Lots of whose status the keeper must be told; what was tried least comes first."""
     values = {"keeper": keeper, "before": now - UNSERVED_AGAIN, "limit": AT_ONCE}
-    return [LotTold(row.lot_id, row.status, tuple(row.recalls)) for row in await run(session, _DUE, values)]
+    return [
+        LotTold(row.lot_id, row.status, tuple(row.recalls), row.changed_at) for row in await run(session, _DUE, values)
+    ]
 
 
 async def answered(

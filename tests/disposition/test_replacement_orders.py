@@ -21,7 +21,7 @@ from adapters.inventory import http_client
 from adapters.inventory.base import NotShipped
 from adapters.inventory.factory import build_keepers, builders
 from adapters.inventory.routing import LedgerOnly, RoutedKeepers
-from db.repositories import allocations, holds, keeper_shipments, ledger, replacement_orders
+from db.repositories import allocations, goods_documents, holds, keeper_shipments, ledger, replacement_orders
 from db.repositories.disposal_refusals import DisposalRefused
 from db.repositories.disposition_who import Who
 from db.repositories.keepers import KeeperStore
@@ -302,15 +302,27 @@ async def test_a_keeper_that_never_answers_is_waited_for_until_somebody_decides_
     assert site.disposals.actions().count("allocation.shipped_twice") == int(gone)
 
 
-async def test_what_a_person_shipped_counts_also_when_the_keeper_tells_first_that_its_order_left(site: Site) -> None:
+async def stopped(*_: Any) -> str:
+    return "RC-2026-000077"
+
+
+async def test_what_a_person_shipped_counts_also_when_the_keeper_tells_first_that_its_order_left(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site.wms.faults.drop_after = http_client.MOST_TRIES
     await site.turn()
     await decide(site.disposals, replacement_orders.abandon, site.row, who("Dora", "head_of_supply"), "No answer")
     site.wms.warehouse.dispatch("SO-1")
     await site.turn()
     assert (allocation(site.disposals)[0][:2], risk(site.disposals)) == (("shipped", "SO-1"), None)
+    with monkeypatch.context() as patched:
+        patched.setattr(goods_documents, "blocked_by", stopped)
+        with pytest.raises(DisposalRefused, match="stops the document BY-HAND"):
+            await site.ship("BY-HAND")
     for _ in range(2):
         await site.ship("BY-HAND")
+    query = "SELECT m.document_no, a.shipped_by = 'wms' FROM allocation a JOIN movement m ON m.id = a.movement_id"
+    assert site.disposals.yard.rows(query) == [("BY-HAND", False)]
     left = site.disposals.yard.rows("SELECT document_no, quantity FROM movement WHERE lot_id = 901 ORDER BY id")
     assert (left, risk(site.disposals)) == ([("SO-1", D(6)), ("BY-HAND", D(6))], "happened")
     with pytest.raises(DisposalRefused, match="is shipped"):

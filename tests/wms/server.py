@@ -51,6 +51,10 @@ class Faults:
     refused_places: set[str] = field(default_factory=set)
     refused_lots: set[str] = field(default_factory=set)
     """Numbers of lots whose status it does not take."""
+    choked_lots: set[str] = field(default_factory=set)
+    """Numbers of lots for which it takes none of the call."""
+    strange: bool = False
+    """Refuses lots under numbers of its own."""
     unserved: set[str] = field(default_factory=set)
     """Paths it does not serve."""
     redirect: str | None = None
@@ -208,7 +212,7 @@ class Wms:
             "/disposals": lambda: stock.dispose(body),
             "/shipments": lambda: stock.order(body),
             "/shipments/cancel": lambda: stock.unorder(body["key"]),
-            "/lots/status": lambda: stock.told(body["lots"], unknown=self.faults.refused_lots),
+            "/lots/status": lambda: self._told(body["lots"]),
             "/changes": lambda: self._changes(request),
         }
         if request.path not in acts or request.path in self.faults.unserved:
@@ -266,6 +270,14 @@ class Wms:
         if self.faults.moving and "next" in page:
             self.warehouse.move(*self.faults.moving.pop(0))
         return page
+
+    def _told(self, items: list[dict[str, Any]]) -> dict[str, Any]:
+        if choked := {each["lot"]["number"] for each in items} & self.faults.choked_lots:
+            raise Rejected(422, f"cannot read {min(choked)}")
+        answer = self.warehouse.told(items, unknown=self.faults.refused_lots)
+        if self.faults.strange:
+            answer["refused"] = [each | {"lot": {"product": "?", "number": "?"}} for each in answer["refused"]]
+        return answer
 
     def _changes(self, request: web.Request) -> dict[str, Any]:
         cursor, limit = int(request.query.get("cursor", "0")), int(request.query.get("limit", "500"))

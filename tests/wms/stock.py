@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS document (number TEXT PRIMARY KEY, kind TEXT, state T
 CREATE TABLE IF NOT EXISTS block (key TEXT PRIMARY KEY, claimant TEXT, number TEXT, cancelled INT, ended INT DEFAULT 0);
 CREATE TABLE IF NOT EXISTS disposal (key TEXT PRIMARY KEY, body TEXT);
 CREATE TABLE IF NOT EXISTS shipment (key TEXT PRIMARY KEY, body TEXT, number TEXT);
-CREATE TABLE IF NOT EXISTS lot_status (product TEXT, number TEXT, site TEXT, status TEXT, recalls TEXT,
+CREATE TABLE IF NOT EXISTS lot_status (product TEXT, number TEXT, site TEXT, status TEXT, recalls TEXT, changed_at TEXT,
     PRIMARY KEY (product, number, site));
 CREATE TABLE IF NOT EXISTS journal (seq INTEGER PRIMARY KEY, lot TEXT, place TEXT, what TEXT);
 CREATE TABLE IF NOT EXISTS done (key TEXT PRIMARY KEY, request TEXT, status INT, answer TEXT);
@@ -308,9 +308,13 @@ class Warehouse:
             lot = item["lot"]
             if lot["number"] not in unknown:
                 self.db.execute(
-                    "INSERT INTO lot_status VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET status = excluded.status, "
-                    "recalls = excluded.recalls",
-                    (lot["product"], lot["number"], lot.get("site", ""), item["status"], " ".join(item["recalls"])),
+                    "INSERT INTO lot_status VALUES (?,?,?,?,?,?) ON CONFLICT DO UPDATE SET status = excluded.status, "
+                    "recalls = excluded.recalls, changed_at = excluded.changed_at "
+                    "WHERE lot_status.changed_at <= excluded.changed_at",
+                    (
+                        *(lot["product"], lot["number"], lot.get("site", "")),
+                        *(item["status"], " ".join(item["recalls"]), item["changed_at"]),
+                    ),
                 )
         refused = [item["lot"] for item in items if item["lot"]["number"] in unknown]
         return {"refused": [{"lot": lot, "reason": "no such lot here"} for lot in refused]}

@@ -13,13 +13,14 @@ from db.repositories import holds
 from tests.inventory.conftest import NOW, NUMBER, OTHER, yard
 from tests.inventory.http.conftest import server
 from tests.inventory.http.test_recall_at_wms import Site, place
+from tests.support.chain import Chain
 
 __all__ = ["place", "server", "yard"]
 pytestmark = pytest.mark.db
 PATH = "/lots/status"
 
 
-async def tell(site: Site, hours: int = 0) -> list[Any]:
+async def tell(site: Site, hours: float = 0) -> list[Any]:
     """One turn; what the WMS was told in it."""
     before = len(site.wms.asked(PATH))
     turn = LotStatuses(site.yard.sessions, site.keepers, timedelta(seconds=30)).turn
@@ -78,14 +79,53 @@ async def test_what_was_not_answered_is_told_again_and_what_was_refused_is_not(p
     assert await tell(place) == []
 
 
-async def test_a_keeper_that_takes_no_status_is_asked_again_after_a_day(place: Site) -> None:
+async def test_a_lot_for_which_the_whole_call_is_refused_keeps_no_other_from_being_told(place: Site) -> None:
+    more = Chain(base=50_000)
+    lots = [more.lot(more.product()) for _ in range(4)]
+    more.write(place.yard.postgres.owner_url)
+    place.yard.recall(NUMBER, place.yard.lot, *lots)
+    place.wms.faults.choked_lots = {place.lot["number"]}
+    await tell(place)
+    told = dict(place.yard.rows("SELECT lot_id, state FROM keeper_lot_status"))
+    assert told == dict.fromkeys(lots, "told") | {place.yard.lot: "refused"}
+    assert "cannot read" in state(place)[3]
+    # Where it takes none of them, the fault is no lot's: all are told again.
+    place.wms.faults.choked_lots = {place.lot["number"], *(more.lots[each].number for each in lots)}
+    place.yard.run("UPDATE recall SET phase = 'resolution'")
+    await tell(place)
+    assert place.yard.rows("SELECT DISTINCT status, state FROM keeper_lot_status") == [("recalled", "due")]
+    place.wms.faults.choked_lots = set()
+    assert len(await tell(place)) == 5
+
+
+async def test_a_refusal_that_cannot_be_read_is_no_acknowledgement(place: Site) -> None:
+    place.yard.recall()
+    place.wms.faults.refused_lots, place.wms.faults.strange = {place.lot["number"]}, True
+    await tell(place)
+    assert (*state(place)[:3], state(place)[4]) == ("quarantined", "due", 1, False)
+    place.wms.faults.strange = False
+    await tell(place)
+    assert state(place)[1] == "refused"
+
+
+async def test_what_arrives_late_at_the_keeper_changes_nothing(place: Site) -> None:
+    place.yard.recall()
+    await tell(place)
+    (late,) = place.wms.asked(PATH)
+    place.yard.run("UPDATE recall SET phase = 'resolution'")
+    await tell(place, hours=1)
+    place.wms.warehouse.told(late["lots"], unknown=set())
+    assert [row["status"] for row in place.wms.warehouse.rows("SELECT status FROM lot_status")] == ["recalled"]
+
+
+async def test_a_keeper_that_takes_no_status_is_asked_again_after_an_hour(place: Site) -> None:
     place.yard.recall()
     place.wms.faults.unserved = {PATH}
     assert len(await tell(place)) == 1
     assert state(place)[:2] == ("quarantined", "unserved")
-    assert await tell(place, hours=23) == []
+    assert await tell(place, hours=0.9) == []
     place.wms.faults.unserved = set()
-    assert len(await tell(place, hours=25)) == 1
+    assert len(await tell(place, hours=1.1)) == 1
     assert state(place)[1] == "told"
 
 
