@@ -6,7 +6,7 @@ what a count finds joins it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -65,7 +65,7 @@ mine AS (
         SELECT h.recall_number, h.lot_id, h.location_id, false, NULL, h.quantity - coalesce(way.units, 0)
         FROM hold h JOIN concerned USING (recall_number, lot_id)
         LEFT JOIN there way ON way.lot_id = h.lot_id AND way.location_id = h.location_id AND way.under_way
-             AND way.document_no IS NOT DISTINCT FROM h.document_no
+             AND coalesce(':' || way.document_no, '') = coalesce(':' || h.document_no, '')
         WHERE h.position = 'in_transit' AND (h.ended_at IS NULL OR h.state = 'nonconformity')
           AND h.quantity > coalesce(way.units, 0)
     ) AS each GROUP BY 1, 2, 3, 4, 5
@@ -86,7 +86,7 @@ SELECT o.recall_number, t.lot_id, t.location_id, t.under_way, t.document_no, fal
              AND o.claims_nothing), 0) AS found
 FROM there t JOIN concerned o USING (lot_id) LEFT JOIN mine m ON m.recall_number = o.recall_number
      AND m.lot_id = t.lot_id AND m.location_id = t.location_id AND m.under_way = t.under_way
-     AND m.document_no IS NOT DISTINCT FROM t.document_no
+     AND coalesce(':' || m.document_no, '') = coalesce(':' || t.document_no, '')
 WHERE t.units > coalesce(m.units, 0)
 UNION ALL
 SELECT k.recall_number, k.lot_id, k.location_id, false, NULL, true, false, k.nonconforming,
@@ -96,7 +96,9 @@ FROM kept k JOIN concerned USING (recall_number, lot_id)
 WHERE k.quantity > coalesce(t.units, 0)
 """  # noqa: S608 - constants
 """Units that lie at a place, or are under way to it, beyond a recall's holds, and how many of them this batch's count
-found beyond the movements; units that are missing under holds."""
+found beyond the movements; units that are missing under holds. Documents are compared as they can be hashed."""
+_BY_HASH = "SELECT set_config('enable_nestloop', CAST(:nested AS text), true)"
+"""Holds under way are compared with what is under way, both of which grow with the documents."""
 _MOVES = """
 SELECT m.lot_id, m.from_location_id AS source_id, m.to_location_id AS target_id, m.document_no,
        s.custody = 'customer' AS came_back, sum(m.quantity) AS units
@@ -127,8 +129,11 @@ async def holders(session: AsyncSession, lot_ids: Sequence[int]) -> list[str]:
     return list((await run(session, _HOLDERS, _binds(lot_ids))).scalars())
 
 
-async def follow_units(session: AsyncSession, batch_id: int, lot_ids: Sequence[int], now: datetime) -> None:
-    """Let holds follow what this batch moved between places of ours, and take in what it brought back or found.
+async def follow_units(
+    session: AsyncSession, batch_id: int, lot_ids: Sequence[int], locked: Iterable[str], now: datetime
+) -> None:
+    """Let holds of the `locked` recalls follow what this batch moved between our places, and take in what it brought
+    back or found.
 
     Claims of running recalls on what has come are the caller's, in the same transaction. No more is locked elsewhere
     than went missing under the hold, so what the gate has released moves freely.
@@ -136,12 +141,16 @@ async def follow_units(session: AsyncSession, batch_id: int, lot_ids: Sequence[i
     moves = (await run(session, _MOVES, {"batch_id": batch_id})).all()
     if not moves and not (await run(session, _COUNTED, {"batch_id": batch_id})).scalar_one():
         return
-    found = _Found.of((await run(session, _SHIFTED, _binds(lot_ids) | {"batch_id": batch_id})).all())
+    await run(session, _BY_HASH, {"nested": "off"})
+    shifted = (await run(session, _SHIFTED, _binds(lot_ids) | {"batch_id": batch_id})).all()
+    await run(session, _BY_HASH, {"nested": "on"})
+    numbers = set(locked)
+    found = _Found.of(row for row in shifted if row.recall_number in numbers)
     moved: defaultdict[ledger.Holding, Decimal] = defaultdict(Decimal)
     joined: defaultdict[str, set[int]] = defaultdict(set)
     places: set[ledger.Place] = set()
-    for move in moves:
-        for row, units in found.taken_by(move):
+    for move, taken in found.taken(moves):
+        for row, units in taken:
             if move.came_back or (row.recall_number, move.lot_id, move.source_id) in found.nonconforming:
                 await _lock(session, row, units, now)
             places |= {(move.lot_id, move.source_id), (move.lot_id, move.target_id)}
@@ -165,10 +174,25 @@ async def follow_units(session: AsyncSession, batch_id: int, lot_ids: Sequence[i
 
 
 @dataclass(frozen=True, slots=True)
+class _Move:
+    """Units that went from one place to another, by one movement or by several of a batch."""
+
+    lot_id: int
+    source_id: int
+    target_id: int
+    documents: Iterable[str | None]
+    came_back: bool
+    units: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class _Found:
     """What has shifted and is not spoken for yet, in units of use."""
 
-    beyond: dict[ledger.Place, list[_Row]]
+    beyond: defaultdict[ledger.Place, list[_Row]]
+    """Units that lie at a place."""
+    coming: defaultdict[ledger.Place, dict[str | None, list[_Row]]]
+    """Units under way to a place, by document."""
     units: dict[_Row, Decimal]
     missing: dict[ledger.Holding, Decimal]
     nonconforming: set[ledger.Holding]
@@ -176,24 +200,57 @@ class _Found:
 
     @classmethod
     def of(cls, rows: Iterable[_Row]) -> "_Found":
-        found = cls({}, {}, {}, set())
+        found = cls(defaultdict(list), defaultdict(dict), {}, {}, set())
         for row in rows:
             if row.missing:
                 there = (row.recall_number, row.lot_id, row.location_id)
                 found.missing[there] = row.units
                 if row.nonconforming:
                     found.nonconforming.add(there)
+                continue
+            if row.under_way:
+                found.coming[row.lot_id, row.location_id].setdefault(row.document_no, []).append(row)
             else:
-                found.beyond.setdefault((row.lot_id, row.location_id), []).append(row)
-                found.units[row] = row.units
+                found.beyond[row.lot_id, row.location_id].append(row)
+            found.units[row] = row.units
         return found
 
-    def taken_by(self, move: _Row) -> list[tuple[_Row, Decimal]]:
-        """Which units of each recall this movement brought to where they are now."""
+    def taken(self, moves: Sequence[_Row]) -> Iterator[tuple["_Move", list[tuple[_Row, Decimal]]]]:
+        """Which units of each recall these movements brought to where they are now: those that stayed where one
+        brought them, then those that others of them took further.
+        """
+        direct = [
+            _Move(row.lot_id, row.source_id, row.target_id, (row.document_no,), row.came_back, row.units)
+            for row in moves
+        ]
+        on: defaultdict[ledger.Place, set[int]] = defaultdict(set)
+        last: defaultdict[ledger.Place, set[str | None]] = defaultdict(set)
+        left: defaultdict[tuple[int, int, bool], defaultdict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+        """Units of each recall that left a place, or came back to it, and do not lie where a movement brought them."""
+        numbers = {row.recall_number for row in self.units}
+        for move in direct:
+            taken = self.taken_by(move)
+            yield move, taken
+            last[move.lot_id, move.target_id].update(move.documents)
+            if not move.came_back:
+                on[move.lot_id, move.source_id].add(move.target_id)
+            start = move.target_id if move.came_back else move.source_id
+            for number in numbers:
+                here = sum((units for row, units in taken if row.recall_number == number), ZERO)
+                left[move.lot_id, start, move.came_back][number] += move.units - here
+        for (lot_id, start, came_back), units in left.items():
+            for place in _reached(on, lot_id, start):
+                further = _Move(lot_id, start, place, last[lot_id, place], came_back, ZERO)
+                yield further, self.taken_by(further, units)
+
+    def taken_by(self, move: "_Move", left: dict[str, Decimal] | None = None) -> list[tuple[_Row, Decimal]]:
+        """Which units of each recall this movement brought to where they are now; `left`: no more of each recall."""
         taken: list[tuple[_Row, Decimal]] = []
-        left: dict[str, Decimal] = {}
-        for row in self.beyond.get((move.lot_id, move.target_id), []):
-            if (row.under_way and row.document_no != move.document_no) or (move.came_back and not row.claims_nothing):
+        left = {} if left is None else left
+        there = (move.lot_id, move.target_id)
+        coming = (row for document in move.documents for row in self.coming[there].get(document, []))
+        for row in (*coming, *self.beyond[there]):
+            if move.came_back and not row.claims_nothing:
                 continue
             number, source = row.recall_number, (row.recall_number, move.lot_id, move.source_id)
             units = min(self.units[row], left.get(number, move.units))
@@ -211,6 +268,16 @@ class _Found:
         """Units of each recall that this batch's counts found and no movement explains."""
         here = [(row, min(units, row.found)) for row, units in self.units.items()]
         return [(row, units) for row, units in here if units > 0]
+
+
+def _reached(on: Mapping[ledger.Place, set[int]], lot_id: int, start: int) -> dict[int, None]:
+    """Places to which movements led from here, the nearest first."""
+    found: dict[int, None] = {}
+    edge = [start]
+    while edge:
+        edge = sorted({place for at in edge for place in on.get((lot_id, at), ())} - {*found, start})
+        found |= dict.fromkeys(edge)
+    return found
 
 
 async def _lock(session: AsyncSession, row: _Row, units: Decimal, now: datetime) -> None:

@@ -77,7 +77,7 @@ async def claim_late_stock(
         await refresh_held(session, lots)
     moved = await flag_moved_under_hold(session, batch_id=batch_id)
     if concerned and lots is not None and batch_id is not None:
-        await holds_followed.follow_units(session, batch_id, lots, now)
+        await holds_followed.follow_units(session, batch_id, lots, concerned, now)
     binds = {"recall_numbers": numbers, "lot_ids": sorted({lot for row in scopes for lot in row.lot_ids})}
     claimants = holds_sql.CLAIMANTS_OF_LOTS
     await forget_departed(session, numbers, claimants, binds, now)

@@ -169,7 +169,7 @@ async def _transit(session: AsyncSession, report: Report, transit: dict[Transit,
         "listed": sorted(documents.keys() | {each for each in hidden if each is not None}),
     }
     others = list((await run(session, sql.TOLD_BY_OTHERS, base)).all())
-    others += (await run(session, sql.RECEIVED_BY_OTHERS, base)).all()
+    others += (await run(session, sql.RECEIVED_BY_OTHERS, base | _under_way(report) | arrived)).all()
     cancelled = (await run(session, sql.CANCELLED, base | {"clear": clear, "void": sorted(void)})).all()
     if cancelled:
         shipments = [{**row._mapping, **{u: str(row._mapping[u]) for u in _UNITS}} for row in cancelled]

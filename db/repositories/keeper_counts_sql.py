@@ -148,17 +148,27 @@ _BY_OTHERS: Final = """by_others AS MATERIALIZED (
 )"""
 """What others say was received, by document and place."""
 
+_ARRIVED: Final = f"""m.quantity - coalesce(r.quantity, 0) - coalesce(o.quantity, 0)
+                - CASE WHEN EXISTS (
+                      SELECT FROM unnest(CAST(:received AS text[]), CAST(:received_at AS bigint[])) AS d(number, place)
+                      WHERE d.number = m.document_no AND d.place = m.to_location_id)
+                  THEN 0 ELSE {ELSEWHERE} END"""
+"""What of the keeper's shipment `m` has arrived by its word alone: not what it says is under way (`r`), others have
+received (`o`), or was redirected, unless its receipt there is on record."""
+
 RECEIVED_BY_OTHERS: Final = f"""
 WITH {_BY_OTHERS},
 told AS MATERIALIZED (
-    SELECT i.id, i.quantity, m.quantity - o.quantity AS beyond
+    SELECT i.id, i.quantity, {_ARRIVED} AS beyond
     FROM movement m JOIN by_others o USING (lot_id, document_no, to_location_id)
     JOIN movement i ON i.source_system = m.source_system AND i.source_id = m.source_id || '\\:in'
-    WHERE m.source_system = CAST(:system AS text) AND m.kind = 'shipment' AND i.quantity > m.quantity - o.quantity
+    LEFT JOIN unnest(CAST(:source_ids AS text[]), CAST(:quantities AS numeric[])) AS r(source_id, quantity)
+         ON r.source_id = m.source_id
+    WHERE m.source_system = CAST(:system AS text) AND m.kind = 'shipment'
 ),
 gone AS (DELETE FROM movement i USING told WHERE i.id = told.id AND beyond <= 0),
-fewer AS (UPDATE movement i SET quantity = beyond FROM told WHERE i.id = told.id AND beyond > 0)
-SELECT id FROM told
+fewer AS (UPDATE movement i SET quantity = beyond FROM told WHERE i.id = told.id AND beyond > 0 AND i.quantity > beyond)
+SELECT id FROM told WHERE quantity > beyond
 """  # noqa: S608 - constants
 """What others received of a shipment that only the keeper tells of is not received once more by the keeper's word."""
 
@@ -230,12 +240,7 @@ RETURNING id
 ARRIVED: Final = f"""
 WITH {_BY_OTHERS},
 left_over AS (
-    -- What was redirected has not arrived here by being under way no more, only where its receipt is on record.
-    SELECT m.*, m.quantity - coalesce(r.quantity, 0) - coalesce(o.quantity, 0)
-                - CASE WHEN EXISTS (
-                      SELECT FROM unnest(CAST(:received AS text[]), CAST(:received_at AS bigint[])) AS d(number, place)
-                      WHERE d.number = m.document_no AND d.place = m.to_location_id)
-                  THEN 0 ELSE {ELSEWHERE} END AS arrived
+    SELECT m.*, {_ARRIVED} AS arrived
     FROM movement m
     LEFT JOIN unnest(CAST(:source_ids AS text[]), CAST(:quantities AS numeric[])) AS r(source_id, quantity)
          ON r.source_id = m.source_id

@@ -126,7 +126,7 @@ WITH coming AS MATERIALIZED (
     WHERE kd.keeper = :keeper AND kd.acknowledged_at IS NULL AND p.result_lot_id IS NOT NULL
     GROUP BY p.result_lot_id, d.location_id
 )
-{_ASKED} LEFT JOIN coming ON coming.lot_id = h.lot_id AND coming.location_id = h.location_id
+{_ASKED} LEFT JOIN coming ON coming.lot_id = h.lot_id AND coming.location_id = h.location_id AND h.position = 'on_hand'
 WHERE k.keeper = :keeper AND {_RAISE} AND (coming.quantity IS NULL OR k.held + coming.quantity < h.quantity)
 ORDER BY h.recall_number = CAST(:number AS text) DESC NULLS LAST, k.attempts, h.id LIMIT :limit
 """  # noqa: S608 - constants

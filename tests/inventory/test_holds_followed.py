@@ -6,7 +6,7 @@ import pytest
 
 from db.repositories import holds
 from tests.inventory.conftest import NOW, NUMBER, Yard
-from tests.support.chain import day
+from tests.support.chain import Chain, day
 from tests.support.stock_invariants import violations
 
 pytestmark = pytest.mark.db
@@ -58,6 +58,40 @@ async def test_units_that_move_between_our_places_stay_locked_where_they_come_to
     assert violations(yard.postgres.owner_url) == []
     ((events,),) = yard.rows("SELECT count(*) FROM audit_event WHERE action = 'holds.followed_units'")
     assert events == 2
+
+
+@pytest.mark.parametrize("over", [True, False])
+async def test_units_that_one_import_takes_further_are_held_where_they_lie(yard: Yard, over: bool) -> None:
+    more = Chain(base=7000)
+    third = more.place("own", "warehouse")
+    more.write(yard.postgres.owner_url)
+    if over:
+        await ended(yard)
+    else:
+        yard.recall()
+        await yard.request()
+        await yard.execute()
+    batch = yard.batch()
+    yard.move("shipment", 3, yard.warehouse, yard.carrier, day=109, delivered=True, batch=batch)
+    yard.move("shipment", 10, yard.warehouse, yard.carrier, day=110, delivered=True, batch=batch)
+    yard.move("shipment", 4, yard.carrier, third, day=111, delivered=True, batch=batch)
+    yard.move("shipment", 6, yard.carrier, third, day=111, document="D9", batch=batch)
+    await known(yard, batch)
+    held = "SELECT location_id, sum(quantity) FROM hold WHERE coalesce(document_no, 'D9') = 'D9' GROUP BY 1 ORDER BY 1"
+    assert yard.rows(held) == [(yard.warehouse, D(87)), (yard.carrier, D(23)), (third, D(10))]
+    assert yard.rows("SELECT quantity FROM hold WHERE document_no = 'D9'") == [(D(6),)]
+    assert violations(yard.postgres.owner_url) == []
+
+
+async def test_what_comes_back_and_goes_on_in_one_import_is_a_nonconformity_where_it_lies(yard: Yard) -> None:
+    await ended(yard, "terminated")
+    before = left(yard)
+    batch = yard.batch()
+    yard.move("return", 5, yard.clinic, yard.carrier, day=110, batch=batch)
+    yard.move("shipment", 4, yard.carrier, yard.warehouse, day=111, delivered=True, batch=batch)
+    await known(yard, batch)
+    assert sum(left(yard).values()) == sum(before.values()) + 5
+    assert left(yard)[yard.carrier, "on_hand"] == before[yard.carrier, "on_hand"] + 1
 
 
 @pytest.mark.parametrize("over", [True, False])

@@ -205,6 +205,36 @@ async def test_a_reworked_lot_is_asked_for_once_its_keeper_has_booked_the_rework
     assert apart(yard.postgres.owner_url, places(yard)) == disposals.broken() == []
 
 
+async def test_what_is_under_way_is_stopped_while_the_rework_that_made_its_lot_is_not_booked(
+    disposals: Disposals,
+) -> None:
+    yard = disposals.yard
+    wms, _ = partners(yard)
+    await yard.execute()
+    found = await disposals.approved(K.rework, 30)
+
+    def refuse(call: str) -> None:
+        if call.startswith("dispose"):
+            raise InventoryError("paper missing")
+
+    wms.before = refuse
+    _, part = await disposals.carry_out(found, 12, result_lot=ResultLotFacts("RW-1"))
+    yard.run(
+        "INSERT INTO hold (recall_number, lot_id, location_id, position, document_no, quantity, state, attempts, late,"
+        " requested_at) VALUES (%s, %s, %s, 'in_transit', 'D77', 5, 'requested', 0, false, now())",
+        *(NUMBER, part.result_lot_id, yard.warehouse),
+    )
+    yard.run(
+        "INSERT INTO movement (kind, product_id, lot_id, to_location_id, quantity, delivered, occurred_at, document_no,"
+        " source_system, source_id) SELECT 'shipment', product_id, id, %s, 5, false, now(), 'D77', 't', 'x' FROM lot"
+        " WHERE id = %s",
+        *(yard.warehouse, part.result_lot_id),
+    )
+    await yard.execute(now=NOW, claim=False)
+    held = [each.position for each in wms.holds.values() if each.position.lot_id == part.result_lot_id]
+    assert [(each.document_no, each.quantity) for each in held] == [("D77", D(5))]
+
+
 async def test_what_a_keeper_locks_too_little_of_is_shown_also_where_a_person_confirmed(yard: Yard) -> None:
     wms, _ = partners(yard)
     wms.lockable = D(60)

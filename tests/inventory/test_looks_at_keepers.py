@@ -337,6 +337,25 @@ async def test_a_receipt_told_by_an_import_and_by_the_keeper_counts_once(
     assert violations(yard.postgres.owner_url) == []
 
 
+@pytest.mark.parametrize("keeper_first", [True, False])
+async def test_what_is_still_under_way_is_not_let_go_for_a_part_that_two_tell_of(
+    yard: Yard, keeper_first: bool
+) -> None:
+    wms, carrier = await held(yard)
+    wms.stock[yard.lot, yard.warehouse] -= 10
+    carrier.transit = [replace(way(yard, 10), location_id=yard.carrier)]
+    await yard.execute(now=LATER)
+    carrier.transit = [replace(way(yard, 4), location_id=yard.carrier)]
+    carrier.stock[yard.lot, yard.carrier] += 6
+    if keeper_first:
+        await yard.execute(now=LATER + timedelta(hours=1))
+    yard.move("receipt", 6, None, yard.carrier, day=100, document="WMS-9")
+    for hour in (2, 3):
+        await yard.execute(now=LATER + timedelta(hours=hour))
+        assert received(yard) == {"test": D(6)}
+        assert yard.rows("SELECT quantity FROM hold WHERE document_no = 'WMS-9' AND quantity > 0") == [(D(4),)]
+
+
 def received(yard: Yard) -> dict[str, Decimal]:
     told = "SELECT source_system, quantity FROM movement WHERE document_no = 'WMS-9' AND kind = 'receipt'"
     return dict(yard.rows(told))

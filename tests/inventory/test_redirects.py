@@ -18,6 +18,7 @@ from domain.scope import LotRef, ScopeCriteria
 from models.logistics import LogisticsKind
 from tests.inventory.conftest import NOW, NUMBER, OTHER, Yard, yard
 from tests.inventory.test_holds_at_keepers import partners
+from tests.inventory.test_looks_at_keepers import paper, received
 from tests.support.chain import Chain
 from tests.support.keepers import Partner
 from tests.support.stock_invariants import violations
@@ -282,6 +283,24 @@ async def test_a_keeper_that_carries_the_shipment_itself_counts_it_no_second_tim
     assert yard.rows("SELECT count(*) FROM movement WHERE source_id LIKE '%%:in' AND to_location_id = %s",
                      yard.clinic) == [(0,)]  # fmt: skip
     assert yard.rows("SELECT count(*) FROM scope_gap WHERE kind = 'vanished_in_transit'") == [(0,)]
+
+
+@pytest.mark.parametrize("keeper_first", [True, False])
+async def test_what_went_elsewhere_is_not_received_by_the_keepers_word_and_an_imports(
+    yard: Yard, keeper_first: bool
+) -> None:
+    wms, _, request = await carried(yard)
+    await answered(yard, request)
+    yard.run("UPDATE redirect SET quantity = 3")
+    await yard.execute(now=LATER)
+    wms.transit = []
+    wms.papers = [paper(yard, DocumentState.DONE)]
+    if keeper_first:
+        await yard.execute(now=LATER + timedelta(hours=1))
+    yard.move("receipt", 5, None, yard.clinic, day=101, document="WMS-9")
+    for hour in (2, 3):
+        await yard.execute(now=LATER + timedelta(hours=hour))
+        assert received(yard) == {"test": D(5)}
 
 
 async def test_a_keeper_lets_go_of_the_goods_only_once_they_are_locked_where_they_go(yard: Yard) -> None:

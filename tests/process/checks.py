@@ -73,7 +73,7 @@ class Checks:
             after = now[key]
             arrived = before["position"] == "in_transit" and names & {"import", "hold"}
             less = after["quantity"] < before["quantity"] and not arrived
-            followed = "import" in names and _held(now, after) >= _held(self.holds, after)
+            followed = "import" in names and _held(now, after) >= _held(self.holds, after) and self._covered(now, after)
             assert not less or "execute" in names or followed, f"{before} became {after} by {names}"
             if before["recall_number"] not in numbers:
                 assert after == before or names & {*_OTHERS}, f"{before} of another recall became {after} by {names}"
@@ -82,6 +82,11 @@ class Checks:
                 assert claims[name] == claim or names & {*_OTHERS}, f"{claim} became {claims[name]} by {names}"
         self.holds, self.claims = now, claims
         self._nothing_stands_free()
+
+    def _covered(self, now: Mapping[int, Mapping[str, Any]], hold: Mapping[str, Any]) -> bool:
+        """Whether the recall holds no less at the hold's place than before, but for what does not lie there."""
+        there = self.work.world.goods.at(hold["lot_id"], hold["location_id"])
+        return hold["position"] == "in_transit" or _at_place(now, hold) >= min(_at_place(self.holds, hold), there)
 
     def _nothing_stands_free(self) -> None:
         """Of a lot under a running recall everything at our places is claimed, but for what was signed free.
@@ -277,7 +282,18 @@ class Checks:
 def _held(holds: Mapping[int, Mapping[str, Any]], of: Mapping[str, Any]) -> Decimal:
     """What the recall of a hold holds of its lot, wherever it is, in units of use."""
     same = ("recall_number", "lot_id")
-    return sum((row["quantity"] for row in holds.values() if all(row[key] == of[key] for key in same)), ZERO)
+    return sum((row["quantity"] for row in holds.values() if _locks(row) and all(row[k] == of[k] for k in same)), ZERO)
+
+
+def _at_place(holds: Mapping[int, Mapping[str, Any]], of: Mapping[str, Any]) -> Decimal:
+    """The same at the place of the hold, with what was signed free there."""
+    same = ("recall_number", "lot_id", "location_id")
+    here = [row for row in holds.values() if row["position"] != "in_transit" and all(row[k] == of[k] for k in same)]
+    return sum((row["quantity"] * _locks(row) + row["released"] for row in here), ZERO)
+
+
+def _locks(hold: Mapping[str, Any]) -> bool:
+    return bool(hold["open"] or hold["state"] == "nonconformity")
 
 
 def _as_dict(terms: Terms) -> dict[str, Decimal | None]:
