@@ -150,6 +150,11 @@ async def test_none_of_these_lots_said_of_a_shorter_list_is_asked_again_and_stat
     assert world.one("SELECT count(*) FROM reply_line") == 3
 
 
+def without_tokens(page: httpx.Response) -> str:
+    """The page without its links and hidden values: a random token may hold any two letters."""
+    return re.sub(r'(href|action|value)="[^"]*"', "", page.text)
+
+
 async def test_a_lot_that_was_added_is_not_shown_before_its_notice_was_approved(
     http: httpx.AsyncClient, world: World
 ) -> None:
@@ -157,10 +162,10 @@ async def test_a_lot_that_was_added_is_not_shown_before_its_notice_was_approved(
     amended(world, consignee, added=True)
     world.run("DELETE FROM campaign WHERE sequence = 2")
     recipient = Recipient(http, consignee)
-    assert "C3" not in (await recipient.open()).text
+    assert "C3" not in without_tokens(await recipient.open())
     asked = await recipient.send("acknowledge", acknowledged="yes")
     assert "A1" in asked.text
-    assert "C3" not in asked.text
+    assert "C3" not in without_tokens(asked)
 
 
 async def test_whoever_has_fewer_lots_sees_so_and_its_answer_still_stands(
